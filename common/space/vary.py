@@ -1,0 +1,119 @@
+"""Drawing architectures and moving between them; every result is a valid architecture of the space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+from common.errors import UserError
+from common.space.values import Arch, Decision, Invalid
+from common.space.walk import record, resolve
+
+TRIES = 1000
+"""Draws before a `Where` rule counts as impossible to meet by sampling."""
+
+
+def _attempts(space: Any, draw: Callable[[], Arch]) -> Arch:
+    why = ""
+    for _ in range(TRIES):
+        try:
+            return draw()
+        except Invalid as broken:
+            why = str(broken)
+    raise UserError(f"no valid architecture in {TRIES} draws: the rule {why!r} is too narrow for sampling; loosen the space")
+
+
+def sample(space: Any, rng: Random) -> Arch:
+    """An architecture with every live decision drawn uniformly."""
+    return _attempts(space, lambda: record(space, lambda _, decision: rng.randrange(len(decision))))
+
+
+def mutate(space: Any, arch: Arch, rng: Random, rate: float = 0.1) -> Arch:
+    """A different architecture: one live decision changes for sure, each other one with probability `rate`.
+
+    Raises:
+        UserError: nothing in `arch` can change.
+    """
+    movable: list[str] = []
+    record(space, lambda path, decision: movable.append(path) or arch[path] if len(decision) > 1 else arch[path])
+    if not movable:
+        raise UserError("the space holds a single architecture: there is nothing to mutate")
+
+    def draw() -> Arch:
+        forced = movable[rng.randrange(len(movable))]
+
+        def oracle(path: str, decision: Decision) -> int:
+            old, n = arch.get(path), len(decision)
+            if old is None:
+                return rng.randrange(n)
+            if path == forced or (n > 1 and rng.random() < rate):
+                return (old + rng.randrange(1, n)) % n
+            return old
+
+        return record(space, oracle)
+
+    return _attempts(space, draw)
+
+
+def redraw(space: Any, arch: Arch, rng: Random, rate: float) -> Arch:
+    """Re-draws each live decision with probability `rate`; a draw may give the old value (SPOS, DetNAS)."""
+
+    def oracle(path: str, decision: Decision) -> int:
+        old = arch.get(path)
+        return rng.randrange(len(decision)) if old is None or rng.random() < rate else old
+
+    return _attempts(space, lambda: record(space, oracle))
+
+
+def crossover(space: Any, a: Arch, b: Arch, rng: Random) -> Arch:
+    """Takes every decision from one of the parents that have it, else draws it: the child is always inside the space."""
+
+    def oracle(path: str, decision: Decision) -> int:
+        if path in a and path in b:
+            return (a if rng.random() < 0.5 else b)[path]
+        return a[path] if path in a else b[path] if path in b else rng.randrange(len(decision))
+
+    return _attempts(space, lambda: record(space, oracle))
+
+
+def neighbours(space: Any, arch: Arch) -> Iterator[Arch]:
+    """Every valid architecture that differs from `arch` in one decision; decisions that come alive take their first option."""
+    live: dict[str, int] = {}
+    record(space, lambda path, decision: arch[path] if live.setdefault(path, len(decision)) else 0)
+    for path, n in live.items():
+        for index in range(n):
+            if index != arch[path]:
+                moved = {**arch, path: index}
+                try:
+                    yield record(space, lambda p, _, moved=moved: moved.get(p, 0))
+                except Invalid:
+                    continue
+
+
+def enumerate_all(space: Any) -> Iterator[Arch]:
+    """Every valid architecture once, in lexicographic order: an odometer over the live decisions."""
+    digits: tuple[int, ...] | None = ()
+    while digits is not None:
+        sizes: list[int] = []
+        taken: dict[str, int] = {}
+
+        def oracle(
+            path: str,
+            decision: Decision,
+            digits: tuple[int, ...] = digits,
+            sizes: list[int] = sizes,
+            taken: dict[str, int] = taken,
+        ) -> int:
+            taken[path] = digits[len(sizes)] if len(sizes) < len(digits) else 0
+            sizes.append(len(decision))
+            return taken[path]
+
+        try:
+            resolve(space, oracle)
+            yield Arch(taken)
+        except Invalid:
+            pass  # the odometer turns at the last decision that the broken rule saw
+        values = tuple(taken.values())
+        turn = next((i for i in reversed(range(len(values))) if values[i] + 1 < sizes[i]), None)
+        digits = None if turn is None else (*values[:turn], values[turn] + 1)
