@@ -1,0 +1,1 @@
+"""Binary networks, one bit per weight: planned, nothing is here yet. `detection` shows the shape a task package takes."""

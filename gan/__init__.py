@@ -1,0 +1,1 @@
+"""Generative adversarial networks: planned, nothing is here yet. `detection` shows the shape a task package takes."""

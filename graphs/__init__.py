@@ -1,0 +1,1 @@
+"""Graph neural networks: planned, nothing is here yet. `detection` shows the shape a task package takes."""

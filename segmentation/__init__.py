@@ -1,0 +1,1 @@
+"""Semantic segmentation: planned, nothing is here yet. `detection` shows the shape a task package takes."""

@@ -1,0 +1,1 @@
+"""Image super-resolution: planned, nothing is here yet. `detection` shows the shape a task package takes."""
