@@ -1,0 +1,169 @@
+"""What is put on a backbone to make it a detector, as plain data.
+
+A head here is everything after the backbone: feature pyramid, dense head, second stage, and how raw outputs become
+boxes. `detection.mm.detector` builds it. `PAPER_RETINANET` and `PAPER_FASTER_RCNN` are the settings of DetNAS
+(arXiv 1903.10979); `SMALL_RETINANET` reads 64x64 scenes on one CPU thread.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from common.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pixels:
+    """How uint8 RGB pixels become the numbers a backbone sees: `(pixel - mean) / std`, in the given channel order."""
+
+    order: Literal["rgb", "bgr"] = "rgb"
+    """Order of the channels after conversion; `mean` and `std` are in this order."""
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    """Subtracted, on the scale 0..255."""
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    """Divided by, on the scale 0..255."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postprocess:
+    """How scored boxes become detections."""
+
+    score_threshold: float = 0.05
+    """Boxes scored lower are dropped."""
+    nms_iou: float = 0.5
+    """Of two boxes of one class that overlap by more than this, the lower scored one is dropped."""
+    before_nms: int = 1000
+    """Most candidates kept in a pyramid level (RetinaNet only)."""
+    per_image: int = 100
+    """Most detections in an image."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetinaNet:
+    """RetinaNet (arXiv 1708.02002): feature pyramid and a dense head with focal loss.
+
+    Pyramid strides beyond the backbone's last are stride-2 convolutions on the level before.
+    """
+
+    strides: tuple[int, ...] = (8, 16, 32, 64, 128)
+    """Strides of the pyramid levels that the head reads, each twice the one before."""
+    anchor_sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
+    """Side of the smallest square anchor on each level, in pixels."""
+    scales_per_octave: int = 3
+    """Anchor sizes a level: size * 2 ** (i / scales_per_octave)."""
+    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    """Height / width of the anchors."""
+    neck_channels: int = 256
+    """Channels of the pyramid and of the head's convolutions."""
+    neck_norm: bool = True
+    """BatchNorm (and no bias) in the pyramid's convolutions."""
+    stacked_convs: int = 4
+    """3x3 convolutions before the two output layers, shared by all levels."""
+    head_norm: Literal["none", "separate"] = "none"
+    """BatchNorm in the head: none, or with statistics and weights of its own for every level."""
+    positive_iou: float = 0.5
+    """An anchor that overlaps an object by this much is positive; so is every object's best anchor."""
+    negative_iou: float = 0.4
+    """An anchor that overlaps every object by less is background; between the two it is ignored."""
+    box_beta: float = 0.11
+    """Where the smooth L1 box loss turns from quadratic to linear."""
+    pixels: Pixels = Pixels()
+    postprocess: Postprocess = Postprocess()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FasterRCNN:
+    """Faster R-CNN with a feature pyramid (arXiv 1506.01497, 1612.03144) and a convolutional box head.
+
+    Pyramid strides beyond the backbone's last are subsampled from the level before, for the proposals only.
+    """
+
+    strides: tuple[int, ...] = (4, 8, 16, 32, 64)
+    """Strides of the pyramid levels that propose, each twice the one before."""
+    anchor_sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
+    """Side of the square anchor on each level, in pixels."""
+    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    """Height / width of the anchors."""
+    neck_channels: int = 256
+    """Channels of the pyramid and of the box head's convolutions."""
+    neck_norm: bool = True
+    """BatchNorm (and no bias) in the pyramid's convolutions."""
+    box_convs: int = 4
+    """3x3 convolutions of the box head, each with BatchNorm."""
+    box_features: int = 1024
+    """Outputs of the box head's linear layer."""
+    roi_size: int = 7
+    """Side of the feature patch cut out for a proposal, in cells."""
+    train_proposals: int = 2000
+    """Proposals kept in an image while training."""
+    test_proposals: int = 1000
+    """Proposals kept in an image while predicting; the number that cost is counted for."""
+    anchor_samples: int = 256
+    """Anchors of an image that enter the proposal loss, at most half of them positive."""
+    box_samples: int = 512
+    """Proposals of an image that enter the box loss, at most a quarter of them positive."""
+    pixels: Pixels = Pixels()
+    postprocess: Postprocess = Postprocess()
+
+
+Head = RetinaNet | FasterRCNN
+
+_RAW_BGR = Pixels(order="bgr", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+PAPER_RETINANET = RetinaNet(pixels=_RAW_BGR)
+PAPER_FASTER_RCNN = FasterRCNN(pixels=_RAW_BGR)
+SMALL_RETINANET = RetinaNet(
+    strides=(8, 16),
+    anchor_sizes=(24, 32),
+    scales_per_octave=1,
+    ratios=(1.0,),
+    neck_channels=32,
+    stacked_convs=1,
+    head_norm="separate",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detections:
+    """What a detector found in one image, best first."""
+
+    boxes: Float[Tensor, "n 4"]
+    """x1, y1, x2, y2 in pixels of the image the detector was given."""
+    scores: Float[Tensor, "n"]
+    """0..1, descending."""
+    labels: Int[Tensor, "n"]
+    """Class indices from 0."""
+
+
+def checked(head: Head, backbone_strides: Sequence[int]) -> None:
+    """Refuse a head that does not fit the maps a backbone returns.
+
+    Args:
+        head: the description.
+        backbone_strides: strides of the backbone's maps, ascending.
+
+    Raises:
+        UserError: strides that do not double, one anchor size short or over, a level missing in the backbone, or a
+            last map that the head never reads (its layers would be dead weights to search over).
+    """
+    strides = head.strides
+    if any(b != 2 * a for a, b in itertools.pairwise(strides)):
+        raise UserError(f"head strides {strides}: each must be twice the one before; give e.g. (8, 16, 32)")
+    if len(head.anchor_sizes) != len(strides):
+        raise UserError(f"head anchor_sizes {head.anchor_sizes}: {len(strides)} levels need as many sizes; give one for each")
+    if strides[0] not in backbone_strides:
+        raise UserError(
+            f"head stride {strides[0]}: the backbone's maps have strides {tuple(backbone_strides)}; begin at one of them"
+        )
+    if backbone_strides[-1] > strides[-1]:
+        raise UserError(
+            f"backbone map of stride {backbone_strides[-1]}: the head reads strides {strides} only;"
+            " end the backbone there or add levels to the head"
+        )

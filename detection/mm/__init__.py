@@ -1,0 +1,23 @@
+"""The only place that knows mmdetection (mmdet, mmcv, mmengine).
+
+Importing mmdet takes seconds, so nothing here does it at module level: `prepare` does, and every function that needs
+it calls `prepare` first.
+"""
+
+from detection.mm.detector import Detector, build, losses, predict, raw_outputs
+from detection.mm.images import random_flip, read_resize_pad
+from detection.mm.metrics import coco_metrics
+from detection.mm.setup import prepare, register
+
+__all__ = [
+    "Detector",
+    "build",
+    "coco_metrics",
+    "losses",
+    "predict",
+    "prepare",
+    "random_flip",
+    "raw_outputs",
+    "read_resize_pad",
+    "register",
+]

@@ -1,0 +1,185 @@
+"""mmdet detectors around a backbone that is already built: build, train, predict, raw outputs for cost and export."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from detection.heads import Detections, Head, RetinaNet, checked
+from detection.mm import dense
+from detection.mm.configs import faster_rcnn_config, retinanet_config
+from detection.mm.setup import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float, Int, UInt8
+    from torch import Tensor
+
+
+class Detector(nn.Module):
+    """A backbone with everything a head adds. Called on images it gives raw outputs, as `raw_outputs` does.
+
+    Attributes:
+        net: the mmdet detector; `net.backbone` is the backbone it was built around.
+        head: the description it was built from.
+        classes: how many classes it tells apart.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, net: nn.Module, head: Head, classes: int) -> None:
+        """Wrap `net`, an mmdet detector built from `head`."""
+        super().__init__()
+        self.net = net
+        self.head = head
+        self.classes = classes
+        self.register_buffer("mean", torch.tensor(head.pixels.mean).reshape(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(head.pixels.std).reshape(3, 1, 1), persistent=False)
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The backbone."""
+        return self.net.get_submodule("backbone")
+
+    def normalised(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+        """Pixels as the backbone wants them."""
+        if self.head.pixels.order == "bgr":
+            images = images.flip(1)
+        return (images.float() - self.mean) / self.std
+
+    def pyramid(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
+        """Maps of backbone and neck, one for each stride of the head."""
+        return self.net.extract_feat(self.normalised(images))  # pyright: ignore[reportCallIssue]
+
+    def forward(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
+        """Outputs of the last layers, flat; nothing in it depends on the values of the pixels."""
+        features = self.pyramid(images)
+        if isinstance(self.head, RetinaNet):
+            scores, deltas = self.net.get_submodule("bbox_head")(features)
+            return (*scores, *deltas)
+        scores, deltas = self.net.get_submodule("rpn_head")(features)
+        patches = features[0].new_zeros(
+            len(images) * self.head.test_proposals, self.head.neck_channels, self.head.roi_size, self.head.roi_size
+        )
+        return (*scores, *deltas, *self.net.get_submodule("roi_head.bbox_head")(patches))
+
+
+def build(
+    backbone: nn.Module,
+    head: Head,
+    *,
+    in_channels: Sequence[int],
+    strides: Sequence[int],
+    classes: int,
+    seed: int = 0,
+) -> Detector:
+    """Build a detector around `backbone`, which is used as it is.
+
+    Args:
+        backbone: takes (n, 3, h, w) and returns a tuple of maps.
+        head: what to put on it.
+        in_channels: channels of the backbone's maps.
+        strides: strides of the backbone's maps, ascending.
+        classes: number of classes, background not counted.
+        seed: of the initial weights of neck and head; the backbone's are left alone.
+
+    Raises:
+        UserError: the head does not fit the backbone's maps.
+    """
+    checked(head, strides)
+    prepare()
+    from mmdet.registry import MODELS
+    from mmengine.logging import MMLogger
+
+    write = retinanet_config if isinstance(head, RetinaNet) else faster_rcnn_config
+    config = write(head, list(in_channels), list(strides), classes)  # pyright: ignore[reportArgumentType]
+
+    def given() -> nn.Module:
+        return backbone
+
+    # torch's and mmengine's initialisers draw from the global generator: lend it to them and put it back.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        net = MODELS.build({**config, "backbone": {"type": given}})
+        if not any(p.is_meta for p in net.parameters()):
+            logger = MMLogger.get_current_instance()
+            level = logger.level
+            logger.setLevel(logging.WARNING)  # a paragraph for every parameter otherwise
+            for name in ("neck", *(("bbox_head",) if isinstance(head, RetinaNet) else ("rpn_head", "roi_head"))):
+                net.get_submodule(name).init_weights()  # pyright: ignore[reportCallIssue]
+            logger.setLevel(level)
+    return Detector(net, head, classes)
+
+
+def raw_outputs(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
+    """Outputs of every last layer, flat, for counting cost; works on the meta device.
+
+    RetinaNet: class scores of each level, then box deltas of each level. Faster R-CNN: the same of the proposal
+    head, then scores and deltas of the box head on `head.test_proposals` blank proposals an image: their number sets
+    the cost, their content does not.
+    """
+    return detector(images)
+
+
+def losses(
+    detector: Detector,
+    images: UInt8[Tensor, "n 3 h w"],
+    boxes: Sequence[Float[Tensor, "_ 4"]],
+    labels: Sequence[Int[Tensor, "_"]],
+    *,
+    batched: bool = True,
+    seed: int = 0,
+) -> dict[str, Float[Tensor, ""]]:
+    """Loss terms of a batch; their sum is what to minimise.
+
+    Args:
+        detector: as built.
+        images: uint8 RGB.
+        boxes: x1, y1, x2, y2 of each image's objects, in pixels; may be empty.
+        labels: their classes from 0.
+        batched: RetinaNet only: assign targets to all images at once. The values and gradients are mmdet's own, sooner.
+        seed: Faster R-CNN only: which anchors and proposals are sampled.
+    """
+    if isinstance(detector.head, RetinaNet) and batched:
+        return dense.losses(detector.net.get_submodule("bbox_head"), detector.pyramid(images), boxes, labels)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # mmdet's sampler draws on the CPU, on every device
+        terms = detector.net.loss(detector.normalised(images), _samples(images, boxes, labels))  # pyright: ignore[reportCallIssue]
+    return {
+        name: torch.stack(list(value)).sum() if isinstance(value, list | tuple) else value
+        for name, value in terms.items()
+        if "loss" in name  # mmdet adds an accuracy to look at
+    }
+
+
+@torch.no_grad()
+def predict(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> list[Detections]:
+    """Detections in each image by the head's `postprocess`. The caller chooses train or eval mode."""
+    if isinstance(detector.head, RetinaNet):
+        height, width = images.shape[-2:]
+        return dense.predict(detector.net.get_submodule("bbox_head"), detector.pyramid(images), (height, width))
+    none = [images.new_zeros(0, 4, dtype=torch.float32)] * len(images)
+    samples = _samples(images, none, [images.new_zeros(0, dtype=torch.long)] * len(images))
+    found = detector.net.predict(detector.normalised(images), samples, rescale=False)  # pyright: ignore[reportCallIssue]
+    instances = [sample.pred_instances for sample in found]
+    return [Detections(boxes=i.bboxes, scores=i.scores, labels=i.labels) for i in instances]
+
+
+def _samples(images: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> list:
+    """mmdet's description of a batch whose images are all of one size."""
+    from mmdet.structures import DetDataSample
+    from mmengine.structures import InstanceData
+
+    shape = tuple(images.shape[-2:])
+    meta = {"img_shape": shape, "pad_shape": shape, "ori_shape": shape, "batch_input_shape": shape}
+    samples = []
+    for b, c in zip(boxes, labels, strict=True):
+        sample = DetDataSample(metainfo={**meta, "scale_factor": (1.0, 1.0)})
+        sample.gt_instances = InstanceData(bboxes=b, labels=c)
+        samples.append(sample)
+    return samples

@@ -1,0 +1,75 @@
+"""COCO average precision by pycocotools, quiet and safe on empty input."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from common.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from detection.heads import Detections
+
+_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+
+
+def coco_metrics(coco: Mapping[str, Any], predictions: Mapping[int, Detections], category_ids: Sequence[int]) -> dict[str, float]:
+    """Average precision over all images of `coco`, by COCO's definition.
+
+    Args:
+        coco: a COCO object detection annotation file's content; left unchanged.
+        predictions: image id -> detections, boxes in the pixels of the annotations; images without one found nothing.
+        category_ids: COCO category id of each class index.
+
+    Returns:
+        AP (IoU 0.50:0.95), AP50, AP75, APs, APm, APl (objects below 32x32, below 96x96, above), all 0..1. A size that
+        no object has is left out.
+
+    Raises:
+        UserError: no object of these categories, or a prediction for an image that `coco` does not list.
+    """
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    wanted = set(category_ids)
+    # Own ids: COCOeval takes an annotation with id 0 for unmatched.
+    truth = [
+        {"iscrowd": 0, "area": a["bbox"][2] * a["bbox"][3], **a, "id": i}
+        for i, a in enumerate((a for a in coco["annotations"] if a["category_id"] in wanted), 1)
+    ]
+    if not any(not a["iscrowd"] for a in truth):
+        raise UserError(f"categories {sorted(wanted)}: no object to find in the annotations; AP needs at least one")
+    images = {image["id"] for image in coco["images"]}
+    if strange := predictions.keys() - images:
+        raise UserError(f"predictions for image ids {sorted(strange)[:3]}: not in the annotations; use their image ids")
+    rows = _rows(predictions, category_ids)
+    with contextlib.redirect_stdout(io.StringIO()):
+        reference: Any = COCO()  # pycocotools' own annotations forbid what its code accepts
+        reference.dataset = {"images": list(coco["images"]), "categories": coco["categories"], "annotations": truth}
+        reference.createIndex()
+        found = reference.loadRes(rows) if len(rows) else COCO()
+        evaluation = COCOeval(reference, found, "bbox")
+        evaluation.params.imgIds = sorted(images)
+        evaluation.params.catIds = list(category_ids)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return {name: float(value) for name, value in zip(_NAMES, evaluation.stats) if value >= 0}
+
+
+def _rows(predictions: Mapping[int, Detections], category_ids: Sequence[int]) -> np.ndarray:
+    """One row for each detection: image id, x, y, width, height, score, category id."""
+    parts = [np.zeros((0, 7))]
+    categories = np.asarray(category_ids)
+    for image_id, found in predictions.items():
+        boxes = found.boxes.detach().cpu().double().numpy()
+        head = np.full((len(boxes), 1), image_id)
+        scores = found.scores.detach().cpu().double().numpy()[:, None]
+        labels = categories[found.labels.cpu().numpy()][:, None]
+        parts.append(np.concatenate([head, boxes[:, :2], boxes[:, 2:] - boxes[:, :2], scores, labels], axis=1))
+    return np.concatenate(parts)
