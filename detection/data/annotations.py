@@ -1,0 +1,179 @@
+"""COCO annotation files read and checked: every broken rule is found and told, not only the first."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from common.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SLACK = 1.0  # pixels a box may reach over the border (files in use round so); it is clipped
+_KEYS = {
+    "images": {"id": int, "file_name": str, "width": int, "height": int},
+    "annotations": {"id": int, "image_id": int, "category_id": int, "bbox": list},
+    "categories": {"id": int, "name": str},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problems:
+    """What is wrong with a data set.
+
+    Attributes:
+        fatal: only a repair of the files helps.
+        skippable: leaving the named images, boxes or classes out helps.
+    """
+
+    fatal: list[str] = field(default_factory=list)
+    skippable: list[str] = field(default_factory=list)
+
+    def report(self, folder: Path, *, skip: bool) -> None:
+        """Raise if anything remains: always for fatal problems, for the skippable ones unless `skip`.
+
+        Raises:
+            UserError: one line with the first few problems, the number of the others, and the remedy.
+        """
+        if self.fatal:
+            raise UserError(f"{folder}: {_listing(self.fatal)}; correct the files named")
+        if self.skippable and not skip:
+            raise UserError(
+                f"{folder}: {_listing(self.skippable)}; correct the files named, or pass --skip-bad to leave these out"
+            )
+
+
+def _listing(problems: list[str], shown: int = 4) -> str:
+    more = f"; ... and {len(problems) - shown} more" if len(problems) > shown else ""
+    count = f"{len(problems)} problems: " if len(problems) > 1 else ""
+    return count + "; ".join(problems[:shown]) + more
+
+
+def read_annotations(file: Path, problems: Problems) -> dict[str, Any]:
+    """The COCO dict of `file` with bad entries taken out, boxes clipped, `area` and `iscrowd` present.
+
+    Categories come in the order of their ids. Boxes marked `ignore` become crowd boxes, which pycocotools ignores.
+
+    Args:
+        file: COCO json.
+        problems: what was found is added here.
+
+    Raises:
+        UserError: the file is missing, empty or not COCO json at all.
+    """
+    data = _load(file)
+    where = file.name
+    entries = {key: _well_formed(data[key], key, where, problems) for key in _KEYS}
+    for key, kind in (("images", "image"), ("annotations", "annotation"), ("categories", "category")):
+        _unique(entries[key], "id", f"{kind} id", where, problems)
+    _unique(entries["images"], "file_name", "image file_name", where, problems)
+    _unique(entries["categories"], "name", "category name", where, problems)
+    images = {image["id"]: image for image in entries["images"]}
+    categories = {category["id"] for category in entries["categories"]}
+    kept = []
+    for note in entries["annotations"]:
+        name = f"{where}: annotation {note['id']}"
+        if note["category_id"] not in categories:
+            problems.fatal.append(f"{name} has category_id {note['category_id']}, which `categories` lacks")
+        if note["image_id"] not in images:
+            problems.fatal.append(f"{name} has image_id {note['image_id']}, which `images` lacks")
+            continue
+        image = images[note["image_id"]]
+        broken = _broken_box(note["bbox"], image)
+        if broken:
+            problems.skippable.append(f"{name} ({image['file_name']}): bbox {note['bbox']} {broken}")
+        elif note["category_id"] in categories:
+            kept.append(_normal(note, image))
+    return {
+        "info": data.get("info", {}),
+        "images": entries["images"],
+        "annotations": kept,
+        "categories": sorted(entries["categories"], key=lambda category: category["id"]),
+    }
+
+
+def _load(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise UserError(f"{file} is missing: a COCO folder has annotations/instances_{{train,val,test}}.json and images/")
+    text = file.read_bytes()
+    if not text.strip():
+        raise UserError(f"{file} is empty (COCO json expected): write or copy it again")
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{file}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}), cut off or damaged: copy it again"
+        ) from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{file} is not a JSON text ({error}): copy it again") from error
+    if not isinstance(data, dict):
+        raise UserError(f"{file} holds a JSON {type(data).__name__}, not an object: export the annotations as COCO json")
+    missing = [key for key in _KEYS if not isinstance(data.get(key), list)]
+    if missing:
+        raise UserError(f"{file} lacks the list(s) {', '.join(missing)}: export the annotations as COCO json")
+    return data
+
+
+def _well_formed(entries: list[Any], key: str, where: str, problems: Problems) -> list[dict[str, Any]]:
+    good = []
+    for position, entry in enumerate(entries):
+        name = f"{where}: {key}[{position}]"
+        if not isinstance(entry, dict):
+            problems.fatal.append(f"{name} is not an object")
+            continue
+        faults = []
+        for field_name, kind in _KEYS[key].items():
+            value = entry.get(field_name)
+            if field_name not in entry:
+                faults.append(f"{name} lacks {field_name!r}")
+            elif not isinstance(value, kind) or isinstance(value, bool):
+                faults.append(f"{name} has {field_name}={value!r}, not {kind.__name__}")
+            elif field_name in ("width", "height") and int(entry[field_name]) < 1:
+                faults.append(f"{name} has {field_name}={value}, not at least 1")
+        problems.fatal.extend(faults)
+        if not faults:
+            good.append(entry)
+    return good
+
+
+def _unique(entries: list[dict[str, Any]], key: str, name: str, where: str, problems: Problems) -> None:
+    seen = set()
+    for entry in entries:
+        if entry[key] in seen:
+            problems.fatal.append(f"{where}: {name} {entry[key]!r} occurs twice")
+        seen.add(entry[key])
+
+
+def _number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _broken_box(box: list[Any], image: dict[str, Any]) -> str:
+    """What is wrong with a COCO box (x, y, width, height) in an image, or an empty string."""
+    if len(box) != 4 or not all(_number(value) for value in box):
+        return "is not four numbers x, y, width, height"
+    x, y, w, h = box
+    if not all(math.isfinite(value) for value in box):
+        return "is not finite"
+    if w <= 0 or h <= 0:
+        return "has no area"
+    if x < -_SLACK or y < -_SLACK or x + w > image["width"] + _SLACK or y + h > image["height"] + _SLACK:
+        return f"lies outside the {image['width']}x{image['height']} image"
+    if min(x + w, image["width"]) <= max(x, 0) or min(y + h, image["height"]) <= max(y, 0):
+        return "has no area inside the image"
+    return ""
+
+
+def _normal(note: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
+    x, y, w, h = (float(value) for value in note["bbox"])
+    x1, y1 = max(x, 0.0), max(y, 0.0)
+    x2, y2 = min(x + w, float(image["width"])), min(y + h, float(image["height"]))
+    crowd = int(bool(note.get("iscrowd", 0)) or bool(note.get("ignore", 0)))
+    # Only a box that had to be clipped is written anew: (x + w) - x is not always w.
+    clipped = (x1, y1, x2, y2) != (x, y, x + w, y + h)
+    box = [x1, y1, x2 - x1, y2 - y1] if clipped else [x, y, w, h]
+    area = note.get("area")
+    return {**note, "bbox": box, "area": area if _number(area) else box[2] * box[3], "iscrowd": crowd}

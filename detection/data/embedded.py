@@ -1,0 +1,119 @@
+"""The data set that needs no download: real handwritten digits on real photographs, with COCO annotations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from common.data.digits import NAMES, SplitName, digits
+from common.data.photographs import photographs
+from common.data.scenes import Scene, SceneRules, compose
+from common.errors import UserError
+from common.streams import numpy_stream
+from detection.data.samples import Data, Sample, Split
+
+_NOTE = (
+    "scenes are made: real handwritten digits (scikit-learn) on crops of 13 real photographs (scikit-image); digits of "
+    "train, val and test are disjoint, photographs are shared"
+)
+
+
+def embedded(
+    seed: int = 0,
+    *,
+    classes: int = 5,
+    size: int = 64,
+    train: int = 1024,
+    val: int = 512,
+    test: int = 512,
+    digits_per_scene: tuple[int, int] = (1, 2),
+    digit_px: tuple[int, int] = (20, 32),
+) -> Data:
+    """Make the scenes; scene i of a split is a function of (seed, split, i, rules), whatever the split's length.
+
+    Args:
+        seed: of the scenes; which digits belong to which split never changes.
+        classes: digits 0 to classes - 1 appear, 1 to 10.
+        size: side of a scene in pixels, a multiple of 32.
+        train: scenes of this split, at least 1.
+        val: scenes of this split, at least 1.
+        test: scenes of this split, at least 1.
+        digits_per_scene: lowest and highest number of digits; one that finds no free place is left out.
+        digit_px: lowest and highest side of the square a digit is drawn in, in pixels.
+
+    Raises:
+        UserError: rules no scene can follow, or an empty split.
+    """
+    rules = SceneRules(size=size, classes=classes, digits_per_scene=digits_per_scene, digit_px=digit_px)
+    if size % 32:
+        raise UserError(f"size={size}: scenes must be a multiple of 32 pixels, the detectors' largest stride")
+    return Data(
+        name="embedded",
+        train=_split("train", train, seed, rules),
+        val=_split("val", val, seed, rules),
+        test=_split("test", test, seed, rules),
+        notes=(_NOTE,),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Reads samples out of tensors."""
+
+    name: str
+    images: Tensor
+    boxes: list[Tensor]
+    labels: list[Tensor]
+
+    def __call__(self, index: int) -> Sample:
+        height, width = self.images.shape[-2:]
+        return Sample(
+            image=self.images[index],
+            boxes=self.boxes[index],
+            labels=self.labels[index],
+            image_id=index + 1,
+            file=_file(self.name, index),
+            original=(height, width),
+        )
+
+
+def _split(name: SplitName, count: int, seed: int, rules: SceneRules) -> Split:
+    if count < 1:
+        raise UserError(f"{name}={count}: the embedded data needs at least one scene in every split")
+    table, photos = digits(name), photographs()
+    scenes = [compose(numpy_stream(seed, "embedded", name, i), table, photos, rules) for i in range(count)]
+    held = _Held(
+        name=name,
+        images=torch.stack([torch.from_numpy(scene.image) for scene in scenes]).permute(0, 3, 1, 2).contiguous(),
+        boxes=[torch.from_numpy(scene.boxes) for scene in scenes],
+        labels=[torch.from_numpy(scene.labels) for scene in scenes],
+    )
+    coco = _coco(name, scenes, rules)
+    return Split(name, coco, canvas=(rules.size, rules.size), read=held, keep=False)
+
+
+def _file(name: str, index: int) -> str:
+    return f"{name}/{index:06d}.png"
+
+
+def _coco(name: str, scenes: list[Scene], rules: SceneRules) -> dict[str, Any]:
+    images, annotations = [], []
+    for index, scene in enumerate(scenes):
+        images.append({"id": index + 1, "file_name": _file(name, index), "width": rules.size, "height": rules.size})
+        for box, label in zip(scene.boxes.tolist(), scene.labels.tolist(), strict=True):
+            x, y, w, h = box[0], box[1], box[2] - box[0], box[3] - box[1]
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": index + 1,
+                    "category_id": label + 1,
+                    "bbox": [x, y, w, h],
+                    "area": w * h,
+                    "iscrowd": 0,
+                }
+            )
+    categories = [{"id": label + 1, "name": NAMES[label]} for label in range(rules.classes)]
+    return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
