@@ -1,0 +1,108 @@
+"""Optimisers from settings. No torch at module level: recipes hold these settings and `--help` must answer at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from common.errors import UserError
+from common.train.schedules import Schedule, constant, cosine, linear, one_cycle, step_decay
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+    from torch.optim.swa_utils import AveragedModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimSettings:
+    """How weights are updated."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    """Optimiser."""
+    lr: float = 0.1
+    """Base learning rate; the schedule multiplies it."""
+    momentum: float = 0.9
+    """Momentum of SGD; the first beta of AdamW."""
+    weight_decay: float = 4e-5
+    """Decay of weights with more than one dimension; biases and norms are never decayed."""
+    schedule: Literal["constant", "cosine", "linear", "one-cycle", "step"] = "cosine"
+    """Learning rate over training."""
+    warmup: float = 0.0
+    """Fraction of training over which the rate climbs (not with one-cycle, which has its own)."""
+    drops: tuple[float, ...] = (8 / 12, 11 / 12)
+    """Fractions of training at which the step schedule drops the rate to a tenth."""
+    clip: float | None = None
+    """Largest gradient norm; nothing is clipped by default."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        rules = (
+            (self.lr > 0, "lr", "above 0"),
+            (0 <= self.momentum < 1, "momentum", "from 0 to below 1"),
+            (self.weight_decay >= 0, "weight_decay", "0 or more"),
+            (self.clip is None or self.clip > 0, "clip", "above 0, or none"),
+        )
+        for holds, field, rule in rules:
+            if not holds:
+                raise UserError(f"{field} is {getattr(self, field)}; give a number {rule}")
+
+
+def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Two groups of the trainable parameters: those with more than one dimension, decayed, and the rest, not.
+
+    As DetNAS and SPOS do it: biases, norm weights and other vectors are not decayed.
+    """
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    decayed = {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay}
+    rest = {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0}
+    return [group for group in (decayed, rest) if group["params"]]
+
+
+def make_optimizer(module: nn.Module, settings: OptimSettings) -> Optimizer:
+    """The optimiser of `settings` over the trainable parameters of `module`.
+
+    Raises:
+        UserError: nothing in `module` is trainable.
+    """
+    from torch.optim import SGD, AdamW
+
+    groups = parameter_groups(module, settings.weight_decay)
+    if not groups:
+        raise UserError(f"{type(module).__name__} has no trainable parameter; unfreeze some of it")
+    if settings.name == "adamw":
+        return AdamW(groups, lr=settings.lr, betas=(settings.momentum, 0.999))
+    return SGD(groups, lr=settings.lr, momentum=settings.momentum)
+
+
+def make_schedule(settings: OptimSettings) -> Schedule:
+    """The schedule of `settings`.
+
+    Raises:
+        UserError: the warm-up or the drops are no fractions of training.
+    """
+    match settings.schedule:
+        case "constant":
+            return constant(warmup=settings.warmup)
+        case "cosine":
+            return cosine(warmup=settings.warmup)
+        case "linear":
+            return linear(warmup=settings.warmup)
+        case "one-cycle":
+            return one_cycle()
+        case "step":
+            return step_decay(at=settings.drops, warmup=settings.warmup)
+
+
+def averaged(module: nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average of the weights of `module`; `fit` updates it. Its `.module` is the averaged network.
+
+    Buffers are copied, not averaged: BatchNorm statistics are moving averages already.
+    """
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+    return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay))

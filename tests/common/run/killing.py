@@ -1,0 +1,39 @@
+"""Processes that are killed, for tests: forked, so that torch is not imported anew."""
+
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable
+
+
+def forked(work: Callable[[], object]) -> int:
+    """The id of a child process that does `work` and ends with status 0, its own exit status, or 1 where it raised."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except SystemExit as stop:
+            os._exit(stop.code)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return child
+
+
+def status(child: int) -> int:
+    """Waits for the child: its exit status, or minus the signal that ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def kill_after(child: int, seconds: float) -> int:
+    """Kills the child with SIGKILL after `seconds`; its status."""
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    return status(child)
+
+
+def die() -> None:
+    """SIGKILL for this process."""
+    os.kill(os.getpid(), signal.SIGKILL)

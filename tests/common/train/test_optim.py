@@ -1,0 +1,61 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from common.errors import UserError
+from common.train.optim import OptimSettings, averaged, make_optimizer, make_schedule, parameter_groups
+
+
+def net():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
+
+
+def test_only_weights_with_more_than_one_dimension_are_decayed():
+    module = net()
+    decayed, rest = parameter_groups(module, 0.1)
+    assert [p.shape for p in decayed["params"]] == [(4, 3, 3, 3), (2, 4)] and decayed["weight_decay"] == 0.1
+    assert [p.shape for p in rest["params"]] == [(4,), (4,), (4,), (2,)] and rest["weight_decay"] == 0.0
+    module[0].weight.requires_grad_(False)
+    assert len(parameter_groups(module, 0.1)[0]["params"]) == 1
+
+
+def test_optimizers_follow_the_settings():
+    sgd = make_optimizer(net(), OptimSettings(name="sgd", lr=0.3, momentum=0.8))
+    assert (
+        isinstance(sgd, torch.optim.SGD)
+        and {g["lr"] for g in sgd.param_groups} == {0.3}
+        and sgd.param_groups[0]["momentum"] == 0.8
+    )
+    adamw = make_optimizer(net(), OptimSettings(name="adamw", lr=1e-3, weight_decay=0.05))
+    assert isinstance(adamw, torch.optim.AdamW) and [g["weight_decay"] for g in adamw.param_groups] == [0.05, 0.0]
+    with pytest.raises(UserError, match="Linear has no trainable parameter"):
+        make_optimizer(nn.Linear(2, 2).requires_grad_(False), OptimSettings())
+
+
+@pytest.mark.parametrize(("name", "last"), [("constant", 1), ("cosine", 0), ("linear", 0), ("one-cycle", 1e-4), ("step", 0.01)])
+def test_every_schedule_can_be_made(name, last):
+    assert make_schedule(OptimSettings(schedule=name))(1 - 1e-9) == pytest.approx(last, abs=1e-6)
+
+
+@pytest.mark.parametrize("bad", [{"lr": 0.0}, {"momentum": 1.0}, {"weight_decay": -1.0}, {"clip": 0.0}])
+def test_settings_out_of_range_are_named(bad):
+    with pytest.raises(UserError, match=f"{next(iter(bad))} is {next(iter(bad.values()))}; give"):
+        OptimSettings(**bad)
+
+
+def test_averaged_is_the_moving_average():
+    module = nn.Linear(1, 1, bias=False)
+    ema = averaged(module, 0.9)
+    values = (1.0, 2.0, 3.0)
+    for value in values:
+        nn.init.constant_(module.weight, value)
+        ema.update_parameters(module)
+    assert ema.module.weight.item() == pytest.approx(0.9 * (0.9 * 1 + 0.1 * 2) + 0.1 * 3)
+
+
+def test_no_torch_at_import():
+    modules = "common.train.optim, common.run.folder, common.run.stages, common.run.progress, common.run.environment"
+    subprocess.run([sys.executable, "-c", f"import sys, {modules}; sys.exit('torch' in sys.modules)"], check=True)

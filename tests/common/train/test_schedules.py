@@ -1,0 +1,63 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.errors import UserError
+from common.train.schedules import constant, cosine, linear, one_cycle, step_decay
+
+ALL = [
+    constant(),
+    constant(warmup=0.1),
+    cosine(warmup=0.05, floor=0.01),
+    linear(warmup=0.2),
+    step_decay(at=(0.5, 0.9)),
+    one_cycle(),
+]
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_multipliers_are_positive_and_at_most_one(fraction):
+    assert all(0 < schedule(fraction) <= 1 + 1e-12 for schedule in ALL)
+
+
+def test_cosine_equals_torch():
+    steps = 20
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, eta_min=0.1)
+    ours = cosine(floor=0.1)
+    for step in range(steps):
+        assert ours(step / steps) == pytest.approx(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        theirs.step()
+
+
+def test_linear_is_a_line_and_warmup_climbs_to_it():
+    assert [linear()(f) for f in (0, 0.25, 0.5)] == [1, 0.75, 0.5]
+    warmed = linear(warmup=0.2)
+    assert warmed(0) == pytest.approx(1e-3) and warmed(0.1) == pytest.approx(0.5005) and warmed(0.2) == 1.0
+    assert warmed(0.6) == pytest.approx(0.5)
+
+
+def test_steps_drop_at_exactly_their_step():
+    schedule = step_decay(at=(8 / 12, 11 / 12))
+    values = [schedule(step / 90_000) for step in (59_999, 60_000, 82_499, 82_500)]
+    assert values == pytest.approx([1, 0.1, 0.1, 0.01])
+
+
+def test_one_cycle_peaks_where_it_should():
+    schedule = one_cycle(peak=0.25)
+    assert schedule(0) == pytest.approx(1 / 25) and schedule(0.25) == 1.0 and schedule(1 - 1e-9) == pytest.approx(1e-4)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: cosine(warmup=1.0), "the warm-up is 1.0 of training"),
+        (lambda: step_decay(at=(0.9, 0.5)), "drops at"),
+        (lambda: one_cycle(peak=0), "peaks at 0"),
+    ],
+)
+def test_bad_fractions_are_refused(make, match):
+    with pytest.raises(UserError, match=match):
+        make()
