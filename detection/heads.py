@@ -16,9 +16,6 @@ from common.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jaxtyping import Float, Int
-    from torch import Tensor
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pixels:
@@ -128,18 +125,6 @@ SMALL_RETINANET = RetinaNet(
     stacked_convs=1,
     head_norm="separate",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detections:
-    """What a detector found in one image, best first."""
-
-    boxes: Float[Tensor, "n 4"]
-    """x1, y1, x2, y2 in pixels of the image the detector was given."""
-    scores: Float[Tensor, "n"]
-    """0..1, descending."""
-    labels: Int[Tensor, "n"]
-    """Class indices from 0."""
 
 
 def checked(head: Head, backbone_strides: Sequence[int]) -> None:

@@ -7,18 +7,15 @@ non-maximum suppression are called); only the loops are gone. Tests compare valu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from detection.heads import Detections
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from jaxtyping import Float, Int
-    from torch import Tensor
+from detection.detections import Detections
 
 _TABLE = 1 << 24
 """Most overlaps in memory at once (64 MiB of float32); larger batches are assigned in parts."""

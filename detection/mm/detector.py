@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
-from torch import nn
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
 
-from detection.heads import Detections, Head, RetinaNet, checked
+from detection.detections import Detections
+from detection.heads import Head, RetinaNet, checked
 from detection.mm import dense
 from detection.mm.configs import faster_rcnn_config, retinanet_config
 from detection.mm.setup import prepare
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from jaxtyping import Float, Int, UInt8
-    from torch import Tensor
 
 
 class Detector(nn.Module):

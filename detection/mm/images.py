@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import random
+from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from common.errors import UserError
 from detection.mm.setup import prepare
-
-if TYPE_CHECKING:
-    import random
-    from pathlib import Path
-
-    from jaxtyping import Float, UInt8
-    from torch import Tensor
 
 
 def read_resize_pad(

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from common.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from detection.heads import Detections
+from detection.detections import Detections
 
 _NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 

@@ -12,17 +12,13 @@ import importlib.util
 import sys
 import types
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 import torchvision
+from torch import Tensor
 
 from common.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
 
 _HARMLESS = (
     # mmcv announces the move of a class that we do not use.

@@ -7,9 +7,7 @@ import torch
 
 from common.errors import UserError
 from detection import mm
-from detection.heads import (
-    Detections,
-)
+from detection.detections import Detections
 
 
 def coco_scenes():
