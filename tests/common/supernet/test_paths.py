@@ -1,0 +1,77 @@
+from collections import Counter
+from random import Random
+
+import pytest
+
+from common.errors import UserError
+from common.space import OneOf, decode, sample
+from common.supernet import cost_bins, extreme, fair, sandwich, uniform
+from tests.common.supernet.networks import SPACE
+
+CHAIN = tuple(OneOf(0, 1, 2, 3) for _ in range(8))
+
+
+def total(arch) -> int:
+    return sum(arch.values())
+
+
+@pytest.mark.parametrize("policy", [uniform, fair, sandwich])
+def test_a_policy_is_a_function_of_seed_and_step(policy):
+    assert [policy(SPACE, 3)(step) for step in (0, 7)] == [policy(SPACE, 3)(step) for step in (0, 7)]
+    assert policy(SPACE, 3)(0) != policy(SPACE, 4)(0) or policy(SPACE, 3)(1) != policy(SPACE, 4)(1)
+    for arch in policy(SPACE, 0)(5):
+        decode(SPACE, arch)
+
+
+def test_uniform_paths_are_uniform():
+    counts = Counter(uniform(CHAIN, 0)(step)[0]["3"] for step in range(4000))
+    assert all(abs(counts[i] - 1000) < 110 for i in range(4))  # 4 standard deviations
+
+
+def test_fair_activates_every_option_once_a_step():
+    for step in range(20):
+        paths = fair(CHAIN, 1)(step)
+        assert len(paths) == 4
+        for name in paths[0]:
+            assert sorted(path[name] for path in paths) == [0, 1, 2, 3]
+
+
+def test_fair_counts_differ_by_at_most_one_where_options_are_fewer():
+    space = (OneOf(0, 1, 2), OneOf(0, 1))
+    paths = fair(space, 0)(0)
+    assert len(paths) == 3
+    assert sorted(Counter(path["1"] for path in paths).values()) == [1, 2]
+
+
+def test_cost_bins_fill_every_bin_alike():
+    policy = cost_bins(CHAIN, 0, total, [6, 10, 14, 18])
+    counts = Counter((total(policy(step)[0]) - 6) // 4 for step in range(900))
+    assert set(counts) == {0, 1, 2}
+    assert all(abs(n - 300) < 60 for n in counts.values())
+
+
+def test_cost_bins_take_any_path_when_a_bin_is_out_of_reach():
+    assert len(cost_bins(CHAIN, 0, total, [1000, 2000], tries=5)(0)) == 1
+
+
+def test_cost_bins_want_ascending_edges():
+    with pytest.raises(UserError, match="ascending"):
+        cost_bins(CHAIN, 0, total, [3, 2])
+
+
+def test_sandwich_has_both_ends():
+    big, small, *others = sandwich(SPACE, 0, randoms=3)(0)
+    assert len(others) == 3
+    assert (decode(SPACE, big).width, decode(SPACE, small).width) == (8, 4)
+    assert len(decode(SPACE, big).deep) == 2 and len(decode(SPACE, small).deep) == 0
+
+
+def test_extreme_goes_by_value_not_by_position():
+    assert extreme((OneOf(8, 2, 4),), largest=True)["0"] == 0
+    assert extreme((OneOf(8, 2, 4),), largest=False)["0"] == 1
+
+
+def test_bins_and_sampling_stay_inside_the_space():
+    rng = Random(0)
+    for _ in range(20):
+        decode(CHAIN, sample(CHAIN, rng))
