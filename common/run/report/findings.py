@@ -1,0 +1,268 @@
+"""What a run supports saying, in plain words and no stronger than its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from common.run.report.figures import (
+    Difference,
+    RankCorrelation,
+    Spread,
+    best_so_far,
+    difference,
+    rank_correlation,
+    spread,
+)
+from common.run.report.load import Goal, Limit, RetrainedRow, Run, TrialRow
+from common.run.report.words import count, mean_sd, number, quantity, signed
+
+_ROLES = {"searched": "search", "random": "random", "baseline": "baseline"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """The score that decides, the cost it is weighed against (None: nothing is priced) and the limits in force."""
+
+    score: Goal
+    cost: Goal | None
+    limits: tuple[Limit, ...]
+
+    def feasible(self, trial: TrialRow) -> bool:
+        """True for a trial that ran, has the score and keeps every limit."""
+        values = {**trial.cost, **trial.scores}
+        return trial.ok and self.score.name in values and all(limit.holds(values) for limit in self.limits)
+
+    def score_of(self, trial: TrialRow) -> float | None:
+        """The deciding score of a feasible trial, else None."""
+        return trial.value(self.score.name) if self.feasible(trial) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """Retrained networks compared as one; `summary` is over `unit`s: seeds of one network, or networks."""
+
+    label: str
+    kind: str
+    role: str
+    unit: str
+    scores: tuple[float, ...]
+    summary: Spread
+    cost: float | None
+
+    @property
+    def sample(self) -> str:
+        """`3 seeds`, `1 network`."""
+        return count(self.summary.n, self.unit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One statement; `mark` is `settled`, `open` (the data do not decide it) or empty for a plain fact."""
+
+    text: str
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One architecture's score with inherited weights and after retraining."""
+
+    inherited: float
+    retrained: float
+    role: str
+
+
+def axis(run: Run) -> Axis | None:
+    """Choose what is plotted against what; None for a run that names no objective and has no score."""
+    rows = (*run.trials, *run.random)
+    priced = [name for row in (*rows, *run.retrained) for name in row.cost]
+    costs = set(priced) | {limit.metric for limit in run.config.limits}
+    goals = run.config.goals
+    score = next((goal for goal in goals if goal.name not in costs), None)
+    if score is None:
+        names = [name for row in rows for name in row.scores] + [name for row in run.retrained for name in row.test]
+        if not names:
+            return None
+        score = Goal(name=names[0], maximise=True, unit="")
+    seen = {name for row in rows for name in (*row.cost, *row.scores)}
+    limits = tuple(limit for limit in run.config.limits if limit.metric in seen or not rows)
+    wanted = [goal.name for goal in goals if goal.name in costs] + [limit.metric for limit in run.config.limits]
+    name = next((name for name in (*wanted, "macs", "params", *priced) if name in priced), None)
+    units = {goal.name: goal.unit for goal in goals}
+    cost = None if name is None else Goal(name=name, maximise=False, unit=units.get(name, ""))
+    return Axis(score=score, cost=cost, limits=limits)
+
+
+def split(run: Run, score: str) -> str:
+    """The split retrained networks are judged on: `test` if any was tested, else `val`; empty if neither."""
+    if any(score in row.test for row in run.retrained):
+        return "test"
+    return "val" if any(score in row.val for row in run.retrained) else ""
+
+
+def teams(run: Run, axis: Axis) -> tuple[Team, ...]:
+    """Group retrained rows: searched and baselines by name, all random networks together, one mean a network."""
+    where = split(run, axis.score.name)
+    grouped: dict[tuple[str, str], list[RetrainedRow]] = {}
+    for row in run.retrained:
+        if axis.score.name in _scores(row, where):
+            grouped.setdefault((row.kind, "" if row.kind == "random" else row.name), []).append(row)
+    order = {"searched": 0, "random": 1, "baseline": 2}
+    ranked = sorted(grouped.items(), key=lambda item: order.get(item[0][0], 3))
+    return tuple(_team(kind, name, rows, where, axis) for (kind, name), rows in ranked)
+
+
+def pairs(run: Run, axis: Axis) -> tuple[Pair, ...]:
+    """One pair an architecture: inherited and retrained score on validation (test where there is none), mean of seeds."""
+    score = axis.score.name
+    where = "val" if any(score in row.val for row in run.retrained) else "test"
+    by_arch: dict[tuple[tuple[str, str], ...], list[RetrainedRow]] = {}
+    for row in run.retrained:
+        if score in row.inherited and score in _scores(row, where):
+            by_arch.setdefault(tuple(sorted(row.arch.items())) or (("name", row.name),), []).append(row)
+    return tuple(
+        Pair(
+            inherited=spread([row.inherited[score] for row in rows]).mean,
+            retrained=spread([_scores(row, where)[score] for row in rows]).mean,
+            role=_ROLES.get(rows[0].kind, "muted"),
+        )
+        for rows in by_arch.values()
+    )
+
+
+def findings(run: Run, axis: Axis) -> list[Finding]:
+    """All that can be said, in the order the run did it."""
+    told = _search(run, axis) + _retrained(run, axis)
+    matched = pairs(run, axis)
+    if matched:
+        told.append(_tau(rank_correlation([p.inherited for p in matched], [p.retrained for p in matched])))
+    return told
+
+
+def comparison(searched: Team, other: Team, score: Goal) -> Finding:
+    """Whether the searched network is better than `other`, against the spread of both."""
+    gap = difference(searched.summary, other.summary)
+    side = _side(gap.value, score)
+    lead = f"The {_named(searched)} is {side} the {_named(other)} by {signed(gap)} {_points(score)}"
+    if gap.value == 0.0:
+        lead = f"The {_named(searched)} and the {_named(other)} are equal in {score.name}"
+    if gap.half_width is None:
+        return Finding(text=f"{lead}, but one of them has a single value: no spread to judge it by.", mark="open")
+    interval = f"(95 % Welch interval, {searched.sample} against {other.sample})"
+    if gap.beyond:
+        return Finding(text=f"{lead}: beyond the spread of its {searched.unit}s {interval}.", mark="settled")
+    return Finding(text=f"{lead}: not beyond the spread of its {searched.unit}s {interval}.", mark="open")
+
+
+def _search(run: Run, axis: Axis) -> list[Finding]:
+    if not run.trials:
+        return []
+    failed = sum(not trial.ok for trial in run.trials)
+    found = best_so_far([axis.score_of(trial) for trial in run.trials], axis.score.maximise)[-1]
+    evaluated = f"The search evaluated {count(len(run.trials), 'architecture')}" + (f", {failed} failed" if failed else "")
+    if found is None:
+        return [Finding(text=f"{evaluated}; none has a score inside the limits.", mark="open")]
+    best = next(trial for trial in run.trials if axis.score_of(trial) == found)
+    text = f"{evaluated}; the best has {axis.score.name} {quantity(found, axis.score.unit)} during the search"
+    if axis.cost and axis.cost.name in best.cost:
+        text += f" and costs {_priced(best.cost[axis.cost.name], axis.cost)}{_share(best, axis)}"
+    told = [Finding(text=text + ".")]
+    rival = best_so_far([axis.score_of(trial) for trial in run.random], axis.score.maximise)
+    if rival and rival[-1] is not None:
+        budget = "as many trials" if len(run.random) == len(run.trials) else count(len(run.random), "trial")
+        gap = Difference(value=found - rival[-1], half_width=None)
+        order = f"the search is {_side(gap.value, axis.score)} it by {signed(gap)}" if gap.value else "neither is ahead"
+        text = (
+            f"Random search with {budget} reached {quantity(rival[-1], axis.score.unit)}: {order}. "
+            "That is one search of each kind, so the order may be chance."
+        )
+        told.append(Finding(text=text, mark="open"))
+    return told
+
+
+def _retrained(run: Run, axis: Axis) -> list[Finding]:
+    sides = teams(run, axis)
+    if not sides:
+        return []
+    where = "test split" if split(run, axis.score.name) == "test" else "validation split"
+    each = "; ".join(f"{side.label} {mean_sd(side.summary)} ({side.sample})" for side in sides)
+    told = [Finding(text=f"Trained from scratch, on the {where}, {axis.score.name} is: {each}.")]
+    for mine in (side for side in sides if side.kind == "searched"):
+        for other in (side for side in sides if side.kind in ("random", "baseline")):
+            told.append(comparison(mine, other, axis.score))
+        for other in (side for side in sides if side.kind == "baseline"):
+            if mine.cost and other.cost and axis.cost:
+                ratio = mine.cost / other.cost
+                change = f"{abs(1 - ratio):.0%} {'less' if ratio < 1 else 'more'} than" if ratio != 1 else "the same as"
+                text = f"The {_named(mine)} costs {_priced(mine.cost, axis.cost)}, {change} the {_named(other)}."
+                told.append(Finding(text=text))
+    return told
+
+
+def _tau(tau: RankCorrelation) -> Finding:
+    networks = f"{count(tau.n, 'network')} ({count(tau.pairs, 'pair')})"
+    if tau.tau is None or tau.p is None:
+        text = (
+            f"Inherited and retrained scores are known for {networks}: too few, or too equal, to say whether their order agrees."
+        )
+        return Finding(text=text, mark="open")
+    text = (
+        f"Order by inherited weights against order after retraining: Kendall's tau {tau.tau:.2f} over {networks}, p = {tau.p:.2g}"
+    )
+    if tau.low is not None and tau.high is not None:
+        text += f", 95 % bootstrap interval {tau.low:.2f} to {tau.high:.2f}"
+    if tau.n < 5:
+        return Finding(text=f"{text}; with so few networks even a perfect order would be no evidence.", mark="open")
+    if tau.p >= 0.05:
+        return Finding(text=f"{text}: not to be told from no relation at all.", mark="open")
+    return Finding(text=f"{text}: the orders {'agree' if tau.tau > 0 else 'disagree'} more than by chance.", mark="settled")
+
+
+def _team(kind: str, name: str, rows: Sequence[RetrainedRow], where: str, axis: Axis) -> Team:
+    scores = [_scores(row, where)[axis.score.name] for row in rows]
+    networks: dict[object, list[float]] = {}
+    for row, value in zip(rows, scores, strict=True):
+        networks.setdefault(tuple(sorted(row.arch.items())) or row.name, []).append(value)
+    pooled = len(networks) > 1
+    costs = [row.cost[axis.cost.name] for row in rows if axis.cost and axis.cost.name in row.cost]
+    return Team(
+        label=kind if name in ("", kind) else f"{name} ({kind})" if kind == "baseline" else name,
+        kind=kind,
+        role=_ROLES.get(kind, "muted"),
+        unit="network" if pooled else "seed",
+        scores=tuple(scores),
+        summary=spread([spread(values).mean for values in networks.values()] if pooled else scores),
+        cost=spread(costs).mean if costs else None,
+    )
+
+
+def _scores(row: RetrainedRow, where: str) -> dict[str, float]:
+    return dict(row.test if where == "test" else row.val)
+
+
+def _named(team: Team) -> str:
+    noun = "networks" if team.unit == "network" else "network"
+    if team.kind == "baseline":
+        return "baseline" if team.label == "baseline" else f"baseline {team.label.removesuffix(' (baseline)')}"
+    return f"{team.kind} {noun}" if team.label == team.kind else f"{team.kind} network {team.label}"
+
+
+def _side(gap: float, score: Goal) -> str:
+    return "ahead of" if (gap > 0) == score.maximise else "behind"
+
+
+def _points(score: Goal) -> str:
+    return f"{score.unit} {score.name}".strip()
+
+
+def _priced(value: float, cost: Goal) -> str:
+    return quantity(value, cost.unit) if cost.unit else f"{number(value)} {cost.name}"
+
+
+def _share(best: TrialRow, axis: Axis) -> str:
+    for limit in axis.limits:
+        value = best.value(limit.metric)
+        if axis.cost and limit.metric == axis.cost.name and limit.upper and value is not None:
+            return f", {value / limit.upper:.0%} of the limit of {number(limit.upper)}"
+    return ""

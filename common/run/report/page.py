@@ -1,0 +1,323 @@
+"""Everything the template shows, worked out; the template itself only lays out."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from common.run.report import plots
+from common.run.report.drawing import Drawing, draw, sanitise
+from common.run.report.figures import best_so_far, difference
+from common.run.report.findings import Axis, Finding, Team, axis, findings, split, teams
+from common.run.report.load import Run, SampleRow, TrialRow, read_run
+from common.run.report.plots import Plot
+from common.run.report.words import DASH, column, count, duration, flat, mean_sd, number, quantity, signed
+
+_BEST = 10
+_WIDEST = 12
+_PICTURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
+_LARGEST = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Option counts of decisions with the same options: rows of (path, [(count, share, chosen)])."""
+
+    labels: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[tuple[int, float, bool], ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Column heads with a flag for numbers, and rows of text."""
+
+    heads: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A line of the cost table: `share` of the whole time is in 0..1."""
+
+    name: str
+    time: str
+    share: float
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A sample as a data URI, or None with the caption still told."""
+
+    uri: str | None
+    file: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The whole report."""
+
+    title: str
+    system: str
+    task: str
+    paper: str
+    paper_url: str
+    command: str
+    facts: tuple[tuple[str, str], ...]
+    tiles: tuple[tuple[str, str, str, str], ...]
+    findings: tuple[Finding, ...]
+    lead: tuple[Plot, ...]
+    stages: tuple[Stage, ...]
+    total: str
+    search: tuple[Plot, ...]
+    losses: tuple[Plot, ...]
+    drawing: Drawing | None
+    drawing_svg: Markup | None
+    drawing_of: str
+    grids: tuple[Grid, ...]
+    grid_of: int
+    retrained: Table | None
+    ranking: Plot | None
+    summary: Table | None
+    pictures: tuple[Picture, ...]
+    best: tuple[tuple[str, str], ...]
+    settings: tuple[tuple[str, str], ...]
+    data: tuple[tuple[str, str], ...]
+    environment: tuple[tuple[str, str], ...]
+    failures: Table | None
+    notes: tuple[str, ...]
+    damage: tuple[str, ...]
+
+
+def render(folder: Path) -> str:
+    """The report of run folder `folder` as HTML text."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("template.html").render(page=page(read_run(folder)))
+    return text.encode("utf-8", errors="replace").decode("utf-8")  # a lone surrogate in a file must not stop a report
+
+
+def page(run: Run) -> Page:
+    """Work out every number and picture of a run's report."""
+    config, known = run.config, axis(run)
+    sides = teams(run, known) if known else ()
+    arch, drawing_of = _found(run, known)
+    svg = sanitise(run.drawing) if run.drawing else None
+    broken = ("drawing.svg: not well-formed SVG, drawn from the decisions instead",) if run.drawing and not svg else ()
+    grids, grid_of = _grids(run, known, arch)
+    paper, url = _paper(config.paper)
+    total = sum(stage.seconds for stage in run.stages)
+    lead = (plots.seeds(run, known, sides), plots.costs(run, known, sides)) if known else ()
+    return Page(
+        title=config.title,
+        system=config.system,
+        task=config.task,
+        paper=paper,
+        paper_url=url,
+        command=config.command,
+        facts=_facts(run, total),
+        tiles=_tiles(run, known, sides, total),
+        findings=tuple(findings(run, known)) if known else (),
+        lead=tuple(plot for plot in lead if plot),
+        stages=tuple(
+            Stage(
+                name=stage.name,
+                time=duration(stage.seconds),
+                share=stage.seconds / total if total else 0.0,
+                result=", ".join(f"{key} {value}" for key, value in _short(stage.result)),
+            )
+            for stage in run.stages
+        ),
+        total=duration(total),
+        search=tuple(plots.search(run, known)) if known else (),
+        losses=tuple(plots.losses(run)),
+        drawing=draw(arch, run.decisions) if arch else None,
+        drawing_svg=svg,
+        drawing_of=drawing_of,
+        grids=grids,
+        grid_of=grid_of,
+        retrained=_retrained_table(run, known),
+        ranking=plots.ranking(run, known) if known else None,
+        summary=_summary(run, known, sides) if known else None,
+        pictures=tuple(_picture(sample) for sample in run.samples),
+        best=tuple(_short(run.best_metrics)),
+        settings=tuple(flat(config.settings)),
+        data=tuple(flat(config.data)),
+        environment=tuple(flat(config.environment)),
+        failures=_failures(run),
+        notes=config.notes,
+        damage=(*run.damage, *broken),
+    )
+
+
+def _paper(paper: str) -> tuple[str, str]:
+    """The paper's name and a link to it: arXiv numbers become links, other text only if it is a web address."""
+    if paper.lower().startswith("arxiv:"):
+        return f"arXiv:{paper[6:].strip()}", f"https://arxiv.org/abs/{paper[6:].strip()}"
+    return paper, paper if paper.startswith(("https://", "http://")) else ""
+
+
+def _facts(run: Run, total: float) -> tuple[tuple[str, str], ...]:
+    config, environment = run.config, run.config.environment
+
+    def first(*names: str) -> str:
+        return next((str(environment[name]) for name in names if environment.get(name)), "")
+
+    facts = (
+        ("Recipe", config.recipe),
+        ("Seed", config.seed),
+        ("Date", first("date", "started", "time", "when")),
+        ("Machine", first("machine", "cpu", "device", "gpu", "host", "platform")),
+        ("Wall-clock", duration(total) if run.stages else ""),
+    )
+    return tuple((name, text) for name, text in facts if text)
+
+
+def _tiles(run: Run, known: Axis | None, sides: Sequence[Team], total: float) -> tuple[tuple[str, str, str, str], ...]:
+    tiles: list[tuple[str, str, str, str]] = []
+    mine = next((side for side in sides if side.kind == "searched"), None)
+    if known and mine:
+        where = split(run, known.score.name)
+        value, _, margin = mean_sd(mine.summary).partition(" ± ")
+        tiles.append((value, margin, f"{where} {known.score.name}", f"searched network, {mine.sample}"))
+        if mine.cost is not None and known.cost:
+            tiles.append((number(mine.cost), "", known.cost.unit or known.cost.name, "of the searched network"))
+    elif known and run.trials:
+        best = best_so_far([known.score_of(trial) for trial in run.trials], known.score.maximise)[-1]
+        tiles.append((quantity(best, known.score.unit), "", f"best {known.score.name} so far", "during the search"))
+    beside = f"and {count(len(run.random), 'random one')}" if run.random else "in the search"
+    tiles.append((str(len(run.trials)), "", "trials", beside))
+    tiles.append((duration(total), "", "in all", f"{count(len(run.stages), 'stage')} finished"))
+    return tuple(tiles)
+
+
+def _found(run: Run, known: Axis | None) -> tuple[Mapping[str, str], str]:
+    """The architecture to draw and what it is."""
+    if run.best_arch:
+        return run.best_arch, "The architecture the search settled on."
+    searched = next((row for row in run.retrained if row.kind == "searched" and row.arch), None)
+    if searched:
+        return searched.arch, "The architecture the search settled on."
+    best = _ranked(run, known)
+    return (best[0].arch, f"The best of the trials so far (trial {best[0].id}).") if best else ({}, "")
+
+
+def _ranked(run: Run, known: Axis | None) -> list[TrialRow]:
+    """Feasible trials from best to worst, each architecture once."""
+    if known is None:
+        return []
+    sign = -1.0 if known.score.maximise else 1.0
+    scored = [(sign * value, trial) for trial in run.trials if (value := known.score_of(trial)) is not None]
+    unique = {tuple(sorted(trial.arch.items())): trial for _, trial in sorted(scored, key=lambda item: -item[0])}
+    return sorted(unique.values(), key=lambda trial: sign * (known.score_of(trial) or 0.0))
+
+
+def _grids(run: Run, known: Axis | None, chosen: Mapping[str, str]) -> tuple[tuple[Grid, ...], int]:
+    """Options taken by the best trials; decisions with many options (subsets) show only those that occur."""
+    best = _ranked(run, known)[:_BEST]
+    grouped: dict[tuple[str, ...], list[str]] = {}
+    paths = dict.fromkeys((*run.decisions, *(path for trial in best for path in trial.arch)))
+    for path in paths:
+        taken = {trial.arch[path] for trial in best if path in trial.arch}
+        if not taken:
+            continue
+        options = run.decisions.get(path, ())
+        if not options or len(options) > _WIDEST:
+            options = tuple(option for option in options if option in taken) or tuple(sorted(taken))
+        grouped.setdefault(options, []).append(path)
+    grids = []
+    for labels, members in grouped.items():
+        rows = []
+        for path in members:
+            takes = [trial.arch[path] for trial in best if path in trial.arch]
+            cells = [(takes.count(label), takes.count(label) / len(takes), chosen.get(path) == label) for label in labels]
+            rows.append((path, tuple(cells)))
+        grids.append(Grid(labels=labels, rows=tuple(rows)))
+    return tuple(grids), len(best)
+
+
+def _summary(run: Run, known: Axis, sides: Sequence[Team]) -> Table | None:
+    """One line a team, with its distance from the searched network (the first, where there are several)."""
+    if not sides:
+        return None
+    mine = next((side for side in sides if side.kind == "searched"), None)
+    heads = [("network", False), ("over", False), (f"{split(run, known.score.name)} {known.score.name}", True)]
+    heads += [(known.cost.unit or known.cost.name, True)] if known.cost else []
+    heads += [("difference", True)] if mine else []
+    rows = []
+    for side in sides:
+        row = [side.label, side.sample, mean_sd(side.summary)]
+        row += [number(side.cost)] if known.cost else []
+        if mine:
+            gap = difference(mine.summary, side.summary)
+            row += [DASH if side is mine else f"{'−' if gap.value < 0 else '+'}{signed(gap)}"]
+        rows.append(tuple(row))
+    return Table(heads=tuple(heads), rows=tuple(rows))
+
+
+def _retrained_table(run: Run, known: Axis | None) -> Table | None:
+    if not run.retrained:
+        return None
+    first = [known.score.name] if known else []
+    parts = ("test", "val", "inherited", "cost")
+    order = {"searched": 0, "random": 1, "baseline": 2}
+    columns = [
+        (part, name)
+        for part in parts
+        for name in sorted({name for row in run.retrained for name in getattr(row, part)}, key=lambda n: (n not in first, n))
+    ]
+    heads = [("network", False), ("kind", False), ("seed", True)]
+    heads += [(name if part == "cost" else f"{part} {name}", True) for part, name in columns]
+    nets = sorted(run.retrained, key=lambda row: order.get(row.kind, len(order)))
+    values = [column([getattr(row, part).get(name) for row in nets]) for part, name in columns]
+    rows = [
+        (row.name, row.kind, row.seed, *(texts[index] for texts in values), duration(row.seconds))
+        for index, row in enumerate(nets)
+    ]
+    return Table(heads=(*heads, ("training", True)), rows=tuple(rows))
+
+
+def _failures(run: Run) -> Table | None:
+    failed = [
+        (name, trial) for name, rows in (("search", run.trials), ("random search", run.random)) for trial in rows if not trial.ok
+    ]
+    if not failed:
+        return None
+    rows = tuple(
+        (name, trial.id, trial.origin or DASH, trial.error or "no reason recorded", duration(trial.seconds))
+        for name, trial in failed
+    )
+    return Table(heads=(("of", False), ("trial", True), ("origin", False), ("reason", False), ("time", True)), rows=rows)
+
+
+def _picture(sample: SampleRow) -> Picture:
+    caption = sample.caption or sample.file
+    if sample.path is None or sample.path.stat().st_size > _LARGEST:
+        return Picture(uri=None, file=sample.file, caption=caption)
+    data = sample.path.read_bytes()
+    kind = next((kind for magic, kind in _PICTURES.items() if data.startswith(magic)), None)
+    uri = f"data:image/{kind};base64,{base64.b64encode(data).decode()}" if kind else None
+    return Picture(uri=uri, file=sample.file, caption=caption)
+
+
+def _short(values: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Numbers and short texts of a nested result; long lists and texts stay in their files."""
+    rows = []
+    for key, text in flat(values):
+        value: object = values.get(key)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            rows.append((key, number(float(value))))
+        elif len(text) <= 60:
+            rows.append((key, text))
+    return rows
