@@ -1,0 +1,219 @@
+"""DetNAS's search spaces and published architectures as data (paper section 3; widths from the official code).
+
+A backbone is a chain of ShuffleNetV2-style blocks, one decision of four options each. The published tables count the ImageNet
+classifier at 224x224: convolution and linear MACs, parameters with affine BatchNorm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from common.errors import UserError
+from common.space import Arch, OneOf, decisions, decode, sample
+from common.streams import stream
+from detection.heads import Head
+
+KINDS = ("shuffle3", "shuffle5", "shuffle7", "xception3")
+"""The options of every block, in the order of the paper's notation 0 1 2 3."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Blocks of one resolution; the first halves it."""
+
+    width: int
+    """Output channels; even."""
+    blocks: tuple[Any, ...]
+    """Kinds of block, or decisions between them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backbone:
+    """A 3x3 stride-2 stem, then stages; stage i has stride 4 * 2**i."""
+
+    stem: int
+    """Channels of the stem."""
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classifier:
+    """A backbone, a 1x1 convolution, average pooling and a linear layer: what is pre-trained and what the tables count."""
+
+    backbone: Backbone
+    last: int = 1024
+    """Channels of the 1x1 convolution before the pooling."""
+    classes: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorNet:
+    """A backbone with a detection head that reads its last stages."""
+
+    backbone: Backbone
+    head: Head
+    classes: int
+
+    def first_stage(self) -> int:
+        """The first stage whose map the head reads."""
+        return {4: 0, 8: 1, 16: 2, 32: 3}.get(self.head.strides[0], 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """One of the paper's sizes of backbone."""
+
+    stem: int
+    widths: tuple[int, ...]
+    repeats: tuple[int, ...]
+    last: int = 1024
+
+    @property
+    def genes(self) -> int:
+        """How many blocks."""
+        return sum(self.repeats)
+
+
+SIZES = {
+    "tiny": Size(stem=8, widths=(16, 32, 64), repeats=(2, 3, 3), last=128),
+    "300M": Size(stem=16, widths=(64, 160, 320, 640), repeats=(4, 4, 8, 4)),
+    "1.3G": Size(stem=48, widths=(96, 240, 480, 960), repeats=(8, 8, 16, 8)),
+    "3.8G": Size(stem=72, widths=(172, 432, 864, 1728), repeats=(8, 8, 16, 8), last=1728),
+}
+"""Name -> size. `tiny` is this project's own, for small images on a CPU; it ends at stride 16, where the small head ends."""
+
+
+def backbone(size: str) -> Backbone:
+    """The open backbone of a size.
+
+    Raises:
+        UserError: there is no such size.
+    """
+    if size not in SIZES:
+        raise UserError(f"space {size!r} does not exist; choose one of {', '.join(SIZES)}")
+    form = SIZES[size]
+    stages = tuple(
+        Stage(width=width, blocks=tuple(OneOf(*KINDS) for _ in range(n)))
+        for width, n in zip(form.widths, form.repeats, strict=True)
+    )
+    return Backbone(stem=form.stem, stages=stages)
+
+
+def classifier(size: str, classes: int = 1000) -> Classifier:
+    """The open classifier of a size, ImageNet's by default."""
+    return Classifier(backbone=backbone(size), last=SIZES[size].last if size in SIZES else 1024, classes=classes)
+
+
+def uniform_arch(space: Any, kind: int) -> Arch:
+    """The architecture with the same option at every block."""
+    return Arch(dict.fromkeys(decisions(space), kind))
+
+
+def arch_of_genes(space: Any, genes: Sequence[int]) -> Arch:
+    """The architecture of a gene tuple, in depth order.
+
+    Raises:
+        UserError: the wrong number of genes, or one that is not 0, 1, 2 or 3.
+    """
+    paths = list(decisions(space))
+    if len(genes) != len(paths):
+        raise UserError(f"{len(genes)} genes for a space of {len(paths)} blocks; give one gene a block")
+    for gene in genes:
+        if gene not in range(len(KINDS)):
+            raise UserError(f"gene {gene}: a block is one of 0 1 2 3 ({', '.join(KINDS)})")
+    return Arch(dict(zip(paths, genes, strict=True)))
+
+
+def genes_of(arch: Arch) -> tuple[int, ...]:
+    """The gene tuple in depth order."""
+    return tuple(arch.values())
+
+
+def parse_genes(text: str) -> tuple[int, ...]:
+    """The paper's own notation: genes separated by spaces, with `|`, commas and brackets allowed.
+
+    >>> parse_genes("2 1 | 2 0")
+    (2, 1, 2, 0)
+    """
+    words = text.translate(str.maketrans("|,()[]", "      ")).split()
+    if not words or not all(word.isdecimal() for word in words):
+        raise UserError(f"{text!r} is no gene string; write one gene of 0 1 2 3 a block, '2 1 2 0 2 1 ...'")
+    return tuple(int(word) for word in words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A published architecture and where it was published."""
+
+    space: str
+    genes: str
+    source: str
+    last: int | None = None
+    """Channels of the last 1x1 convolution where they differ from the space's."""
+
+
+_OFFICIAL = "official code of DetNAS"
+_LARGE = "0 0 3 1 2 1 0 2 | 0 3 1 2 3 3 2 0 | 2 1 1 3 2 0 2 2 2 1 3 1 0 3 3 3 | 1 3 3 3 3 3 3 3"
+
+PUBLISHED = {
+    "COCO_FPN_300M": Published(space="300M", genes="2 1 2 0 | 2 1 1 2 | 3 3 1 3 0 0 3 1 | 3 1 3 2", source=_OFFICIAL),
+    "COCO_RetinaNet_300M": Published(space="300M", genes="2 3 1 1 | 3 2 1 3 | 3 1 1 1 3 3 2 0 | 3 3 3 3", source=_OFFICIAL),
+    "VOC_FPN_300M": Published(space="300M", genes="2 1 0 3 | 1 3 0 3 | 2 0 1 1 3 3 3 3 | 3 3 3 1", source=_OFFICIAL),
+    "VOC_RetinaNet_300M": Published(space="300M", genes="1 3 0 0 | 2 3 3 3 | 2 3 3 3 3 2 2 0 | 2 3 1 1", source=_OFFICIAL),
+    "COCO_FPN_1.3G": Published(space="1.3G", genes=_LARGE, source=_OFFICIAL),
+    "COCO_FPN_3.8G": Published(space="3.8G", genes=_LARGE, source=_OFFICIAL),
+    "COCO_FPN_3.8G_last1024": Published(
+        space="3.8G",
+        genes=_LARGE,
+        source="the 29.5M parameters of the official table hold for a last convolution of 1024",
+        last=1024,
+    ),
+    "COCO_FPN_300M_second": Published(
+        space="300M", genes="0 0 0 1 | 2 0 3 3 | 1 2 2 2 3 3 3 1 | 3 2 3 2", source="commented out in the official code"
+    ),
+    "mmrazor_DetNAS_300M": Published(space="300M", genes="1 0 0 0 | 3 0 3 2 | 2 2 3 3 0 2 1 3 | 2 2 2 1", source="mmrazor"),
+    "mmrazor_SPOS": Published(
+        space="300M", genes="2 0 2 0 | 3 1 1 0 | 0 1 0 1 0 3 1 2 | 2 0 1 3", source="mmrazor: searched on classification"
+    ),
+    "ShuffleNetV2_20": Published(space="300M", genes="0 " * 20, source="the hand-made baseline: 3x3 shuffle blocks"),
+    "ShuffleNetV2_40": Published(space="1.3G", genes="0 " * 40, source="the hand-made baseline: 3x3 shuffle blocks"),
+}
+"""Name -> architecture (DetNAS's release, its re-implementation in mmrazor, and the hand-made baselines of the paper)."""
+
+
+def published_classifier(name: str) -> tuple[Classifier, Arch]:
+    """The open classifier and the arch of a published name."""
+    entry = PUBLISHED[name]
+    space = classifier(entry.space)
+    if entry.last is not None:
+        space = replace(space, last=entry.last)
+    return space, arch_of_genes(space, parse_genes(entry.genes))
+
+
+def space_for(genes: int) -> str:
+    """The size of space that a gene string of this length belongs to; the smaller one where two fit.
+
+    Raises:
+        UserError: no space has that many blocks.
+    """
+    for name, size in SIZES.items():
+        if size.genes == genes:
+            return name
+    known = ", ".join(f"{name} {size.genes}" for name, size in SIZES.items())
+    raise UserError(f"no space has {genes} blocks (blocks of each: {known}); correct the gene string or give --space")
+
+
+def settled(space: Any, arch: Arch) -> Any:
+    """Shorthand for `common.space.decode`."""
+    return decode(space, arch)
+
+
+def random_archs(space: Any, seed: int, count: int) -> list[Arch]:
+    """Distinct random architectures, the ones that the winner is compared with."""
+    found: dict[Arch, None] = {}
+    rng = stream(seed, "random-archs")
+    while len(found) < count:
+        found[sample(space, rng)] = None
+    return list(found)
