@@ -193,12 +193,21 @@ def test_the_random_state_of_the_caller_is_untouched():
 
 
 def test_idle_paths_are_untouched():
+    """Path 2 has gradients, momentum and decay of its own from steps before; a step on other paths leaves all of it alone."""
     training = Training()
-    training.run(steps=3, before_step=lambda step: [lambda: training.pick(0)])
-    idle = [p.clone() for p in training.paths[2].parameters()]
-    training.run(steps=6, before_step=lambda step: [lambda: training.pick(step % 2)])
-    assert all(torch.equal(a, b) for a, b in zip(idle, training.paths[2].parameters(), strict=True))
-    assert not any(p in training.optimizer.state for p in training.paths[2].parameters())
+    kept = []
+
+    def path_2():
+        states = [training.optimizer.state[p]["momentum_buffer"] for p in training.paths[2].parameters()]
+        return [t.clone() for t in (*training.paths[2].parameters(), *states)]
+
+    training.run(
+        steps=6,
+        before_step=lambda step: [lambda: training.pick(2 if step < 3 else step % 2)],
+        observe=lambda step: kept.append(path_2()),
+    )
+    assert not same(kept[1], kept[2])
+    assert same(kept[2], kept[3]) and same(kept[2], kept[5])
 
 
 def test_gradients_are_summed_over_paths_and_averaged_over_batches():
