@@ -28,11 +28,14 @@ _OPENS_OUT = re.compile(r"url\s*\(\s*(?!#)|image-set|javascript:|\\", re.IGNOREC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One block: its place in the group, its options in words, its colour's number and its full paths."""
+    """One block: its place in the group, its options in words, its colour's number and its full paths.
+
+    A decision about the whole part, such as its depth, has no number in its path and gets no colour.
+    """
 
     place: str
     text: str
-    colour: int
+    colour: int | None
     detail: str
 
 
@@ -68,15 +71,16 @@ def draw(arch: Mapping[str, str], decisions: Mapping[str, Sequence[str]]) -> Dra
         key: " · ".join(f"{rest} {arch[path]}" if rest and len(items) > 1 else arch[path] for rest, path in items)
         for key, items in blocks.items()
     }
+    named = sorted({text for (_, block), text in texts.items() if block.isdigit()}, key=_natural)
     options = dict.fromkeys(option for labels in decisions.values() for option in labels)
-    palette = dict.fromkeys((*options, *sorted(set(texts.values()), key=_natural)))
-    numbered = {text: index % COLOURS for index, text in enumerate(palette)}
-    colours = {text: number for text, number in numbered.items() if text in set(texts.values())}
+    palette = list(options) if options.keys() >= set(named) else named
+    colours: dict[str, int] = {text: palette.index(text) % COLOURS for text in named}
     parts: dict[str, list[Block]] = {}
     for (part, block), items in blocks.items():
         text = texts[part, block]
         detail = "; ".join(f"{path}: {arch[path]}" for _, path in items)
-        parts.setdefault(part, []).append(Block(place=block, text=text, colour=colours[text], detail=detail))
+        colour = colours[text] if block.isdigit() else None
+        parts.setdefault(part, []).append(Block(place=block, text=text, colour=colour, detail=detail))
     return Drawing(
         parts=tuple(Part(name=name, blocks=tuple(members)) for name, members in parts.items()),
         legend=tuple(colours.items()),

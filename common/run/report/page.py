@@ -171,17 +171,29 @@ def _paper(paper: str) -> tuple[str, str]:
 def _facts(run: Run, total: float) -> tuple[tuple[str, str], ...]:
     config, environment = run.config, run.config.environment
 
-    def first(*names: str) -> str:
-        return next((str(environment[name]) for name in names if environment.get(name)), "")
-
+    date = next((str(environment[name]) for name in ("date", "started") if environment.get(name)), "")
     facts = (
         ("Recipe", config.recipe),
         ("Seed", config.seed),
-        ("Date", first("date", "started", "time", "when")),
-        ("Machine", first("machine", "cpu", "device", "gpu", "host", "platform")),
+        ("Date", date),
+        ("Machine", _machine(environment.get("machine"))),
         ("Wall-clock", duration(total) if run.stages else ""),
     )
     return tuple((name, text) for name, text in facts if text)
+
+
+def _machine(value: object) -> str:
+    """The machine in a few words, from a text or from the parts that `common.run.environment` records."""
+    if not isinstance(value, Mapping):
+        return str(value or "")
+    gpus, cores, memory = value.get("gpus"), value.get("cores"), value.get("memory_gib")
+    parts = [
+        ", ".join(str(gpu) for gpu in gpus) if isinstance(gpus, list) else "",
+        str(value.get("cpu") or value.get("system") or ""),
+        count(cores, "core") if isinstance(cores, int) else "",
+        f"{number(memory)} GiB" if isinstance(memory, int | float) else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _tiles(run: Run, known: Axis | None, sides: Sequence[Team], total: float) -> tuple[tuple[str, str, str, str], ...]:

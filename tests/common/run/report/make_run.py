@@ -34,7 +34,14 @@ CONFIG = {
     ],
     "constraints": [{"metric": "macs", "upper": LIMIT}],
     "environment": {
-        "machine": "2-core x86-64, 8 GiB",
+        "machine": {
+            "system": "Linux x86_64",
+            "cpu": "Example CPU",
+            "cores": 2,
+            "memory_gib": 7.8,
+            "gpus": [],
+            "torch_threads": 1,
+        },
         "date": "2026-02-03",
         "versions": {"python": "3.11.9", "torch": "2.14.1", "mmdet": "3.3.0"},
     },

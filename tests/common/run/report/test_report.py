@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shutil
 import statistics
@@ -12,11 +13,15 @@ from html.parser import HTMLParser
 import pytest
 from scipy import stats
 
+from common.arch import save
 from common.errors import UserError
+from common.run.folder import RunFolder
 from common.run.report import compare, write_report
 from common.run.report.drawing import draw, sanitise
 from common.run.report.findings import axis, findings
 from common.run.report.load import read_run
+from common.search.base import Trial
+from common.space import ManyOf, OneOf, sample
 from tests.common.run.report.make_run import CONFIG, DECISIONS, LIMIT, make_run, write_rows
 
 
@@ -313,6 +318,25 @@ def test_a_tasks_drawing_is_embedded_without_what_acts_or_fetches(copy):
     assert sanitise("<svg><unclosed></svg>") is None
     assert sanitise('<!DOCTYPE svg [<!ENTITY a "b">]><svg>&a;</svg>') is None
     assert sanitise("<html/>") is None
+
+
+def test_a_folder_written_by_a_run_is_read(tmp_path):
+    space = {"blocks": [OneOf("3x3", "5x5"), OneOf("3x3", OneOf("a", "b"))], "taps": ManyOf((1, 2, 3), 1, 2)}
+    with RunFolder.create(tmp_path / "run", {**CONFIG, "environment": {"machine": {"cpu": "X", "cores": 2}}}, space) as folder:
+        for index in range(4):
+            arch = sample(space, random.Random(index))
+            trial = {"scores": {"AP50": index / 10}, "cost": {"macs": 1e6}, "status": "ok", "fidelity": "val", "seconds": 1.0}
+            folder.append_trial(Trial(id=index, arch=arch, parents=(), origin="random", error="", **trial))
+            folder.append_metrics("pretrain", index, {"loss": 1.0})
+        folder.finish("search", {"front": 2}, 3.0)
+        (folder.path / "best").mkdir()
+        save(folder.path / "best" / "arch.json", space, arch)
+    run = read_run(tmp_path / "run")
+    assert run.damage == ()
+    assert [trial.scores["AP50"] for trial in run.trials] == [0.0, 0.1, 0.2, 0.3]
+    assert run.best_arch == run.trials[-1].arch
+    assert set(run.best_arch) <= set(run.decisions)
+    assert "X, 2 cores" in write_report(tmp_path / "run").read_text()
 
 
 def test_compare_puts_runs_side_by_side(run, copy):
