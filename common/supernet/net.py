@@ -90,22 +90,30 @@ class Supernet:
         Whole idle modules need no guard (their gradient is None, which optimisers skip); slices of elastic layers do, since
         momentum and weight decay act on whole tensors. The optimiser's state in the idle region is kept as well.
         """
-        kept: list[tuple[Tensor, Tensor, Tensor]] = []
+        idle: list[tuple[nn.Parameter, Tensor, Tensor, dict[str, Tensor]]] = []
         for layer in self._elastic:
             regions, layer.seen = layer.seen, set()
             for name, parameter in layer.named_parameters(recurse=False):
                 if parameter.grad is None or not regions:
                     continue
-                idle = torch.ones_like(parameter, dtype=torch.bool)
+                mask = torch.ones_like(parameter, dtype=torch.bool)
                 for region in regions:
-                    idle[layer.regions(name, region)] = False
-                if idle.any():
-                    state = [v for v in optimizer.state[parameter].values() if _like(v, parameter)]
-                    kept += [(tensor, tensor.detach().clone(), idle) for tensor in (parameter, *state)]
+                    mask[layer.regions(name, region)] = False
+                if mask.any():
+                    state = {key: value.clone() for key, value in _like(optimizer, parameter).items()}
+                    idle.append((parameter, mask, parameter.detach().clone(), state))
         yield
         with torch.no_grad():
-            for tensor, old, idle in kept:
-                tensor[idle] = old[idle]
+            for parameter, mask, weights, state in idle:
+                parameter[mask] = weights[mask]
+                for key, value in _like(optimizer, parameter).items():
+                    value[mask] = state[key][mask] if key in state else 0.0  # a buffer made by this very step
+
+
+def _like(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, Tensor]:
+    """The optimiser's state of a parameter, entry by entry of it: momenta, not step counts."""
+    state = optimizer.state[parameter] if parameter in optimizer.state else {}
+    return {key: v for key, v in state.items() if isinstance(v, Tensor) and v.shape == parameter.shape}
 
 
 def _active_children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -115,10 +123,6 @@ def _active_children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         yield from list(module.named_children())[: len(list(module.settle().children()))]
     else:
         yield from module.named_children()
-
-
-def _like(value: Any, parameter: Tensor) -> bool:
-    return isinstance(value, Tensor) and value.shape == parameter.shape
 
 
 def settled(module: nn.Module) -> nn.Module:

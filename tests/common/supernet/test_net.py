@@ -126,6 +126,21 @@ def test_a_step_changes_nothing_outside_its_path(make_optimizer):
         assert moved
 
 
+@pytest.mark.parametrize("make_optimizer", OPTIMISERS)
+def test_the_first_step_leaves_no_momentum_in_idle_slices(make_optimizer):
+    space = (OneOf(2, 6),)
+    net = Supernet(nn.Sequential(conv2d(3, opened(space)[0], 1)), space)
+    optimizer = make_optimizer(net.module.parameters())
+    net.activate(Arch({"0": 0}))
+    net.module(torch.randn(2, 3, 4, 4)).sum().backward()
+    with net.idle_protected(optimizer):
+        optimizer.step()
+    weight = next(net.module.parameters())
+    tensors = [v for v in optimizer.state[weight].values() if isinstance(v, torch.Tensor) and v.shape == weight.shape]
+    assert tensors
+    assert all(not v[2:].any() for v in tensors)
+
+
 def active_regions(net: Supernet, arch: Arch) -> dict[str, torch.Tensor]:
     """An oracle that knows nothing of regions: what of each weight, index by index along every axis, reaches the output."""
     module = net.module

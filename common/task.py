@@ -1,0 +1,138 @@
+"""What a task gives the core, and what a system is. The core knows networks, batches and metrics through these alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+from common.objective import Objective
+from common.space import Arch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from common.oneshot.settings import PhaseSettings
+
+Batch = TypeVar("Batch")
+SplitName = Literal["val", "test"]
+
+
+class Phase(Protocol):
+    """One phase of training a network: what is optimised, on which batches, with which loss."""
+
+    @property
+    def name(self) -> str:
+        """Names the phase in files and on the screen."""
+        ...
+
+    @property
+    def settings(self) -> PhaseSettings:
+        """Steps, batch size and optimiser."""
+        ...
+
+    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
+        """The module this phase trains: the network, or a part of it with a head for the phase; weights are shared."""
+        ...
+
+    def batch_at(self, step: int, seed: int) -> Any:
+        """The batch of a step: a pure function of its arguments."""
+        ...
+
+    def loss(self, model: nn.Module, batch: Any) -> Mapping[str, Tensor]:
+        """Named loss terms of the wrapped module; their sum is minimised."""
+        ...
+
+    def finish(self, network: nn.Module) -> None:
+        """Called once after the last step."""
+        ...
+
+
+class Task(Protocol):
+    """A searchable problem: a space, a build function, data and metrics."""
+
+    @property
+    def space(self) -> Any:
+        """The description of the network with open decisions."""
+        ...
+
+    @property
+    def objectives(self) -> Sequence[Objective]:
+        """What is searched for; the first is the quality that networks are compared by."""
+        ...
+
+    @property
+    def baseline(self) -> Arch:
+        """The hand-made architecture of the space that a search has to beat."""
+        ...
+
+    def build(self, description: Any, seed: int) -> nn.Module:
+        """Open description -> supernet, settled one -> ordinary network; initial weights are a function of `seed`."""
+        ...
+
+    def phases(self, kind: Literal["supernet", "standalone"]) -> Sequence[Phase]:
+        """How a network is trained, in order."""
+        ...
+
+    def calibration(self, batches: int, batch: int) -> Iterable[Any]:
+        """Training batches, always the same ones, to re-estimate BatchNorm statistics with."""
+        ...
+
+    def calibrate(self, network: nn.Module, batch: Any) -> object:
+        """Runs the network on a batch as far as its normalisations go."""
+        ...
+
+    def metrics(self, network: nn.Module, split: SplitName, limit: int | None = None) -> dict[str, float]:
+        """Metrics on a split (its first `limit` items), the network in eval mode."""
+        ...
+
+    def costs(self, arch: Arch) -> dict[str, int]:
+        """What an architecture costs, without building it; `params` and `macs` at least, of the whole model."""
+        ...
+
+    def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
+        """Writes sample predictions on test items as PNG files into `folder`; gives rows of `file` and `caption`."""
+        ...
+
+    def example(self) -> tuple[Tensor, ...]:
+        """Inputs of the network as it is exported."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A published system as the laws see it: every system listed in a task's `SYSTEMS` is held to them.
+
+    Attributes:
+        name: what is typed on the command line.
+        title: the system's name in its paper.
+        paper: where it was published, e.g. `arXiv:1903.10979`.
+        spaces: name -> the open description.
+        build: description -> module (a network, or a supernet when opened).
+        example: space name -> inputs for the network of that space, small enough for tests.
+        published: name -> what the paper and its code give for the architecture.
+        describe: (text, space name or None) -> the JSON object that `describe` prints.
+        recipe: name -> settings of a run.
+        run: settings, output folder and the way it is run -> path of the report.
+    """
+
+    name: str
+    title: str
+    paper: str
+    spaces: Mapping[str, Callable[[], Any]]
+    build: Callable[[Any], nn.Module]
+    example: Callable[[str], tuple[Tensor, ...]]
+    published: Mapping[str, PublishedNetwork]
+    describe: Callable[[str, str | None], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedNetwork:
+    """A published architecture as a value of its space, with the counts that were published for it, if any."""
+
+    description: Callable[[], Any]
+    arch: Callable[[], Arch]
+    params: int | None = None
+    macs: int | None = None
