@@ -101,6 +101,26 @@ def test_signatures_name_their_parameters():
     assert found == []
 
 
+def test_packages_of_the_dev_extra_are_not_needed_at_run_time():
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} imports {name}"
+        for path in SOURCES
+        for node in run_time(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in imports(node)
+        if name.split(".")[0] in ("beartype", "pytest", "hypothesis", "pymoo", "playwright")
+    ]
+    assert found == []
+
+
+def run_time(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING`."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+            yield from run_time(node)
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_train_scripts_import_nothing_heavy(script):
     code = f"import sys, {script}; print(*sorted(set({HEAVY}) & set(sys.modules)))"
