@@ -207,9 +207,7 @@ def _volume(array: NDArray[np.float64], corner: NDArray[np.float64]) -> float:
         return float((widths * (corner[1] - heights)).sum())
     ordered = array[np.argsort(array[:, -1], kind="stable")]
     depths = np.diff(ordered[:, -1], append=corner[-1])
-    return sum(
-        float(depth) * _volume(ordered[: i + 1, :-1], corner[:-1]) for i, depth in enumerate(depths) if depth > 0
-    )
+    return sum(float(depth) * _volume(ordered[: i + 1, :-1], corner[:-1]) for i, depth in enumerate(depths) if depth > 0)
 
 
 def kendall_tau(a: Sequence[Number], b: Sequence[Number]) -> float:

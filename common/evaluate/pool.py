@@ -1,0 +1,184 @@
+"""Evaluates candidates, or runs any other jobs, in worker processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from common.errors import UserError
+from common.evaluate.base import Evaluator, Scores
+from common.evaluate.wrappers import failed
+from common.space import Arch
+
+T = TypeVar("T")
+R = TypeVar("R")
+MakeEvaluator = Callable[[], Evaluator]
+"""Makes the evaluator inside a worker: a module-level function or a `functools.partial` of one."""
+
+
+class WorkerDied(RuntimeError):
+    """A worker process ended in the middle of a job: out of memory, killed, or a crash in native code."""
+
+
+@dataclass(slots=True)
+class LocalPool:
+    """Worker processes that start on first use and stop with the `with` block; Ctrl-C or an error ends them at once.
+
+    Results come in the order of the jobs and do not depend on the number of workers. Every worker computes with one thread.
+    A job that kills its worker is found by running the jobs it ran beside again, one by one; the others are not lost.
+
+    Attributes:
+        workers: Number of processes; 0 runs everything in this one.
+    """
+
+    workers: int
+    _executor: ProcessPoolExecutor | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise UserError(f"{self.workers} workers: give 0 (in this process) or more")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop(at_once=kind is not None)
+
+    def map(self, job: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Yields `job(item)` for every item, in order, each as soon as it and those before it are done.
+
+        Args:
+            job: A module-level function, or a `functools.partial` of one.
+            items: Picklable inputs.
+
+        Raises:
+            WorkerDied: A job ended its worker.
+            Exception: Whatever a job raised.
+        """
+        for result in self._results(job, list(items)):
+            if isinstance(result, WorkerDied):
+                raise result
+            yield result
+
+    def evaluator(self, make: MakeEvaluator) -> Evaluator:
+        """An evaluator that spreads a batch over the workers, each of which calls `make` once.
+
+        A candidate that raises, or ends its worker, is a failed `Scores`; `UserError` is passed on.
+        """
+        if self.workers == 0:
+            return _Guarded(make())
+        return partial(self._evaluate, make, next(_keys))
+
+    def _evaluate(self, make: MakeEvaluator, key: int, archs: Sequence[Arch], fidelity: str) -> list[Scores]:
+        results = self._results(partial(_evaluate_one, make, key, fidelity), list(archs))
+        return [failed(result) if isinstance(result, WorkerDied) else result for result in results]
+
+    def _results(self, job: Callable[[T], R], items: list[T]) -> Iterator[R | WorkerDied]:
+        if self.workers == 0:
+            yield from map(job, items)
+            return
+        waiting, suspects = deque(range(len(items))), deque[int]()
+        running: dict[Future[R], int] = {}
+        done: dict[int, R | WorkerDied] = {}
+        out = 0
+        while out < len(items):
+            while out in done:
+                yield done.pop(out)
+                out += 1
+            # beside a suspect runs nothing: if the worker dies again, it is the one
+            source, room = (suspects, 1) if suspects else (waiting, self.workers)
+            alone = bool(suspects)
+            while source and len(running) < room:
+                index = source.popleft()
+                running[self._submit(job, items[index])] = index
+            if not running:
+                continue
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            broken = any(isinstance(future.exception(), BrokenProcessPool) for future in finished)
+            for future in wait(running).done if broken else finished:
+                index = running.pop(future)
+                if not isinstance(future.exception(), BrokenProcessPool):
+                    done[index] = future.result()
+                elif alone:
+                    done[index] = WorkerDied(f"the worker process died during job {index}: {_name(items[index])}")
+                else:
+                    suspects.append(index)
+            if broken:
+                self._stop(at_once=True)
+
+    def _submit(self, job: Callable[[T], R], item: T) -> Future[R]:
+        if self._executor is None:
+            context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has threads
+            self._executor = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_start_worker)
+        try:
+            return self._executor.submit(job, item)
+        except BrokenProcessPool as error:  # it broke between two jobs: the job's future says so instead
+            future: Future[R] = Future()
+            future.set_exception(error)
+            return future
+
+    def _stop(self, at_once: bool) -> None:
+        if self._executor is None:
+            return
+        executor, self._executor = self._executor, None
+        if at_once:
+            for process in list((executor._processes or {}).values()):
+                process.terminate()
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _name(item: Any) -> str:
+    return item.fingerprint if isinstance(item, Arch) else repr(item)[:80]
+
+
+_keys = iter(range(sys.maxsize))
+_made: dict[int, Evaluator] = {}  # in a worker: what `make` made there
+
+
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    evaluator: Evaluator
+
+    def __call__(self, archs: Sequence[Arch], fidelity: str) -> list[Scores]:
+        return [_guarded(self.evaluator, arch, fidelity) for arch in archs]
+
+
+def _guarded(evaluator: Evaluator, arch: Arch, fidelity: str) -> Scores:
+    try:
+        return evaluator([arch], fidelity)[0]
+    except UserError:
+        raise
+    except Exception as error:  # whatever a candidate network does wrong must not end the search
+        return failed(error)
+
+
+def _evaluate_one(make: MakeEvaluator, key: int, fidelity: str, arch: Arch) -> Scores:
+    if key not in _made:
+        _made[key] = make()
+    return _guarded(_made[key], arch, fidelity)
+
+
+def _start_worker() -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"  # read by torch when it is imported
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback; the parent tells
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # returns when it is gone, even killed: its workers must not stay behind
+        os._exit(1)

@@ -1,0 +1,99 @@
+"""The only search loop: ask, evaluate, tell, log."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from common.errors import UserError
+from common.objective import Objective
+from common.search.base import Evaluator, Number, Proposal, Scores, Searcher, Trial
+from common.space import Arch
+
+_log = logging.getLogger(__name__)
+
+
+def search(
+    searcher: Searcher,
+    evaluator: Evaluator,
+    *,
+    budget: int,
+    batch: int = 1,
+    fidelity: str = "full",
+    history: Sequence[Trial] = (),
+    log: Callable[[Trial], None] | None = None,
+    observe: Callable[[Trial], None] | None = None,
+    cost: Callable[[Arch], Mapping[str, Number]] | None = None,
+) -> list[Trial]:
+    """Evaluates what a fresh `searcher` proposes until there are `budget` trials or the space is exhausted.
+
+    Args:
+        searcher: Told nothing yet.
+        evaluator: Scores a batch of architectures; a failed one is a failed trial, and the search goes on.
+        budget: Trials in all, those of `history` included.
+        batch: Most architectures per call of the evaluator; it does not change what is proposed.
+        fidelity: Handed to the evaluator and recorded.
+        history: The trials of an interrupted run of the same searcher: the search goes on as if it had not been.
+        log: Gets every new trial once its batch is evaluated, before the searcher is told: write it down.
+        observe: Gets every new trial after that: show it.
+        cost: Prices an architecture without evaluating it.
+
+    Returns:
+        History and new trials; ids are their positions. Fewer than `budget`, with a warning in the log, when nothing is left.
+
+    Raises:
+        UserError: The history is not trials 0, 1, 2, ...; an objective is not measured; no feasible architecture is found.
+    """
+    trials = list(history)
+    for position, trial in enumerate(trials):
+        if trial.id != position:
+            raise UserError(f"trial history: place {position} holds trial {trial.id}: give all trials in their order")
+    searcher.tell(trials)
+    while len(trials) < budget:
+        proposals = searcher.ask(min(batch, budget - len(trials)))
+        if not proposals:
+            _log.warning("the space is exhausted after %d of %d trials", len(trials), budget)
+            break
+        results = evaluator([proposal.arch for proposal in proposals], fidelity)
+        new = [
+            _trial(len(trials) + i, proposal, scores, fidelity, {} if cost is None else cost(proposal.arch), searcher)
+            for i, (proposal, scores) in enumerate(zip(proposals, results, strict=True))
+        ]
+        if log is not None:
+            for trial in new:
+                log(trial)
+        searcher.tell(new)
+        trials += new
+        if observe is not None:
+            for trial in new:
+                observe(trial)
+    return trials
+
+
+def _trial(id: int, proposal: Proposal, scores: Scores, fidelity: str, cost: Mapping[str, Number], searcher: Searcher) -> Trial:
+    error = scores.error if scores.status == "failed" else _flaw(scores.values, cost, searcher.objectives)
+    return Trial(
+        id=id,
+        arch=proposal.arch,
+        scores={} if error else scores.values,
+        cost=cost,
+        status="failed" if error or scores.status == "failed" else "ok",
+        fidelity=fidelity,
+        seconds=scores.seconds,
+        parents=proposal.parents,
+        origin=proposal.origin,
+        error=error,
+    )
+
+
+def _flaw(values: Mapping[str, Number], cost: Mapping[str, Number], objectives: Sequence[Objective]) -> str:
+    """Why a candidate's values cannot be compared; empty if they can. A diverged candidate must not end a search."""
+    for objective in objectives:
+        known = values if objective.name in values else cost
+        if objective.name not in known:
+            names = ", ".join(sorted({*values, *cost})) or "nothing"
+            raise UserError(f"objective {objective.name!r} is not measured, only {names}: name one of these")
+        if not math.isfinite(known[objective.name]):
+            return f"{objective.name} is {known[objective.name]}"
+    return ""

@@ -1,0 +1,61 @@
+"""Jobs and evaluators for worker processes: they must be importable there."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from common.errors import UserError
+from common.evaluate.base import Scores
+from common.evaluate.wrappers import Each
+
+
+def square(x: int) -> int:
+    time.sleep(0.02 * (x % 3))
+    return x * x
+
+
+def threads(_: int) -> str:
+    return os.environ["OMP_NUM_THREADS"]
+
+
+def stumble(x: int) -> int:
+    if x == 2:
+        raise KeyError("two")
+    return x
+
+
+def die(x: int) -> int:
+    if x == 1:
+        os._exit(9)
+    return x
+
+
+def sleep_long(x: int) -> int:
+    Path(os.environ["POOL_TEST_DIR"], f"{os.getpid()}").touch()
+    time.sleep(60)
+    return x
+
+
+def score(arch, fidelity):
+    gene = arch["0"]
+    if gene == 3:
+        raise ValueError("gene 3\nis bad")
+    if gene == 5:
+        raise UserError("file x is missing: put it there")
+    if gene == 4 and fidelity == "deadly":
+        os._exit(9)
+    return {"gene": gene, "full": float(fidelity == "full")}
+
+
+def make_evaluator():
+    return Each(score)
+
+
+def careless(archs, fidelity):
+    return [Scores(values=score(arch, fidelity)) for arch in archs]
+
+
+def make_careless():
+    return careless

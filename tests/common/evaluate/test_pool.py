@@ -1,0 +1,104 @@
+"""Worker processes: order, equality with no workers, crashes, Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from common.errors import UserError
+from common.evaluate.pool import LocalPool, WorkerDied
+from common.space import Arch
+from tests.common.evaluate import jobs
+
+ARCHS = [Arch({"0": i}) for i in (0, 3, 4, 1, 2, 0)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_results_are_in_order_whatever_the_workers(workers):
+    with LocalPool(workers) as pool:
+        assert list(pool.map(jobs.square, range(7))) == [x * x for x in range(7)]
+        first = [(s.values, s.status, s.error) for s in pool.evaluator(jobs.make_evaluator)(ARCHS, "full")]
+        again = [(s.values, s.status, s.error) for s in pool.evaluator(jobs.make_careless)(ARCHS, "full")]
+        with pytest.raises(KeyError, match="two"):
+            list(pool.map(jobs.stumble, range(4)))
+        with pytest.raises(UserError, match="file x is missing"):
+            pool.evaluator(jobs.make_evaluator)([Arch({"0": 5})], "full")
+        assert list(pool.map(jobs.square, [])) == []
+    assert (
+        first
+        == again
+        == [
+            ({"gene": 0, "full": 1.0}, "ok", ""),
+            ({}, "failed", "ValueError: gene 3 is bad"),
+            ({"gene": 4, "full": 1.0}, "ok", ""),
+            ({"gene": 1, "full": 1.0}, "ok", ""),
+            ({"gene": 2, "full": 1.0}, "ok", ""),
+            ({"gene": 0, "full": 1.0}, "ok", ""),
+        ]
+    )
+
+
+def test_a_candidate_that_kills_its_worker_fails_alone_and_is_named():
+    with LocalPool(2) as pool:
+        results = pool.evaluator(jobs.make_evaluator)(ARCHS, "deadly")
+        assert [s.values.get("gene") for s in results] == [0, None, None, 1, 2, 0]
+        assert ARCHS[2].fingerprint in results[2].error and "died" in results[2].error
+        assert list(pool.map(jobs.threads, range(2))) == ["1", "1"], "a new pool works after that"
+        got = []
+        with pytest.raises(WorkerDied, match="job 1: 1"):
+            for value in pool.map(jobs.die, range(4)):
+                got.append(value)
+        assert got == [0]
+
+
+def test_negative_workers_are_refused():
+    with pytest.raises(UserError, match="-1 workers"):
+        LocalPool(-1)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_its_parent(sign, tmp_path: Path):
+    code = (
+        "from common.evaluate.pool import LocalPool\n"
+        "from tests.common.evaluate.jobs import sleep_long\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n"
+        "        with LocalPool(2) as pool:\n"
+        "            list(pool.map(sleep_long, range(4)))\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('stopped', flush=True)\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    root = Path(__file__).parents[3]
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    env = {**os.environ, "PYTHONPATH": str(root), "POOL_TEST_DIR": str(marks)}
+    parent = subprocess.Popen(
+        [sys.executable, str(script)], env=env, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    _until(lambda: len(list(marks.iterdir())) == 2)
+    pids = [int(mark.name) for mark in marks.iterdir()]
+    parent.send_signal(sign)
+    out, err = parent.communicate(timeout=30)
+    if sign == signal.SIGINT:
+        assert out == "stopped\n" and err == ""
+    _until(lambda: not any(_alive(pid) for pid in pids))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _until(condition) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)

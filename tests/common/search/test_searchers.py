@@ -1,0 +1,137 @@
+"""What each searcher is known for."""
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from common.errors import UserError
+from common.objective import Objective, fronts, hypervolume
+from common.search.aging_evolution import AgingEvolution
+from common.search.base import Scores, Trial, Unseen
+from common.search.driver import search
+from common.search.nsga2 import NSGA2
+from common.search.random import RandomSearch
+from common.search.topk_evolution import TopKEvolution
+from common.space import OneOf, decode, sample
+from tests.common.search.toys import HIT, SPACES
+
+TWENTY = tuple(OneOf(*"abcd") for _ in range(20))
+TARGET = sample(TWENTY, Random(3))
+
+
+def hamming(archs, fidelity):
+    return [Scores(values={"hit": -float(sum(TARGET[p] != i for p, i in arch.items()))}) for arch in archs]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_topk_evolution_finds_one_in_a_trillion_in_a_thousand(seed):
+    searcher = TopKEvolution(TWENTY, [HIT], seed=seed)
+    archives = []
+    trials = search(searcher, hamming, budget=1000, batch=50, observe=lambda _: archives.append(searcher.archive))
+    assert max(t.scores["hit"] for t in trials) == 0
+    best = [archive[0].scores["hit"] for archive in archives if archive]
+    assert best == sorted(best) and best[0] < best[-1]
+    mine = sorted(trials[:950], key=lambda t: (-t.scores["hit"], t.id))[:10]
+    assert list(searcher.archive) == mine, "the global top ten, not the last generation's"
+
+
+def test_topk_generations_have_the_published_mix():
+    trials = search(TopKEvolution(TWENTY, [HIT]), hamming, budget=200, batch=7)
+    for start in range(0, 200, 50):
+        origins = [t.origin for t in trials[start : start + 50]]
+        assert origins == (["random"] * 50 if start == 0 else ["mutation"] * 20 + ["crossover"] * 20 + ["random"] * 10)
+    for trial in trials[50:]:
+        before = sorted(trials[: trial.id // 50 * 50], key=lambda t: (-t.scores["hit"], t.id))[:10]
+        assert set(trial.parents) <= {t.id for t in before}
+        if trial.origin == "crossover":
+            a, b = (trials[p].arch for p in trial.parents)
+            assert all(trial.arch[path] in (a[path], b[path]) for path in trial.arch)
+
+
+def test_topk_mutation_redraws_one_gene_in_ten():
+    def flat(archs, fidelity):
+        return [Scores(values={"hit": 0.0}) for _ in archs]
+
+    trials = search(TopKEvolution(TWENTY, [HIT], population=1000, mutants=900, crossovers=0), flat, budget=2000)
+    mutants = [t for t in trials if t.origin == "mutation"]
+    moved = [sum(trials[t.parents[0]].arch[p] != t.arch[p] for p in t.arch) for t in mutants]
+    # each gene moves with 0.1 * 3/4; unchanged ones are duplicates, hence redrawn: 1.5 / (1 - 0.925 ** 20)
+    assert len(mutants) == 900 and np.mean(moved) == pytest.approx(1.5 / (1 - 0.925**20), rel=0.1)
+
+
+def test_topk_that_does_not_fit_is_refused():
+    with pytest.raises(UserError, match="enlarge"):
+        TopKEvolution(TWENTY, [HIT], population=10)
+
+
+def test_aging_evolution_changes_one_gene_of_a_living_parent():
+    trials = search(AgingEvolution(TWENTY, [HIT], population=20, tournament=5), hamming, budget=300)
+    assert {t.origin for t in trials[:20]} == {"random"}
+    for trial in trials[20:]:
+        assert trial.origin == "mutation"
+        (parent,) = trial.parents
+        assert trial.id - 20 <= parent < trial.id, "older ones are dead"
+        assert sum(trials[parent].arch[p] != trial.arch[p] for p in trial.arch) == 1
+    assert np.mean([t.scores["hit"] for t in trials[-20:]]) > np.mean([t.scores["hit"] for t in trials[:20]]) + 5
+
+
+def test_aging_evolution_minimises_too():
+    def size(archs, fidelity):
+        return [Scores(values={"size": float(sum(arch.values()))}) for arch in archs]
+
+    trials = search(AgingEvolution(TWENTY, [Objective("size", "min")], population=20, tournament=5), size, budget=400)
+    assert trials[-1].scores["size"] < trials[0].scores["size"] - 10
+
+
+def two(archs, fidelity):
+    """The more a's agree with the target the better; every option above the first costs."""
+    return [
+        Scores(values={"hit": -float(sum(TARGET[p] != i for p, i in arch.items())), "size": float(sum(arch.values()))})
+        for arch in archs
+    ]
+
+
+def front_volume(trials: list[Trial]) -> float:
+    objectives = [HIT, Objective("size", "min")]
+    return hypervolume([[t.value(o) for o in objectives] for t in trials], (-21.0, 61.0), objectives)
+
+
+def test_nsga2_beats_random_search_on_two_objectives():
+    both = [HIT, Objective("size", "min")]
+    for seed in range(3):
+        ours = search(NSGA2(TWENTY, both, seed=seed), two, budget=600)
+        random = search(RandomSearch(TWENTY, both, seed=seed), two, budget=600)
+        assert front_volume(ours) > 1.15 * front_volume(random)
+
+
+def test_nsga2_survivors_are_the_first_fronts():
+    both = [HIT, Objective("size", "min")]
+    searcher = NSGA2(TWENTY, both, population=20)
+    trials = search(searcher, two, budget=21)
+    first = fronts([[t.value(o) for o in both] for t in trials[:20]], both)[0]
+    assert [t.id for t in searcher.survivors[: len(first)]] != [] and {t.id for t in searcher.survivors} == set(range(20))
+    trials = search(searcher := NSGA2(TWENTY, both, population=20), two, budget=41)
+    points = np.array([[t.value(o) for o in both] for t in trials[:40]])
+    kept = {t.id for t in searcher.survivors}
+    filled = 0
+    for front in fronts(points, both):  # whole fronts, then a part of one
+        inside = len(kept & set(front))
+        assert inside == min(len(front), 20 - filled)
+        filled += inside
+
+
+def test_unseen_prefers_draws_and_enumerates_at_the_end():
+    unseen = Unseen(SPACES["where"])
+    drawn = [unseen.draw(Random(i)) for i in range(40)]
+    found = [arch for arch in drawn if arch is not None]
+    assert len(found) == len(set(found)) == len(unseen) == 31
+    assert all(sum(decode(SPACES["where"], arch)) <= 7 for arch in found)
+    assert drawn[31:] == [None] * 9
+
+
+def test_unseen_gives_up_politely_in_a_space_too_large_to_enumerate():
+    only = sample(TWENTY, Random(0))
+    unseen = Unseen(TWENTY, lambda arch: arch == only, "macs <= 1")
+    unseen.add(only)
+    assert unseen.draw(Random(1)) is None

@@ -1,0 +1,77 @@
+"""Toy spaces, objectives and searchers for the contract tests of searchers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from common.objective import Objective
+from common.search.aging_evolution import AgingEvolution
+from common.search.base import Scores
+from common.search.nsga2 import NSGA2
+from common.search.random import RandomSearch
+from common.search.topk_evolution import TopKEvolution
+from common.space import Arch, ManyOf, OneOf, Repeat, Where, sample
+
+
+@dataclass(frozen=True)
+class Conv:
+    kernel: Any
+    groups: Any = 1
+
+
+@dataclass(frozen=True)
+class Pool:
+    size: Any
+
+
+BLOCK = OneOf(Conv(OneOf(3, 5, 7), OneOf(1, 2)), Pool(OneOf(2, 3)), None)
+
+SPACES: dict[str, Any] = {
+    "flat": tuple(OneOf(*"abcd") for _ in range(4)),
+    "nested": {"stem": OneOf(8, 16), "first": BLOCK, "second": BLOCK},
+    "subset": (ManyOf(["a", "b", "c", "d"], 0, 4), ManyOf([BLOCK, "x"], 1, 2)),
+    "repeat": Repeat(OneOf("a", "b", "c"), OneOf(1, 2, 4)),
+    "where": Where(tuple(OneOf(1, 2, 3) for _ in range(4)), lambda v: sum(v) <= 7, "sum at most 7"),
+    "single": (OneOf("only"), 3),
+}
+
+HIT, SIZE = Objective("hit"), Objective("size", "min")
+
+
+def agreement(space: Any, arch: Arch) -> float:
+    """Minus the number of decisions that differ from a fixed target."""
+    target = sample(space, Random(7))
+    return -float(sum(target.get(path) != arch.get(path) for path in {*target, *arch}))
+
+
+def scores(space: Any, arch: Arch) -> Scores:
+    """Every seventh architecture fails, so that failures are a part of every contract."""
+    if int(arch.fingerprint, 16) % 7 == 0:
+        return Scores(status="failed", error="unlucky")
+    return Scores(values={"hit": agreement(space, arch), "size": float(sum(arch.values()))})
+
+
+def evaluator(space: Any):
+    return lambda archs, fidelity: [scores(space, arch) for arch in archs]
+
+
+def small(name: str, space: Any, seed: int = 0, feasible: Any = None, rule: str = ""):
+    """The named searcher, its populations small enough for the toy spaces to see several generations."""
+    both: Sequence[Objective] = (HIT, SIZE)
+    if name == "random":
+        return RandomSearch(space, both, seed=seed, feasible=feasible, rule=rule)
+    if name == "topk":
+        return TopKEvolution(
+            space, both, seed=seed, feasible=feasible, rule=rule, population=10, mutants=4, crossovers=4, parents=3
+        )
+    if name == "aging":
+        return AgingEvolution(space, both, seed=seed, feasible=feasible, rule=rule, population=8, tournament=3)
+    if name == "aging_parallel":
+        return AgingEvolution(space, both, seed=seed, feasible=feasible, rule=rule, population=8, tournament=3, children=3)
+    return NSGA2(space, both, seed=seed, feasible=feasible, rule=rule, population=6)
+
+
+SEARCHERS = ["random", "topk", "aging", "aging_parallel", "nsga2"]
