@@ -79,8 +79,8 @@ class Constraint:
             raise UserError(f"constraint {self}: the lower bound is above the upper one: swap them")
 
     def __str__(self) -> str:
-        low = "" if self.lower is None else f"{self.lower:g} <= "
-        high = "" if self.upper is None else f" <= {self.upper:g}"
+        low = "" if self.lower is None else f"{self.lower:,} <= "
+        high = "" if self.upper is None else f" <= {self.upper:,}"
         return f"{low}{self.metric}{high}"
 
     def holds(self, values: Mapping[str, Number]) -> bool:

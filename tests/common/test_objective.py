@@ -60,6 +60,7 @@ def test_points_that_do_not_fit_are_refused():
 
 def test_constraint_bounds_are_inclusive():
     assert str(Constraint("macs", upper=300, lower=2)) == "2 <= macs <= 300"
+    assert str(Constraint("macs", upper=300_000_000)) == "macs <= 300,000,000"
     assert Constraint("macs", upper=300).holds({"macs": 300})
     assert not Constraint("macs", upper=300).holds({"macs": 301})
     assert Constraint("macs", lower=300).holds({"macs": 300})
