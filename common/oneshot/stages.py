@@ -1,0 +1,267 @@
+"""The stages of a one-shot search (SPOS, DetNAS and their kin), for any task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.arch import from_labels, labels
+from common.errors import UserError
+from common.objective import Constraint, fronts
+from common.oneshot.settings import RetrainSettings, SearchSettings
+from common.oneshot.training import build_supernet, path_policy, train_phase
+from common.oneshot.workers import Job, TaskFactory, make_inherited, retrain
+from common.run.checkpoint import load_weights, save_weights
+from common.search.driver import search
+from common.search.random import RandomSearch
+from common.search.topk_evolution import TopKEvolution
+from common.space import Arch, sample
+from common.streams import derive, stream
+
+if TYPE_CHECKING:
+    from common.evaluate.base import Evaluator
+    from common.evaluate.pool import LocalPool
+    from common.run.folder import RunFolder
+    from common.run.progress import Bar, Progress
+    from common.search.base import Searcher, Trial
+    from common.task import Task
+
+LOG_EVERY = 5
+"""Steps between two rows of the loss curve."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What every stage of a run works with."""
+
+    task: Task
+    factory: TaskFactory
+    folder: RunFolder
+    progress: Progress
+    pool: LocalPool
+    seed: int
+    device: str
+    constraints: Sequence[Constraint]
+
+    def weights(self, phase: str) -> Path:
+        """Where the supernet's weights after a phase are."""
+        return self.folder.path / "weights" / f"{phase}.safetensors"
+
+    def feasible(self, arch: Arch) -> bool:
+        """Whether an architecture keeps every hard constraint."""
+        return not self.constraints or all(rule.holds(self.task.costs(arch)) for rule in self.constraints)
+
+    def last_phase(self) -> str:
+        """The name of the supernet's last phase."""
+        return self.task.phases("supernet")[-1].name
+
+    def evaluator(self, settings: SearchSettings) -> Evaluator:
+        """Scores with the trained supernet's weights, spread over the workers."""
+        make = partial(make_inherited, self.factory, self.weights(self.last_phase()), settings, self.device)
+        return self.pool.evaluator(make)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSupernet:
+    """One phase of the supernet's training; begins with the weights of the phase before it."""
+
+    name: str
+    index: int
+
+    def run(self, context: Context) -> Mapping[str, object]:
+        """Trains, and leaves the weights in `weights/`."""
+        task = context.task
+        phases = task.phases("supernet")
+        phase = phases[self.index]
+        supernet = build_supernet(task, derive(context.seed, "supernet"), context.device)
+        if self.index:
+            load_weights(context.weights(phases[self.index - 1].name), supernet.module)
+        steps = phase.settings.steps
+        checkpoint = context.folder.checkpoint(self.name)
+        saved = checkpoint.load()
+        with context.progress.stage(self.name, steps, saved.step if saved else 0) as bar:
+
+            def observe(step: int, values: Mapping[str, float]) -> None:
+                if step % LOG_EVERY == 0 or step + 1 == steps:
+                    context.folder.append_metrics(self.name, step, values)
+                bar.advance(1, loss=values["loss"])
+
+            last = train_phase(
+                supernet.module,
+                phase,
+                seed=derive(context.seed, "supernet", phase.name),
+                supernet=supernet,
+                policy=path_policy(task, phase.settings, context.seed, phase.name),
+                checkpoint=checkpoint,
+                observe=observe,
+            )
+        context.weights(phase.name).parent.mkdir(exist_ok=True)
+        save_weights(context.weights(phase.name), supernet.module)
+        return {"steps": steps, "last": last}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Evolution over the supernet's paths under the hard constraints; `trials.jsonl` is its whole state."""
+
+    settings: SearchSettings
+    name: str = "search"
+
+    def run(self, context: Context) -> Mapping[str, object]:
+        """Searches; gives the best architecture."""
+        s = self.settings
+        searcher = TopKEvolution(
+            context.task.space,
+            context.task.objectives[:1],
+            seed=context.seed,
+            feasible=context.feasible,
+            rule=rule_in_words(context.constraints),
+            population=s.population,
+            mutants=s.mutants,
+            crossovers=s.crossovers,
+            parents=s.parents,
+            rate=s.rate,
+        )
+        trials = run_search(context, searcher, s, "trials.jsonl", self.name)
+        best = best_trial(trials, context.task)
+        return {
+            "trials": len(trials),
+            "best": best.id,
+            "arch": labels(context.task.space, best.arch),
+            "scores": dict(best.scores),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomBaseline:
+    """Random search with as many candidates, to be drawn beside the search."""
+
+    settings: SearchSettings
+    name: str = "random search"
+
+    def run(self, context: Context) -> Mapping[str, object]:
+        """Searches at random; gives the best score."""
+        searcher = RandomSearch(
+            context.task.space,
+            context.task.objectives[:1],
+            seed=derive(context.seed, "random-baseline"),
+            feasible=context.feasible,
+            rule=rule_in_words(context.constraints),
+        )
+        trials = run_search(context, searcher, self.settings, "random.jsonl", self.name)
+        return {"trials": len(trials), "scores": dict(best_trial(trials, context.task).scores)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrain:
+    """Trains the winner, random architectures and the hand-made baseline alone, with equal budget and the same seeds."""
+
+    settings: RetrainSettings
+    search: SearchSettings
+    name: str = "retrain"
+
+    def run(self, context: Context) -> Mapping[str, object]:
+        """Trains what is not trained yet, one network after the other on each worker; rows are written in a fixed order."""
+        task, folder = context.task, context.folder
+        rivals = self._rivals(context)
+        jobs = [
+            Job(name=name, kind=kind, arch=arch, seed=seed) for seed in range(self.settings.seeds) for name, kind, arch in rivals
+        ]
+        done = {(row["name"], row["seed"]) for row in folder.log("retrained.jsonl").rows()}
+        left = [job for job in jobs if (job.name, job.seed) not in done]
+        inherited = self._inherited(context, [arch for _, _, arch in rivals])
+        train = partial(retrain, context.factory, folder.path, context.seed, context.device)
+        metric = task.objectives[0].name
+        with context.progress.stage(self.name, len(jobs), len(done)) as bar:
+            for job, (row, curve) in zip(left, context.pool.map(train, left), strict=True):
+                for point in curve:
+                    folder.append_metrics(point["stage"], point["step"], point["values"])
+                folder.append_retrained({**row, "inherited": inherited[job.arch]})
+                bar.advance(1, note=f"{job.name} #{job.seed}: test {metric} {row['test'][metric]:.3f}")
+        return {"networks": len(rivals), "seeds": self.settings.seeds}
+
+    def _rivals(self, context: Context) -> list[tuple[str, str, Arch]]:
+        space = context.task.space
+        winner = from_labels(space, context.folder.result("search")["arch"], "search result")
+        rivals = [("searched", "searched", winner)]
+        taken = {winner, context.task.baseline}
+        rng = stream(context.seed, "rivals")
+        tries = 0
+        while len(rivals) <= self.settings.random_archs and tries < 100_000:
+            tries += 1
+            arch = sample(space, rng)
+            if arch not in taken and context.feasible(arch):
+                taken.add(arch)
+                rivals.append((f"random {len(rivals)}", "random", arch))
+        return [*rivals, ("baseline", "baseline", context.task.baseline)]
+
+    def _inherited(self, context: Context, archs: Sequence[Arch]) -> dict[Arch, dict[str, float]]:
+        """Scores of the same architectures under the supernet, for the rank correlation."""
+        log = context.folder.log("inherited.jsonl")
+        known = {from_labels(context.task.space, row["arch"], str(log.path)): row["scores"] for row in log.rows()}
+        missing = [arch for arch in archs if arch not in known]
+        for arch, scores in zip(missing, context.evaluator(self.search)(missing, "full") if missing else [], strict=True):
+            known[arch] = dict(scores.values)
+            log.append({"arch": labels(context.task.space, arch), "scores": known[arch]})
+        return known
+
+
+def run_search(context: Context, searcher: Searcher, settings: SearchSettings, file: str, name: str) -> list[Trial]:
+    """Runs a searcher on the trained supernet, its trials in `file`; goes on where a killed run stopped."""
+    task, folder = context.task, context.folder
+    metric = task.objectives[0].name
+    history = folder.trials(file)
+    seen: list[Trial] = list(history)
+    with context.progress.stage(name, settings.trials, len(history)) as bar:
+        return search(
+            searcher,
+            context.evaluator(settings),
+            budget=settings.trials,
+            batch=max(1, 2 * context.pool.workers),
+            history=history,
+            log=lambda trial: folder.append_trial(trial, file),
+            observe=lambda trial: _show(trial, seen, bar, metric, task),
+            cost=task.costs,
+        )
+
+
+def _show(trial: Trial, seen: list[Trial], bar: Bar, metric: str, task: Task) -> None:
+    seen.append(trial)
+    good = [t for t in seen if t.status == "ok"]
+    if not good:
+        bar.advance(1, note="failed")
+        return
+    points = [[t.value(objective) for objective in task.objectives] for t in good]
+    front = sum(1 for _ in fronts(points, task.objectives)[0])
+    bar.advance(1, best=float(best_trial(good, task).scores[metric]), front=front)
+
+
+def best_trial(trials: Sequence[Trial], task: Task) -> Trial:
+    """The trial with the best first objective, the earliest of equals.
+
+    Raises:
+        UserError: every candidate failed.
+    """
+    objective = task.objectives[0]
+    good = [trial for trial in trials if trial.status == "ok"]
+    if not good:
+        why = trials[0].error if trials else "none was evaluated"
+        raise UserError(f"all {len(trials)} candidates failed ({why}); mend the cause and start a new run")
+    sign = -1 if objective.direction == "max" else 1
+    return min(good, key=lambda trial: (sign * trial.value(objective), trial.id))
+
+
+def rule_in_words(constraints: Sequence[Constraint]) -> str:
+    """The constraints as an error message names them."""
+    return " and ".join(f"{rule.metric} <= {rule.upper:,.0f}" for rule in constraints if rule.upper is not None)
+
+
+def winner_row(rows: Sequence[Mapping[str, Any]], task: Task) -> Mapping[str, Any]:
+    """The searched network's training with the best validation score."""
+    objective = task.objectives[0]
+    sign = 1 if objective.direction == "max" else -1
+    searched = [row for row in rows if row["kind"] == "searched"]
+    return max(searched, key=lambda row: (sign * row["val"][objective.name], -row["seed"]))

@@ -1,0 +1,115 @@
+"""What runs in worker processes: inherited scores of candidates, and the training of single networks."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from common.arch import labels
+from common.evaluate.inherited import Inherited
+from common.oneshot.settings import SearchSettings
+from common.oneshot.training import build_supernet, train_phase
+from common.run.checkpoint import Checkpoint, load_weights, save_weights
+from common.space import Arch, decode
+from common.streams import derive
+
+if TYPE_CHECKING:
+    from common.evaluate.base import Evaluator
+    from common.task import Task
+
+TaskFactory = Callable[[], "Task"]
+"""Picklable; makes the task anew in a worker: a `functools.partial` of a task's class and its settings."""
+
+CURVE = 200
+"""Points of a loss curve that are kept."""
+
+_tasks: dict[bytes, Task] = {}
+
+
+def task_of(factory: TaskFactory) -> Task:
+    """The task of a factory: made once in a process."""
+    key = pickle.dumps(factory)
+    if key not in _tasks:
+        _tasks[key] = factory()
+    return _tasks[key]
+
+
+def make_inherited(factory: TaskFactory, weights: Path, settings: SearchSettings, device: str) -> Evaluator:
+    """An evaluator over the supernet whose weights are in the file `weights`."""
+    task = task_of(factory)
+    supernet = build_supernet(task, 0, device)
+    load_weights(weights, supernet.module)
+    return Inherited(
+        task=task,
+        supernet=supernet,
+        calibration_batches=settings.calibration_batches,
+        calibration_batch=settings.calibration_batch,
+        limit=settings.images,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A network to train alone.
+
+    Attributes:
+        name: of the network, the same for all its seeds.
+        kind: `searched`, `random` or `baseline`.
+        arch: of the network.
+        seed: number of the training, from 0; networks of one number share initial seed and batches.
+    """
+
+    name: str
+    kind: str
+    arch: Arch
+    seed: int
+
+    @property
+    def slug(self) -> str:
+        """Names the job's files."""
+        return f"{self.name}-{self.seed}".replace(" ", "-")
+
+
+def retrain(factory: TaskFactory, run: Path, run_seed: int, device: str, job: Job) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Trains one network from scratch and measures it on the validation and the test split.
+
+    Goes on from its checkpoints in the run folder if it was interrupted; leaves its weights in `retrained/`.
+
+    Returns:
+        The row for `retrained.jsonl` (without inherited scores), and the loss curve as rows for `metrics.jsonl`.
+    """
+    start = perf_counter()
+    task = task_of(factory)
+    seed = derive(run_seed, "retrain", job.seed)
+    network = task.build(decode(task.space, job.arch), seed).to(device)
+    curve: list[dict[str, Any]] = []
+    offset = 0
+    for phase in task.phases("standalone"):
+        every = max(1, phase.settings.steps // CURVE)
+
+        def observe(step: int, values: Any, offset: int = offset, every: int = every, name: str = phase.name) -> None:
+            if step % every == 0:
+                curve.append({"stage": f"retrain {job.name} #{job.seed}", "step": offset + step, "values": dict(values)})
+
+        checkpoint = Checkpoint(run / "checkpoints" / f"retrain-{job.slug}-{phase.name}")
+        train_phase(network, phase, seed=seed, checkpoint=checkpoint, observe=observe)
+        offset += phase.settings.steps
+    network.eval()
+    row = {
+        "name": job.name,
+        "kind": job.kind,
+        "seed": job.seed,
+        "arch": labels(task.space, job.arch),
+        "val": task.metrics(network, "val"),
+        "test": task.metrics(network, "test"),
+        "cost": task.costs(job.arch),
+        "seconds": round(perf_counter() - start, 3),
+    }
+    folder = run / "retrained"
+    folder.mkdir(exist_ok=True)
+    save_weights(folder / f"{job.slug}.safetensors", network)
+    return row, curve

@@ -1,0 +1,140 @@
+"""What every task's train script shares: options, overrides, and errors as one line with exit status 2. No torch here."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from common.errors import UserError
+
+S = TypeVar("S")
+BAD_INPUT = 2
+"""Exit status of bad input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What every system's run can be told."""
+
+    recipe: str = "smoke"
+    """smoke (embedded data, about a minute), small (a data folder, under an hour on two cores) or paper (as published)."""
+    data: str | None = None
+    """Data folder; none for the embedded data."""
+    out: str | None = None
+    """Folder of the run, new or empty; by default the next free one below runs/."""
+    seed: int | None = None
+    """Seed of everything random; 0 by default."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1 ...; auto takes a GPU if there is one."""
+    budget: tuple[str, ...] = ()
+    """Hard limits on costs, e.g. macs=300e6 params=4e6; replaces the recipe's."""
+    workers: int | None = None
+    """Worker processes for candidates and retraining; 0 uses this process, by default one for each core up to four."""
+    resume: bool = False
+    """Go on with the run in --out."""
+    skip_bad: bool = False
+    """Leave damaged files out, and list them, instead of refusing the data."""
+    quiet: bool = False
+    """Print nothing but the report's path."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
+    """Any other setting by its name in config.json, e.g. search.generations=5 detect.steps=900."""
+
+
+def parse_budget(words: Sequence[str]) -> dict[str, float]:
+    """`metric=limit` words as a mapping.
+
+    Raises:
+        UserError: a word has another form, or the limit is no positive number.
+    """
+    limits: dict[str, float] = {}
+    for word in words:
+        metric, _, text = word.partition("=")
+        try:
+            limit = float(text)
+        except ValueError:
+            raise UserError(f"budget {word!r}: write metric=number, macs=300e6 say") from None
+        if not 0 < limit < float("inf"):
+            raise UserError(f"budget {word!r}: the limit must be a positive number")
+        limits[metric] = limit
+    return limits
+
+
+def override(settings: S, words: Sequence[str]) -> S:
+    """`settings` with fields replaced by `dotted.name=value` words; values are read as JSON, else as text.
+
+    Raises:
+        UserError: no such field, or a value of another type than the field's.
+    """
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals:
+            raise UserError(f"--set {word!r}: write name=value, search.generations=5 say")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        settings = _replaced(settings, key.split("."), value, word)
+    return settings
+
+
+def _replaced(part: Any, names: Sequence[str], value: Any, word: str) -> Any:
+    fields = {f.name for f in dataclasses.fields(part)} if dataclasses.is_dataclass(part) else set()
+    if names[0] not in fields:
+        known = ", ".join(sorted(fields)) or "no fields"
+        raise UserError(f"--set {word!r}: {type(part).__name__} has no field {names[0]!r}; it has {known}")
+    old = getattr(part, names[0])
+    if len(names) > 1:
+        new = _replaced(old, names[1:], value, word)
+    else:
+        new = tuple(value) if isinstance(old, tuple) and isinstance(value, list) else value
+        new = float(new) if isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool) else new
+        if old is not None and new is not None and type(old) is not type(new):
+            raise UserError(f"--set {word!r}: {names[0]} is {type(old).__name__} ({old!r}), not {type(new).__name__}")
+    changed: Any = dataclasses.replace(part, **{names[0]: new})  # pyright: ignore[reportArgumentType]
+    return changed
+
+
+def plain(value: Any) -> Any:
+    """Settings as JSON values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
+
+
+def next_folder(name: str) -> Path:
+    """The first of runs/NAME, runs/NAME-2, ... that does not exist."""
+    path, n = Path("runs") / name, 2
+    while path.exists():
+        path, n = Path("runs") / f"{name}-{n}", n + 1
+    return path
+
+
+def main(command: str, commands: Mapping[str, Callable[..., None]], argv: Sequence[str] | None = None) -> None:
+    """Runs one of `commands`; bad input becomes one line on standard error and exit status 2.
+
+    Args:
+        command: how the script is called, for its help.
+        commands: name -> function; its signature and docstring are its options and help.
+        argv: words after the script's name; those of this process by default.
+    """
+    start = time.monotonic()
+    try:
+        tyro.extras.subcommand_cli_from_dict(dict(commands), prog=command, args=argv, config=(tyro.conf.OmitArgPrefixes,))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(BAD_INPUT) from None
+    except KeyboardInterrupt:
+        print(f"\nStopped after {time.monotonic() - start:.0f} s.", file=sys.stderr)
+        raise SystemExit(130) from None

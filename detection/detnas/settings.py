@@ -1,0 +1,184 @@
+"""A DetNAS run as plain data, and the three recipes. No torch here: `--help` reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from common.errors import UserError
+from common.oneshot.settings import PhaseSettings, RetrainSettings, SearchSettings
+from common.train.optim import OptimSettings
+from detection.detnas.space import SIZES
+from detection.heads import PAPER_FASTER_RCNN, SMALL_RETINANET, Head, Postprocess, RetinaNet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    """Which images, and how they are read."""
+
+    folder: str | None = None
+    """A folder in COCO layout; none for the embedded scenes."""
+    size: int | None = None
+    """Long side of the images in pixels; as they are by default (scenes: 64)."""
+    skip_bad: bool = False
+    """Leave damaged images and boxes out, and list them, instead of refusing the folder."""
+    flip: bool = False
+    """Flip training images left-right at random; wrong for digits and letters."""
+    classes: int = 5
+    """Embedded scenes: digits 0 to classes - 1 appear."""
+    train: int = 1024
+    """Embedded scenes in the training split."""
+    val: int = 512
+    """Embedded scenes in the validation split."""
+    test: int = 512
+    """Embedded scenes in the test split."""
+    classification: str | None = None
+    """An image-folder tree to pre-train on (`train/CLASS/*.jpg`); none for crops of the training boxes."""
+    crop: int = 32
+    """Side of the classification images in pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that decides what a run computes."""
+
+    recipe: str
+    """The recipe these settings began as."""
+    space: str
+    """Size of the search space: tiny, 300M, 1.3G or 3.8G."""
+    head: Head
+    """What is put on the backbone."""
+    data: DataSettings
+    budget: dict[str, float]
+    """Hard upper limits on costs: macs (whole detector at the run's image size), macs_backbone (at 224x224), params."""
+    warm_up: PhaseSettings
+    """Classification with the hand-made path alone, whose weights its siblings then start from. A departure from the paper."""
+    pretrain: PhaseSettings
+    """Classification over sampled paths."""
+    detect: PhaseSettings
+    """Detection over sampled paths."""
+    search: SearchSettings
+    retrain_pretrain: PhaseSettings
+    """Classification of a single network, before it is retrained."""
+    retrain_detect: PhaseSettings
+    """Detection of a single network."""
+    retrain: RetrainSettings
+    label_smoothing: float = 0.1
+    """Of the classification loss."""
+    seed: int = 0
+    threads: int | None = 1
+    """Torch threads of each process; none leaves torch's choice."""
+    pictures: int = 8
+    """Sample predictions in the report."""
+    stages: tuple[str, ...] = field(default=("pretrain", "supernet", "search", "retrain"))
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked without data.
+
+        Raises:
+            UserError: an unknown space or budget.
+        """
+        if self.space not in SIZES:
+            raise UserError(f"space {self.space!r} does not exist; choose one of {', '.join(SIZES)}")
+        for metric in self.budget:
+            if metric not in ("macs", "macs_backbone", "params"):
+                raise UserError(f"budget {metric!r} is no cost of a detector; limit macs, macs_backbone or params")
+
+
+_ADAMW = OptimSettings(name="adamw", lr=1.2e-2, weight_decay=0.02, schedule="one-cycle", clip=10.0)
+"""One-cycle AdamW: what trains small detectors from little data in seconds (measured; not the paper's)."""
+
+
+def smoke() -> Settings:
+    """Every stage on the embedded scenes in about a minute on two cores. Too little training for the paper's recipe."""
+    detect = PhaseSettings(steps=340, batch=24, optim=_ADAMW)
+    return Settings(
+        recipe="smoke",
+        space="tiny",
+        head=replace(SMALL_RETINANET, postprocess=Postprocess(per_image=10)),
+        data=DataSettings(size=64),
+        budget={"macs_backbone": 16e6},
+        warm_up=PhaseSettings(steps=80, batch=64, optim=_ADAMW, paths="baseline"),
+        pretrain=PhaseSettings(steps=80, batch=64, optim=_ADAMW),
+        detect=detect,
+        search=SearchSettings(
+            generations=3,
+            population=8,
+            mutants=3,
+            crossovers=3,
+            parents=4,
+            rate=0.2,
+            calibration_batches=4,
+            calibration_batch=64,
+            images=256,
+        ),
+        retrain_pretrain=PhaseSettings(steps=60, batch=64, optim=_ADAMW),
+        retrain_detect=replace(detect, steps=220),
+        retrain=RetrainSettings(random_archs=1, seeds=2),
+    )
+
+
+def small() -> Settings:
+    """A real data folder, under an hour on two cores. The tiny space and a small head at 256 pixels."""
+    optim = replace(_ADAMW, lr=6e-3)
+    detect = PhaseSettings(steps=600, batch=8, optim=optim)
+    return Settings(
+        recipe="small",
+        space="tiny",
+        head=RetinaNet(
+            strides=(8, 16, 32),
+            anchor_sizes=(16, 32, 64),
+            scales_per_octave=2,
+            ratios=(1.0,),
+            neck_channels=48,
+            stacked_convs=1,
+            head_norm="separate",
+            postprocess=Postprocess(per_image=100),
+        ),
+        data=DataSettings(size=256, flip=True),
+        budget={"macs_backbone": 16e6},
+        warm_up=PhaseSettings(steps=150, batch=64, optim=_ADAMW, paths="baseline"),
+        pretrain=PhaseSettings(steps=300, batch=64, optim=_ADAMW),
+        detect=detect,
+        search=SearchSettings(
+            generations=5,
+            population=12,
+            mutants=5,
+            crossovers=5,
+            parents=6,
+            rate=0.15,
+            calibration_batches=8,
+            calibration_batch=16,
+        ),
+        retrain_pretrain=PhaseSettings(steps=200, batch=64, optim=_ADAMW),
+        retrain_detect=replace(detect, steps=400),
+        retrain=RetrainSettings(random_archs=3, seeds=3),
+    )
+
+
+def paper() -> Settings:
+    """The published hyper-parameters (COCO, Faster R-CNN with FPN, 300M space): many GPU-days, as in the paper."""
+    classify = OptimSettings(name="sgd", lr=0.5, momentum=0.9, weight_decay=4e-5, schedule="linear")
+    detect = OptimSettings(
+        name="sgd", lr=0.02, momentum=0.9, weight_decay=1e-4, schedule="step", drops=(60 / 90, 80 / 90), warmup=500 / 90_000
+    )
+    bins = tuple(290e6 + 10e6 * i for i in range(8))
+    pretrain = PhaseSettings(steps=300_000, batch=1024, optim=classify, paths="cost-bins", bins=bins)
+    return Settings(
+        recipe="paper",
+        space="300M",
+        head=PAPER_FASTER_RCNN,
+        data=DataSettings(size=None, flip=True, crop=224),
+        budget={"macs_backbone": 300e6},
+        warm_up=PhaseSettings(steps=0, batch=1, optim=classify, paths="baseline"),
+        pretrain=pretrain,
+        detect=PhaseSettings(steps=90_000, batch=16, optim=detect),
+        search=SearchSettings(),
+        retrain_pretrain=replace(pretrain, paths="uniform", bins=()),
+        retrain_detect=PhaseSettings(steps=90_000, batch=16, optim=detect),
+        retrain=RetrainSettings(),
+        threads=None,
+    )
+
+
+RECIPES = {"smoke": smoke, "small": small, "paper": paper}
+"""Name -> settings."""

@@ -1,0 +1,167 @@
+"""Detection as a task of the core: DetNAS's space on a detection data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from common.cost.price import Price
+from common.objective import Objective
+from common.space import Arch
+from common.supernet import opened
+from detection import mm
+from detection.data import Data, coco_folder, crops, embedded, ordered
+from detection.detections import Detections
+from detection.detnas.classification import BoxCrops, Folder, Images
+from detection.detnas.model import build
+from detection.detnas.phases import Classify, Detect
+from detection.detnas.settings import DataSettings, Settings
+from detection.detnas.space import SIZES, DetectorNet, backbone, uniform_arch
+from detection.pictures import draw_predictions
+
+if TYPE_CHECKING:
+    from common.task import Phase, SplitName
+
+EVAL_BATCH = 64
+
+
+def load_data(settings: DataSettings) -> Data:
+    """The data of a run.
+
+    Raises:
+        UserError: the folder cannot be used.
+    """
+    if settings.folder is not None:
+        return coco_folder(Path(settings.folder), settings.size, settings.skip_bad)
+    size = settings.size or 64
+    return embedded(
+        classes=settings.classes,
+        size=size,
+        train=settings.train,
+        val=settings.val,
+        test=settings.test,
+        digits_per_scene=(1, 2) if size <= 64 else (1, 4),
+    )
+
+
+class DetectionTask:
+    """A detector searched by DetNAS on one data set; see `common.task.Task`."""
+
+    def __init__(self, settings: Settings, device: str = "cpu") -> None:
+        """Reads the data.
+
+        Args:
+            settings: of the run.
+            device: where networks are.
+
+        Raises:
+            UserError: the data cannot be used, or the head does not fit the backbone.
+        """
+        self.settings = settings
+        self.device = device
+        self.data = load_data(settings.data)
+        self.space = DetectorNet(backbone=backbone(settings.space), head=settings.head, classes=len(self.data.classes))
+        self.objectives = (Objective("AP50" if settings.recipe == "smoke" else "AP"), Objective("macs", "min", "MACs"))
+        self.baseline = uniform_arch(self.space, 0)
+
+    def build(self, description: Any, seed: int) -> nn.Module:
+        """The detector, its convolutions in channels-last order: a third faster on a CPU."""
+        return build(description, seed).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+    @cached_property
+    def images(self) -> Images:
+        """What backbones are pre-trained on."""
+        data = self.settings.data
+        if data.classification is not None:
+            return Folder(Path(data.classification), data.crop)
+        return BoxCrops(crops(self.data.train, data.crop), len(self.data.classes), flip=data.flip)
+
+    def phases(self, kind: Literal["supernet", "standalone"]) -> Sequence[Phase]:
+        """Warm-up and pre-training on single objects, then detection; phases of no steps are left out."""
+        s = self.settings
+        last = SIZES[s.space].last
+
+        def classify(name: str, settings: Any, spread: bool = False) -> Classify:
+            return Classify(
+                name=name,
+                settings=settings,
+                images=lambda: self.images,
+                last=last,
+                label_smoothing=s.label_smoothing,
+                spread=spread,
+            )
+
+        def detect(settings: Any) -> Detect:
+            return Detect(name="detect", settings=settings, split=self.data.train, flip=s.data.flip)
+
+        if kind == "standalone":
+            chosen: list[Phase] = [classify("pretrain", s.retrain_pretrain), detect(s.retrain_detect)]
+        else:
+            chosen = [classify("warm-up", s.warm_up, spread=True), classify("pretrain", s.pretrain), detect(s.detect)]
+        return [phase for phase in chosen if phase.settings.steps]
+
+    def calibration(self, batches: int, batch: int) -> Iterable[Tensor]:
+        """The first training images, in order."""
+        return self._calibration(batches, batch)
+
+    @lru_cache(maxsize=2)  # noqa: B019 - one task lives as long as its process
+    def _calibration(self, batches: int, batch: int) -> list[Tensor]:
+        split = self.data.train.head(batches * batch)
+        return [part.images.to(self.device) for part in ordered(split, batch)]
+
+    def calibrate(self, network: nn.Module, batch: Tensor) -> object:
+        """Runs the detector as far as its last convolutions."""
+        return network(batch)
+
+    def metrics(self, network: nn.Module, split: SplitName, limit: int | None = None) -> dict[str, float]:
+        """COCO's average precisions in the pixels of the original images, 0..1."""
+        chosen = self.data.val if split == "val" else self.data.test
+        chosen = chosen if limit is None else chosen.head(limit)
+        return mm.coco_metrics(chosen.coco, self.predictions(network, chosen), chosen.category_ids)
+
+    def predictions(self, network: nn.Module, split: Any) -> dict[int, Detections]:
+        """Detections by image id, boxes in the pixels of the original images."""
+        found: dict[int, Detections] = {}
+        for batch in ordered(split, EVAL_BATCH):
+            for sample, one in zip(batch.samples, mm.predict(network, batch.images.to(self.device)), strict=True):  # pyright: ignore[reportArgumentType]
+                boxes = sample.to_original(one.boxes.cpu())
+                found[sample.image_id] = Detections(boxes=boxes, scores=one.scores.cpu(), labels=one.labels.cpu())
+        return found
+
+    @cached_property
+    def _prices(self) -> tuple[Price, Price]:
+        """Of the whole detector at the run's image size, and of the backbone at 224x224."""
+        with torch.device("meta"):
+            whole, body = build(opened(self.space)), build(opened(self.space.backbone))
+        height, width = self.data.canvas
+        image = torch.empty(1, 3, height, width, dtype=torch.uint8, device="meta")
+        return (
+            Price(whole, (image,), self.space),
+            Price(body, (torch.empty(1, 3, 224, 224, device="meta"),), self.space.backbone),
+        )
+
+    @property
+    def prices(self) -> dict[str, tuple[Price, str, str]]:
+        """Cost name -> (price, its metric, prefix that the price's space drops from paths)."""
+        whole, body = self._prices
+        return {"params": (whole, "params", ""), "macs": (whole, "macs", ""), "macs_backbone": (body, "macs", "backbone.")}
+
+    def costs(self, arch: Arch) -> dict[str, int]:
+        """Parameters and MACs of the whole detector at the run's image size, and MACs of the backbone at 224x224."""
+        whole, body = self._prices
+        inner = Arch({path.removeprefix("backbone."): option for path, option in arch.items()})
+        return {**whole.price(arch), "macs_backbone": body.price(inner)["macs"]}
+
+    def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
+        """Test images with the boxes found (solid) and the true ones (dashed)."""
+        split = self.data.test.head(count)
+        return draw_predictions(split, self.predictions(network, split), folder)
+
+    def example(self) -> tuple[Tensor, ...]:
+        """One image of the run's size."""
+        return (torch.zeros(1, 3, *self.data.canvas, dtype=torch.uint8),)

@@ -1,0 +1,63 @@
+"""Search, train and describe detectors: `python -m detection.train detnas --recipe smoke`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Annotated
+
+import tyro
+
+from common.errors import UserError
+from common.script import RunOptions, main, override, parse_budget
+from detection.detnas.settings import RECIPES, Settings
+from detection.systems import SYSTEMS
+
+
+def resolve(options: RunOptions) -> Settings:
+    """The settings of a DetNAS run.
+
+    Raises:
+        UserError: an unknown recipe, or an option that does not fit it.
+    """
+    if options.recipe not in RECIPES:
+        raise UserError(f"recipe {options.recipe!r} does not exist; choose one of {', '.join(RECIPES)}")
+    settings = RECIPES[options.recipe]()
+    data = replace(settings.data, folder=options.data, skip_bad=options.skip_bad)
+    if options.data is None and data.flip:
+        data = replace(data, flip=False)  # a mirrored digit is another one
+    settings = replace(settings, data=data)
+    if options.seed is not None:
+        settings = replace(settings, seed=options.seed)
+    if options.budget:
+        settings = replace(settings, budget=parse_budget(options.budget))
+    return override(settings, options.set)
+
+
+def detnas(options: RunOptions) -> None:
+    """DetNAS: search the backbone of a detector (arXiv 1903.10979), from images to a report."""
+    settings = resolve(options)
+    from detection.detnas.pipeline import run
+
+    run(settings, options)
+
+
+def describe(
+    system: Annotated[str, tyro.conf.Positional],
+    arch: str,
+    space: str | None = None,
+) -> None:
+    """Parameters and MACs of an architecture as one JSON object, without data or training.
+
+    Args:
+        system: name of the system, e.g. detnas.
+        arch: a published name (COCO_FPN_300M), an arch.json, or the paper's own notation ("2 1 2 0 ...").
+        space: which of the system's spaces the architecture belongs to, where the notation does not tell.
+    """
+    if system not in SYSTEMS:
+        raise UserError(f"system {system!r} does not exist; choose one of {', '.join(SYSTEMS)}")
+    print(json.dumps(SYSTEMS[system]().describe(arch, space), indent=2))
+
+
+if __name__ == "__main__":
+    main("python -m detection.train", {"detnas": detnas, "describe": describe})
