@@ -1,0 +1,127 @@
+"""Parameters and multiply-adds (MACs) of any module, from one forward pass on the meta device: shapes only, no arithmetic.
+
+Papers count differently, so a count names its convention. A convention is a function of one tensor operation.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+Convention = Callable[[Any, Sequence[Any], Mapping[str, Any], Any], int]
+"""The multiply-adds of `function(*args, **kwargs) = out`."""
+
+Forward = Callable[..., Any]
+"""How to run a module: `forward(module, *inputs)`, for modules whose `__call__` is not the pass to count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a network costs.
+
+    Attributes:
+        params: learnable numbers, frozen ones and the affine weights of norms included; buffers are not.
+        macs: multiply-adds of one pass over the whole batch given.
+        convention: name of the function that counted `macs`.
+    """
+
+    params: int
+    macs: int
+    convention: str
+
+
+def _argument(args: Sequence[Any], kwargs: Mapping[str, Any], position: int, name: str) -> Any:
+    return args[position] if position < len(args) else kwargs[name]
+
+
+_CONVOLUTIONS = {F.conv1d, F.conv2d, F.conv3d}
+_TRANSPOSED = {F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d}
+
+
+def conv_linear(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
+    """Convolutions and linear layers only; no bias, norm, activation, pooling or interpolation.
+
+    What most papers on searched networks print, often under the name "FLOPs". The projections of an attention layer are linear
+    layers and count; the products of its queries, keys and values do not.
+    """
+    if function in _CONVOLUTIONS:
+        return out.numel() * _argument(args, kwargs, 1, "weight").shape[1:].numel()
+    if function in _TRANSPOSED:
+        return _argument(args, kwargs, 0, "input").numel() * _argument(args, kwargs, 1, "weight").shape[1:].numel()
+    if function is F.linear:
+        return out.numel() * _argument(args, kwargs, 1, "weight").shape[-1]
+    if function is F.multi_head_attention_forward:
+        query, key, value = (_argument(args, kwargs, i, name) for i, name in enumerate(("query", "key", "value")))
+        return query.shape[-1] * (2 * query.numel() + key.numel() + value.numel())
+    return 0
+
+
+NORMS = {F.batch_norm, F.instance_norm}
+
+
+def perform(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """`function(*args, **kwargs)` on the meta device."""
+    if function in NORMS:  # they keep the shape; decomposed in Python as they are there, they would take most of the time
+        return torch.empty_like(_argument(args, kwargs, 0, "input"))
+    return function(*args, **kwargs)
+
+
+class Meter(TorchFunctionMode):
+    """Adds up the multiply-adds of every tensor operation while it is on."""
+
+    def __init__(self, convention: Convention) -> None:
+        super().__init__()
+        self.convention = convention
+        self.macs = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs `func` and counts it."""
+        kwargs = kwargs or {}
+        out = perform(func, args, kwargs)
+        self.macs += self.convention(func, args, kwargs, out)
+        return out
+
+
+def on_meta(module: nn.Module) -> nn.Module:
+    """A copy of `module` in eval mode whose parameters and buffers have shapes but no data."""
+    memo: dict[int, Any] = {}
+    for parameter in module.parameters():
+        empty = torch.empty_like(parameter, device="meta")
+        memo[id(parameter)] = nn.Parameter(empty, requires_grad=parameter.requires_grad)
+    for buffer in module.buffers():
+        memo[id(buffer)] = torch.empty_like(buffer, device="meta")
+    return copy.deepcopy(module, memo).eval()
+
+
+def run(module: nn.Module, inputs: Iterable[Tensor], forward: Forward | None, mode: TorchFunctionMode) -> Any:
+    """A pass of `module`, itself on the meta device, under `mode`."""
+    empty = [x.to("meta") for x in inputs]
+    with torch.no_grad(), torch.device("meta"), mode:
+        return module(*empty) if forward is None else forward(module, *empty)
+
+
+def count(
+    module: nn.Module, inputs: Sequence[Tensor], *, forward: Forward | None = None, convention: Convention = conv_linear
+) -> Cost:
+    """Counts parameters and multiply-adds without computing anything.
+
+    Args:
+        module: any module, on any device; it is not changed. A shared parameter counts once.
+        inputs: example inputs, one image usually; only shapes and types matter.
+        forward: how to run it, where that is not `module(*inputs)`; a detector's raw outputs, for example.
+        convention: what counts as a multiply-add.
+    """
+    meter = Meter(convention)
+    run(on_meta(module), inputs, forward, meter)
+    return Cost(
+        params=sum(p.numel() for p in module.parameters()),
+        macs=meter.macs,
+        convention=getattr(convention, "__name__", type(convention).__name__),
+    )

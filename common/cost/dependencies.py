@@ -1,0 +1,388 @@
+"""One pass of a supernet on the meta device that learns which decisions each cost depends on.
+
+Every tensor carries the decisions its shape depends on. A module that reads decisions is run under every combination of
+them: its output depends on those that change its shape, and on whatever the outputs of all its options depend on. A cost depends
+on the shapes it is made from, on the decisions its layer reads and on the decisions that put the layer on the path. Hence what
+is found holds for every architecture that agrees on those decisions, whatever it decides elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import product
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from common.cost.count import NORMS, Convention, Forward, Meter, perform, run
+from common.errors import UserError
+from common.trace import Slot, active_children, is_elastic, readings
+
+Paths = frozenset[str]
+NONE: Paths = frozenset()
+
+
+class Dims(NamedTuple):
+    """What a tensor's shape depends on: its width (dimension 1) and its other dimensions.
+
+    Kept apart because a convolution forgets the width of its input; or else, after twenty residual blocks of elastic inner
+    width, every shape would depend on all of them.
+    """
+
+    wide: Paths = NONE
+    rest: Paths = NONE
+
+    @property
+    def all(self) -> Paths:
+        """What any dimension depends on."""
+        return self.wide | self.rest
+
+    @classmethod
+    def union(cls, dims: Iterable[Dims]) -> Dims:
+        """Dimension by dimension."""
+        wides, rests = zip(*dims, strict=True) if (dims := list(dims)) else ((), ())
+        return cls(NONE.union(*wides), NONE.union(*rests))
+
+    def plus(self, paths: Paths) -> Dims:
+        """In every dimension."""
+        return Dims(self.wide | paths, self.rest | paths) if paths else self
+
+
+_DEPENDS = "_depends_on"
+_SHAPE_READS = {
+    torch.Tensor.shape.__get__,  # pyright: ignore[reportAttributeAccessIssue]
+    torch.Tensor.size,
+    torch.Tensor.numel,
+    torch.Tensor.nelement,
+    torch.Tensor.__len__,
+}
+_CONVOLUTIONS = {F.conv1d, F.conv2d, F.conv3d, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d}
+_KEEP_DIMENSIONS = {
+    *(F.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardtanh, F.hardswish, F.hardsigmoid, F.prelu, F.dropout),
+    *NORMS,
+    *(F.group_norm, F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.interpolate, F.sigmoid),
+    *(torch.relu, torch.relu_, torch.sigmoid, torch.tanh, torch.add, torch.mul, torch.Tensor.relu, torch.Tensor.sigmoid),
+    *(torch.Tensor.add, torch.Tensor.add_, torch.Tensor.__add__, torch.Tensor.__radd__, torch.Tensor.__iadd__),
+    *(torch.Tensor.mul, torch.Tensor.mul_, torch.Tensor.__mul__, torch.Tensor.__rmul__, torch.Tensor.__imul__),
+    *(torch.Tensor.sub, torch.Tensor.__sub__, torch.Tensor.contiguous, torch.Tensor.detach, torch.Tensor.clone),
+}
+"""Operations that act alike in every dimension or inside the last ones. Any other one may mix dimensions up."""
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors in nested tuples, lists and dicts."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from tensors_in(part)
+    elif isinstance(value, dict):
+        yield from tensors_in(list(value.values()))
+
+
+def _shapes(value: Any) -> Any:
+    """All that the code after a module could learn from its output when there is no data."""
+    if isinstance(value, Tensor):
+        return value.shape
+    if isinstance(value, tuple | list):
+        return tuple(_shapes(part) for part in value)
+    if isinstance(value, dict):
+        return tuple((key, _shapes(part)) for key, part in value.items())
+    return value if isinstance(value, int | float | str) else type(value)
+
+
+def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_mapped(part, change) for part in value))
+    if isinstance(value, tuple | list):
+        return type(value)(_mapped(part, change) for part in value)
+    return {key: _mapped(part, change) for key, part in value.items()} if isinstance(value, dict) else value
+
+
+def _depends(tensor: Tensor) -> Dims:
+    return getattr(tensor, _DEPENDS, Dims())
+
+
+def _through(func: Any, args: Any, tensors: list[Tensor]) -> Dims:
+    """What the output of an operation depends on."""
+    dims = [_depends(tensor) for tensor in tensors]
+    if func in _CONVOLUTIONS and len(tensors) > 1:
+        return Dims(_depends(tensors[1]).all, Dims.union(dims[:1]).rest | _depends(tensors[1]).all)
+    together = Dims.union(dims)
+    if func in _KEEP_DIMENSIONS and len({tensor.dim() for tensor in tensors if tensor.dim() > 1}) == 1:
+        return together
+    if func is torch.cat and (args[1:2] or (0,))[0] == 1:
+        return together
+    if func in (torch.mean, torch.Tensor.mean) and args[0].dim() == 4 and _over_the_image(args[1:2]):
+        return together
+    return Dims(together.all, together.all)
+
+
+def _over_the_image(dims: Sequence[Any]) -> bool:
+    return len(dims) == 1 and isinstance(dims[0], tuple | list) and tuple(dims[0]) in ((2, 3), (-2, -1))
+
+
+def _holds_numbers(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return any(_holds_numbers(part) for part in value)
+    return isinstance(value, int) or (isinstance(value, dict) and _holds_numbers(list(value.values())))
+
+
+class Dependencies(Meter):
+    """Traces `module`, a private copy of a supernet on the meta device.
+
+    After `trace()`: `terms`, the summed `[params, macs]` of all costs that depend on the same decisions.
+    """
+
+    def __init__(self, module: nn.Module, convention: Convention) -> None:
+        super().__init__(convention)
+        self.module = module
+        self.terms: dict[Paths, list[int]] = {}
+        self._recording = True
+        self._conditions: Paths = NONE  # the decisions that put the running layer on the path
+        self._frames: list[Paths] = [NONE]  # per running module: what the shapes it has looked at depend on
+        self._composite = [True]  # per running module: whether it runs others
+        self._aside = False  # while the tracer itself looks at shapes
+        self._ran: set[int] = set()
+        self._slices: dict[int, tuple[int, Paths]] = {}
+        self._held = _held(module)
+        self._sliced = {held.elastic[1] for held in self._held if held.elastic is not None}
+        for part in list(module.modules()):
+            part.register_forward_pre_hook(self._enter)
+            part.register_forward_hook(self._leave)
+            if is_elastic(part):
+                part.forward = self._with_width_apart(part.forward)
+            if slots := {slot.path: (slot, n) for r in readings(part) for slot, n in zip(r.slots, r.sizes, strict=True)}:
+                part.forward = self._under_every_option(part, part.forward, list(slots.values()))
+
+    def trace(self, inputs: Sequence[Tensor], forward: Forward | None) -> None:
+        """Fills `terms` for the decisions as they are set now."""
+        self.terms, self._slices, self._ran = {}, {}, set()
+        self._frames, self._composite, self._conditions, self._recording = [NONE], [True], NONE, True
+        run(self.module, inputs, forward, self)
+        self._add_parameters()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs `func`, records its cost and hands on what its operands depend on."""
+        kwargs = kwargs or {}
+        out = perform(func, args, kwargs)
+        if self._aside:
+            return out
+        tensors = list(tensors_in([args, kwargs]))
+        depends = _through(func, args, tensors)
+        if func in _SHAPE_READS:  # a number knows nothing of its origin: all that this module does from here may depend on it
+            self._look(depends.all)
+            return out
+        around = NONE.union(*self._frames)
+        if self._recording:
+            if macs := self.convention(func, args, kwargs, out):
+                self._add(Dims.union(map(_depends, tensors)).all | around | self._conditions, 0, macs)
+            if func is torch.Tensor.__getitem__ and id(args[0]) in self._sliced:
+                most, before = self._slices.get(id(args[0]), (0, NONE))
+                self._slices[id(args[0])] = max(most, out.numel()), before | around | self._conditions
+        for tensor in tensors_in(out):
+            setattr(tensor, _DEPENDS, Dims.union([_depends(tensor), depends.plus(around)]))
+        return out
+
+    def _add(self, depends: Paths, params: int, macs: int) -> None:
+        term = self.terms.setdefault(depends, [0, 0])
+        term[0] += params
+        term[1] += macs
+
+    def _look(self, depends: Paths) -> None:
+        if not depends <= self._frames[-1]:
+            self._frames[-1] |= depends
+            if self._composite[-1]:
+                self._fork()
+
+    def _fork(self) -> None:
+        """Notes, at no cost, that what runs from here on may differ by the decisions that brought us here."""
+        if self._recording:
+            self._add(self._conditions.union(*self._frames), 0, 0)
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        self._aside = True
+        yield
+        self._aside = False
+
+    def _enter(self, module: nn.Module, _: Any) -> None:
+        self._frames.append(NONE)
+        self._composite.append(next(module.children(), None) is not None)
+        if self._recording:
+            self._ran.add(id(module))
+
+    def _leave(self, module: nn.Module, _: Any, out: Any) -> None:
+        seen = self._frames.pop()
+        self._composite.pop()
+        if _holds_numbers(out):
+            self._look(seen)
+
+    def _with_width_apart(self, forward: Any) -> Callable[..., Any]:
+        """An elastic layer reads the width of its input, but its output's shape may not depend on it: a narrower input shows."""
+
+        def run_twice(input: Tensor) -> Tensor:
+            out = forward(input)
+            recording, self._recording = self._recording, False
+            outer, depth = NONE.union(*self._frames[:-1]), len(self._frames)
+            with self._looking():
+                narrower = input[:, : max(1, input.shape[1] // 2)]
+                setattr(narrower, _DEPENDS, _depends(input))
+            try:
+                other = forward(narrower)
+            except RuntimeError:
+                del self._frames[depth:], self._composite[depth:]
+                other = input[:0]  # unlike `out`
+            self._recording = recording
+            theirs = _depends(input)
+            with self._looking():
+                if other.shape == out.shape and narrower.shape != input.shape:
+                    theirs = Dims(NONE, theirs.rest)
+                elif (other.shape[0], *other.shape[2:]) != (out.shape[0], *out.shape[2:]):
+                    theirs = Dims(theirs.all, theirs.all)
+            setattr(out, _DEPENDS, theirs.plus(outer))
+            return out
+
+        return run_twice
+
+    def _under_every_option(self, module: nn.Module, forward: Any, slots: list[tuple[Slot, int]]) -> Callable[..., Any]:
+        own = frozenset(slot.path for slot, _ in slots)
+        inside = frozenset(slot.path for part in module.modules() for r in readings(part) for slot in r.slots)
+        combinations = list(product(*(range(n) for _, n in slots)))
+        has_children = next(module.children(), None) is not None
+
+        def run_all(*inputs: Any) -> Any:
+            active = tuple(slot.active for slot, _ in slots)
+            recording, conditions, depth = self._recording, self._conditions, len(self._frames)
+            self._conditions |= own
+            if has_children:
+                self._fork()
+            outputs: dict[tuple[int, ...], Any] = {}
+            unknown = NONE
+            for combination in combinations:
+                self._recording = recording and combination == active
+                for (slot, _), option in zip(slots, combination, strict=True):
+                    slot.active = option
+                try:
+                    outputs[combination] = forward(*inputs)
+                except (RuntimeError, ValueError):
+                    if combination == active:
+                        raise
+                    # An idle option that cannot take this input: whether it can depends on anything in sight.
+                    del self._frames[depth:], self._composite[depth:]
+                    unknown = inside | Dims.union(map(_depends, tensors_in(inputs))).all
+            self._recording, self._conditions = recording, conditions
+            for (slot, _), option in zip(slots, active, strict=True):
+                slot.active = option
+            with self._looking():
+                return self._merged(outputs, active, [slot.path for slot, _ in slots], unknown)
+
+        return run_all
+
+    def _merged(self, outputs: dict[tuple[int, ...], Any], active: tuple[int, ...], paths: list[str], unknown: Paths) -> Any:
+        """The active output, dependent on all that any option's output depends on and on the decisions that change its shape."""
+        out = outputs[active]
+        shapes = {combination: _shapes(value) for combination, value in outputs.items()}
+        widths = {combination: [t.shape[1:2] for t in tensors_in(value)] for combination, value in outputs.items()}
+        others = {combination: [(t.shape[:1], t.shape[2:]) for t in tensors_in(value)] for combination, value in outputs.items()}
+        matter = Dims(_mattering(paths, widths), _mattering(paths, others))
+        if not matter.all:  # what is left are numbers and how the output is nested
+            matter = Dims().plus(_mattering(paths, shapes))
+        matter = matter.plus(unknown)
+        alike = [[_depends(t) for t in tensors_in(value)] for value in outputs.values()]
+        same_number = len({len(dims) for dims in alike}) == 1
+        everywhere = Dims.union(d for dims in alike for d in dims)
+        positions = iter(range(len(widths[active])))
+
+        def renamed(tensor: Tensor) -> Tensor:
+            i = next(positions)
+            twin = tensor.detach()  # an option that returns its input must not change what the input depends on
+            theirs = Dims.union(dims[i] for dims in alike) if same_number else everywhere
+            setattr(twin, _DEPENDS, Dims.union([theirs, matter]))
+            return twin
+
+        return _mapped(out, renamed)
+
+    def _add_parameters(self) -> None:
+        for held in self._held:
+            depends, numel = held.paths, held.numel
+            if not held.alive():
+                numel = 0
+            elif held.elastic is not None:
+                module, key = held.elastic
+                if key in self._slices:
+                    numel, seen = self._slices[key]
+                    depends |= seen
+                elif id(module) not in self._ran:
+                    raise UserError(
+                        f"an elastic {type(module).__name__} is on the path but the forward pass given never runs it, so its "
+                        "width is unknown; price the supernet with a forward pass that runs every layer"
+                    )
+            self._add(depends, numel, 0)
+
+
+def _mattering(paths: list[str], results: dict[tuple[int, ...], Any]) -> Paths:
+    """The decisions of which a change, the others kept, changes the result."""
+    found: set[str] = set()
+    for position, path in enumerate(paths):
+        apart: dict[tuple[int, ...], Any] = {}
+        for combination, result in results.items():
+            rest = (*combination[:position], *combination[position + 1 :])
+            if apart.setdefault(rest, result) != result:
+                found.add(path)
+    return frozenset(found)
+
+
+Chain = tuple[tuple[nn.Module, nn.Module], ...]
+"""The deciding modules around a module, outermost first, each with the child that leads to it."""
+
+
+class _Held:
+    """Parameters that are part of the network under the same decisions: plain ones together, an elastic one alone."""
+
+    def __init__(self, chains: list[Chain], numel: int, elastic: tuple[nn.Module, int] | None) -> None:
+        self.chains = chains
+        self.numel = numel
+        self.elastic = elastic  # the layer and the id of the parameter
+        outer = {id(module): module for chain in chains for module, _ in chain}
+        self.paths = frozenset(slot.path for module in outer.values() for r in readings(module) for slot in r.slots)
+
+    def alive(self) -> bool:
+        """Whether the decisions as they are now leave any way to the parameters."""
+        return any(
+            all(any(active for part, active in active_children(module) if part is child) for module, child in chain)
+            for chain in self.chains
+        )
+
+
+def _held(root: nn.Module) -> list[_Held]:
+    chains: dict[int, list[Chain]] = {}
+    owners: dict[int, tuple[nn.Module, nn.Parameter]] = {}
+
+    def walk(module: nn.Module, chain: Chain) -> None:
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                chains.setdefault(id(parameter), []).append(chain)
+                if id(parameter) not in owners or is_elastic(module):
+                    owners[id(parameter)] = module, parameter
+        for child, _ in active_children(module):
+            walk(child, (*chain, (module, child)) if readings(module) else chain)
+
+    walk(root, ())
+    together: dict[tuple[tuple[int, ...], ...], _Held] = {}
+    alone: list[_Held] = []
+    for key, (module, parameter) in owners.items():
+        if is_elastic(module):
+            alone.append(_Held(chains[key], parameter.numel(), (module, key)))
+            continue
+        names = tuple(tuple(id(part) for pair in chain for part in pair) for chain in chains[key])
+        if names in together:
+            together[names].numel += parameter.numel()
+        else:
+            together[names] = _Held(chains[key], parameter.numel(), None)
+    return [*alone, *together.values()]

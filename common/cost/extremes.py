@@ -1,0 +1,158 @@
+"""The cheapest and the dearest architecture of a space, and budgets that no architecture can meet.
+
+Costs are sums of tables, each over a few decisions, so the extreme is found by eliminating decisions one by one (bucket
+elimination, Dechter 1999): exact, and quick as long as few decisions meet in a table. Otherwise small spaces are enumerated
+and large ones searched, and the answer says that it is not proven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice, product
+from math import inf, prod
+from random import Random
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from common.cost.liveness import DEAD, Alive, assignments, settle, valid
+from common.errors import UserError
+from common.space import Arch, enumerate_all, neighbours, sample, size
+
+if TYPE_CHECKING:
+    from common.cost.price import Price
+
+Metric = Literal["params", "macs"]
+Factor = tuple[tuple[str, ...], dict[tuple[int, ...], float]]
+
+MOST_ENTRIES = 4096
+"""Table entries filled, or architectures enumerated, for a proof."""
+
+WIDEST = 200_000
+"""Entries of the largest table made while eliminating."""
+
+STARTS = 4
+"""Random starts of the search where nothing can be proven."""
+
+
+class Extreme(NamedTuple):
+    """An architecture at one end of the space.
+
+    Attributes:
+        arch: the architecture.
+        value: what it costs.
+        exact: whether no other architecture goes further; if not, it is the furthest that a local search found.
+    """
+
+    arch: Arch
+    value: int
+    exact: bool
+
+
+def extreme(price: Price, metric: Metric, sign: Literal[1, -1]) -> Extreme:
+    """The architecture with the least `sign * cost`."""
+    if _complete(price) and (arch := _eliminated(price, metric, sign)) is not None and valid(price.space, arch):
+        return Extreme(arch, price.value(arch, metric), True)
+    if _is_small(price.space):
+        return _best(price, metric, sign, enumerate_all(price.space), True)
+    rng, ends = Random(0), []
+    for _ in range(STARTS):
+        arch = sample(price.space, rng)
+        while (better := _best(price, metric, sign, [arch, *neighbours(price.space, arch)], False)).arch != arch:
+            arch = better.arch
+        ends.append(arch)
+    return _best(price, metric, sign, ends, False)
+
+
+def check_budget(price: Price, metric: Metric, upper: float) -> None:
+    """Refuses a budget below the cheapest architecture.
+
+    Raises:
+        UserError: no architecture keeps the budget (or none was found to, where a proof is out of reach).
+    """
+    cheapest = price.cheapest(metric)
+    if cheapest.value > upper:
+        which = "the cheapest architecture" if cheapest.exact else "the cheapest architecture found"
+        raise UserError(f"budget {metric}={upper:g} is impossible: {which} costs {cheapest.value:,} {metric}; raise the budget")
+
+
+def _is_small(space: Any) -> bool:
+    try:
+        return size(space, MOST_ENTRIES) <= MOST_ENTRIES
+    except UserError:  # a rule over too many architectures to count
+        return False
+
+
+def _best(price: Price, metric: Metric, sign: int, archs: Iterable[Arch], exact: bool) -> Extreme:
+    arch = min(archs, key=lambda candidate: sign * price.value(candidate, metric))
+    return Extreme(arch, price.value(arch, metric), exact)
+
+
+def _complete(price: Price) -> bool:
+    """Fills every entry of every table, those of tables that appear on the way included; False if they are too many."""
+    sizes = {path: len(decision) for path, decision in price.decisions.items()}
+    done: set[tuple[str, ...]] = set()
+    left = MOST_ENTRIES
+    while todo := [paths for paths in price.tables if paths not in done]:
+        for paths in todo:
+            for wanted in islice(assignments(paths, sizes, price.alive), left + 1):
+                left -= 1
+                if left < 0:
+                    return False
+                if tuple(wanted[path] for path in paths) not in price.tables[paths]:
+                    arch = settle(price.space, wanted)
+                    if arch is None:
+                        return False
+                    price.value(arch, "macs")
+            done.add(paths)
+    return True
+
+
+def _eliminated(price: Price, metric: Metric, sign: int) -> Arch | None:
+    position = 0 if metric == "params" else 1
+    domains = {
+        path: [*range(len(decision))] + ([] if price.alive[path] is None else [DEAD])
+        for path, decision in price.decisions.items()
+    }
+    factors: list[Factor] = [
+        (paths, {key: sign * float(entry[position]) for key, entry in table.items()}) for paths, table in price.tables.items()
+    ]
+    factors += [_living(path, condition, domains) for path, condition in price.alive.items() if condition is not None]
+    choices: list[tuple[str, tuple[str, ...], dict[tuple[int, ...], int]]] = []
+    left = set(domains)
+    while left:
+        scopes = {path: sorted({p for scope, _ in factors if path in scope for p in scope if p != path}) for path in left}
+        path = min(sorted(left), key=lambda p: prod(len(domains[q]) for q in scopes[p]))
+        scope = tuple(scopes[path])
+        if prod(len(domains[q]) for q in scope) * len(domains[path]) > WIDEST:
+            return None
+        mine = [factor for factor in factors if path in factor[0]]
+        best, taken = _without(path, scope, mine, domains)
+        factors = [factor for factor in factors if path not in factor[0]] + [(scope, best)]
+        choices.append((path, scope, taken))
+        left.remove(path)
+    settled: dict[str, int] = {}
+    for path, scope, taken in reversed(choices):
+        settled[path] = taken[tuple(settled[p] for p in scope)]
+    return settle(price.space, settled)
+
+
+def _without(
+    path: str, scope: tuple[str, ...], factors: list[Factor], domains: Mapping[str, list[int]]
+) -> tuple[dict[tuple[int, ...], float], dict[tuple[int, ...], int]]:
+    """The best of `factors` over the options of `path`, for every way to settle `scope`, and the option that gives it."""
+    best: dict[tuple[int, ...], float] = {}
+    taken: dict[tuple[int, ...], int] = {}
+    for key in product(*(domains[p] for p in scope)):
+        here = dict(zip(scope, key, strict=True))
+        costs = {
+            option: sum(table.get(tuple({**here, path: option}[p] for p in paths), inf) for paths, table in factors)
+            for option in domains[path]
+        }
+        taken[key] = min(costs, key=costs.__getitem__)
+        best[key] = costs[taken[key]]
+    return best, taken
+
+
+def _living(path: str, condition: Alive, domains: Mapping[str, list[int]]) -> Factor:
+    parent, options = condition
+    agree = product(domains[parent], domains[path])
+    return (parent, path), {(above, own): 0.0 for above, own in agree if (above in options) == (own != DEAD)}

@@ -1,0 +1,159 @@
+"""The price of an architecture without building it: exact parameters and multiply-adds, from tables filled by tracing.
+
+A trace of the supernet (`common.cost.dependencies`) splits the cost into terms, each with the decisions it depends on. A price is
+a sum of one entry per set of decisions; an architecture with a combination not met before is traced, and its terms join the
+tables. Nothing is estimated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from random import Random
+from typing import Any
+
+from torch import Tensor, nn
+
+from common.cost.count import Convention, Forward, conv_linear, on_meta
+from common.cost.dependencies import Dependencies, Paths
+from common.cost.extremes import Extreme, Metric, extreme
+from common.cost.liveness import DEAD, Alive, liveness, settle
+from common.errors import UserError
+from common.space import Arch, decisions, decode, sample
+from common.trace import slots_of
+
+Key = tuple[int, ...]
+Table = dict[Key, tuple[int, int]]
+METRICS: tuple[Metric, ...] = ("params", "macs")
+
+
+class Price:
+    """Prices architectures of a supernet; equal to counting the extracted network, layer for layer.
+
+    Args:
+        module: the supernet's module. It is copied to the meta device and never run or changed.
+        inputs: example inputs; only their shapes and types matter. Multiply-adds are for the whole batch: give one image.
+        space: the description with open decisions that `module` is built from.
+        forward: how to run it, where that is not `module(*inputs)`.
+        convention: what counts as a multiply-add.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        inputs: Sequence[Tensor],
+        space: Any,
+        *,
+        forward: Forward | None = None,
+        convention: Convention = conv_linear,
+    ) -> None:
+        self.space = space
+        self.decisions = decisions(space)
+        self.alive: dict[str, Alive | None] = liveness(space)
+        self.tables: dict[tuple[str, ...], Table] = {}
+        self.traces = 0
+        self._inputs = [x.to("meta") for x in inputs]
+        self._forward = forward
+        self._dependencies = Dependencies(on_meta(module), convention)
+        self._slots = slots_of(self._dependencies.module)
+        self._traced: list[Mapping[str, int]] = []
+        self._always = [path for path, condition in self.alive.items() if condition is None]
+        self._compile()
+        self.fill()
+
+    def fill(self, random: int = 16) -> None:
+        """Traces a few architectures, so that most entries are there before the first question.
+
+        Args:
+            random: give up after this many random architectures; what is missing is traced when it is asked for.
+        """
+        options = max((len(d) for d in self.decisions.values()), default=1)
+        for i in range(min(options, 64)):
+            if (arch := settle(self.space, {path: i % len(d) for path, d in self.decisions.items()})) is not None:
+                self.price(arch)
+        rng = Random(0)
+        for _ in range(random):
+            self.price(sample(self.space, rng))
+
+    def price(self, arch: Mapping[str, int]) -> dict[str, int]:
+        """`{"params": ..., "macs": ...}` of the network that `arch` stands for.
+
+        Raises:
+            UserError: `arch` is not one of the space.
+        """
+        return {"params": self.value(arch, "params"), "macs": self.value(arch, "macs")}
+
+    def macs(self, arch: Mapping[str, int]) -> int:
+        """Multiply-adds."""
+        return self.value(arch, "macs")
+
+    def price_many(self, archs: Iterable[Mapping[str, int]]) -> list[dict[str, int]]:
+        """The price of each."""
+        return [self.price(arch) for arch in archs]
+
+    def value(self, arch: Mapping[str, int], metric: Metric) -> int:
+        """One metric of the network that `arch` stands for."""
+        # Mapping's own items() goes through Python for every decision; the plain dict inside is several times faster.
+        choices: Mapping[str, int] = arch._choices if type(arch) is Arch else arch
+        position = METRICS.index(metric)
+        try:
+            total = sum(map(self._single[position].__getitem__, choices.items()))
+            for paths, table in self._joint:
+                total += table[tuple([choices.get(path, DEAD) for path in paths])][position]
+        except KeyError:
+            self._trace(choices)
+            return self.value(arch, metric)
+        if len(choices) < len(self._always):
+            decode(self.space, choices)  # says which decision is missing
+        return total
+
+    def cheapest(self, metric: Metric) -> Extreme:
+        """The cheapest architecture, its cost, and whether that is proven."""
+        return extreme(self, metric, 1)
+
+    def dearest(self, metric: Metric) -> Extreme:
+        """The most expensive architecture, its cost, and whether that is proven."""
+        return extreme(self, metric, -1)
+
+    def _trace(self, choices: Mapping[str, int]) -> None:
+        decode(self.space, choices)
+        for path, slot in self._slots.items():
+            slot.active, slot.weights = choices.get(path, 0), None
+        self._dependencies.trace(self._inputs, self._forward)
+        self.traces += 1
+        terms = {self._ordered(paths): (term[0], term[1]) for paths, term in self._dependencies.terms.items()}
+        for paths in terms.keys() - self.tables.keys():  # whatever was traced before had no such term
+            self.tables[paths] = {_key(before, paths): (0, 0) for before in self._traced}
+        for paths, table in self.tables.items():
+            entry, key = terms.get(paths, (0, 0)), _key(choices, paths)
+            assert table.setdefault(key, entry) == entry, f"cost under {dict(zip(paths, key, strict=True))} depends on more"
+        self._traced.append(dict(choices))
+        self._compile()
+
+    def _ordered(self, paths: Paths) -> tuple[str, ...]:
+        if foreign := sorted(path for path in paths if path not in self.decisions):
+            raise UserError(
+                f"the module reads decision {foreign[0]!r}, which the space does not have; give the space it is built from"
+            )
+        return tuple(path for path in self.decisions if path in paths)
+
+    def _compile(self) -> None:
+        """Entries of one decision that is always there are summed in one go; the rest is looked up table by table."""
+        single: list[dict[tuple[str, int], int]] = [{}, {}]
+        self._joint: list[tuple[tuple[str, ...], Table]] = []
+        for paths, table in self.tables.items():
+            if len(paths) == 1 and self.alive[paths[0]] is None:
+                for position in (0, 1):
+                    single[position].update({(paths[0], key[0]): entry[position] for key, entry in table.items()})
+            else:
+                self._joint.append((paths, table))
+        for path, decision in self.decisions.items():
+            if (path,) not in self.tables or self.alive[path] is not None:
+                for position in (0, 1):
+                    single[position].update({(path, option): 0 for option in range(len(decision))})
+        self._single = single
+        if not self._traced:
+            self._joint.append(((), {}))  # nothing is known yet: the first question is a trace
+
+
+def _key(choices: Mapping[str, int], paths: tuple[str, ...]) -> Key:
+    return tuple([choices.get(path, DEAD) for path in paths])

@@ -1,0 +1,66 @@
+"""What `cost` needs to know of a supernet's modules, as structure alone: it imports none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from torch import nn
+
+
+class Slot(Protocol):
+    """What one decision is set to; shared by every module that reads it."""
+
+    path: str
+    active: int
+    weights: Any
+
+
+class Reading(Protocol):
+    """One or several decisions as a module reads them: `slots` in order, each with its number of options in `sizes`."""
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """The decisions' slots."""
+        ...
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """How many options each decision has."""
+        ...
+
+    def index(self) -> int:
+        """The active combination's position, row-major over the slots."""
+        ...
+
+    def value(self) -> Any:
+        """What the active combination means to this module."""
+        ...
+
+
+def readings(module: nn.Module) -> tuple[Reading, ...]:
+    """The decisions that `module` itself reads, from its attribute `decisions`; none for a plain module."""
+    return getattr(module, "decisions", ())
+
+
+def slots_of(module: nn.Module) -> dict[str, Slot]:
+    """Every slot read anywhere in `module`, by decision path."""
+    return {slot.path: slot for part in module.modules() for reading in readings(part) for slot in reading.slots}
+
+
+def is_elastic(module: nn.Module) -> bool:
+    """Whether a region of the module's own weights is active, rather than all of them."""
+    return hasattr(module, "regions")
+
+
+def active_children(module: nn.Module) -> Iterator[tuple[nn.Module, bool]]:
+    """The children of `module` and whether the decisions it reads leave them active: one option, or the first layers."""
+    read = readings(module)
+    if not read or not list(module.children()):
+        yield from ((child, True) for child in module.children())
+    elif isinstance(module, nn.Sequential):  # searchable depth
+        count = read[0].value()
+        yield from ((layer, i < count) for i, layer in enumerate(module))
+    else:  # one of several options
+        taken = module.table[read[0].index()]  # pyright: ignore[reportIndexIssue]
+        yield from ((option, i == taken) for i, option in enumerate(module.options))  # pyright: ignore[reportArgumentType]
