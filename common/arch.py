@@ -75,7 +75,8 @@ def from_json(space: Any, data: Any, source: str = "architecture") -> Arch:
         raise UserError(f"{source}: not an architecture file: it needs an object with 'space' and 'choices'")
     arch = from_labels(space, data["choices"], source)
     if data.get("space") != space_fingerprint(space):
-        known, digests = describe(space), data.get("digests", {})
+        known, digests = describe(space), data.get("digests")
+        digests = digests if isinstance(digests, dict) else {}
         moved = next((path for path in arch if digests.get(path) != _digest(known[path])), None)
         what = f"the options of decision {moved!r} have changed or moved" if moved else "decisions it does not use have changed"
         raise UserError(f"{source}: written for space {data.get('space')}, not {space_fingerprint(space)}: {what}; make it anew")
@@ -106,10 +107,21 @@ def _digest(names: list[str]) -> str:
     return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:6]
 
 
-def _index(decision: Decision, text: str) -> int:
+def _index(decision: Decision, text: object) -> int:
+    """The option that is called `text`; -1 if none is."""
+    if not isinstance(text, str):
+        return -1
     if isinstance(decision, OneOf):
         return decision.labels.index(text) if text in decision.labels else -1
-    return next((i for i in range(len(decision)) if label(decision, i) == text), -1)
+    taken, rest = [], text[1:-1]
+    for i, name in enumerate(decision.labels):
+        if rest == name or rest.startswith(name + ", "):
+            taken.append(i)
+            rest = rest[len(name) + 2 :]
+    if not decision.low <= len(taken) <= decision.high:
+        return -1
+    rank = decision.rank(taken)
+    return rank if label(decision, rank) == text else -1
 
 
 def _offer(decision: Decision) -> str:

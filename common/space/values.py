@@ -155,12 +155,16 @@ def _name(option: Any) -> str:
         return type(option).__name__ + (f"({', '.join(shown)})" if shown else "")
     if isinstance(option, tuple | list):
         return "(" + ", ".join(_name(item) for item in option) + ")"
-    return getattr(option, "__name__", None) or (str(option) if isinstance(option, str | int | float) else repr(option))
+    if isinstance(option, str):
+        return repr(option) if not option or "," in option else option  # so that a subset's label reads one way only
+    return getattr(option, "__name__", None) or (str(option) if isinstance(option, int | float) else repr(option))
 
 
 def _labels(options: Sequence[Any]) -> tuple[str, ...]:
     names = ["none" if option is None else _name(option) for option in options]
-    return tuple(n if names.count(n) == 1 else f"{n}#{names[:i].count(n)}" for i, n in enumerate(names))
+    while len(set(names)) < len(names):  # once is enough, unless an option is called like a numbered twin of others
+        names = [n if names.count(n) == 1 else f"{n}#{names[:i].count(n)}" for i, n in enumerate(names)]
+    return tuple(names)
 
 
 def label(decision: Decision, index: int) -> str:

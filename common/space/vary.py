@@ -35,23 +35,31 @@ def mutate(space: Any, arch: Arch, rng: Random, rate: float = 0.1) -> Arch:
     Raises:
         UserError: nothing in `arch` can change.
     """
-    movable: list[str] = []
-    record(space, lambda path, decision: movable.append(path) or arch[path] if len(decision) > 1 else arch[path])
-    if not movable:
-        raise UserError("the space holds a single architecture: there is nothing to mutate")
+    candidates = sorted(arch)  # not as written down: equal architectures mutate equally
 
-    def draw() -> Arch:
-        forced = movable[rng.randrange(len(movable))]
+    def moved(forced: str) -> Arch | None:
+        stuck = False
 
         def oracle(path: str, decision: Decision) -> int:
+            nonlocal stuck
             old, n = arch.get(path), len(decision)
             if old is None:
                 return rng.randrange(n)
-            if path == forced or (n > 1 and rng.random() < rate):
+            stuck = stuck or (path == forced and n == 1)
+            if n > 1 and (path == forced or rng.random() < rate):
                 return (old + rng.randrange(1, n)) % n
             return old
 
-        return record(space, oracle)
+        child = record(space, oracle)
+        return None if stuck else child
+
+    def draw() -> Arch:
+        while candidates:
+            position = rng.randrange(len(candidates))
+            if (child := moved(candidates[position])) is not None:
+                return child
+            del candidates[position]  # a decision of one option
+        raise UserError("the space holds a single architecture: there is nothing to mutate")
 
     return _attempts(space, draw)
 

@@ -73,6 +73,7 @@ def decode(space: Any, arch: Mapping[str, int]) -> Any:
 
     Raises:
         UserError: `arch` lacks a decision, holds one that is not live, or an option that does not exist.
+        Invalid: a `Where` rule does not hold.
     """
     met: set[str] = set()
 

@@ -1,0 +1,156 @@
+"""Sampling, mutation, crossover and neighbours stay inside the space and move as they promise."""
+
+from random import Random
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from common.errors import UserError
+from common.space import (
+    Arch,
+    Invalid,
+    OneOf,
+    Where,
+    crossover,
+    decisions,
+    decode,
+    enumerate_all,
+    mutate,
+    neighbours,
+    redraw,
+    sample,
+    size,
+)
+from tests.common.space.toys import BOUNDED, NESTED, SPACES, Conv
+
+FEW = settings(derandomize=True, max_examples=60, deadline=None, database=None)
+ALL = {"nested": NESTED, "bounded": BOUNDED}
+
+
+def differing(a: Arch, b: Arch) -> set[str]:
+    """Decisions alive in both and set otherwise."""
+    return {path for path in a if path in b and a[path] != b[path]}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_sampling_reaches_every_architecture(name):
+    space, rng = ALL[name], Random(0)
+    archs = set(enumerate_all(space))
+    drawn = {sample(space, rng) for _ in range(60 * len(archs))}
+    assert drawn <= archs
+    assert len(drawn) > 0.9 * len(archs)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+def test_mutation_always_moves_and_stays_inside(name, rate):
+    space, rng = ALL[name], Random(1)
+    archs = set(enumerate_all(space))
+    movable = [arch for arch in archs if next(neighbours(space, arch), None) is not None]
+    for arch in sorted(movable, key=repr)[:200]:
+        child = mutate(space, arch, rng, rate)
+        assert child != arch
+        assert child in archs
+
+
+@FEW
+@given(SPACES, st.integers(0, 2**32))
+def test_mutation_of_any_space_moves_or_says_that_nothing_can(space, seed):
+    rng = Random(seed)
+    arch = sample(space, rng)
+    choices = [path for path in arch if len(decisions(space)[path]) > 1]
+    if choices:
+        child = mutate(space, arch, rng, rate=0.0)
+        decode(space, child)
+        assert len(differing(arch, child)) == 1
+    else:
+        with pytest.raises(UserError, match="nothing to mutate"):
+            mutate(space, arch, rng)
+
+
+def test_mutation_changes_every_decision_equally_often():
+    space = (OneOf(1), OneOf(1, 2), OneOf("x"), OneOf(1, 2, 3), OneOf(1, 2))
+    arch, rng = Arch({"0": 0, "1": 0, "2": 0, "3": 0, "4": 0}), Random(2)
+    changed = [differing(arch, mutate(space, arch, rng, rate=0.0)) for _ in range(3000)]
+    counts = {path: changed.count({path}) for path in ("1", "3", "4")}
+    assert sum(counts.values()) == 3000
+    assert all(900 < count < 1100 for count in counts.values()), counts
+
+
+def test_mutation_does_not_depend_on_how_an_architecture_was_written_down():
+    arch = sample(NESTED, Random(3))
+    turned = Arch({path: arch[path] for path in reversed(list(arch))})
+    assert turned == arch
+    assert [mutate(NESTED, arch, Random(seed)) for seed in range(20)] == [
+        mutate(NESTED, turned, Random(seed)) for seed in range(20)
+    ]
+
+
+@FEW
+@given(SPACES, st.integers(0, 2**32))
+def test_redrawing_and_crossing_stay_inside(space, seed):
+    rng = Random(seed)
+    a, b = sample(space, rng), sample(space, rng)
+    decode(space, redraw(space, a, rng, 0.5))
+    assert redraw(space, a, rng, 0.0) == a
+    child = crossover(space, a, b, rng)
+    decode(space, child)
+    for path, option in child.items():
+        parents = {parent[path] for parent in (a, b) if path in parent}
+        assert not parents or option in parents
+    assert crossover(space, a, a, rng) == a
+
+
+def test_crossing_keeps_the_rule():
+    rng, archs = Random(4), list(enumerate_all(BOUNDED))
+    for _ in range(200):
+        assert crossover(BOUNDED, rng.choice(archs), rng.choice(archs), rng) in archs
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_neighbours_differ_in_one_surviving_decision(name):
+    space = ALL[name]
+    archs = set(enumerate_all(space))
+    for arch in sorted(archs, key=repr)[:100]:
+        near = list(neighbours(space, arch))
+        assert len(near) == len(set(near))
+        for other in near:
+            assert other in archs
+            assert len(differing(arch, other)) == 1
+            assert all(other[path] == 0 for path in other if path not in arch)
+
+
+@FEW
+@given(SPACES, st.integers(0, 2**32))
+def test_there_is_one_neighbour_for_every_other_option(space, seed):
+    arch = sample(space, Random(seed))
+    assume(size(space) <= 2000)
+    assert len(list(neighbours(space, arch))) == sum(len(decisions(space)[path]) - 1 for path in arch)
+
+
+def test_a_rule_that_sampling_cannot_meet_is_named():
+    never = Where(OneOf(1, 2), lambda value: False, "no value is good")
+    with pytest.raises(UserError, match="'no value is good' is too narrow"):
+        sample(never, Random(0))
+    assert list(enumerate_all(never)) == []
+
+
+@pytest.mark.parametrize(
+    ("choices", "reason"),
+    [
+        ({}, "decision '0' is not settled by the architecture; give it one of 2 options"),
+        ({"0": 2, "1": 0}, "decision '0': option 2 does not exist; there are 2"),
+        ({"0": -1, "1": 0}, "decision '0': option -1 does not exist"),
+        ({"0": 0, "1": 0, "1[Conv].kernel": 0}, "'1\\[Conv\\].kernel' is not one of this space's live decisions"),
+    ],
+)
+def test_decoding_says_what_is_wrong(choices, reason):
+    space = (OneOf("a", "b"), OneOf("skip", Conv(kernel=OneOf(3, 5))))
+    with pytest.raises(UserError, match=reason):
+        decode(space, choices)
+
+
+def test_decoding_a_broken_rule_says_which():
+    with pytest.raises(Invalid, match="the stem is no wider than the body"):
+        decode(BOUNDED, {"stem": 2, "body.0": 0, "body.1": 0})
