@@ -164,6 +164,7 @@ class Dependencies(Meter):
         """Fills `terms` for the decisions as they are set now."""
         self.terms, self._slices, self._ran = {}, {}, set()
         self._frames, self._composite, self._conditions, self._recording = [NONE], [True], NONE, True
+        self._aside = False
         run(self.module, inputs, forward, self)
         self._add_parameters()
 
@@ -264,21 +265,23 @@ class Dependencies(Meter):
                 self._fork()
             outputs: dict[tuple[int, ...], Any] = {}
             unknown = NONE
-            for combination in combinations:
-                self._recording = recording and combination == active
-                for (slot, _), option in zip(slots, combination, strict=True):
+            try:
+                for combination in combinations:
+                    self._recording = recording and combination == active
+                    for (slot, _), option in zip(slots, combination, strict=True):
+                        slot.active = option
+                    try:
+                        outputs[combination] = forward(*inputs)
+                    except (RuntimeError, ValueError):
+                        if combination == active:
+                            raise
+                        # An idle option that cannot take this input: whether it can depends on anything in sight.
+                        del self._frames[depth:], self._composite[depth:]
+                        unknown = inside | Dims.union(map(_depends, tensors_in(inputs))).all
+            finally:  # an option around this one may go on without it
+                self._recording, self._conditions = recording, conditions
+                for (slot, _), option in zip(slots, active, strict=True):
                     slot.active = option
-                try:
-                    outputs[combination] = forward(*inputs)
-                except (RuntimeError, ValueError):
-                    if combination == active:
-                        raise
-                    # An idle option that cannot take this input: whether it can depends on anything in sight.
-                    del self._frames[depth:], self._composite[depth:]
-                    unknown = inside | Dims.union(map(_depends, tensors_in(inputs))).all
-            self._recording, self._conditions = recording, conditions
-            for (slot, _), option in zip(slots, active, strict=True):
-                slot.active = option
             with self._looking():
                 return self._merged(outputs, active, [slot.path for slot, _ in slots], unknown)
 

@@ -1,0 +1,84 @@
+"""How long one pass of a network takes on this machine, with the conditions under which it was taken."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from common.errors import UserError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """A measured time.
+
+    Attributes:
+        median_ms: the median over the repeats, milliseconds per pass.
+        iqr_ms: the interquartile range, milliseconds; how far to trust the median.
+        conditions: device, threads, type, batch and torch version; times under other conditions do not compare.
+    """
+
+    median_ms: float
+    iqr_ms: float
+    conditions: dict[str, str | int]
+
+
+def measure(
+    module: nn.Module, inputs: Sequence[Any], *, repeats: int = 30, warmup: int = 5, device: torch.device | str = "cpu"
+) -> Latency:
+    """Times forward passes in eval mode, without gradients.
+
+    Args:
+        module: the network; moved to `device` and put into eval mode.
+        inputs: what it is run on, tensors or lists of them; the batch is the first tensor's first dimension.
+        repeats: passes timed, at least 2.
+        warmup: passes run first and not timed.
+        device: where to run.
+    """
+    if repeats < 2:
+        raise UserError(f"repeats={repeats}: a median with its spread needs at least 2 timed passes")
+    device = torch.device(device)
+    module = module.to(device).eval()
+    placed = [_placed(x, device) for x in inputs]
+    times: list[float] = []
+    with torch.inference_mode():
+        for i in range(warmup + repeats):
+            _wait(device)
+            start = perf_counter()
+            module(*placed)
+            _wait(device)
+            if i >= warmup:
+                times.append(1000 * (perf_counter() - start))
+    low, median, high = quantiles(times, n=4, method="inclusive")
+    return Latency(median_ms=median, iqr_ms=high - low, conditions=conditions(device, placed))
+
+
+def conditions(device: torch.device, inputs: Sequence[Any]) -> dict[str, str | int]:
+    """What a time depends on besides the network."""
+    first = inputs[0]
+    while not isinstance(first, Tensor):
+        first = first[0]
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return {
+        "device": f"{device.type} ({name})",
+        "threads": torch.get_num_threads(),
+        "dtype": str(first.dtype).removeprefix("torch."),
+        "batch": first.shape[0],
+        "torch": str(torch.__version__),
+    }
+
+
+def _placed(value: Any, device: torch.device) -> Any:
+    return value.to(device) if isinstance(value, Tensor) else [_placed(part, device) for part in value]
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

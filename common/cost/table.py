@@ -1,0 +1,246 @@
+"""A latency table: what each option of each decision adds to the time of a network, measured once, summed ever after.
+
+As in ProxylessNAS (Cai et al., 2019) and FBNet (Wu et al., 2019), but each option is timed in the network that it is used in, on
+the tensors that really reach it. The sum is an estimate; `errors` says how good a one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from common.cost.dependencies import tensors_in
+from common.cost.latency import conditions, measure
+from common.cost.liveness import assignments, liveness, settle
+from common.errors import UserError
+from common.space import Arch, Decision, decisions, decode, label, sample, space_fingerprint
+from common.trace import active_children, readings
+
+Build = Callable[[Any], nn.Module]
+
+
+class Extracting(Protocol):
+    """A supernet, as far as a table needs one."""
+
+    module: nn.Module
+    space: Any
+
+    def extract(self, arch: Mapping[str, int], build: Build) -> nn.Module:
+        """The standalone network."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errors:
+    """How far predictions are from measurements.
+
+    Attributes:
+        n: architectures measured.
+        median_percent: the median of |predicted - measured| / measured, in percent.
+        spearman: rank correlation of predicted and measured times, -1 to 1.
+    """
+
+    n: int
+    median_percent: float
+    spearman: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyTable:
+    """Times to add up.
+
+    Attributes:
+        space: fingerprint of the space.
+        base_ms: the network of all first options.
+        rows: decision path -> per option, what it adds to the first one's time (milliseconds, may be negative).
+        labels: decision path -> the options' labels.
+        conditions: under which it was measured.
+    """
+
+    space: str
+    base_ms: float
+    rows: dict[str, list[float]]
+    labels: dict[str, list[str]]
+    conditions: dict[str, str | int]
+
+    def predict(self, arch: Mapping[str, int]) -> float:
+        """Estimated milliseconds per pass.
+
+        Raises:
+            UserError: the table has no row for a decision of `arch`.
+        """
+        if unknown := [path for path in arch if path not in self.rows]:
+            raise UserError(f"the latency table has no decision {unknown[0]!r}; build a table for this space")
+        return self.base_ms + sum(self.rows[path][option] for path, option in arch.items())
+
+    def save(self, path: Path) -> None:
+        """Writes the table as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path, space: Any) -> LatencyTable:
+        """Reads a table of `space`.
+
+        Raises:
+            UserError: no such file, not a latency table, or one of another space.
+        """
+        try:
+            table = cls(**json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror}); build the latency table first") from error
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{path}: is not a latency table; build it again") from error
+        if table.space != space_fingerprint(space):
+            raise UserError(f"{path}: was measured for another space; build a latency table for this one")
+        return table
+
+
+def build_table(
+    supernet: Extracting,
+    inputs: Sequence[Tensor],
+    build: Build,
+    *,
+    repeats: int = 30,
+    device: torch.device | str = "cpu",
+    observe: Callable[[str], None] = lambda line: None,
+) -> LatencyTable:
+    """Measures every option of every decision.
+
+    An option that is a module of its own (a `Choice`) and has the output shape of the others is timed alone, on the tensors it
+    gets in the network; other decisions (widths, depth, resolution) by the difference that they make to the whole network.
+
+    Args:
+        supernet: whose space is measured.
+        inputs: example inputs; their batch is the batch timed.
+        build: makes the standalone network.
+        repeats: timed passes per row.
+        device: where to measure.
+        observe: told each row as a line of text.
+    """
+    space = supernet.space
+    found, alive = decisions(space), liveness(space)
+    homes = _homes(supernet.module)
+    sizes = {path: len(decision) for path, decision in found.items()}
+
+    rows: dict[str, list[float]] = {}
+    for path, decision in found.items():
+        around = next(taken for taken in assignments([path], sizes, alive) if taken[path] == 0)
+        networks = [
+            supernet.extract(_settled(space, {**around, path: option}), build).to(device).eval()
+            for option in range(len(decision))
+        ]
+        calls = [_calls(network, homes.get(path, []), inputs, device) for network in networks]
+        shapes = [{name: call.shapes for name, call in called.items()} for called in calls]
+        if not homes.get(path) or shapes != [shapes[0]] * len(shapes):
+            calls = [{"": _Call(args=tuple(inputs), shapes=None)}] * len(networks)  # "" is the whole network
+        times = [
+            sum(measure(network.get_submodule(n), c.args, repeats=repeats, device=device).median_ms for n, c in call.items())
+            for network, call in zip(networks, calls, strict=True)
+        ]
+        rows[path] = [round(t - times[0], 6) for t in times]
+        observe(f"{path}: " + ", ".join(f"{name} {t:.3f} ms" for name, t in zip(_labels(decision), times, strict=True)))
+    first = supernet.extract(_settled(space, {}), build)
+    return LatencyTable(
+        space=space_fingerprint(space),
+        base_ms=measure(first, inputs, repeats=repeats, device=device).median_ms,
+        rows=rows,
+        labels={path: _labels(decision) for path, decision in found.items()},
+        conditions={**conditions(torch.device(device), inputs), "repeats": repeats},
+    )
+
+
+def errors(
+    table: LatencyTable,
+    supernet: Extracting,
+    inputs: Sequence[Tensor],
+    build: Build,
+    *,
+    n: int = 10,
+    seed: int = 0,
+    repeats: int = 30,
+    device: torch.device | str = "cpu",
+) -> Errors:
+    """Compares predictions with measurements on `n` random architectures (at least 2)."""
+    rng = Random(seed)
+    archs = [sample(supernet.space, rng) for _ in range(n)]
+    predicted = [table.predict(arch) for arch in archs]
+    measured = [measure(build(decode(supernet.space, arch)), inputs, repeats=repeats, device=device).median_ms for arch in archs]
+    off = median(100 * abs(p - m) / m for p, m in zip(predicted, measured, strict=True))
+    return Errors(n=n, median_percent=off, spearman=spearman(predicted, measured))
+
+
+def spearman(a: Sequence[float], b: Sequence[float]) -> float:
+    """Rank correlation, ties by their mean rank; 0 where one side is constant."""
+    ranks = torch.tensor([_ranks(a), _ranks(b)], dtype=torch.float64)
+    ranks = ranks - ranks.mean(1, keepdim=True)
+    norm = ranks.norm(dim=1).prod()
+    return float((ranks[0] * ranks[1]).sum() / norm) if norm > 0 else 0.0
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    return [sum(v < w for v in values) + (sum(v == w for v in values) - 1) / 2 for w in values]
+
+
+def _labels(decision: Decision) -> list[str]:
+    return [label(decision, option) for option in range(len(decision))]
+
+
+def _settled(space: Any, wanted: Mapping[str, int]) -> Arch:
+    arch = settle(space, wanted)
+    if arch is None:
+        raise UserError("a rule of this space forbids options on their own; a latency table needs a space without such rules")
+    return arch
+
+
+def _homes(module: nn.Module) -> dict[str, list[str]]:
+    """Decisions that do nothing but pick a module -> the names of the places where they do (the same in the settled network)."""
+    places: dict[str, list[str]] = {}
+    elsewhere: set[str] = set()
+
+    def walk(part: nn.Module, name: str) -> Iterator[None]:
+        read = readings(part)
+        paths = [slot.path for reading in read for slot in reading.slots]
+        if len(paths) == 1 and hasattr(part, "options"):
+            places.setdefault(paths[0], []).append(name)
+        else:
+            elsewhere.update(paths)
+        names = {id(child): child_name for child_name, child in part.named_children()}
+        for child, _ in active_children(part):
+            inner = name if hasattr(part, "options") and read else f"{name}.{names[id(child)]}".lstrip(".")
+            yield from walk(child, inner)
+
+    list(walk(module, ""))
+    return {path: names for path, names in places.items() if path not in elsewhere}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    args: tuple[Any, ...]
+    shapes: Any
+
+
+def _calls(network: nn.Module, names: Sequence[str], inputs: Sequence[Tensor], device: torch.device | str) -> dict[str, _Call]:
+    """What each of the named parts gets, and the shapes it gives, in one pass."""
+    seen: dict[str, _Call] = {}
+
+    def listen(name: str) -> RemovableHandle:
+        def note(module: nn.Module, args: tuple[Any, ...], out: Any) -> None:
+            seen[name] = _Call(args=args, shapes=[tensor.shape for tensor in tensors_in(out)])
+
+        return network.get_submodule(name).register_forward_hook(note)
+
+    hooks = [listen(name) for name in names]
+    with torch.inference_mode():
+        network(*(x.to(device) for x in inputs))
+    for hook in hooks:
+        hook.remove()
+    return seen

@@ -1,0 +1,203 @@
+"""A network as an ONNX file that gives the same numbers, and a script beside it that shows how to use it."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from common.errors import UserError
+
+TOLERANCE = 1e-4
+"""Largest difference allowed between torch and onnxruntime, relative to the largest output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """How well the exported network agrees with torch.
+
+    Attributes:
+        max_abs_diff: the largest absolute difference over all outputs.
+        scale: the largest absolute output.
+        dynamic_batch: whether the file takes any batch size.
+    """
+
+    max_abs_diff: float
+    scale: float
+    dynamic_batch: bool
+
+
+def export_onnx(module: nn.Module, inputs: Sequence[Tensor], path: Path) -> Parity:
+    """Writes `module` to `path` and checks it in onnxruntime on `inputs`.
+
+    The batch is free where the network allows it, else the one of `inputs`.
+
+    Args:
+        module: a standalone network of tensors to a tensor, or a tuple or list of tensors; exported in eval mode.
+        inputs: example inputs, named `input0`, `input1`, ... in the file; outputs are `output0`, ...
+        path: the file to write.
+
+    Raises:
+        UserError: the packages for it are missing, or the numbers disagree by more than 1e-4 of the largest output.
+    """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"exporting to ONNX needs the package {package}: pip install tasknas[export]")
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.inference_mode(False), torch.no_grad():
+            expected = _listed(module(*inputs))
+            names = [f"input{i}" for i in range(len(inputs))], [f"output{i}" for i in range(len(expected))]
+            dynamic = _write(module, inputs, path, names)
+    finally:
+        module.train(was_training)
+    return _compare(path, names[0], inputs, expected, dynamic)
+
+
+def _write(module: nn.Module, inputs: Sequence[Tensor], path: Path, names: tuple[list[str], list[str]]) -> bool:
+    # With a batch of one torch takes the size for a constant; two of the same keep it free.
+    several = tuple(torch.cat([x, x]) if x.shape[0] == 1 else x for x in inputs)
+    batch = torch.export.Dim("batch")
+    with _quiet():
+        try:
+            program = torch.export.export(module, several, dynamic_shapes=tuple({0: batch} for _ in inputs))
+            free = True
+        except Exception:  # torch.export fails in many ways on a batch size that the network fixes; then it stays fixed
+            program, free = torch.export.export(module, tuple(inputs)), False
+        torch.onnx.export(
+            program,
+            f=path,
+            input_names=names[0],
+            output_names=names[1],
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    return free
+
+
+def _compare(path: Path, names: list[str], inputs: Sequence[Tensor], expected: list[Tensor], dynamic: bool) -> Parity:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    got = session.run(None, {name: x.numpy() for name, x in zip(names, inputs, strict=True)})
+    differences = [float(np.abs(np.asarray(g) - e.numpy()).max(initial=0.0)) for g, e in zip(got, expected, strict=True)]
+    scale = max((float(e.abs().max()) for e in expected), default=0.0)
+    worst = max(differences, default=0.0)
+    if not worst <= TOLERANCE * max(scale, 1e-6):  # also when it is not a number
+        raise UserError(
+            f"{path}: onnxruntime differs from torch by {worst:.3g} where the largest output is {scale:.3g}, more than the "
+            f"{TOLERANCE:g} allowed; do not use this file"
+        )
+    return Parity(max_abs_diff=worst, scale=scale, dynamic_batch=dynamic)
+
+
+def _listed(out: object) -> list[Tensor]:
+    if isinstance(out, Tensor):
+        return [out]
+    if isinstance(out, tuple | list):
+        return [tensor for part in out for tensor in _listed(part)]
+    raise UserError(f"a network that returns {type(out).__name__} cannot be exported: it must return tensors, or lists of them")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter's talk about its own progress and about torch's internals says nothing to whoever exports."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        for module in (r"torch\.", "onnxscript", "onnx_ir", "copyreg"):
+            warnings.filterwarnings("ignore", module=module)
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def write_example(
+    folder: Path,
+    *,
+    size: tuple[int, int],
+    mean: Sequence[float],
+    std: Sequence[float],
+    outputs: Sequence[str],
+    classes: Sequence[str] = (),
+) -> Path:
+    """Writes `use.py` next to `model.onnx`: one file that runs it on an image, with numpy, Pillow and onnxruntime alone.
+
+    Args:
+        folder: the folder of `model.onnx`.
+        size: height and width that images are resized to, pixels.
+        mean: per colour (red, green, blue), subtracted from values 0 to 255.
+        std: per colour, what the difference is divided by.
+        outputs: what each output of the network is, in words.
+        classes: names of the classes; where given, the best five of the first output are printed by name.
+
+    Returns:
+        The path of the script.
+    """
+    path = folder / "use.py"
+    text = EXAMPLE
+    for name, value in {
+        "SIZE": tuple(size),
+        "MEAN": tuple(mean),
+        "STD": tuple(std),
+        "OUTPUTS": tuple(outputs),
+        "CLASSES": tuple(classes),
+    }.items():
+        text = text.replace(f"@{name}@", repr(value))
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+EXAMPLE = '''"""Runs model.onnx on an image: python use.py IMAGE (needs numpy, pillow and onnxruntime)."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+SIZE = @SIZE@  # height, width
+MEAN = @MEAN@  # red, green, blue; of values 0 to 255
+STD = @STD@
+OUTPUTS = @OUTPUTS@
+CLASSES = @CLASSES@
+
+
+def read(path: str) -> np.ndarray:
+    """An image as the network wants it: (1, 3, height, width)."""
+    image = Image.open(path).convert("RGB").resize((SIZE[1], SIZE[0]), Image.Resampling.BILINEAR)
+    values = (np.asarray(image, dtype=np.float32) - np.float32(MEAN)) / np.float32(STD)
+    return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("usage: python use.py IMAGE")
+    session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
+    results = [np.asarray(result) for result in session.run(None, {session.get_inputs()[0].name: read(sys.argv[1])})]
+    for name, result in zip(OUTPUTS, results):
+        print(f"{name}: shape {result.shape}, {result.min():.4f} to {result.max():.4f}")
+    if CLASSES:
+        scores = results[0].reshape(-1)[: len(CLASSES)]
+        for i in np.argsort(-scores)[:5]:
+            print(f"{CLASSES[i]}: {scores[i]:.4f}")
+
+
+if __name__ == "__main__":
+    main()
+'''

@@ -1,0 +1,91 @@
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from common import export
+from common.errors import UserError
+from common.export import export_onnx, write_example
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+
+class TwoHeads(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU())
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.body(x)
+        return self.head(features.mean((2, 3))), features
+
+
+def test_export_gives_the_same_numbers_for_any_batch_and_an_example_that_runs(tmp_path: Path, capfd):
+    import onnxruntime
+
+    torch.manual_seed(0)
+    network = TwoHeads().train()
+    with torch.no_grad():
+        network(torch.rand(4, 3, 16, 16))
+    parity = export_onnx(network, (torch.rand(1, 3, 16, 16),), tmp_path / "model.onnx")
+    assert network.training and parity.dynamic_batch and parity.max_abs_diff <= 1e-4 * parity.scale
+    printed = capfd.readouterr()
+    assert printed.out == "" and printed.err == ""
+
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    three = torch.rand(3, 3, 16, 16)
+    got = np.asarray(session.run(None, {"input0": three.numpy()})[0])
+    with torch.no_grad():
+        assert np.allclose(got, network.eval()(three)[0].numpy(), atol=1e-5)
+
+    script = write_example(
+        tmp_path, size=(16, 16), mean=(0, 0, 0), std=(255, 255, 255), outputs=("scores", "features"), classes=("a", "b", "c")
+    )
+    Image.fromarray(np.full((20, 30, 3), 128, dtype=np.uint8)).save(tmp_path / "grey.png")
+    ran = subprocess.run([sys.executable, script, tmp_path / "grey.png"], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    grey = torch.full((1, 3, 16, 16), 128 / 255)
+    with torch.no_grad():
+        scores = network(grey)[0][0]
+    lines = ran.stdout.splitlines()
+    assert lines[0].startswith("scores: shape (1, 3)") and lines[1].startswith("features: shape (1, 4, 8, 8)")
+    name, score = lines[2].split(": ")
+    assert name == "abc"[int(scores.argmax())] and float(score) == pytest.approx(float(scores.max()), abs=2e-4)
+
+
+class FixedBatch(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(1, 12) * 2
+
+
+def test_a_network_that_fixes_the_batch_is_exported_with_it(tmp_path: Path):
+    assert not export_onnx(FixedBatch(), (torch.rand(1, 3, 2, 2),), tmp_path / "m.onnx").dynamic_batch
+
+
+def test_wrong_numbers_are_refused(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    with pytest.raises(UserError, match=r"m\.onnx: onnxruntime differs from torch by .* where the largest output is"):
+        export_onnx(nn.Linear(2, 2), (torch.ones(1, 2),), tmp_path / "m.onnx")
+
+
+def test_missing_packages_are_named(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"onnx: pip install tasknas\[export\]"):
+        export_onnx(nn.Linear(2, 2), (torch.ones(1, 2),), tmp_path / "m.onnx")
+
+
+def test_outputs_that_are_no_tensors_are_refused(tmp_path: Path):
+    class Words(nn.Module):
+        def forward(self, x: Tensor) -> str:
+            return "no"
+
+    with pytest.raises(UserError, match="returns str cannot be exported"):
+        export_onnx(Words(), (torch.ones(1, 2),), tmp_path / "m.onnx")
