@@ -109,11 +109,28 @@ PICKY = Where(
     "a bottle takes width 6",
 )
 
+
+class Branch(nn.Module):
+    """What runs last depends on two decisions together, and nothing else does."""
+
+    def __init__(self, net: Nested) -> None:
+        super().__init__()
+        self.first = choose(net.first, lambda s: nn.MaxPool2d(s, s))
+        self.second = choose(net.second, lambda s: nn.MaxPool2d(s, s))
+        self.late = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.late(x) if self.second(self.first(x)).shape[-1] > 5 else x
+
+
+BRANCH = Nested(OneOf(4, 1), OneOf(4, 1))
+
 CASES = {
     "mixed": (mixed.SPACE, mixed.build, torch.zeros(1, 3, 8, 8)),
     "chain": (chain_space(20), build_chain, torch.zeros(1, 3, 32, 32)),
     "wide": (WIDE, build_wide, torch.zeros(1, 3, 8, 8)),
     "picky": (PICKY, Picky, torch.zeros(1, 3, 9, 9)),
+    "branch": (BRANCH, Branch, torch.zeros(1, 3, 16, 16)),
     "nested": (NESTED, Pyramid, torch.zeros(1, 3, 17, 17)),
 }
 
@@ -140,6 +157,21 @@ def test_the_answer_does_not_depend_on_what_was_asked_before():
     assert a.price_many(archs) == b.price_many(reversed(archs))[::-1]
     before = a.traces
     assert a.price_many(archs) == a.price_many(archs) and a.traces == before
+
+
+@pytest.mark.parametrize("case", ["branch", "nested", "picky"])
+def test_no_order_of_questions_finds_a_gap_in_the_tables(case, monkeypatch):
+    monkeypatch.setattr(Price, "fill", lambda self: None)
+    space, build, image = CASES[case]
+    module, archs = build(opened(space)), list(enumerate_all(space))
+    right = [count(build(decode(space, arch)), (image,)) for arch in archs]
+    for i in range(6):
+        order = list(range(len(archs)))
+        if i:
+            Random(i).shuffle(order)
+        price = Price(module, (image,), space)
+        for j in order:
+            assert price.price(archs[j]) == {"params": right[j].params, "macs": right[j].macs}, (archs[j], order)
 
 
 def test_tables_stay_small_where_decisions_do_not_meet():
