@@ -93,6 +93,7 @@ class DetectionTask:
                 images=lambda: self.images,
                 last=last,
                 label_smoothing=s.label_smoothing,
+                dropout=s.dropout,
                 spread=spread,
             )
 

@@ -6,7 +6,7 @@ One scene carries what every dense task needs: tight boxes, labels, and per-pixe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _CONTRAST = 85.0  # grey levels between a digit and the mean of what it covers: readable to a person
+_DIMMED = 0.6  # of a photograph's brightness is left under light ink: every place then allows the contrast
 _TRIES = 40  # positions tried for a digit before the scene does without it
 
 
@@ -34,12 +35,15 @@ class SceneRules:
         classes: digits 0 to classes - 1 appear.
         digits_per_scene: lowest and highest number of digits asked for; a digit that finds no free place is left out.
         digit_px: lowest and highest side in pixels of the square a digit is drawn in (its box is a little smaller).
+        ink: "light" digits on dimmed photographs, or "any" colour that stands out, lighter or darker: much harder to learn,
+            since the two polarities share no filters.
     """
 
     size: int = 64
     classes: int = 5
     digits_per_scene: tuple[int, int] = (1, 2)
     digit_px: tuple[int, int] = (20, 32)
+    ink: Literal["light", "any"] = "light"
 
     def __post_init__(self) -> None:
         """Refuse rules no scene can follow."""
@@ -77,7 +81,7 @@ class Scene:
 
 def compose(rng: np.random.Generator, digits: Digits, photographs: Sequence[Image.Image], rules: SceneRules) -> Scene:
     """Paint one scene; a pure function of the generator's state and the arguments. Boxes never overlap."""
-    canvas = _background(rng, photographs, rules.size)
+    canvas = _background(rng, photographs, rules.size) * (_DIMMED if rules.ink == "light" else 1.0)
     instances = np.zeros((rules.size, rules.size), dtype=np.uint8)
     boxes: list[tuple[int, int, int, int]] = []
     labels: list[int] = []
@@ -90,7 +94,7 @@ def compose(rng: np.random.Generator, digits: Digits, photographs: Sequence[Imag
             box = (x, y, x + width, y + height)
             # Two pixels apart, so that neighbours do not read as one blob.
             if all(box[0] > b[2] + 1 or b[0] > box[2] + 1 or box[1] > b[3] + 1 or b[1] > box[3] + 1 for b in boxes):
-                _paint(rng, canvas[y : y + height, x : x + width], alpha)
+                _paint(rng, canvas[y : y + height, x : x + width], alpha, rules.ink)
                 boxes.append(box)
                 labels.append(label)
                 instances[y : y + height, x : x + width][alpha >= 0.5] = len(boxes)
@@ -125,11 +129,11 @@ def _ink(rng: np.random.Generator, digit: NDArray[np.float32], digit_px: tuple[i
     return alpha[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _paint(rng: np.random.Generator, patch: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
-    """Blend a random colour, lighter or darker than the covered pixels by a readable contrast, into `patch`."""
+def _paint(rng: np.random.Generator, patch: NDArray[np.float32], alpha: NDArray[np.float32], ink: str) -> None:
+    """Blend a random colour into `patch`, lighter than the covered pixels (or darker, if any ink will do) by the contrast."""
     weight = alpha[..., None]
     behind = float((patch * weight).sum(axis=(0, 1)) @ _LUMA / alpha.sum())
-    lighter = behind + _CONTRAST <= 255 and (behind < _CONTRAST or rng.random() < 0.5)
+    lighter = behind + _CONTRAST <= 255 and (ink == "light" or behind < _CONTRAST or rng.random() < 0.5)
     luma = rng.uniform(behind + _CONTRAST, 255) if lighter else rng.uniform(0, behind - _CONTRAST)
     colour = rng.uniform(0, 255, 3).astype(np.float32)
     current = float(colour @ _LUMA)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2 as transforms
@@ -86,10 +87,21 @@ class Folder:
         )
 
     def batch_at(self, step: int, batch: int, seed: int, name: str) -> tuple[Tensor, Tensor]:
-        """Augmented crops of randomly drawn images."""
+        """Augmented crops of randomly drawn images.
+
+        Raises:
+            UserError: an image cannot be read.
+        """
         rng = stream(seed, name, "folder", step)
-        rows = [self._files[rng.randrange(len(self._files))] for _ in range(batch)]
+        rows = [self._read(rng.randrange(len(self._files))) for _ in range(batch)]
         with torch.random.fork_rng([]):  # torchvision draws from the global generator: lend it to them
             torch.default_generator.manual_seed(derive(seed, name, "augment", step))
-            images = [self._augment(picture.convert("RGB")) for picture, _ in rows]
+            images = [self._augment(picture) for picture, _ in rows]
         return torch.stack(images), torch.tensor([label for _, label in rows])
+
+    def _read(self, index: int) -> tuple[Image.Image, int]:
+        """An RGB picture and its label."""
+        try:
+            return self._files[index]
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self._files.samples[index][0]}: not a whole image ({error}); replace or remove it") from None

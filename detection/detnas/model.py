@@ -120,14 +120,14 @@ class DetNASBackbone(nn.Module):
 
 
 class DetNASClassifier(nn.Module):
-    """A backbone and the classifier of the paper: 1x1 convolution, BatchNorm, ReLU, pooling, dropout 0.2, linear."""
+    """A backbone and the classifier of the paper: 1x1 convolution, BatchNorm, ReLU, pooling, dropout, linear."""
 
-    def __init__(self, backbone: DetNASBackbone, last: int, classes: int) -> None:
+    def __init__(self, backbone: DetNASBackbone, last: int, classes: int, dropout: float = 0.2) -> None:
         """Puts the classifier on `backbone`, which is used as it is."""
         super().__init__()
         self.backbone = backbone
         self.last = _named(("conv", nn.Conv2d(backbone.channels[-1], last, 1)), *_norm_relu(last))
-        self.dropout = nn.Dropout2d(0.2)
+        self.dropout = nn.Dropout2d(dropout)
         self.linear = nn.Linear(last, classes)
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes"]:

@@ -34,6 +34,7 @@ class Classify:
         images: gives the batch of a step.
         last: channels of the classifier's 1x1 convolution.
         label_smoothing: of the loss; 0.1 in the paper.
+        dropout: before the linear layer; 0.2 in the paper's code.
         spread: after the phase, copy the baseline path's weights into its siblings.
     """
 
@@ -42,6 +43,7 @@ class Classify:
     images: Callable[[], Images]
     last: int
     label_smoothing: float
+    dropout: float
     spread: bool = False
 
     def wrap(self, network: nn.Module, seed: int) -> nn.Module:
@@ -49,7 +51,7 @@ class Classify:
         detector: Detector = network  # pyright: ignore[reportAssignmentType]
         with torch.random.fork_rng([]):
             torch.default_generator.manual_seed(derive(seed, "classifier"))
-            model = DetNASClassifier(detector.backbone, self.last, self.images().classes)  # pyright: ignore[reportArgumentType]
+            model = DetNASClassifier(detector.backbone, self.last, self.images().classes, self.dropout)  # pyright: ignore[reportArgumentType]
         return _Normalised(model, detector)
 
     def batch_at(self, step: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -78,7 +80,7 @@ class _Normalised(nn.Module):
         self._normalise = detector.normalised  # a bound method: the detector is no part of this module
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(self._normalise(images).contiguous(memory_format=torch.channels_last))
+        return self.classifier(self._normalise(images))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from common.export import export_onnx, write_example
 
 from common.arch import from_labels, save
-from common.cost.price import check_budget
+from common.cost.extremes import check_budget
 from common.errors import UserError
 from common.evaluate.pool import LocalPool
 from common.objective import Constraint
@@ -30,6 +29,8 @@ from common.run.stages import resume_command, run_stages
 from common.script import RunOptions, next_folder, plain
 from common.space import decode
 from detection.detnas.settings import Settings
+from detection.export import export
+from detection.mm import Detector
 from detection.task import DetectionTask
 
 
@@ -58,7 +59,7 @@ def run(settings: Settings, options: RunOptions) -> Path:
         progress.say(f"note: {note}")
     for metric, upper in settings.budget.items():
         price, name, _ = task.prices[metric]
-        check_budget(price, name, upper, label=metric)
+        check_budget(price, name, upper)
     config = _config(settings, task, options, device)
     open_folder = RunFolder.resume if options.resume else RunFolder.create
     workers = min(4, os.cpu_count() or 1) if options.workers is None else options.workers
@@ -115,9 +116,8 @@ class Best:
             save_weights(best / "model.safetensors", network)
             write_json(best / "metrics.json", {key: row[key] for key in ("val", "test", "cost", "seed", "inherited")})
             bar.advance(1, note="weights")
-            parity = export_onnx(network, task.example(), best / "model.onnx")
-            assert isinstance(task, DetectionTask)
-            write_example(best, canvas=task.data.canvas, classes=task.data.classes)
+            assert isinstance(task, DetectionTask) and isinstance(network, Detector)
+            parity = export(network, task.data.canvas, task.data.classes, best)
             bar.advance(1, note=f"ONNX, largest difference {parity.max_abs_diff:.1e}")
             rows = task.pictures(network, folder / "samples", self.pictures)
             write_json(folder / "samples" / "samples.json", rows)

@@ -64,6 +64,8 @@ class Settings:
     retrain: RetrainSettings
     label_smoothing: float = 0.1
     """Of the classification loss."""
+    dropout: float = 0.2
+    """Before the classifier's linear layer."""
     seed: int = 0
     threads: int | None = 1
     """Torch threads of each process; none leaves torch's choice."""
@@ -84,7 +86,7 @@ class Settings:
                 raise UserError(f"budget {metric!r} is no cost of a detector; limit macs, macs_backbone or params")
 
 
-_ADAMW = OptimSettings(name="adamw", lr=1.2e-2, weight_decay=0.02, schedule="one-cycle", clip=10.0)
+_ADAMW = OptimSettings(name="adamw", lr=2e-2, weight_decay=0.05, schedule="one-cycle", clip=10.0)
 """One-cycle AdamW: what trains small detectors from little data in seconds (measured; not the paper's)."""
 
 
@@ -102,18 +104,20 @@ def smoke() -> Settings:
         detect=detect,
         search=SearchSettings(
             generations=3,
-            population=8,
-            mutants=3,
-            crossovers=3,
-            parents=4,
+            population=6,
+            mutants=2,
+            crossovers=2,
+            parents=3,
             rate=0.2,
             calibration_batches=4,
             calibration_batch=64,
             images=256,
         ),
         retrain_pretrain=PhaseSettings(steps=60, batch=64, optim=_ADAMW),
-        retrain_detect=replace(detect, steps=220),
+        retrain_detect=replace(detect, steps=200),
         retrain=RetrainSettings(random_archs=1, seeds=2),
+        label_smoothing=0.0,
+        dropout=0.0,
     )
 
 
@@ -152,6 +156,8 @@ def small() -> Settings:
         retrain_pretrain=PhaseSettings(steps=200, batch=64, optim=_ADAMW),
         retrain_detect=replace(detect, steps=400),
         retrain=RetrainSettings(random_archs=3, seeds=3),
+        label_smoothing=0.0,
+        dropout=0.0,
     )
 
 

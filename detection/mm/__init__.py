@@ -4,7 +4,7 @@ Importing mmdet takes seconds, so nothing here does it at module level: `prepare
 it calls `prepare` first.
 """
 
-from detection.mm.detector import Detector, build, losses, predict, raw_outputs
+from detection.mm.detector import Detector, build, decoded, losses, predict, raw_outputs
 from detection.mm.images import random_flip, read_resize_pad
 from detection.mm.metrics import coco_metrics
 from detection.mm.setup import prepare, register
@@ -13,6 +13,7 @@ __all__ = [
     "Detector",
     "build",
     "coco_metrics",
+    "decoded",
     "losses",
     "predict",
     "prepare",

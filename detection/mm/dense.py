@@ -106,6 +106,17 @@ def predict(head: Any, features: Sequence[Tensor], size: tuple[int, int]) -> lis
     return results
 
 
+def decoded(
+    head: Any, features: Sequence[Tensor], size: tuple[int, int]
+) -> tuple[Float[Tensor, "n a 4"], Float[Tensor, "n a classes"]]:
+    """Every anchor's box (clipped to `size`) and class scores, before any selection: what an exported file gives."""
+    levels, deltas = head(features)
+    flat = _flat(deltas, 4)
+    priors = _priors(head, levels).expand(len(flat), -1, -1)
+    boxes = head.bbox_coder.decode(priors.reshape(-1, 4), flat.reshape(-1, 4), max_shape=size)
+    return boxes.reshape(len(flat), -1, 4), _flat(levels, head.cls_out_channels).sigmoid()
+
+
 def _candidates(level: Tensor, classes: int, threshold: float, most: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Scores, images, priors and classes of the at most `most` best candidates of each image in one level.
 

@@ -43,10 +43,10 @@ class Detector(nn.Module):
         return self.net.get_submodule("backbone")
 
     def normalised(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-        """Pixels as the backbone wants them."""
+        """Pixels as the backbone wants them, channels last in memory."""
         if self.head.pixels.order == "bgr":
             images = images.flip(1)
-        return (images.float() - self.mean) / self.std
+        return ((images.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def pyramid(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
         """Maps of backbone and neck, one for each stride of the head."""
@@ -164,6 +164,12 @@ def predict(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> list[Detect
     found = detector.net.predict(detector.normalised(images), samples, rescale=False)  # pyright: ignore[reportCallIssue]
     instances = [sample.pred_instances for sample in found]
     return [Detections(boxes=i.bboxes, scores=i.scores, labels=i.labels) for i in instances]
+
+
+def decoded(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n a 4"], Float[Tensor, "n a classes"]]:
+    """Boxes (xyxy, pixels) and class scores of every anchor of a RetinaNet, before selection by score and overlap."""
+    height, width = images.shape[-2:]
+    return dense.decoded(detector.net.get_submodule("bbox_head"), detector.pyramid(images), (height, width))
 
 
 def _samples(images: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> list:

@@ -10,6 +10,7 @@ from common.streams import numpy_stream
 RULES = {
     "small": SceneRules(),
     "large": SceneRules(size=128, classes=10, digits_per_scene=(2, 4), digit_px=(24, 44)),
+    "any ink": SceneRules(ink="any"),
     "crowded": SceneRules(size=64, classes=10, digits_per_scene=(4, 8), digit_px=(16, 40)),
 }
 LUMA = np.array([0.299, 0.587, 0.114])
