@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -111,6 +112,63 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     return value
+
+
+def from_plain(kind: Any, data: Any, name: str = "settings") -> Any:
+    """The inverse of `plain`: JSON values as the type `kind`.
+
+    Of a union the first member that fits is taken; dataclasses are told apart by their fields.
+
+    Args:
+        kind: a dataclass, or any type its fields may have.
+        data: what `plain` made and JSON kept.
+        name: what to call `data` in an error, its file say.
+
+    Raises:
+        UserError: `data` is not of that type; names the value.
+    """
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Union or origin is UnionType:
+        for member in inner:
+            try:
+                return from_plain(member, data, name)
+            except UserError:
+                continue
+    elif dataclasses.is_dataclass(kind) and isinstance(data, dict):
+        return _dataclass_from(kind, data, name)
+    elif origin is tuple and isinstance(data, list):
+        kinds = [inner[0]] * len(data) if inner[-1] is Ellipsis else list(inner)
+        if len(kinds) == len(data):
+            return tuple(from_plain(k, item, f"{name}.{i}") for i, (k, item) in enumerate(zip(kinds, data, strict=True)))
+    elif origin is list and isinstance(data, list):
+        return [from_plain(inner[0], item, f"{name}.{i}") for i, item in enumerate(data)]
+    elif origin in (dict, Mapping) and isinstance(data, dict):
+        return {key: from_plain(inner[1], item, f"{name}.{key}") for key, item in data.items()}
+    elif (
+        kind is Any
+        or (origin is Literal and data in inner)
+        or (kind is float and type(data) is int)
+        or (kind in (bool, int, float, str, NoneType) and type(data) is kind)
+    ):
+        return data
+    raise UserError(f"{name} is {json.dumps(data)[:80]}, not {_spelled(kind)}; it was written by another version, or by hand")
+
+
+def _dataclass_from(kind: Any, data: Mapping[str, Any], name: str) -> Any:
+    hints = get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind) if f.init}
+    if unknown := [key for key in data if key not in fields]:
+        raise UserError(f"{name}.{unknown[0]} is no field of {kind.__name__}; it was written by another version, or by hand")
+    bare = [f for f in fields.values() if f.default is f.default_factory is dataclasses.MISSING]
+    if missing := [f.name for f in bare if f.name not in data]:
+        raise UserError(
+            f"{name}.{missing[0]} is missing, {kind.__name__} needs it; it was written by another version, or by hand"
+        )
+    return kind(**{key: from_plain(hints[key], item, f"{name}.{key}") for key, item in data.items()})
+
+
+def _spelled(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) and get_origin(kind) is None else str(kind)
 
 
 def next_folder(name: str) -> Path:

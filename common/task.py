@@ -102,6 +102,25 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRun:
+    """A run folder made usable again from its own files, without the data it was made with.
+
+    Attributes:
+        space: the description of the run's networks with open decisions.
+        build: description -> module (a network, or a supernet when opened).
+        example: inputs of a network as it is exported.
+        export: (network, folder) -> facts for the screen; writes `model.onnx`, checked, and `use.py` into the folder.
+        predict: (network, image files, folder) -> one JSON object per image, in order; draws each into the folder.
+    """
+
+    space: Any
+    build: Callable[[Any], nn.Module]
+    example: Callable[[], tuple[Tensor, ...]]
+    export: Callable[[nn.Module, Path], Mapping[str, Any]]
+    predict: Callable[[nn.Module, Sequence[Path], Path], Iterable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """A published system as the laws see it: every system listed in a task's `SYSTEMS` is held to them.
 
@@ -114,8 +133,7 @@ class System:
         example: space name -> inputs for the network of that space, small enough for tests.
         published: name -> what the paper and its code give for the architecture.
         describe: (text, space name or None) -> the JSON object that `describe` prints.
-        recipe: name -> settings of a run.
-        run: settings, output folder and the way it is run -> path of the report.
+        open_run: run folder of this system -> what can be done with it.
     """
 
     name: str
@@ -126,6 +144,7 @@ class System:
     example: Callable[[str], tuple[Tensor, ...]]
     published: Mapping[str, PublishedNetwork]
     describe: Callable[[str, str | None], dict[str, Any]]
+    open_run: Callable[[Path], OpenedRun]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from common.errors import UserError
 from common.space import Arch, decode
 from common.task import PublishedNetwork, System
 from detection.detnas.model import build
+from detection.detnas.opened import open_run
 from detection.detnas.space import (
     PUBLISHED,
     SIZES,
@@ -161,5 +162,6 @@ SYSTEM = System(
     example=example,
     published={name: _published(name) for name in PUBLISHED},
     describe=describe,
+    open_run=open_run,
 )
 """DetNAS."""

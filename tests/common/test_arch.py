@@ -61,7 +61,7 @@ def test_a_stale_option_is_named_with_its_decision_and_what_there_is():
 
 @pytest.mark.parametrize("value", [None, 1, ["shuffle3"], {"a": 1}])
 def test_an_option_that_is_no_text_is_refused(value):
-    with pytest.raises(UserError, match="decision 'body.0' has no option"):
+    with pytest.raises(UserError, match=r"decision 'body\.0' has no option"):
         from_json(SPACE, written(**{"body.0": value}))
 
 
@@ -121,7 +121,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, content):
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    with pytest.raises(UserError, match="nothing.json: cannot be read"):
+    with pytest.raises(UserError, match=r"nothing\.json: cannot be read"):
         load(tmp_path / "nothing.json", SPACE)
     with pytest.raises(UserError, match="cannot be read"):
         load(tmp_path, SPACE)

@@ -1,0 +1,231 @@
+"""What can be done with any run folder, whatever its task: `python -m common.cli report|compare|export|predict|latency-table`.
+
+A run folder names its task and system in `config.json`; the task's `SYSTEMS` is looked up by that name, never imported from here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from common.errors import UserError
+from common.script import main
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from common.task import OpenedRun, System
+
+Run = Annotated[Path, tyro.conf.Positional]
+
+
+def report(run: Run) -> None:
+    """Write the report of a run again and print its path.
+
+    Args:
+        run: the run folder.
+    """
+    from common.run.report import write_report
+
+    print(write_report(run))
+
+
+def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional]) -> None:
+    """Print runs side by side, one line each.
+
+    Args:
+        runs: the run folders, of any tasks.
+    """
+    from common.run.report import compare as table
+
+    print(table(runs), end="")
+
+
+def export(run: Run, name: str = "searched", seed: int = 0, out: Path | None = None) -> None:
+    """Write a retrained network as ONNX, checked against torch, with a script that uses it.
+
+    Args:
+        run: the run folder.
+        name: the network's name in the report.
+        seed: the number of its training.
+        out: folder to write; RUN/exported/NAME-SEED by default.
+    """
+    from common.arch import save
+
+    opened = open_run(run)
+    network, arch, slug = retrained(run, opened, name, seed)
+    folder = out or run / "exported" / slug
+    make_folder(folder)
+    facts = opened.export(network, folder)
+    save(folder / "arch.json", opened.space, arch)
+    print(json.dumps({"folder": str(folder), **facts}))
+
+
+def predict(run: Run, images: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path | None = None) -> None:
+    """Run the best network of a run on image files: one JSON object a line, and a picture of each.
+
+    Args:
+        run: the run folder.
+        images: the image files.
+        out: folder for the pictures; RUN/predictions by default.
+    """
+    from common.arch import load
+    from common.run.checkpoint import load_weights
+    from common.space import decode
+
+    if not images:
+        raise UserError("predict: no image given; name at least one file")
+    opened = open_run(run)
+    best = run / "best"
+    network = opened.build(decode(opened.space, load(best / "arch.json", opened.space)))
+    load_weights(best / "model.safetensors", network)
+    folder = out or run / "predictions"
+    make_folder(folder)
+    for row in opened.predict(network.eval(), images, folder):
+        print(json.dumps(row))
+
+
+def latency_table(
+    run: Annotated[Path | None, tyro.conf.Positional] = None,
+    task: str | None = None,
+    system: str | None = None,
+    space: str | None = None,
+    out: Path | None = None,
+    repeats: int = 30,
+    archs: int = 10,
+    device: str = "cpu",
+    threads: int = 1,
+) -> None:
+    """Measure what every option of a space costs in time; print how well the table predicts.
+
+    Args:
+        run: a run folder, whose space and image size are taken.
+        task: without a run: the task's package, e.g. detection.
+        system: without a run: the system, e.g. detnas.
+        space: without a run: one of the system's spaces, e.g. tiny.
+        out: file to write; RUN/latency.json or latency-SYSTEM-SPACE.json by default.
+        repeats: timed passes for each entry.
+        archs: random architectures that the prediction is checked on.
+        device: where to measure.
+        threads: torch threads, part of the conditions that are written with the table.
+    """
+    import torch
+
+    from common.cost.table import build_table, errors
+    from common.supernet import Supernet, opened
+
+    if archs < 2 or threads < 1:
+        raise UserError(f"--archs {archs} --threads {threads}: give at least 2 architectures and 1 thread")
+    description, build, inputs, target = _subject(run, task, system, space)
+    target = out or target
+    torch.set_num_threads(threads)
+    supernet = Supernet(build(opened(description)), description)
+    table = build_table(supernet, inputs, build, repeats=repeats, device=device, observe=print)
+    make_folder(target.parent)
+    table.save(target)
+    found = errors(table, supernet, inputs, build, n=archs, repeats=repeats, device=device)
+    print(
+        f"{target}: predictions of {found.n} random architectures are off by {found.median_percent:.1f} % (median), "
+        f"rank correlation {found.spearman:.2f}"
+    )
+
+
+def _subject(
+    run: Path | None, task: str | None, system: str | None, space: str | None
+) -> tuple[Any, Any, tuple[Tensor, ...], Path]:
+    if run is not None:
+        if (task, system, space) != (None, None, None):
+            raise UserError("latency-table: a run folder has a task, system and space of its own; leave the options out")
+        opened = open_run(run)
+        return opened.space, opened.build, opened.example(), run / "latency.json"
+    if task is None or system is None or space is None:
+        raise UserError("latency-table: give a run folder, or --task, --system and --space")
+    chosen = system_of(task, system, "latency-table")
+    if space not in chosen.spaces:
+        raise UserError(f"latency-table: {system} has no space {space!r}; choose one of {', '.join(chosen.spaces)}")
+    name = f"latency-{system}-{space}.json".replace(" ", "-")
+    return chosen.spaces[space](), chosen.build, chosen.example(space), Path(name)
+
+
+def tasks() -> list[str]:
+    """The task packages that lie beside this one: those with a `systems.py`."""
+    return sorted(path.parent.name for path in Path(__file__).parents[1].glob("*/systems.py"))
+
+
+def system_of(task: str, name: str, source: str) -> System:
+    """A system by the names of its task and itself.
+
+    Raises:
+        UserError: there is no such task or system; `source` says who asked for it.
+    """
+    if task not in tasks():
+        raise UserError(f"{source}: task {task!r} is not installed here; there is {', '.join(tasks()) or 'none'}")
+    systems = importlib.import_module(f"{task}.systems").SYSTEMS
+    if name not in systems:
+        raise UserError(f"{source}: task {task} has no system {name!r}; it has {', '.join(systems)}")
+    return systems[name]()
+
+
+def open_run(run: Path) -> OpenedRun:
+    """A run folder as its system reads it.
+
+    Raises:
+        UserError: not a run folder, or one of an unknown task or system.
+    """
+    from common.run.files import read_json
+
+    path = run / "config.json"
+    if not path.is_file():
+        raise UserError(f"{run} is no run folder: it has no config.json; give the folder that a run was written to")
+    config = read_json(path)
+    if not isinstance(config, dict) or not all(isinstance(config.get(key), str) for key in ("task", "system")):
+        raise UserError(f"{path}: names no task and system; give a folder that a train script wrote")
+    return system_of(config["task"], config["system"], str(path)).open_run(run)
+
+
+def retrained(run: Path, opened: OpenedRun, name: str, seed: int) -> tuple[nn.Module, Any, str]:
+    """A retrained network with its weights in eval mode, its architecture, and what its files are called.
+
+    Raises:
+        UserError: the run has no such network, or its weights are damaged.
+    """
+    from common.arch import from_labels
+    from common.oneshot.workers import Job
+    from common.run.checkpoint import load_weights
+    from common.run.files import Jsonl
+    from common.space import decode
+
+    log = run / "retrained.jsonl"
+    rows = Jsonl(log).rows()
+    row = next((row for row in rows if (row["name"], row["seed"]) == (name, seed)), None)
+    if row is None:
+        known = ", ".join(f"{row['name']!r} {row['seed']}" for row in rows) or "none yet"
+        raise UserError(f"{log}: no network {name!r} of seed {seed}; there is {known}")
+    arch = from_labels(opened.space, row["arch"], str(log))
+    slug = Job(name=name, kind=row["kind"], arch=arch, seed=seed).slug
+    network = opened.build(decode(opened.space, arch))
+    load_weights(run / "retrained" / f"{slug}.safetensors", network)
+    return network.eval(), arch, slug
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and its parents.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path} cannot be made ({error.strerror}); give another --out") from None
+
+
+if __name__ == "__main__":
+    main(
+        "python -m common.cli",
+        {"report": report, "compare": compare, "export": export, "predict": predict, "latency-table": latency_table},
+    )

@@ -1,0 +1,117 @@
+"""A DetNAS run folder made usable again without its data: its networks, their export, and predictions on image files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from common.errors import UserError
+from common.run.files import read_json
+from common.script import from_plain
+from common.task import OpenedRun
+from detection import mm
+from detection.data import Sample
+from detection.detections import Detections
+from detection.detnas.model import build
+from detection.detnas.settings import Settings
+from detection.detnas.space import DetectorNet, backbone
+from detection.export import export_detector
+from detection.pictures import draw
+
+
+def open_run(run: Path) -> OpenedRun:
+    """What can be done with the run folder `run`.
+
+    Raises:
+        UserError: its `config.json` is not one of this system's.
+    """
+    path = run / "config.json"
+    config = read_json(path)
+    settings: Settings = from_plain(Settings, config.get("settings"), f"{path}: settings")
+    data = config.get("data")
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: says nothing about its data; give a folder that a train script wrote")
+    classes: tuple[str, ...] = from_plain(tuple[str, ...], data.get("classes"), f"{path}: data.classes")
+    canvas: tuple[int, int] = from_plain(tuple[int, int], data.get("canvas"), f"{path}: data.canvas")
+    return OpenedRun(
+        space=DetectorNet(backbone=backbone(settings.space), head=settings.head, classes=len(classes)),
+        build=build,
+        example=lambda: (torch.zeros(1, 3, *canvas, dtype=torch.uint8),),
+        export=partial(export, canvas, classes),
+        predict=partial(predict, canvas, classes),
+    )
+
+
+def export(canvas: tuple[int, int], classes: Sequence[str], network: nn.Module, folder: Path) -> Mapping[str, Any]:
+    """Writes `model.onnx` and `use.py`; gives the largest difference between onnxruntime and torch."""
+    parity = export_detector(network, canvas, classes, folder)
+    return {"onnx_max_abs_diff": parity.max_abs_diff, "largest_output": parity.scale, "dynamic_batch": parity.dynamic_batch}
+
+
+def predict(
+    canvas: tuple[int, int], classes: Sequence[str], network: nn.Module, files: Sequence[Path], folder: Path
+) -> Iterator[dict[str, Any]]:
+    """Detections in each image file, drawn into `folder` as PNG.
+
+    Args:
+        canvas: height and width that images are fitted into, in pixels.
+        classes: names of the labels.
+        network: the detector, in eval mode.
+        files: the images; every one is read before the first is drawn, so a bad name costs nothing.
+        folder: where the pictures go; it exists.
+
+    Yields:
+        `image`, `picture` and `detections`: `class`, `score` and `box` (x1, y1, x2, y2 in the pixels of the file), best first.
+
+    Raises:
+        UserError: a file is missing or is not an image.
+    """
+    samples = [_read(file, canvas) for file in files]
+    taken = {file.resolve() for file in files}
+    for file, sample in zip(files, samples, strict=True):
+        (one,) = mm.predict(network, sample.image[None])  # pyright: ignore[reportArgumentType]
+        found = Detections(boxes=sample.to_original(one.boxes), scores=one.scores, labels=one.labels)
+        picture, _ = draw(sample, found, classes)
+        target = _free(folder, file.stem, taken)
+        picture.save(target)
+        rows = zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
+        yield {
+            "image": str(file),
+            "picture": str(target),
+            "detections": [
+                {"class": classes[label], "score": round(score, 4), "box": [round(x, 2) for x in box]}
+                for box, score, label in rows
+            ],
+        }
+
+
+def _read(file: Path, canvas: tuple[int, int]) -> Sample:
+    image, _, scale = mm.read_resize_pad(file, np.zeros((0, 4), np.float32), canvas)
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as original:
+        width, height = ImageOps.exif_transpose(original).size
+    return Sample(
+        image=torch.from_numpy(image).permute(2, 0, 1).contiguous(),
+        boxes=torch.zeros(0, 4),
+        labels=torch.zeros(0, dtype=torch.int64),
+        image_id=0,
+        file=str(file),
+        scale=scale,
+        original=(height, width),
+    )
+
+
+def _free(folder: Path, stem: str, taken: set[Path]) -> Path:
+    """A name in `folder` that is not taken: no image read is overwritten, and images of two folders may be called the same."""
+    path, n = folder / f"{stem}-found.png", 2
+    while path.resolve() in taken:
+        path, n = folder / f"{stem}-found-{n}.png", n + 1
+    taken.add(path.resolve())
+    return path

@@ -1,0 +1,211 @@
+"""The commands for run folders, on made-up folders of a real task and on bad ones."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from common import cli
+from common.arch import labels, save
+from common.run.checkpoint import save_weights
+from common.script import main, plain
+from common.space import decode
+from detection.detnas.settings import smoke
+from tests.common.run.report.make_run import make_run, write_rows
+
+COMMANDS = {"report": cli.report, "compare": cli.compare, "export": cli.export, "predict": cli.predict}
+COMMANDS |= {"latency-table": cli.latency_table}
+CLASSES = ["0", "1", "2", "3", "4"]
+
+
+def call(*words):
+    main("python -m common.cli", COMMANDS, [str(word) for word in words])
+
+
+def refused(capsys, *words):
+    with pytest.raises(SystemExit) as stop:
+        call(*words)
+    assert stop.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def detector_run(tmp_path_factory):
+    """A DetNAS run folder of an untrained detector: what export, predict and the latency table read, and nothing else."""
+    run = tmp_path_factory.mktemp("run")
+    config = {
+        "task": "detection",
+        "system": "detnas",
+        "settings": plain(smoke()),
+        "data": {"classes": CLASSES, "canvas": [64, 64]},
+    }
+    (run / "config.json").write_text(json.dumps(config))
+    opened = cli.open_run(run)
+    from detection.detnas.space import uniform_arch
+
+    arch = uniform_arch(opened.space, 2)
+    network = opened.build(decode(opened.space, arch))
+    with torch.no_grad():  # an untrained head says 0.01 to everything: let it see something, without near ties
+        last = network.get_submodule("net.bbox_head").retina_cls
+        last.weight.copy_(30 * torch.randn(last.weight.shape, generator=torch.Generator().manual_seed(0)))
+        last.bias.zero_()
+    for folder in ("best", "retrained"):
+        (run / folder).mkdir()
+    save(run / "best" / "arch.json", opened.space, arch)
+    save_weights(run / "best" / "model.safetensors", network)
+    save_weights(run / "retrained" / "random-1-0.safetensors", network)
+    row = {"name": "random 1", "kind": "random", "seed": 0, "arch": labels(opened.space, arch)}
+    write_rows(run / "retrained.jsonl", [row])
+    return run
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.jpg"
+    pixels = np.random.default_rng(0).integers(0, 255, (6, 9, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((120, 80), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+def test_report_is_written_again_and_its_path_printed(tmp_path, capsys):
+    run = make_run(tmp_path / "run")
+    call("report", run)
+    assert capsys.readouterr().out == f"{run / 'report.html'}\n"
+    assert "DetNAS" in (run / "report.html").read_text()
+
+
+def test_compare_prints_one_line_a_run(tmp_path, capsys):
+    call("compare", make_run(tmp_path / "first"), make_run(tmp_path / "second"))
+    out = capsys.readouterr().out
+    assert [name for name in ("first", "second") if name in out] == ["first", "second"]
+
+
+def test_predict_prints_detections_and_draws_them(detector_run, photo, tmp_path, capsys):
+    twin = tmp_path / "other" / "photo.png"
+    twin.parent.mkdir()
+    with Image.open(photo) as picture:
+        picture.save(twin)
+    call("predict", detector_run, photo, twin, "--out", tmp_path / "out")
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["image"] for row in rows] == [str(photo), str(twin)]
+    assert [Path(row["picture"]).name for row in rows] == ["photo-found.png", "photo-found-2.png"]
+    for row in rows:
+        with Image.open(row["picture"]) as picture:
+            assert (picture.width > 1.4 * picture.height) and picture.format == "PNG"
+        found = row["detections"]
+        assert found and [d["score"] for d in found] == sorted((d["score"] for d in found), reverse=True)
+        for one in found:
+            x1, y1, x2, y2 = one["box"]
+            assert one["class"] in CLASSES
+            assert 0 <= x1 < x2 <= 120 and 0 <= y1 < y2 <= 80
+
+
+def test_predict_refuses_what_is_no_image_before_it_draws(detector_run, photo, tmp_path, capsys):
+    bad = tmp_path / "notes.jpg"
+    bad.write_text("not an image")
+    assert "notes.jpg: not a readable image" in refused(capsys, "predict", detector_run, photo, bad, "--out", tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert "name at least one file" in refused(capsys, "predict", detector_run)
+
+
+def test_predict_never_overwrites_an_image_it_reads(detector_run, photo, tmp_path, capsys):
+    twin = tmp_path / "photo-found.png"
+    with Image.open(photo) as picture:
+        picture.save(twin)
+    before = twin.read_bytes()
+    call("predict", detector_run, photo, twin, "--out", tmp_path)
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [Path(row["picture"]).name for row in rows] == ["photo-found-2.png", "photo-found-found.png"]
+    assert twin.read_bytes() == before
+
+
+def test_export_gives_a_script_that_finds_what_predict_finds(detector_run, photo, tmp_path, capsys):
+    call("export", detector_run, "--name", "random 1", "--out", tmp_path / "out")
+    told = json.loads(capsys.readouterr().out)
+    assert told["folder"] == str(tmp_path / "out")
+    assert told["onnx_max_abs_diff"] <= 1e-4 * told["largest_output"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["arch.json", "model.onnx", "use.py"]
+    square = tmp_path / "square.png"  # 64 x 64: nothing is resized, so that the two must agree
+    with Image.open(photo) as picture:
+        picture.resize((64, 64)).save(square)
+    call("predict", detector_run, square, "--out", tmp_path)
+    expected = json.loads(capsys.readouterr().out)["detections"]
+    done = subprocess.run([sys.executable, tmp_path / "out" / "use.py", square], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)["detections"]
+    assert len(found) > 3
+    assert [d["class"] for d in found] == [d["class"] for d in expected]
+    assert np.allclose([d["score"] for d in found], [d["score"] for d in expected], atol=2e-3)
+    assert np.allclose([d["box"] for d in found], [d["box"] for d in expected], atol=0.1)
+
+
+def test_export_names_what_there_is(detector_run, capsys):
+    assert "no network 'searched' of seed 0; there is 'random 1' 0" in refused(capsys, "export", detector_run)
+
+
+def test_latency_table_of_a_space(tmp_path, capsys):
+    target = tmp_path / "table.json"
+    words = ("--task", "detection", "--system", "detnas", "--space", "tiny", "--out", target, "--repeats", 2, "--archs", 2)
+    call("latency-table", *words)
+    table = json.loads(target.read_text())
+    assert len(table["rows"]) == 8
+    assert table["conditions"]["threads"] == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(f"{target}: predictions of 2 random architectures are off by ")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ((), "give a run folder, or --task, --system and --space"),
+        (("--task", "detection", "--system", "detnas", "--space", "huge"), "detnas has no space 'huge'; choose one of tiny"),
+        (("--task", "detection", "--system", "yolo", "--space", "tiny"), "task detection has no system 'yolo'; it has detnas"),
+        (("--task", "os", "--system", "detnas", "--space", "tiny"), "task 'os' is not installed here; there is detection"),
+        (("--archs", "1"), "give at least 2 architectures"),
+    ],
+)
+def test_latency_table_of_nothing_known_is_refused(capsys, words, reason):
+    assert reason in refused(capsys, "latency-table", *words)
+
+
+@pytest.mark.parametrize("command", ["report", "compare", "export", "predict", "latency-table"])
+def test_a_folder_without_a_run_is_refused(tmp_path, capsys, command):
+    extra = ("some.png",) if command == "predict" else ()
+    assert str(tmp_path) in refused(capsys, command, tmp_path, *extra)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("{", "config.json is damaged"),
+        ("[]", "names no task and system"),
+        ('{"task": "detection"}', "names no task and system"),
+        ('{"task": "../evil", "system": "x"}', "task '../evil' is not installed here"),
+        ('{"task": "detection", "system": "detnas"}', "settings is null, not Settings"),
+        ('{"task": "detection", "system": "detnas", "settings": {"x": 1}}', "settings.x is no field of Settings"),
+    ],
+)
+def test_a_config_that_is_not_a_runs_is_refused(tmp_path, capsys, config, reason):
+    (tmp_path / "config.json").write_text(config)
+    line = refused(capsys, "export", tmp_path)
+    assert "config.json" in line
+    assert reason in line
+
+
+def test_the_command_line_imports_nothing_heavy():
+    code = "import sys, common.cli; print(*{'torch', 'detection', 'matplotlib', 'numpy'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []
+
+
+def test_bad_input_is_one_line_and_status_two(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "common.cli", "export", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert done.stderr.startswith("error: ")
