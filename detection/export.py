@@ -1,29 +1,39 @@
 """A detector as `model.onnx` and a `use.py` beside it that needs numpy, Pillow and onnxruntime alone.
 
-The ONNX file gives the raw outputs of the last layers, for RetinaNet heads the script turns them into boxes: anchors, decoding,
-non-maximum suppression, as mmdet does. The second stage of Faster R-CNN is exported on blank proposals, as cost is counted: a
-network for speed measurements, not for pictures; no script is written for it.
+For RetinaNet heads the file gives the box and the class scores of every anchor; the script selects by score and overlap. Faster
+R-CNN's second stage is exported on blank proposals, as cost is counted: a file to time, not to draw with, so without a script.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from common.export import Parity, export_onnx
 from common.run.files import write_atomic
+from detection import mm
 from detection.heads import RetinaNet
 
 
-def export_detector(network: nn.Module, canvas: tuple[int, int], classes: Sequence[str], folder: Path) -> Parity:
+class _Decoded(nn.Module):
+    """A detector that gives boxes and scores of every anchor."""
+
+    def __init__(self, detector: mm.Detector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return mm.decoded(self.detector, images)
+
+
+def export(network: mm.Detector, canvas: tuple[int, int], classes: Sequence[str], folder: Path) -> Parity:
     """Writes `model.onnx`, checked against torch, and for RetinaNet heads `use.py` into `folder`.
 
     Args:
-        network: a standalone `detection.mm.Detector`.
+        network: a standalone detector.
         canvas: height and width of the images it was trained on, pixels.
         classes: names of the labels.
         folder: where to; it exists.
@@ -34,26 +44,21 @@ def export_detector(network: nn.Module, canvas: tuple[int, int], classes: Sequen
     height, width = canvas
     rows, columns = torch.arange(height)[:, None], torch.arange(width)
     image = torch.stack([(rows * k + columns * (4 - k)) % 256 for k in (1, 2, 3)])[None].to(torch.uint8)  # not a blank one
-    parity = export_onnx(network, (image,), folder / "model.onnx")
-    head = network.head
-    if isinstance(head, RetinaNet):
-        dense: Any = network.get_submodule("net.bbox_head")
-        post = head.postprocess
-        values = {
-            "SIZE": canvas,
-            "CLASSES": tuple(classes),
-            "STRIDES": head.strides,
-            "ANCHORS": [[[round(x, 4) for x in box] for box in level.tolist()] for level in dense.prior_generator.base_anchors],
-            "STDS": tuple(dense.bbox_coder.stds),
-            "THRESHOLD": post.score_threshold,
-            "NMS": post.nms_iou,
-            "BEFORE": post.before_nms,
-            "MOST": post.per_image,
-        }
-        text = SCRIPT
-        for name, value in values.items():
-            text = text.replace(f"@{name}@", repr(value))
-        write_atomic(folder / "use.py", text.encode())
+    if not isinstance(network.head, RetinaNet):
+        return export_onnx(network, (image,), folder / "model.onnx")
+    parity = export_onnx(_Decoded(network), (image,), folder / "model.onnx")
+    post = network.head.postprocess
+    values = {
+        "SIZE": canvas,
+        "CLASSES": tuple(classes),
+        "THRESHOLD": post.score_threshold,
+        "NMS": post.nms_iou,
+        "MOST": post.per_image,
+    }
+    text = SCRIPT
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", repr(value))
+    write_atomic(folder / "use.py", text.encode())
     return parity
 
 
@@ -69,10 +74,7 @@ from PIL import Image, ImageOps
 
 SIZE = @SIZE@  # height, width of the network's input
 CLASSES = @CLASSES@
-STRIDES = @STRIDES@
-ANCHORS = @ANCHORS@  # per stride: boxes around (0, 0)
-STDS = @STDS@  # of the box deltas
-THRESHOLD, NMS, BEFORE, MOST = @THRESHOLD@, @NMS@, @BEFORE@, @MOST@
+THRESHOLD, NMS, MOST = @THRESHOLD@, @NMS@, @MOST@  # least score, largest overlap within a class, most detections
 
 
 def read(path):
@@ -83,24 +85,6 @@ def read(path):
     canvas = np.zeros((*SIZE, 3), np.uint8)
     canvas[: small.height, : small.width] = np.asarray(small)
     return canvas.transpose(2, 0, 1)[None], scale, (picture.height, picture.width)
-
-
-def level_candidates(scores, deltas, anchors, stride):
-    """Boxes, scores and labels of one pyramid level, from maps (1, anchors * k, h, w)."""
-    height, width = scores.shape[-2:]
-    y, x = np.meshgrid(np.arange(height) * stride, np.arange(width) * stride, indexing="ij")
-    priors = (np.stack([x, y, x, y], -1)[:, :, None] + np.float32(anchors)).reshape(-1, 4)
-    scores = 1 / (1 + np.exp(-scores[0].transpose(1, 2, 0).reshape(-1)))
-    order = np.argsort(-scores, kind="stable")[:BEFORE]
-    order = order[scores[order] > THRESHOLD]
-    place, label = np.divmod(order, len(CLASSES))
-    prior, delta = priors[place], deltas[0].transpose(1, 2, 0).reshape(-1, 4)[place] * np.float32(STDS)
-    size = prior[:, 2:] - prior[:, :2]
-    limit = abs(np.log(16 / 1000))
-    centre = (prior[:, :2] + prior[:, 2:]) / 2 + delta[:, :2] * size
-    half = size * np.exp(np.clip(delta[:, 2:], -limit, limit)) / 2
-    boxes = np.concatenate([centre - half, centre + half], 1).clip(0, [SIZE[1], SIZE[0], SIZE[1], SIZE[0]])
-    return boxes, scores[order], label
 
 
 def suppressed(boxes, scores, labels):
@@ -118,10 +102,9 @@ def suppressed(boxes, scores, labels):
 def detect(session, path):
     """Detections in the image at `path`, best first; boxes are x1, y1, x2, y2 in its pixels."""
     image, scale, (height, width) = read(path)
-    outputs = session.run(None, {session.get_inputs()[0].name: image})
-    n = len(STRIDES)
-    levels = [level_candidates(outputs[i], outputs[n + i], ANCHORS[i], STRIDES[i]) for i in range(n)]
-    boxes, scores, labels = (np.concatenate(parts) for parts in zip(*levels))
+    every_box, every_score = (output[0] for output in session.run(None, {session.get_inputs()[0].name: image}))
+    anchor, labels = (every_score > THRESHOLD).nonzero()
+    scores, boxes = every_score[anchor, labels], every_box[anchor]
     stay = suppressed(boxes, scores, labels)
     boxes = (boxes[stay] / scale).clip(0, [width, height, width, height])
     return [

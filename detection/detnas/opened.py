@@ -21,7 +21,7 @@ from detection.detections import Detections
 from detection.detnas.model import build
 from detection.detnas.settings import Settings
 from detection.detnas.space import DetectorNet, backbone
-from detection.export import export_detector
+from detection.export import export
 from detection.pictures import draw
 
 
@@ -43,14 +43,14 @@ def open_run(run: Path) -> OpenedRun:
         space=DetectorNet(backbone=backbone(settings.space), head=settings.head, classes=len(classes)),
         build=build,
         example=lambda: (torch.zeros(1, 3, *canvas, dtype=torch.uint8),),
-        export=partial(export, canvas, classes),
+        export=partial(_export, canvas, classes),
         predict=partial(predict, canvas, classes),
     )
 
 
-def export(canvas: tuple[int, int], classes: Sequence[str], network: nn.Module, folder: Path) -> Mapping[str, Any]:
-    """Writes `model.onnx` and `use.py`; gives the largest difference between onnxruntime and torch."""
-    parity = export_detector(network, canvas, classes, folder)
+def _export(canvas: tuple[int, int], classes: Sequence[str], network: nn.Module, folder: Path) -> Mapping[str, Any]:
+    assert isinstance(network, mm.Detector)
+    parity = export(network, canvas, classes, folder)
     return {"onnx_max_abs_diff": parity.max_abs_diff, "largest_output": parity.scale, "dynamic_batch": parity.dynamic_batch}
 
 
