@@ -98,7 +98,7 @@ def smoke() -> Settings:
         space="tiny",
         head=replace(SMALL_RETINANET, postprocess=Postprocess(per_image=10)),
         data=DataSettings(size=64),
-        budget={"macs_backbone": 16e6},
+        budget={"macs_backbone": 12.5e6},
         warm_up=PhaseSettings(steps=80, batch=64, optim=_ADAMW, paths="baseline"),
         pretrain=PhaseSettings(steps=80, batch=64, optim=_ADAMW),
         detect=detect,
@@ -124,7 +124,7 @@ def smoke() -> Settings:
 def small() -> Settings:
     """A real data folder, under an hour on two cores. The tiny space and a small head at 256 pixels."""
     optim = replace(_ADAMW, lr=6e-3)
-    detect = PhaseSettings(steps=600, batch=8, optim=optim)
+    detect = PhaseSettings(steps=1000, batch=8, optim=optim)
     return Settings(
         recipe="small",
         space="tiny",
@@ -139,7 +139,7 @@ def small() -> Settings:
             postprocess=Postprocess(per_image=100),
         ),
         data=DataSettings(size=256, flip=True),
-        budget={"macs_backbone": 16e6},
+        budget={"macs_backbone": 12.5e6},
         warm_up=PhaseSettings(steps=150, batch=64, optim=_ADAMW, paths="baseline"),
         pretrain=PhaseSettings(steps=300, batch=64, optim=_ADAMW),
         detect=detect,
@@ -154,7 +154,7 @@ def small() -> Settings:
             calibration_batch=16,
         ),
         retrain_pretrain=PhaseSettings(steps=200, batch=64, optim=_ADAMW),
-        retrain_detect=replace(detect, steps=400),
+        retrain_detect=replace(detect, steps=600),
         retrain=RetrainSettings(random_archs=3, seeds=3),
         label_smoothing=0.0,
         dropout=0.0,
