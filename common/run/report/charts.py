@@ -82,10 +82,10 @@ def progress(*, search: Sequence[float | None], random: Sequence[float | None], 
 
 
 def loss(*, stage: str, metric: str, raw: Sequence[Point], smooth: Sequence[Point]) -> Markup:
-    """One stage's loss by step: every logged value faint, a running mean on top; a log axis where it falls far."""
+    """One stage's loss by step: every logged value faint, a running mean (if there is one) on top; a log axis where it falls far."""
     figure, axes = _canvas(2.7)
     axes.plot(*_columns(raw), color=_STAND_IN["search"], linewidth=0.9, alpha=0.3)
-    axes.plot(*_columns(smooth), color=_STAND_IN["search"], linewidth=2.0)
+    axes.plot(*_columns(smooth or raw), color=_STAND_IN["search"], linewidth=2.0)
     if len(raw) == 1:
         axes.scatter(*_columns(raw), s=26, c=_STAND_IN["search"], linewidths=0)
     values = [y for _, y in raw]
