@@ -127,7 +127,7 @@ def arch_of_genes(space: Any, genes: Sequence[int]) -> Arch:
 
 
 def genes_of(arch: Arch) -> tuple[int, ...]:
-    """The gene tuple in depth order."""
+    """The gene tuple in depth order: the order in which a walk over the space, and so every drawn or read arch, has them."""
     return tuple(arch.values())
 
 
@@ -138,7 +138,7 @@ def parse_genes(text: str) -> tuple[int, ...]:
     (2, 1, 2, 0)
     """
     words = text.translate(str.maketrans("|,()[]", "      ")).split()
-    if not words or not all(word.isdecimal() for word in words):
+    if not words or not all(len(word) == 1 and word.isdecimal() for word in words):
         raise UserError(f"{text!r} is no gene string; write one gene of 0 1 2 3 a block, '2 1 2 0 2 1 ...'")
     return tuple(int(word) for word in words)
 

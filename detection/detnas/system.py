@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -13,13 +15,14 @@ from torch import Tensor
 from common.arch import load
 from common.cost.count import count
 from common.errors import UserError
-from common.space import Arch, decode
+from common.space import Arch, decisions, decode
 from common.task import PublishedNetwork, System
 from detection.detnas.model import build
 from detection.detnas.opened import open_run
 from detection.detnas.space import (
     PUBLISHED,
     SIZES,
+    Backbone,
     Classifier,
     DetectorNet,
     arch_of_genes,
@@ -56,7 +59,7 @@ def describe(text: str, space: str | None) -> dict[str, Any]:
     Raises:
         UserError: none of the three, or of another space.
     """
-    name, net, arch = _read(text, space)
+    name, net, arch = read_arch(text, space)
     settled: Classifier = decode(net, arch)
     image = torch.empty(1, 3, 224, 224, device="meta")
     with torch.device("meta"):
@@ -96,7 +99,8 @@ def _background_deltas(detector: DetectorNet, params: int) -> dict[str, int]:
     return {"params_official": params + 4 * (PAPER_FASTER_RCNN.box_features + 1)}
 
 
-def _read(text: str, space: str | None) -> tuple[str, Classifier, Arch]:
+def read_arch(text: str, space: str | None) -> tuple[str, Classifier, Arch]:
+    """Size of space, open classifier and architecture that `text` stands for; arguments and errors as in `describe`."""
     if text in PUBLISHED:
         net, arch = published_classifier(text)
         if space not in (None, PUBLISHED[text].space):
@@ -104,7 +108,7 @@ def _read(text: str, space: str | None) -> tuple[str, Classifier, Arch]:
         return PUBLISHED[text].space, net, arch
     if space is not None and space not in SIZES:
         raise UserError(f"space {space!r} does not exist; choose one of {', '.join(SIZES)}")
-    if text.endswith(".json") or Path(text).exists():
+    if text.endswith(".json") or os.path.isfile(text):
         return _from_file(Path(text), space)
     if any(c.isalpha() for c in text):
         raise UserError(f"{text!r} is no published name ({', '.join(PUBLISHED)}), no arch.json and no gene string")
@@ -115,21 +119,27 @@ def _read(text: str, space: str | None) -> tuple[str, Classifier, Arch]:
 
 
 def _from_file(path: Path, space: str | None) -> tuple[str, Classifier, Arch]:
-    """An arch file of a classifier, of a backbone, or of the detector of a run."""
-    problems = []
-    for name in [space] if space else list(SIZES):
-        net = classifier(name)
-        for whole in _wholes(net, path):
-            try:
-                return name, net, arch_of_genes(net, genes_of(load(path, whole)))
-            except UserError as problem:
-                problems.append(problem)
-    # the misfit that got furthest tells most: a stale option, rather than a decision of quite another space
-    raise min(problems, key=lambda problem: "does not exist in this space" in str(problem) or "is missing" in str(problem))
+    """An arch file of a classifier or detector, or of a backbone alone; of the smaller size where two have its blocks."""
+    wholes = {name: classifier(name) for name in ([space] if space else SIZES)}
+    forms: list[tuple[str, Classifier | Backbone]] = [
+        (name, form) for name, net in wholes.items() for form in (net, net.backbone)
+    ]
+    named = _decisions_of(path)
+    # Read as the space that differs least from it, the file's own fault is what is left to complain about.
+    name, form = min(forms, key=lambda candidate: len(decisions(candidate[1]).keys() ^ named))
+    if named and not named & decisions(form).keys():
+        raise UserError(f"{path}: decision {min(named)!r} is none of DetNAS's; give a file of this system")
+    return name, wholes[name], arch_of_genes(wholes[name], genes_of(load(path, form)))
 
 
-def _wholes(net: Classifier, path: Path) -> list[Any]:
-    return [net, net.backbone, DetectorNet(backbone=net.backbone, head=SMALL_RETINANET, classes=1)]
+def _decisions_of(path: Path) -> set[str]:
+    """The decisions that an arch file settles; none where it is damaged, which `load` explains."""
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return set()
+    choices = data.get("choices") if isinstance(data, dict) else None
+    return set(choices) if isinstance(choices, dict) else set()
 
 
 def _published(name: str) -> PublishedNetwork:

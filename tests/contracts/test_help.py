@@ -1,0 +1,42 @@
+"""Law 9 of docs/architecture.md: a train script's help is instant, for every task and each of its commands."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.cases import SYSTEMS
+
+ROOT = Path(__file__).parents[2]
+TASKS = sorted({task for task, _ in SYSTEMS})
+
+
+def cpu_seconds(*words: str) -> tuple[float, str]:
+    """CPU time (user and system) of a Python process, and what it printed."""
+    process = subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout as out:
+        printed = out.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_utime + usage.ru_stime, printed
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_law_9_help_is_instant(task):
+    first, printed = cpu_seconds("-m", f"{task}.train", "--help")
+    assert all(system.name in printed for t, system in SYSTEMS if t == task)
+    # The least of a few runs: what a loaded machine adds is no property of the script.
+    assert min(first, *(cpu_seconds("-m", f"{task}.train", "--help")[0] for _ in range(2))) < 0.5
+
+
+@pytest.mark.parametrize(("task", "system"), SYSTEMS, ids=[f"{t}-{s.name}" for t, s in SYSTEMS])
+def test_law_9_help_of_a_system_loads_no_torch(task, system):
+    seconds, printed = cpu_seconds("-m", f"{task}.train", system.name, "--help")
+    assert "--recipe" in printed
+    again, _ = cpu_seconds("-m", f"{task}.train", system.name, "--help")
+    assert min(seconds, again) < 0.5
+    cpu_seconds("-c", f"import sys, {task}.train; assert 'torch' not in sys.modules")

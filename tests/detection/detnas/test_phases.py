@@ -1,0 +1,124 @@
+"""The phases: what they train, on which batches, with which pixels."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from common.oneshot.settings import PhaseSettings
+from common.space import decode
+from common.supernet import Supernet, opened
+from common.train.optim import OptimSettings
+from detection.data import crops, embedded
+from detection.detnas.classification import BoxCrops
+from detection.detnas.model import build
+from detection.detnas.phases import Classify, Detect
+from detection.detnas.space import uniform_arch
+from detection.detnas.system import tiny_detector
+from detection.heads import Pixels
+
+SETTINGS = PhaseSettings(steps=2, batch=4, optim=OptimSettings(name="sgd", lr=0.1))
+SPACE = tiny_detector()
+
+
+@pytest.fixture(scope="module")
+def data():
+    return embedded(train=6, val=1, test=1)
+
+
+@pytest.fixture(scope="module")
+def images(data):
+    return BoxCrops(crops(data.train, 32), len(data.classes), flip=False)
+
+
+def classify(images, spread=False) -> Classify:
+    return Classify(
+        name="pretrain", settings=SETTINGS, images=lambda: images, last=24, label_smoothing=0.1, dropout=0.2, spread=spread
+    )
+
+
+def detector(space=SPACE):
+    return build(decode(space, uniform_arch(space, 0)))
+
+
+def test_classification_trains_the_detectors_own_backbone(images):
+    network = detector()
+    phase = classify(images)
+    model = phase.wrap(network, seed=0)
+    terms = phase.loss(model, phase.batch_at(0, seed=0))
+    terms["loss"].backward()
+    trained = {id(p) for p in model.parameters()}
+    assert {id(p) for p in network.backbone.parameters()} <= trained
+    assert all(p.grad is not None for p in network.backbone.parameters())
+    assert not {id(p) for name, p in network.named_parameters() if not name.startswith("net.backbone")} & trained
+    assert "bbox_head" not in " ".join(model.state_dict())
+
+
+def test_the_classifier_is_a_function_of_the_seed(images):
+    a, b, c = (classify(images).wrap(detector(), seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert not torch.equal(a["classifier.linear.weight"], c["classifier.linear.weight"])
+
+
+@pytest.mark.parametrize("pixels", [Pixels(), Pixels(order="bgr", mean=(10, 20, 30), std=(2, 4, 8))])
+def test_classification_normalises_pixels_as_the_detector_does(images, pixels):
+    network = detector(replace(SPACE, head=replace(SPACE.head, pixels=pixels))).eval()
+    phase = classify(images)
+    model = phase.wrap(network, seed=0).eval()
+    batch = phase.batch_at(0, seed=0)[0]
+    seen = []
+    network.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.no_grad():
+        model(batch)
+        network(batch)
+    assert torch.equal(*seen)
+    expected = batch.flip(1) if pixels.order == "bgr" else batch
+    expected = (expected - torch.tensor(pixels.mean).view(3, 1, 1)) / torch.tensor(pixels.std).view(3, 1, 1)
+    torch.testing.assert_close(seen[0], expected)
+
+
+def test_labels_are_smoothed_and_accuracy_is_that_of_the_scores(images):
+    phase = classify(images)
+    model = phase.wrap(detector(), seed=0).eval()
+    batch, labels = phase.batch_at(0, seed=0)
+    with torch.no_grad():
+        scores = model(batch)
+        terms = phase.loss(model, (batch, scores.argmax(1)))
+        assert float(terms["accuracy"]) == 1
+        log = F.log_softmax(scores, 1)
+        hard = -log[torch.arange(4), labels].mean()
+        expected = 0.9 * hard + 0.1 * -log.mean()
+        torch.testing.assert_close(phase.loss(model, (batch, labels))["loss"], expected)
+
+
+def test_weights_are_spread_after_the_phase_if_asked(images):
+    for spread in (False, True):
+        network = build(opened(SPACE))
+        classify(images, spread).finish(network)
+        options = network.get_submodule("net.backbone.stages.0.1.options")
+        same = torch.equal(*(options[i].main.get_submodule("reduce.conv").weight for i in (0, 1)))
+        assert same is spread
+
+
+def test_detection_batches_are_pure_functions_of_step_and_seed(data):
+    phase = Detect(name="detect", settings=SETTINGS, split=data.train, flip=False)
+    first, seed = phase.batch_at(3, seed=1)
+    phase.batch_at(0, seed=1)
+    again, same = phase.batch_at(3, seed=1)
+    assert (first.ids, seed) == (again.ids, same)
+    assert torch.equal(first.images, again.images)
+    assert len({phase.batch_at(step, seed)[1] for step in range(5) for seed in range(5)}) == 25
+
+
+def test_detection_trains_the_active_path_of_the_network_itself(data):
+    net = Supernet(build(opened(SPACE)), SPACE)
+    net.activate(uniform_arch(SPACE, 2))
+    phase = Detect(name="detect", settings=SETTINGS, split=data.train, flip=True)
+    assert phase.wrap(net.module, 0) is net.module
+    batch = phase.batch_at(0, seed=0)
+    terms = phase.loss(net.module, batch)
+    assert all(torch.equal(value, phase.loss(net.module, batch)[name]) for name, value in terms.items())
+    sum(terms.values()).backward()
+    assert {name for name, p in net.module.named_parameters() if p.grad is not None} == {n for n, _ in net.active_parameters()}
+    phase.finish(net.module)
