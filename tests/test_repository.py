@@ -17,7 +17,6 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = ("detection", "segmentation", "graphs", "gan", "superres", "binary")
 HEAVY = ("torch", "torchvision", "mmdet", "mmengine", "mmcv", "sklearn", "skimage", "matplotlib")
-BESIDE = {"data": "errors", "layers": "errors", "trace": "errors", "oneshot": "task"}  # left out of the line of layers
 SCRIPTS = [f"{task}.train" for task in TASKS if (ROOT / task / "train.py").exists()]
 SOURCES = sorted(path for package in ("common", *TASKS) for path in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
@@ -53,7 +52,7 @@ def layers() -> dict[str, int]:
     assert line, "docs/architecture.md has no line that starts with 'Layering (tested): '"
     steps = [re.findall(r"\w+", step) for step in re.findall(r"`([^`]+)`", line[1])]
     found = {unit: height for height, units in enumerate(steps) for unit in units}
-    return {unit: found[other] for unit, other in BESIDE.items()} | found
+    return found
 
 
 def units() -> list[str]:
