@@ -1,0 +1,29 @@
+"""Measures everything and writes the page: `python -m tests.bench [--quick] [--out FILE]`."""
+
+import argparse
+import datetime
+from pathlib import Path
+
+from common.run.environment import environment
+from tests.bench.measures import ROOT, everything, summary
+from tests.bench.rows import page, shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Speed ratios on this machine.")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "bench.md", help="page to write")
+    parser.add_argument("--quick", action="store_true", help="few repeats, to try it out: the figures mean nothing")
+    options = parser.parse_args()
+    rows = []
+    for row in everything(options.quick):
+        rows.append(row)
+        print(f"{'ok  ' if row.passed else 'MISS'} {row.what}: {shown(row.measured)} {row.unit}, {row.distance}", flush=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    date = datetime.date.today().isoformat()
+    command = "make bench" if not options.quick else "python -m tests.bench --quick"
+    options.out.write_text(page(rows, environment(), date, command), encoding="utf-8")
+    print(f"{summary(rows)}\n{options.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""The measurements. A and B are always timed in turns, so that a machine's moods meet both alike."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from time import perf_counter, process_time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from common.cost.price import Price
+from common.objective import Objective
+from common.run.folder import RunFolder
+from common.search.aging_evolution import AgingEvolution
+from common.search.base import Scores
+from common.search.driver import search
+from common.search.topk_evolution import TopKEvolution
+from common.space import Arch, sample
+from common.supernet import Supernet, opened
+from detection.detnas.model import build
+from detection.detnas.space import backbone
+from detection.detnas.system import tiny_detector
+from tests.bench.rows import Row
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def timed(f: Callable[[], object], clock: Callable[[], float] = perf_counter) -> float:
+    """Seconds of one call."""
+    start = clock()
+    f()
+    return clock() - start
+
+
+def step(module: nn.Module, inputs: Tensor) -> Callable[[], None]:
+    """A forward and a backward pass; gradients of the pass before are gone when it starts."""
+
+    def run() -> None:
+        outputs = module(inputs)
+        torch.stack([output.mean() for output in outputs]).sum().backward()
+
+    return run
+
+
+def paths(name: str, space: Any, inputs: Tensor, *, repeats: int, archs: int = 4, channels_last: bool = False) -> Row:
+    """Sampled path of the supernet over the extracted network."""
+    layout: Any = {"memory_format": torch.channels_last} if channels_last else {}
+    supernet = Supernet(build(opened(space)).to(**layout), space)
+    supernet.module.train()
+    rng = Random(0)
+    ratios: list[float] = []
+    for _ in range(archs):
+        arch = sample(space, rng)
+        alone = supernet.extract(arch, lambda net: build(net).to(**layout)).train()
+        supernet.activate(arch)
+        pair = [(supernet.module, step(supernet.module, inputs)), (alone, step(alone, inputs))]
+        for repeat in range(repeats + 2):
+            times = [0.0, 0.0]
+            for side in (0, 1) if repeat % 2 else (1, 0):
+                module, run = pair[side]
+                module.zero_grad(set_to_none=True)
+                times[side] = timed(run, process_time)  # not the time that other processes took
+            if repeat >= 2:
+                ratios.append(times[0] / times[1])
+    return Row(
+        what=f"sampled path / extracted network, {name}",
+        unit="",
+        target=1.03,
+        values=ratios,
+        note=f"forward and backward in training mode, {archs} random architectures, the two timed in turns (processor time, one "
+        "thread), the ratio of each pair.",
+    )
+
+
+def large() -> tuple[Any, nn.Module]:
+    """The space of 40 genes and its supernet, without memory for weights."""
+    space = backbone("1.3G")
+    with torch.device("meta"):
+        return space, build(opened(space))
+
+
+def activation(repeats: int) -> Row:
+    """Time of `activate`."""
+    space, module = large()
+    supernet, rng = Supernet(module, space), Random(0)
+    archs = [sample(space, rng) for _ in range(100)]
+    times = [timed(lambda: [supernet.activate(arch) for arch in archs]) / len(archs) * 1000 for _ in range(repeats)]
+    return Row(
+        what="`activate` of 40 genes",
+        unit="ms",
+        target=0.1,
+        values=times,
+        note="DetNAS's 1.3G space, 100 random architectures a repeat.",
+    )
+
+
+def pricing(repeats: int) -> Row:
+    """Architectures priced in a second."""
+    space, module = large()
+    image = torch.empty(1, 3, 224, 224, device="meta")
+    start = perf_counter()
+    price = Price(module, (image,), space)
+    filled = perf_counter() - start
+    rng = Random(1)
+    archs = [sample(space, rng) for _ in range(5000)]
+    first = timed(lambda: price.price_many(archs))
+    rates = [len(archs) / timed(lambda: price.price_many(archs)) for _ in range(repeats)]
+    return Row(
+        what="architectures priced per second (parameters and MACs)",
+        unit="1/s",
+        target=100_000,
+        values=rates,
+        least=True,
+        note=f"5,000 random architectures of 40 genes a repeat. Filling the tables took {filled:.2f} s before that, "
+        f"the first round {first:.2f} s; {price.traces} traces in all.",
+    )
+
+
+def driver(budget: int) -> Iterator[Row]:
+    """Ask, tell and log."""
+    space = backbone("1.3G")
+    objectives = [Objective("score")]
+    searchers = {
+        "TopKEvolution": TopKEvolution(space, objectives),
+        "AgingEvolution": AgingEvolution(space, objectives),
+    }
+    for name, searcher in searchers.items():
+        thousand = budget // 10
+        with tempfile.TemporaryDirectory() as folder:
+            marks = [perf_counter()]
+            with RunFolder.create(Path(folder) / "run", {}, space) as run:
+                search(
+                    searcher,
+                    lambda archs, _: [Scores(values={"score": score(arch)}) for arch in archs],
+                    budget=budget,
+                    batch=50,
+                    log=run.append_trial,
+                    observe=lambda trial: marks.append(perf_counter()) if (trial.id + 1) % thousand == 0 else None,  # noqa: B023
+                )
+        spent = [1000 * (b - a) / thousand for a, b in pairwise(marks)]
+        yield Row(
+            what=f"ask, tell and log of one trial, {name}",
+            unit="ms",
+            target=1.0,
+            values=spent,
+            note=f"{budget:,} trials of 40 genes in batches of 50, written to a run folder; one value for each tenth of them.",
+        )
+        yield Row(
+            what=f"last tenth / first tenth of those trials, {name}",
+            unit="",
+            target=1.25,
+            values=[spent[-1] / spent[0]],
+            note="linear time means 1; a quarter is left to chance.",
+        )
+
+
+def score(arch: Arch) -> float:
+    """A smooth made-up score, so that the evolution has something to climb."""
+    return -float(sum((option - 2) ** 2 for option in arch.values()))
+
+
+def help_text(module: str, repeats: int) -> Iterator[Row]:
+    """Wall and processor time of `--help`."""
+    wall, cpu = [], []
+    for _ in range(repeats + 1):  # the first call may have to compile
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [sys.executable, "-m", module, "--help"]
+        wall.append(timed(lambda command=command: subprocess.run(command, cwd=ROOT, check=True, capture_output=True)))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    for kind, values in (("wall", wall[1:]), ("processor", cpu[1:])):
+        yield Row(what=f"`python -m {module} --help`, {kind} time", unit="s", target=0.5, values=values)
+
+
+def everything(quick: bool) -> Iterator[Row]:
+    """Every row; `quick` is for trying the bench out, its figures mean nothing."""
+    torch.set_num_threads(1)
+    repeats = 2 if quick else 20
+    rng = torch.Generator().manual_seed(0)
+    for side in (64, 128):
+        images = torch.randn(16, 3, side, side, generator=rng)
+        yield paths(f"DetNAS 300M backbone, 16 images of {side} px", backbone("300M"), images, repeats=repeats)
+    pixels = torch.randint(0, 256, (16, 3, 64, 64), dtype=torch.uint8, generator=rng)
+    yield paths("tiny detector, 16 images of 64 px", tiny_detector(), pixels, repeats=2 * repeats, channels_last=True)
+    yield activation(repeats)
+    yield pricing(repeats)
+    yield from driver(500 if quick else 10_000)
+    for module in ("detection.train", "common.cli"):
+        yield from help_text(module, 2 if quick else 9)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """One line: how many promises are kept."""
+    missed = [row.what for row in rows if not row.passed]
+    return f"{len(rows) - len(missed)} of {len(rows)} kept" + (f"; missed: {'; '.join(missed)}" if missed else "")

@@ -1,0 +1,47 @@
+"""The bench's page says what was measured, and a miss is called one."""
+
+import pytest
+import torch
+
+from detection.detnas.space import backbone
+from tests.bench.measures import activation, help_text, paths, summary
+from tests.bench.rows import Row, page
+
+ENVIRONMENT = {
+    "machine": {"cpu": "Example", "cores": 2, "memory_gib": 8, "system": "Linux", "torch_threads": 1},
+    "versions": {"python": "3.11", "torch": "2.14"},
+}
+RATIO = Row(what="ratio", unit="", target=1.03, values=[1.05, 1.01, 1.02, 1.08, 1.06])
+RATE = Row(what="rate", unit="1/s", target=100_000, values=[150_000, 250_000], least=True, note="how")
+TIME = Row(what="time", unit="ms", target=1.0, values=[1.5])
+
+
+@pytest.mark.parametrize(
+    ("row", "measured", "passed", "distance"),
+    [
+        (RATIO, 1.05, False, "2.0 points above the limit"),
+        (RATE, 200_000, True, "2.0 times better than asked"),
+        (TIME, 1.5, False, "1.50 times worse than asked"),
+    ],
+)
+def test_a_median_is_held_against_its_target(row, measured, passed, distance):
+    assert (row.measured, row.passed, row.distance) == (measured, passed, distance)
+
+
+def test_the_page_names_machine_command_and_misses():
+    text = page([RATIO, RATE], ENVIRONMENT, "2026-01-02", "make bench")
+    assert "2026-01-02 by `make bench` on Example (2 cores, 8 GiB)" in text
+    assert "| ratio | at most 1.030 | **1.050** | 1.020 to 1.060 (n=5) | **no** | 2.0 points above the limit |" in text
+    assert "| rate | at least 100,000 1/s | **200,000** 1/s | 175,000 to 225,000 (n=2) | yes |" in text
+    assert "- rate: how" in text
+    assert summary([RATIO, RATE]) == "1 of 2 kept; missed: ratio"
+
+
+def test_measurements_run():
+    row = activation(2)
+    assert len(row.values) == 2
+    assert 0 < row.measured < 10 * row.target  # a busy machine must not fail this
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert len(paths("tiny", backbone("tiny"), images, repeats=2, archs=2).values) == 4
+    wall, processor = help_text("common.cli", 1)
+    assert wall.unit == processor.unit == "s"
