@@ -86,3 +86,14 @@ SPACE = Mixed(
     position=OneOf(0, 1),
     features=OneOf(6, 10),
 )
+
+LITTLE = Mixed(
+    width=OneOf(2, 4),
+    kernels=(OneOf(1, 3),),
+    elastic_kernel=OneOf(1, 3),
+    deep=Repeat(OneOf(2, 3), OneOf(0, 1)),
+    inputs=ManyOf((0, 1), 1, 2),
+    position=OneOf(0, 1),
+    features=OneOf(3, 4),
+)
+"""The same decisions with fewer weights, for tests that go through them one by one."""
