@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from common.errors import UserError
-from common.space import Arch, OneOf, decisions, decode, sample
-from common.streams import stream
+from common.space import Arch, OneOf, decisions
 from detection.heads import Head
 
 KINDS = ("shuffle3", "shuffle5", "shuffle7", "xception3")
@@ -203,17 +202,3 @@ def space_for(genes: int) -> str:
             return name
     known = ", ".join(f"{name} {size.genes}" for name, size in SIZES.items())
     raise UserError(f"no space has {genes} blocks (blocks of each: {known}); correct the gene string or give --space")
-
-
-def settled(space: Any, arch: Arch) -> Any:
-    """Shorthand for `common.space.decode`."""
-    return decode(space, arch)
-
-
-def random_archs(space: Any, seed: int, count: int) -> list[Arch]:
-    """Distinct random architectures, the ones that the winner is compared with."""
-    found: dict[Arch, None] = {}
-    rng = stream(seed, "random-archs")
-    while len(found) < count:
-        found[sample(space, rng)] = None
-    return list(found)

@@ -1,15 +1,17 @@
 """The blocks and networks of DetNAS against the release's definitions and the counts in print."""
 
+from random import Random
+
 import pytest
 import torch
 from torch import nn
 
 from common.cost.count import count
 from common.run.checkpoint import load_weights, save_weights
-from common.space import decode
+from common.space import decode, sample
 from common.supernet import Supernet, opened
 from detection.detnas.model import Block, DetNASBackbone, build
-from detection.detnas.space import KINDS, arch_of_genes, classifier, parse_genes, published_classifier, random_archs, uniform_arch
+from detection.detnas.space import KINDS, arch_of_genes, classifier, parse_genes, published_classifier, uniform_arch
 from detection.detnas.system import tiny_detector
 
 
@@ -111,7 +113,7 @@ def test_weights_are_a_function_of_the_seed_and_the_global_generator_is_left_alo
 def test_convolutions_shared_between_levels_stay_shared(tmp_path):
     """RetinaSepBNHead has one convolution, and norms of its own, for every pyramid level."""
     space = tiny_detector()
-    arch = random_archs(space, 0, 1)[0]
+    arch = sample(space, Random(0))
     network = Supernet(build(opened(space)), space).extract(arch, build)
     save_weights(tmp_path / "model.safetensors", network)
     again = build(decode(space, arch), seed=1)

@@ -14,7 +14,6 @@ from detection.detnas.space import (
     genes_of,
     parse_genes,
     published_classifier,
-    random_archs,
     space_for,
     uniform_arch,
 )
@@ -95,11 +94,3 @@ def test_published_architectures_are_the_ones_in_print():
 def test_baselines_have_one_kind_of_block():
     assert genes_of(uniform_arch(backbone("tiny"), 2)) == (2,) * 8
     assert set(genes_of(published_classifier("ShuffleNetV2_40")[1])) == {0}
-
-
-def test_random_architectures_are_distinct_and_a_function_of_the_seed():
-    space = backbone("tiny")
-    drawn = random_archs(space, 3, 20)
-    assert len(set(drawn)) == 20
-    assert drawn == random_archs(space, 3, 20)
-    assert drawn != random_archs(space, 4, 20)
