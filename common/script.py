@@ -71,35 +71,61 @@ def parse_budget(words: Sequence[str]) -> dict[str, float]:
 def override(settings: S, words: Sequence[str]) -> S:
     """`settings` with fields replaced by `dotted.name=value` words; values are read as JSON, else as text.
 
+    All are replaced together: values that must fit each other may come in any order.
+
     Raises:
-        UserError: no such field, or a value of another type than the field's.
+        UserError: no such field, a value of another type than the field's, or one that the settings refuse.
     """
+    changes: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:
             raise UserError(f"--set {word!r}: write name=value, search.generations=5 say")
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError:
-            value = text
-        settings = _replaced(settings, key.split("."), value, word)
-    return settings
+        *parents, last = key.split(".")
+        part, inner = settings, changes
+        for name in parents:
+            _check_field(part, name, word)
+            part, inner = getattr(part, name), inner.setdefault(name, {})
+        _check_field(part, last, word)
+        inner[last] = _Value(_read(part, last, text, word))
+    return _replaced(settings, changes)
 
 
-def _replaced(part: Any, names: Sequence[str], value: Any, word: str) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A new value, told apart from further names."""
+
+    value: Any
+
+
+def _check_field(part: Any, name: str, word: str) -> None:
     fields = {f.name for f in dataclasses.fields(part)} if dataclasses.is_dataclass(part) else set()
-    if names[0] not in fields:
-        known = ", ".join(sorted(fields)) or "no fields"
-        raise UserError(f"--set {word!r}: {type(part).__name__} has no field {names[0]!r}; it has {known}")
-    old = getattr(part, names[0])
-    if len(names) > 1:
-        new = _replaced(old, names[1:], value, word)
-    else:
-        new = tuple(value) if isinstance(old, tuple) and isinstance(value, list) else value
-        new = float(new) if isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool) else new
-        if old is not None and new is not None and type(old) is not type(new):
-            raise UserError(f"--set {word!r}: {names[0]} is {type(old).__name__} ({old!r}), not {type(new).__name__}")
-    changed: Any = dataclasses.replace(part, **{names[0]: new})  # pyright: ignore[reportArgumentType]
+    if name not in fields:
+        known = f"it has {', '.join(sorted(fields))}" if fields else "it has no fields; give it as a whole, as JSON"
+        raise UserError(f"--set {word!r}: {type(part).__name__} has no field {name!r}; {known}")
+
+
+def _read(part: Any, name: str, text: str, word: str) -> Any:
+    """The value that `text` stands for: the first of JSON and plain text that the field's type takes."""
+    kind = get_type_hints(type(part))[name]
+    try:
+        readings = [json.loads(text), text]
+    except (json.JSONDecodeError, RecursionError):
+        readings = [text]
+    for value in readings:
+        try:
+            return from_plain(kind, value)
+        except UserError:
+            continue
+    raise UserError(f"--set {word!r}: {name} is {_spelled(kind)} ({json.dumps(plain(getattr(part, name)))[:80]} so far)")
+
+
+def _replaced(part: Any, changes: Mapping[str, Any]) -> Any:
+    new = {
+        name: change.value if isinstance(change, _Value) else _replaced(getattr(part, name), change)
+        for name, change in changes.items()
+    }
+    changed: Any = dataclasses.replace(part, **new)
     return changed
 
 

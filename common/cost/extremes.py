@@ -62,16 +62,22 @@ def extreme(price: Price, metric: Metric, sign: Literal[1, -1]) -> Extreme:
     return _best(price, metric, sign, ends, False)
 
 
-def check_budget(price: Price, metric: Metric, upper: float) -> None:
+def check_budget(price: Price, metric: Metric, upper: float, label: str | None = None) -> None:
     """Refuses a budget below the cheapest architecture.
+
+    Args:
+        price: of the space.
+        metric: what is limited.
+        upper: the limit.
+        label: what the user calls the metric; its name by default.
 
     Raises:
         UserError: no architecture keeps the budget (or none was found to, where a proof is out of reach).
     """
-    cheapest = price.cheapest(metric)
+    cheapest, label = price.cheapest(metric), label or metric
     if cheapest.value > upper:
         which = "the cheapest architecture" if cheapest.exact else "the cheapest architecture found"
-        raise UserError(f"budget {metric}={upper:g} is impossible: {which} costs {cheapest.value:,} {metric}; raise the budget")
+        raise UserError(f"budget {label}={upper:g} is impossible: {which} costs {cheapest.value:,} {label}; raise the budget")
 
 
 def _is_small(space: Any) -> bool:

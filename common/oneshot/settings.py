@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +24,9 @@ class PhaseSettings:
     paths: Paths = "uniform"
     """Which paths a step of a supernet trains; `baseline` trains the hand-made path alone."""
     bins: tuple[float, ...] = ()
-    """Ascending edges of the cost bins that `cost-bins` draws from, in backbone MACs."""
+    """Ascending edges of the cost bins that `cost-bins` draws from."""
+    bins_in: str = "macs"
+    """The cost that the bins are in."""
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -35,6 +38,8 @@ class PhaseSettings:
             raise UserError(f"a phase of {self.steps} steps of {self.batch} images: give 0 or more steps of 1 or more images")
         if (self.paths == "cost-bins") != bool(self.bins):
             raise UserError(f"paths={self.paths!r} with bins={self.bins}: bins belong to cost-bins; give both or neither")
+        if self.bins and (len(self.bins) < 2 or list(self.bins) != sorted(set(self.bins))):
+            raise UserError(f"bins={self.bins}: give at least two ascending edges")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,29 @@ class SearchSettings:
     random_baseline: bool = True
     """Whether random search gets the same number of candidates, to be drawn beside the search."""
 
+    def __post_init__(self) -> None:
+        """Checks ranges, before a supernet is trained for nothing.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        at_least_one = (
+            "generations",
+            "population",
+            "parents",
+            "calibration_batch",
+            *(() if self.images is None else ("images",)),
+        )
+        _check_least(self, "search", at_least_one, 1)
+        _check_least(self, "search", ("mutants", "crossovers", "calibration_batches"), 0)
+        if self.mutants + self.crossovers > self.population:
+            raise UserError(
+                f"search.mutants={self.mutants} and search.crossovers={self.crossovers} do not fit "
+                f"search.population={self.population}; enlarge it"
+            )
+        if not 0 <= self.rate <= 1:
+            raise UserError(f"search.rate={self.rate}: a probability lies between 0 and 1")
+
     @property
     def trials(self) -> int:
         """Candidates in all."""
@@ -76,3 +104,18 @@ class RetrainSettings:
     """Random architectures that the winner is compared with."""
     seeds: int = 3
     """Trainings of each network."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        _check_least(self, "retrain", ("random_archs",), 0)
+        _check_least(self, "retrain", ("seeds",), 1)
+
+
+def _check_least(settings: object, prefix: str, names: Iterable[str], least: int) -> None:
+    for name in names:
+        if getattr(settings, name) < least:
+            raise UserError(f"{prefix}.{name}={getattr(settings, name)}: give {least} or more")

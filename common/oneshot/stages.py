@@ -15,10 +15,11 @@ from common.oneshot.settings import RetrainSettings, SearchSettings
 from common.oneshot.training import build_supernet, path_policy, train_phase
 from common.oneshot.workers import Job, TaskFactory, make_inherited, retrain
 from common.run.checkpoint import load_weights, save_weights
+from common.search.base import Unseen
 from common.search.driver import search
 from common.search.random import RandomSearch
 from common.search.topk_evolution import TopKEvolution
-from common.space import Arch, sample
+from common.space import Arch
 from common.streams import derive, stream
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Context:
 
     def feasible(self, arch: Arch) -> bool:
         """Whether an architecture keeps every hard constraint."""
-        return not self.constraints or all(rule.holds(self.task.costs(arch)) for rule in self.constraints)
+        return keeps(self.task, self.constraints, arch)
 
     def last_phase(self) -> str:
         """The name of the supernet's last phase."""
@@ -70,6 +71,8 @@ class TrainSupernet:
 
     name: str
     index: int
+    save_every: int = 200
+    """Steps between checkpoints."""
 
     def run(self, context: Context) -> Mapping[str, object]:
         """Trains, and leaves the weights in `weights/`."""
@@ -97,6 +100,7 @@ class TrainSupernet:
                 policy=path_policy(task, phase.settings, context.seed, phase.name),
                 checkpoint=checkpoint,
                 observe=observe,
+                save_every=self.save_every,
             )
         context.weights(phase.name).parent.mkdir(exist_ok=True)
         save_weights(context.weights(phase.name), supernet.module)
@@ -161,19 +165,24 @@ class Retrain:
 
     settings: RetrainSettings
     search: SearchSettings
+    save_every: int = 200
+    """Steps between checkpoints."""
     name: str = "retrain"
 
     def run(self, context: Context) -> Mapping[str, object]:
         """Trains what is not trained yet, one network after the other on each worker; rows are written in a fixed order."""
         task, folder = context.task, context.folder
         rivals = self._rivals(context)
+        drawn, wanted = sum(kind == "random" for _, kind, _ in rivals), self.settings.random_archs
+        if drawn < wanted:
+            context.progress.say(f"note: {drawn} of {wanted} random architectures to compare with: no more keep the budget")
         jobs = [
             Job(name=name, kind=kind, arch=arch, seed=seed) for seed in range(self.settings.seeds) for name, kind, arch in rivals
         ]
         done = {(row["name"], row["seed"]) for row in folder.log("retrained.jsonl").rows()}
         left = [job for job in jobs if (job.name, job.seed) not in done]
         inherited = self._inherited(context, [arch for _, _, arch in rivals])
-        train = partial(retrain, context.factory, folder.path, context.seed, context.device)
+        train = partial(retrain, context.factory, folder.path, context.seed, context.device, self.save_every)
         metric = task.objectives[0].name
         with context.progress.stage(self.name, len(jobs), len(done)) as bar:
             for job, (row, curve) in zip(left, context.pool.map(train, left), strict=True):
@@ -181,28 +190,26 @@ class Retrain:
                     folder.append_metrics(point["stage"], point["step"], point["values"])
                 folder.append_retrained({**row, "inherited": inherited[job.arch]})
                 bar.advance(1, note=f"{job.name} #{job.seed}: test {metric} {row['test'][metric]:.3f}")
-        return {"networks": len(rivals), "seeds": self.settings.seeds}
+        few = {"random": f"{drawn} of {wanted}, no more keep the budget"} if drawn < wanted else {}
+        return {"networks": len(rivals), "seeds": self.settings.seeds, **few}
 
     def _rivals(self, context: Context) -> list[tuple[str, str, Arch]]:
         space = context.task.space
         winner = from_labels(space, context.folder.result("search")["arch"], "search result")
         rivals = [("searched", "searched", winner)]
-        taken = {winner, context.task.baseline}
+        unseen = Unseen(space, context.feasible, rule_in_words(context.constraints))
+        unseen.add(winner)
+        unseen.add(context.task.baseline)
         rng = stream(context.seed, "rivals")
-        tries = 0
-        while len(rivals) <= self.settings.random_archs and tries < 100_000:
-            tries += 1
-            arch = sample(space, rng)
-            if arch not in taken and context.feasible(arch):
-                taken.add(arch)
-                rivals.append((f"random {len(rivals)}", "random", arch))
+        while len(rivals) <= self.settings.random_archs and (arch := unseen.draw(rng)) is not None:
+            rivals.append((f"random {len(rivals)}", "random", arch))
         return [*rivals, ("baseline", "baseline", context.task.baseline)]
 
     def _inherited(self, context: Context, archs: Sequence[Arch]) -> dict[Arch, dict[str, float]]:
         """Scores of the same architectures under the supernet, for the rank correlation."""
         log = context.folder.log("inherited.jsonl")
         known = {from_labels(context.task.space, row["arch"], str(log.path)): row["scores"] for row in log.rows()}
-        missing = [arch for arch in archs if arch not in known]
+        missing = [arch for arch in dict.fromkeys(archs) if arch not in known]  # the baseline may have won
         for arch, scores in zip(missing, context.evaluator(self.search)(missing, "full") if missing else [], strict=True):
             known[arch] = dict(scores.values)
             log.append({"arch": labels(context.task.space, arch), "scores": known[arch]})
@@ -252,6 +259,21 @@ def best_trial(trials: Sequence[Trial], task: Task) -> Trial:
         raise UserError(f"all {len(trials)} candidates failed ({why}); mend the cause and start a new run")
     sign = -1 if objective.direction == "max" else 1
     return min(good, key=lambda trial: (sign * trial.value(objective), trial.id))
+
+
+def check_feasible(task: Task, constraints: Sequence[Constraint], seed: int) -> None:
+    """Refuses constraints that a search would find nothing under, before anything is trained.
+
+    Raises:
+        UserError: no architecture keeps them all, or none was found to.
+    """
+    if constraints:
+        Unseen(task.space, partial(keeps, task, constraints), rule_in_words(constraints)).draw(stream(seed, "feasible"))
+
+
+def keeps(task: Task, constraints: Sequence[Constraint], arch: Arch) -> bool:
+    """Whether an architecture keeps every hard constraint."""
+    return not constraints or all(rule.holds(task.costs(arch)) for rule in constraints)
 
 
 def rule_in_words(constraints: Sequence[Constraint]) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from common.oneshot.settings import PhaseSettings
+from common.streams import derive
 from common.supernet import Supernet, cost_bins, fair, opened, sandwich, uniform
 from common.supernet.paths import Policy
 from common.train.fit import fit
@@ -29,8 +30,6 @@ def build_supernet(task: Task, seed: int, device: str) -> Supernet:
 
 def path_policy(task: Task, settings: PhaseSettings, seed: int, name: str) -> Policy:
     """The paths that the steps of a phase train."""
-    from common.streams import derive
-
     key = derive(seed, "phase", name)
     match settings.paths:
         case "uniform":
@@ -40,7 +39,7 @@ def path_policy(task: Task, settings: PhaseSettings, seed: int, name: str) -> Po
         case "sandwich":
             return sandwich(task.space, key)
         case "cost-bins":
-            return cost_bins(task.space, key, lambda arch: task.costs(arch)["macs_backbone"], settings.bins)
+            return cost_bins(task.space, key, lambda arch: task.costs(arch)[settings.bins_in], settings.bins)
         case "baseline":
             return lambda step: [task.baseline]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -14,6 +14,7 @@ from common.evaluate.inherited import Inherited
 from common.oneshot.settings import SearchSettings
 from common.oneshot.training import build_supernet, train_phase
 from common.run.checkpoint import Checkpoint, load_weights, save_weights
+from common.run.files import Jsonl
 from common.space import Arch, decode
 from common.streams import derive
 
@@ -74,29 +75,40 @@ class Job:
         return f"{self.name}-{self.seed}".replace(" ", "-")
 
 
-def retrain(factory: TaskFactory, run: Path, run_seed: int, device: str, job: Job) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def retrain(
+    factory: TaskFactory, run: Path, run_seed: int, device: str, save_every: int, job: Job
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Trains one network from scratch and measures it on the validation and the test split.
 
-    Goes on from its checkpoints in the run folder if it was interrupted; leaves its weights in `retrained/`.
+    Goes on from its checkpoints in the run folder if it was interrupted; leaves its weights and loss curve in `retrained/`.
+
+    Args:
+        factory: makes the task.
+        run: the run folder.
+        run_seed: seed of the run.
+        device: where to train.
+        save_every: steps between checkpoints.
+        job: what to train.
 
     Returns:
         The row for `retrained.jsonl` (without inherited scores), and the loss curve as rows for `metrics.jsonl`.
     """
-    start = perf_counter()
     task = task_of(factory)
     seed = derive(run_seed, "retrain", job.seed)
     network = task.build(decode(task.space, job.arch), seed).to(device)
-    curve: list[dict[str, Any]] = []
+    folder = run / "retrained"
+    folder.mkdir(exist_ok=True)
+    curve = _Curve(Jsonl(folder / f"{job.slug}.curve.jsonl"))
     offset = 0
     for phase in task.phases("standalone"):
         every = max(1, phase.settings.steps // CURVE)
 
-        def observe(step: int, values: Any, offset: int = offset, every: int = every, name: str = phase.name) -> None:
+        def observe(step: int, values: Mapping[str, float], offset: int = offset, every: int = every) -> None:
             if step % every == 0:
-                curve.append({"stage": f"retrain {job.name} #{job.seed}", "step": offset + step, "values": dict(values)})
+                curve.add(offset + step, values)
 
         checkpoint = Checkpoint(run / "checkpoints" / f"retrain-{job.slug}-{phase.name}")
-        train_phase(network, phase, seed=seed, checkpoint=checkpoint, observe=observe)
+        train_phase(network, phase, seed=seed, checkpoint=checkpoint, observe=observe, save_every=save_every)
         offset += phase.settings.steps
     network.eval()
     row = {
@@ -107,9 +119,29 @@ def retrain(factory: TaskFactory, run: Path, run_seed: int, device: str, job: Jo
         "val": task.metrics(network, "val"),
         "test": task.metrics(network, "test"),
         "cost": task.costs(job.arch),
-        "seconds": round(perf_counter() - start, 3),
+        "seconds": round(curve.seconds(), 3),
     }
-    folder = run / "retrained"
-    folder.mkdir(exist_ok=True)
     save_weights(folder / f"{job.slug}.safetensors", network)
-    return row, curve
+    stage = f"retrain {job.name} #{job.seed}"
+    return row, [{"stage": stage, "step": point["step"], "values": point["values"]} for point in curve.rows]
+
+
+class _Curve:
+    """A loss curve in a file of its own: the part before a kill is there when the training goes on from its checkpoint."""
+
+    def __init__(self, log: Jsonl) -> None:
+        self._log = log
+        log.repair()
+        self.rows = log.rows()
+        self._before = self.rows[-1]["seconds"] if self.rows else 0.0
+        self._start = perf_counter()
+
+    def seconds(self) -> float:
+        """Spent so far, by processes before this one too."""
+        return self._before + perf_counter() - self._start
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """A point, unless it is there: steps after the last checkpoint are done again, with the same values."""
+        if not self.rows or step > self.rows[-1]["step"]:
+            self.rows.append({"step": step, "values": dict(values), "seconds": self.seconds()})
+            self._log.append(self.rows[-1], durable=False)

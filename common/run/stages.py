@@ -11,6 +11,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from common.run.files import disk_errors
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
@@ -56,11 +58,12 @@ def run_stages(
 
     Raises:
         SystemExit: with status 130, after Ctrl-C or SIGTERM; the command to go on is on standard error.
+        UserError: the disk is full or cannot be written.
     """
     results: dict[str, dict[str, Any]] = {}
     name = ""
     try:
-        with sigterm_interrupts():
+        with sigterm_interrupts(), disk_errors(folder.path, "everything finished so far is kept"):
             for index, stage in enumerate(stages, start=1):
                 name = stage.name
                 progress.place(index, len(stages))

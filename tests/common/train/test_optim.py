@@ -35,6 +35,19 @@ def test_optimizers_follow_the_settings():
         make_optimizer(nn.Linear(2, 2).requires_grad_(False), OptimSettings())
 
 
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_part_may_be_trained_later_than_others(name):
+    early, late = nn.Linear(2, 1), nn.Linear(2, 1)
+    optimizer = make_optimizer(nn.ModuleList([early, late]), OptimSettings(name=name))
+    for parts in ([early], [early, late], [late]):
+        optimizer.zero_grad(set_to_none=True)
+        before = [part.weight.clone() for part in (early, late)]
+        sum(part(torch.ones(1, 2)).sum() for part in parts).backward()
+        optimizer.step()
+        moved = [not torch.equal(part.weight, old) for part, old in zip((early, late), before)]
+        assert moved == [early in parts, late in parts]
+
+
 @pytest.mark.parametrize(("name", "last"), [("constant", 1), ("cosine", 0), ("linear", 0), ("one-cycle", 1e-4), ("step", 0.01)])
 def test_every_schedule_can_be_made(name, last):
     assert make_schedule(OptimSettings(schedule=name))(1 - 1e-9) == pytest.approx(last, abs=1e-6)

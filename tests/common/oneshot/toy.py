@@ -1,0 +1,110 @@
+"""A task with nothing of a real one: noise in three colours, told apart by a chain of convolutions."""
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+
+from common.cost.price import Price
+from common.objective import Objective
+from common.oneshot.settings import PhaseSettings
+from common.space import Arch
+from common.streams import torch_stream
+from common.supernet import opened
+from common.train.optim import OptimSettings
+from tests.common.cost.chains import Chain, Net, chain_space
+
+TRAINING = PhaseSettings(steps=6, batch=8, optim=OptimSettings(name="sgd", lr=0.05))
+
+
+def batch(seed: int, *names: object, items: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images (n, 3, 8, 8) whose channel of the label's number is a little brighter."""
+    generator = torch_stream(seed, "toy", *names)
+    labels = torch.randint(3, (items,), generator=generator)
+    images = torch.randn(items, 3, 8, 8, generator=generator)
+    images[torch.arange(items), labels] += 0.5
+    return images, labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyPhase:
+    name: str
+    settings: PhaseSettings
+    dropout: float = 0.0
+
+    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
+        return nn.Sequential(network, nn.Dropout(self.dropout))
+
+    def batch_at(self, step: int, seed: int) -> Any:
+        return batch(seed, self.name, step, items=self.settings.batch)
+
+    def loss(self, model: nn.Module, batch: Any) -> dict[str, torch.Tensor]:
+        images, labels = batch
+        return {"loss": F.cross_entropy(model(images), labels)}
+
+    def finish(self, network: nn.Module) -> None:
+        pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyTask:
+    """See `common.task.Task`; the settings are its whole state."""
+
+    length: int = 4
+    training: PhaseSettings = TRAINING
+    direction: str = "max"
+
+    @cached_property
+    def space(self) -> Chain:
+        return chain_space(self.length)
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        return (Objective("accuracy" if self.direction == "max" else "loss", self.direction), Objective("macs", "min"))
+
+    @property
+    def baseline(self) -> Arch:
+        return Arch({f"kernels.{i}": 1 for i in range(self.length)})
+
+    def build(self, description: Any, seed: int) -> nn.Module:
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed % 2**63)
+            return Net(description)
+
+    def phases(self, kind: str) -> list[ToyPhase]:
+        first = ToyPhase(name="first", settings=self.training, dropout=0.2)
+        return [first, ToyPhase(name="second", settings=self.training)]
+
+    def calibration(self, batches: int, batch_size: int) -> list[torch.Tensor]:
+        return [batch(0, "calibration", i, items=batch_size)[0] for i in range(batches)]
+
+    def calibrate(self, network: nn.Module, batch: torch.Tensor) -> object:
+        return network(batch)
+
+    @torch.no_grad()
+    def metrics(self, network: nn.Module, split: str, limit: int | None = None) -> dict[str, float]:
+        images, labels = batch(0, split, items=limit or 64)
+        scores = network(images)
+        return {"accuracy": float((scores.argmax(1) == labels).float().mean()), "loss": float(F.cross_entropy(scores, labels))}
+
+    def costs(self, arch: Arch) -> dict[str, int]:
+        return price_of(self.length).price(arch)
+
+    def pictures(self, network: nn.Module, folder: Any, count: int) -> list[dict[str, str]]:
+        Image.new("RGB", (8, 8)).save(folder / "0.png")
+        return [{"file": "0.png", "caption": "nothing"}]
+
+    def example(self) -> tuple[torch.Tensor, ...]:
+        return (torch.zeros(1, 3, 8, 8),)
+
+
+@cache
+def price_of(length: int) -> Price:
+    space = chain_space(length)
+    with torch.device("meta"):
+        module = Net(opened(space))
+    return Price(module, (torch.empty(1, 3, 8, 8, device="meta"),), space)
