@@ -1,7 +1,7 @@
 """A detector as `model.onnx` and a `use.py` beside it that needs numpy, Pillow and onnxruntime alone.
 
-For RetinaNet heads the file gives the box and the class scores of every anchor; the script selects by score and overlap. Faster
-R-CNN's second stage is exported on blank proposals, as cost is counted: a file to time, not to draw with, so without a script.
+For RetinaNet heads the file gives the box and the class scores of every anchor; the script selects by score and overlap. Of
+Faster R-CNN the backbone is exported, what was searched, without a script: its second stage selects boxes between layers.
 """
 
 from __future__ import annotations
@@ -29,6 +29,17 @@ class _Decoded(nn.Module):
         return mm.decoded(self.detector, images)
 
 
+class _Maps(nn.Module):
+    """The maps of a detector's backbone."""
+
+    def __init__(self, detector: mm.Detector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.detector.backbone(self.detector.normalised(images)))
+
+
 def export(network: mm.Detector, canvas: tuple[int, int], classes: Sequence[str], folder: Path) -> Parity:
     """Writes `model.onnx`, checked against torch, and for RetinaNet heads `use.py` into `folder`.
 
@@ -45,7 +56,7 @@ def export(network: mm.Detector, canvas: tuple[int, int], classes: Sequence[str]
     rows, columns = torch.arange(height)[:, None], torch.arange(width)
     image = torch.stack([(rows * k + columns * (4 - k)) % 256 for k in (1, 2, 3)])[None].to(torch.uint8)  # not a blank one
     if not isinstance(network.head, RetinaNet):
-        return export_onnx(network, (image,), folder / "model.onnx")
+        return export_onnx(_Maps(network), (image,), folder / "model.onnx")
     parity = export_onnx(_Decoded(network), (image,), folder / "model.onnx")
     post = network.head.postprocess
     values = {

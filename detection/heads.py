@@ -2,7 +2,8 @@
 
 A head here is everything after the backbone: feature pyramid, dense head, second stage, and how raw outputs become
 boxes. `detection.mm.detector` builds it. `PAPER_RETINANET` and `PAPER_FASTER_RCNN` are the settings of DetNAS
-(arXiv 1903.10979); `SMALL_RETINANET` reads 64x64 scenes on one CPU thread.
+(arXiv 1903.10979); `SMALL_RETINANET` and
+`SMALL_FASTER_RCNN` read 64x64 scenes on one CPU thread.
 """
 
 from __future__ import annotations
@@ -124,6 +125,19 @@ SMALL_RETINANET = RetinaNet(
     neck_channels=32,
     stacked_convs=1,
     head_norm="separate",
+)
+
+SMALL_FASTER_RCNN = FasterRCNN(
+    strides=(8, 16),
+    anchor_sizes=(24, 32),
+    ratios=(1.0,),
+    neck_channels=32,
+    box_convs=1,
+    box_features=128,
+    train_proposals=200,
+    test_proposals=50,
+    anchor_samples=64,
+    box_samples=64,
 )
 
 

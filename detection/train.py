@@ -10,11 +10,11 @@ import tyro
 
 from common.errors import UserError
 from common.script import RunOptions, main, override, parse_budget
-from detection.detnas.settings import RECIPES, Settings
+from detection.detnas.settings import RECIPES, Settings, with_head
 from detection.systems import SYSTEMS
 
 
-def resolve(options: RunOptions) -> Settings:
+def resolve(options: RunOptions, head: str | None = None) -> Settings:
     """The settings of a DetNAS run.
 
     Raises:
@@ -23,6 +23,8 @@ def resolve(options: RunOptions) -> Settings:
     if options.recipe not in RECIPES:
         raise UserError(f"recipe {options.recipe!r} does not exist; choose one of {', '.join(RECIPES)}")
     settings = RECIPES[options.recipe]()
+    if head is not None:
+        settings = with_head(settings, head)
     data = replace(settings.data, folder=options.data, skip_bad=options.skip_bad)
     if options.data is None and data.flip:
         data = replace(data, flip=False)  # a mirrored digit is another one
@@ -34,9 +36,14 @@ def resolve(options: RunOptions) -> Settings:
     return override(settings, options.set)
 
 
-def detnas(options: RunOptions) -> None:
-    """DetNAS: search the backbone of a detector (arXiv 1903.10979), from images to a report."""
-    settings = resolve(options)
+def detnas(options: RunOptions, head: str | None = None) -> None:
+    """DetNAS: search the backbone of a detector (arXiv 1903.10979), from images to a report.
+
+    Args:
+        options: of the run.
+        head: retinanet or faster_rcnn, instead of the recipe's.
+    """
+    settings = resolve(options, head)
     from detection.detnas.pipeline import run
 
     run(settings, options)

@@ -8,7 +8,10 @@ from common.errors import UserError
 from common.oneshot.settings import PhaseSettings, RetrainSettings, SearchSettings
 from common.train.optim import OptimSettings
 from detection.detnas.space import SIZES
-from detection.heads import PAPER_FASTER_RCNN, SMALL_RETINANET, Head, Postprocess, RetinaNet
+from detection.heads import PAPER_FASTER_RCNN, PAPER_RETINANET, SMALL_FASTER_RCNN, SMALL_RETINANET, Head, Postprocess, RetinaNet
+
+COSTS = ("params", "macs", "macs_backbone", "macs_classifier")
+"""What an architecture costs: see `detection.task.DetectionTask.costs`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ class Settings:
     """What is put on the backbone."""
     data: DataSettings
     budget: dict[str, float]
-    """Hard upper limits on costs: macs (whole detector at the run's image size), macs_backbone (at 224x224), params."""
+    """Hard upper limits on costs, each one of `COSTS`."""
     warm_up: PhaseSettings
     """Classification with the hand-made path alone, whose weights its siblings then start from. A departure from the paper."""
     pretrain: PhaseSettings
@@ -71,19 +74,28 @@ class Settings:
     """Torch threads of each process; none leaves torch's choice."""
     pictures: int = 8
     """Sample predictions in the report."""
+    save_every: int = 200
+    """Training steps between two checkpoints; how much a killed run has to do again."""
     stages: tuple[str, ...] = field(default=("pretrain", "supernet", "search", "retrain"))
 
     def __post_init__(self) -> None:
         """Checks what can be checked without data.
 
         Raises:
-            UserError: an unknown space or budget.
+            UserError: an unknown space or budget, or a number out of range.
         """
         if self.space not in SIZES:
             raise UserError(f"space {self.space!r} does not exist; choose one of {', '.join(SIZES)}")
         for metric in self.budget:
-            if metric not in ("macs", "macs_backbone", "params"):
-                raise UserError(f"budget {metric!r} is no cost of a detector; limit macs, macs_backbone or params")
+            if metric not in COSTS:
+                raise UserError(f"budget {metric!r} is no cost of a detector; limit {', '.join(COSTS)}")
+        for name, phase in (("detect", self.detect), ("retrain_detect", self.retrain_detect)):
+            if phase.steps < 1:
+                raise UserError(f"{name}.steps={phase.steps}: a detector must be trained; give 1 or more")
+        for name, least in (("save_every", 1), ("pictures", 0), ("threads", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UserError(f"{name}={value}: give {least} or more")
 
 
 _ADAMW = OptimSettings(name="adamw", lr=2e-2, weight_decay=0.05, schedule="one-cycle", clip=10.0)
@@ -168,7 +180,7 @@ def paper() -> Settings:
         name="sgd", lr=0.02, momentum=0.9, weight_decay=1e-4, schedule="step", drops=(60 / 90, 80 / 90), warmup=500 / 90_000
     )
     bins = tuple(290e6 + 10e6 * i for i in range(8))
-    pretrain = PhaseSettings(steps=300_000, batch=1024, optim=classify, paths="cost-bins", bins=bins)
+    pretrain = PhaseSettings(steps=300_000, batch=1024, optim=classify, paths="cost-bins", bins=bins, bins_in="macs_classifier")
     return Settings(
         recipe="paper",
         space="300M",
@@ -184,6 +196,30 @@ def paper() -> Settings:
         retrain=RetrainSettings(),
         threads=None,
     )
+
+
+def with_head(settings: Settings, kind: str) -> Settings:
+    """`settings` with a head of another kind, sized as the recipe's own.
+
+    Raises:
+        UserError: an unknown kind.
+    """
+    if kind not in ("retinanet", "faster_rcnn"):
+        raise UserError(f"head {kind!r} does not exist; choose retinanet or faster_rcnn")
+    old = settings.head
+    if isinstance(old, RetinaNet) == (kind == "retinanet"):
+        return settings
+    if settings.recipe == "paper":  # the paper trains RetinaNet at half the rate
+        detect = replace(settings.detect, optim=replace(settings.detect.optim, lr=0.01))
+        return replace(settings, head=PAPER_RETINANET, detect=detect, retrain_detect=detect)
+    head = replace(
+        SMALL_FASTER_RCNN,
+        strides=old.strides,
+        anchor_sizes=old.anchor_sizes,
+        neck_channels=old.neck_channels,
+        postprocess=old.postprocess,
+    )
+    return replace(settings, head=head)
 
 
 RECIPES = {"smoke": smoke, "small": small, "paper": paper}
