@@ -23,7 +23,8 @@ from common.trace import slots_of
 
 Key = tuple[int, ...]
 Table = dict[Key, tuple[int, int]]
-METRICS: tuple[Metric, ...] = ("params", "macs")
+_BITS = 64
+_PARAMS = (1 << _BITS) - 1
 
 
 class Price:
@@ -80,7 +81,8 @@ class Price:
         Raises:
             UserError: `arch` is not one of the space.
         """
-        return {"params": self.value(arch, "params"), "macs": self.value(arch, "macs")}
+        total = self._packed(arch)
+        return {"params": total & _PARAMS, "macs": total >> _BITS}
 
     def macs(self, arch: Mapping[str, int]) -> int:
         """Multiply-adds."""
@@ -92,16 +94,19 @@ class Price:
 
     def value(self, arch: Mapping[str, int], metric: Metric) -> int:
         """One metric of the network that `arch` stands for."""
+        return self.price(arch)[metric]
+
+    def _packed(self, arch: Mapping[str, int]) -> int:
+        """Both metrics in one number, so that the tables are gone through once."""
         # Mapping's own items() goes through Python for every decision; the plain dict inside is several times faster.
         choices: Mapping[str, int] = arch._choices if type(arch) is Arch else arch
-        position = METRICS.index(metric)
         try:
-            total = sum(map(self._single[position].__getitem__, choices.items()))
+            total = sum(map(self._single.__getitem__, choices.items()))
             for paths, table in self._joint:
-                total += table[tuple([choices.get(path, DEAD) for path in paths])][position]
+                total += table[tuple([choices.get(path, DEAD) for path in paths])]
         except KeyError:
             self._trace(choices)
-            return self.value(arch, metric)
+            return self._packed(arch)
         if len(choices) < len(self._always):
             decode(self.space, choices)  # says which decision is missing
         return total
@@ -138,18 +143,17 @@ class Price:
 
     def _compile(self) -> None:
         """Entries of one decision that is always there are summed in one go; the rest is looked up table by table."""
-        single: list[dict[tuple[str, int], int]] = [{}, {}]
-        self._joint: list[tuple[tuple[str, ...], Table]] = []
+        single: dict[tuple[str, int], int] = {}
+        self._joint: list[tuple[tuple[str, ...], dict[Key, int]]] = []
         for paths, table in self.tables.items():
+            packed = {key: params + (macs << _BITS) for key, (params, macs) in table.items()}
             if len(paths) == 1 and self.alive[paths[0]] is None:
-                for position in (0, 1):
-                    single[position].update({(paths[0], key[0]): entry[position] for key, entry in table.items()})
+                single.update({(paths[0], key[0]): entry for key, entry in packed.items()})
             else:
-                self._joint.append((paths, table))
+                self._joint.append((paths, packed))
         for path, decision in self.decisions.items():
             if (path,) not in self.tables or self.alive[path] is not None:
-                for position in (0, 1):
-                    single[position].update({(path, option): 0 for option in range(len(decision))})
+                single.update({(path, option): 0 for option in range(len(decision))})
         self._single = single
         if not self._traced:
             self._joint.append(((), {}))  # nothing is known yet: the first question is a trace
