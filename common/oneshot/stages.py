@@ -12,7 +12,7 @@ from common.arch import from_labels, labels
 from common.errors import UserError
 from common.objective import Constraint, fronts
 from common.oneshot.settings import RetrainSettings, SearchSettings
-from common.oneshot.training import build_supernet, path_policy, train_phase
+from common.oneshot.training import build_supernet, path_policy
 from common.oneshot.workers import Job, TaskFactory, make_inherited, retrain
 from common.run.checkpoint import load_weights, save_weights
 from common.search.base import Unseen
@@ -21,6 +21,7 @@ from common.search.random import RandomSearch
 from common.search.topk_evolution import TopKEvolution
 from common.space import Arch
 from common.streams import derive, stream
+from common.train.phase import train_phase
 
 if TYPE_CHECKING:
     from common.evaluate.base import Evaluator

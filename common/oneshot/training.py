@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from common.oneshot.settings import PhaseSettings
 from common.streams import derive
 from common.supernet import Supernet, cost_bins, fair, opened, sandwich, uniform
 from common.supernet.paths import Policy
-from common.train.fit import fit
-from common.train.optim import make_optimizer, make_schedule
 
 if TYPE_CHECKING:
-    from common.run.checkpoint import Checkpoint
-    from common.task import Phase, Task
+    from common.task import Task
 
 Observe = Callable[[int, Mapping[str, float]], None]
 
@@ -42,57 +35,3 @@ def path_policy(task: Task, settings: PhaseSettings, seed: int, name: str) -> Po
             return cost_bins(task.space, key, lambda arch: task.costs(arch)[settings.bins_in], settings.bins)
         case "baseline":
             return lambda step: [task.baseline]
-
-
-def train_phase(
-    network: nn.Module,
-    phase: Phase,
-    *,
-    seed: int,
-    supernet: Supernet | None = None,
-    policy: Policy | None = None,
-    checkpoint: Checkpoint | None = None,
-    observe: Observe | None = None,
-    save_every: int = 200,
-) -> dict[str, float]:
-    """Trains `network` through one phase; with a supernet and a policy, one step trains the paths the policy names.
-
-    Args:
-        network: changed in place.
-        phase: what to do.
-        seed: of batches, of the phase's own head and of what layers draw.
-        supernet: the handle on `network`, if it is one.
-        policy: step -> paths.
-        checkpoint: where the phase is saved and resumed from.
-        observe: told of every step.
-        save_every: steps between checkpoints.
-
-    Returns:
-        Running means of the loss terms at the end.
-    """
-    settings = phase.settings
-    model = phase.wrap(network, seed).to(next(network.parameters()).device)
-    optimizer = make_optimizer(model, settings.optim)
-    before_step: Callable[[int], list[Callable[[], object]]] | None = None
-    if supernet is not None and policy is not None:
-        handle, draw = supernet, policy
-        before_step = lambda step: [partial(handle.activate, arch) for arch in draw(step)]  # noqa: E731
-    guard: dict[str, Any] = {} if supernet is None else {"around_step": lambda: supernet.idle_protected(optimizer)}
-    last = fit(
-        model,
-        batch_at=lambda step: phase.batch_at(step, seed),
-        loss=phase.loss,
-        optimizer=optimizer,
-        schedule=make_schedule(settings.optim),
-        steps=settings.steps,
-        seed=seed,
-        checkpoint=checkpoint,
-        save_every=save_every,
-        before_step=before_step,
-        clip_norm=settings.optim.clip,
-        observe=observe,
-        **guard,
-    )
-    with torch.no_grad():
-        phase.finish(network)
-    return last

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from common.arch import labels
 from common.evaluate.inherited import Inherited
 from common.oneshot.settings import SearchSettings
-from common.oneshot.training import build_supernet, train_phase
+from common.oneshot.training import build_supernet
 from common.run.checkpoint import Checkpoint, load_weights, save_weights
 from common.run.files import Jsonl
 from common.space import Arch, decode
 from common.streams import derive
+from common.train.phase import train_phase
 
 if TYPE_CHECKING:
     from common.evaluate.base import Evaluator

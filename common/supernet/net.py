@@ -112,7 +112,7 @@ class Supernet:
 
 def _like(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, Tensor]:
     """The optimiser's state of a parameter, entry by entry of it: momenta, not step counts."""
-    state = optimizer.state[parameter] if parameter in optimizer.state else {}
+    state = optimizer.state.get(parameter, {})
     return {key: v for key, v in state.items() if isinstance(v, Tensor) and v.shape == parameter.shape}
 
 

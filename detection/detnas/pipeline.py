@@ -17,7 +17,7 @@ from common.cost.extremes import check_budget
 from common.errors import UserError
 from common.evaluate.pool import LocalPool
 from common.objective import Constraint
-from common.oneshot.stages import Context, RandomBaseline, Retrain, Search, TrainSupernet, winner_row
+from common.oneshot.stages import Context, RandomBaseline, Retrain, Search, TrainSupernet, check_feasible, winner_row
 from common.oneshot.workers import task_of
 from common.run.checkpoint import load_weights, save_weights
 from common.run.environment import environment
@@ -58,8 +58,10 @@ def run(settings: Settings, options: RunOptions) -> Path:
     for note in (*task.data.notes, *(f"left out: {item}" for item in task.data.skipped)):
         progress.say(f"note: {note}")
     for metric, upper in settings.budget.items():
-        price, name, _ = task.prices[metric]
-        check_budget(price, name, upper)
+        price, name = task.prices[metric]
+        check_budget(price, name, upper, metric)
+    constraints = [Constraint(metric, upper=upper) for metric, upper in settings.budget.items()]
+    check_feasible(task, constraints, settings.seed)
     config = _config(settings, task, options, device)
     open_folder = RunFolder.resume if options.resume else RunFolder.create
     workers = min(4, os.cpu_count() or 1) if options.workers is None else options.workers
@@ -72,7 +74,7 @@ def run(settings: Settings, options: RunOptions) -> Path:
             pool=pool,
             seed=settings.seed,
             device=device,
-            constraints=[Constraint(metric, upper=upper) for metric, upper in settings.budget.items()],
+            constraints=constraints,
         )
         run_stages(stages(settings, task), folder, progress, context, resume_command(out))
         report = write_report(out)
@@ -83,13 +85,14 @@ def run(settings: Settings, options: RunOptions) -> Path:
 def stages(settings: Settings, task: DetectionTask) -> list[TrainSupernet | Search | RandomBaseline | Retrain | Best]:
     """The stages of a run, in order."""
     phases = task.phases("supernet")
-    training = [TrainSupernet(name=f"supernet {phase.name}", index=i) for i, phase in enumerate(phases)]
+    every = settings.save_every
+    training = [TrainSupernet(name=f"supernet {phase.name}", index=i, save_every=every) for i, phase in enumerate(phases)]
     baseline = [RandomBaseline(settings=settings.search)] if settings.search.random_baseline else []
     return [
         *training,
         Search(settings=settings.search),
         *baseline,
-        Retrain(settings=settings.retrain, search=settings.search),
+        Retrain(settings=settings.retrain, search=settings.search, save_every=every),
         Best(pictures=settings.pictures),
     ]
 
@@ -129,7 +132,8 @@ def _device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=name)
+        if torch.empty(0, device=name).is_meta:
+            raise RuntimeError("it holds no numbers")
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"device {name!r} cannot be used ({reason}); give cpu, cuda, or auto") from None
@@ -137,6 +141,8 @@ def _device(name: str) -> str:
 
 
 def _config(settings: Settings, task: DetectionTask, options: RunOptions, device: str) -> dict[str, object]:
+    left_out = len(task.data.skipped)
+    skipped = [f"{left_out} damaged or unusable items of the data were left out; see Data."] if left_out else []
     objectives = [plain(objective) for objective in task.objectives]
     return {
         "system": "detnas",
@@ -153,13 +159,13 @@ def _config(settings: Settings, task: DetectionTask, options: RunOptions, device
         "environment": environment(),
         "workers": options.workers,
         "device": device,
-        "notes": NOTES,
+        "notes": [*NOTES, *skipped],
     }
 
 
 NOTES = [
-    "Costs: params and macs are those of the whole detector at the run's image size, macs_backbone those of the backbone "
-    "at 224x224 (convolutions and linear layers).",
+    "Costs: params and macs are those of the whole detector at the run's image size, macs_backbone and "
+    "macs_classifier those of the backbone at 224x224, alone and with the ImageNet classifier (convolutions and linear layers).",
     "Candidates are compared on the validation split with inherited weights; retrained networks on the test split, which "
     "nothing else has touched.",
 ]

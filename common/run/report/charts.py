@@ -82,7 +82,7 @@ def progress(*, search: Sequence[float | None], random: Sequence[float | None], 
 
 
 def loss(*, stage: str, metric: str, raw: Sequence[Point], smooth: Sequence[Point]) -> Markup:
-    """One stage's loss by step: every logged value faint, a running mean (if there is one) on top; a log axis where it falls far."""
+    """One stage's loss by step: every logged value faint, a running mean on top if there is one; log axis where it falls far."""
     figure, axes = _canvas(2.7)
     axes.plot(*_columns(raw), color=_STAND_IN["search"], linewidth=0.9, alpha=0.3)
     axes.plot(*_columns(smooth or raw), color=_STAND_IN["search"], linewidth=2.0)

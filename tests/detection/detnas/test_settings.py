@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from common.errors import UserError
-from common.oneshot.training import build_supernet, path_policy, train_phase
+from common.oneshot.training import build_supernet, path_policy
 from common.space import decode
+from common.train.phase import train_phase
 from detection.detnas.settings import RECIPES, DataSettings, paper, with_head
 from detection.heads import FasterRCNN, RetinaNet
 from detection.task import DetectionTask

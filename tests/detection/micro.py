@@ -1,0 +1,68 @@
+"""The smallest DetNAS run that goes through every stage, and how to run it: here, in a child, and in a child that is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from common.script import main
+from detection.train import describe, detnas
+from tests.common.run.killing import forked, status
+
+_SETTINGS = """
+data.train=48 data.val=24 data.test=24 pictures=2 save_every=1
+warm_up.steps=2 warm_up.batch=8 pretrain.steps=2 pretrain.batch=8 detect.steps=4 detect.batch=8
+retrain_pretrain.steps=2 retrain_pretrain.batch=8 retrain_detect.steps=4 retrain_detect.batch=8
+search.generations=2 search.population=3 search.mutants=1 search.crossovers=1 search.parents=2 search.images=16
+search.calibration_batches=1 search.calibration_batch=8 retrain.random_archs=1 retrain.seeds=1
+"""
+SETTINGS = _SETTINGS.split()
+"""Of a run that takes seconds."""
+
+RESULTS = ("trials", "random", "metrics", "inherited", "retrained")
+"""Files of rows."""
+
+
+def words(out: Path, *more: str, settings: Sequence[str] = SETTINGS, workers: int = 0) -> list[str]:
+    """The command line of a micro run, from the system's name on; `more` may not end in a list of values."""
+    return ["detnas", "--workers", str(workers), "--quiet", "--out", str(out), *more, "--set", *settings]
+
+
+def call(argv: Sequence[str]) -> None:
+    """The train script in this process."""
+    main("python -m detection.train", {"detnas": detnas, "describe": describe}, argv)
+
+
+def rows(path: Path, name: str) -> list[dict[str, Any]]:
+    """The rows of a JSON-lines file of a run, wall-clock seconds apart."""
+    lines = (path / f"{name}.jsonl").read_text().splitlines()
+    return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+
+
+def results(path: Path) -> dict[str, Any]:
+    """Everything a run computed."""
+    found: dict[str, Any] = {name: rows(path, name) for name in ("stages", *RESULTS)}
+    for file in (*path.glob("weights/*"), *path.glob("retrained/*.safetensors"), *path.glob("samples/*"), *path.glob("best/*")):
+        found[f"{file.parent.name}/{file.name}"] = file.read_bytes()
+    return found
+
+
+def lines(path: Path, name: str, n: int) -> Callable[[], bool]:
+    """Whether the run has written `n` lines of a file."""
+    file = path / f"{name}.jsonl"
+    return lambda: file.exists() and file.read_bytes().count(b"\n") >= n
+
+
+def kill_when(argv: Sequence[str], event: Callable[[], bool], timeout: float = 120) -> int:
+    """Runs the script in a child and kills it with SIGKILL as soon as `event()`; its status."""
+    child = forked(lambda: call(argv))
+    end = time.monotonic() + timeout
+    while not event() and time.monotonic() < end and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    return status(child)
