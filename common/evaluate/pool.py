@@ -71,6 +71,14 @@ class LocalPool:
                 raise result
             yield result
 
+    def warm(self, job: Callable[[T], object], item: T) -> None:
+        """Starts the workers and has each run `job(item)` in the background: imports and data are then ready when needed.
+
+        What goes wrong there goes wrong again, and is told, when it matters.
+        """
+        for _ in range(self.workers):
+            self._submit(job, item)
+
     def evaluator(self, make: MakeEvaluator) -> Evaluator:
         """An evaluator that spreads a batch over the workers, each of which calls `make` once.
 

@@ -40,6 +40,11 @@ def task_of(factory: TaskFactory) -> Task:
     return _tasks[key]
 
 
+def prepare(factory: TaskFactory) -> None:
+    """Makes a factory's task ready in this process, before it is needed."""
+    task_of(factory)
+
+
 def make_inherited(factory: TaskFactory, weights: Path, settings: SearchSettings, device: str) -> Evaluator:
     """An evaluator over the supernet whose weights are in the file `weights`."""
     task = task_of(factory)

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from common.errors import UserError
 from common.evaluate.pool import LocalPool
 from common.objective import Constraint
 from common.oneshot.stages import Context, RandomBaseline, Retrain, Search, TrainSupernet, check_feasible, winner_row
-from common.oneshot.workers import task_of
+from common.oneshot.workers import prepare, task_of
 from common.run.checkpoint import load_weights, save_weights
 from common.run.environment import environment
 from common.run.files import write_json
@@ -66,6 +67,8 @@ def run(settings: Settings, options: RunOptions) -> Path:
     open_folder = RunFolder.resume if options.resume else RunFolder.create
     workers = min(4, os.cpu_count() or 1) if options.workers is None else options.workers
     with open_folder(out, config, task.space) as folder, LocalPool(workers) as pool:
+        if not folder.done("retrain"):
+            pool.warm(prepare, factory)  # workers import and read while this process trains the supernet
         context = Context(
             task=task,
             factory=factory,
@@ -156,7 +159,7 @@ def _config(settings: Settings, task: DetectionTask, options: RunOptions, device
         "objectives": objectives,
         "constraints": [{"metric": metric, "upper": upper} for metric, upper in settings.budget.items()],
         "data": task.data.describe(),
-        "environment": environment(),
+        "environment": {**environment(), "date": date.today().isoformat()},
         "workers": options.workers,
         "device": device,
         "notes": [*NOTES, *skipped],

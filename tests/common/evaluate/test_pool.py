@@ -55,6 +55,13 @@ def test_a_candidate_that_kills_its_worker_fails_alone_and_is_named():
         assert got == [0]
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_warming_up_changes_nothing_even_if_it_fails(workers):
+    with LocalPool(workers) as pool:
+        pool.warm(jobs.stumble, 2)
+        assert list(pool.map(jobs.square, range(4))) == [0, 1, 4, 9]
+
+
 def test_negative_workers_are_refused():
     with pytest.raises(UserError, match="-1 workers"):
         LocalPool(-1)
