@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.errors import UserError
 from common.supernet.choice import Deciding, Open, largest
 
 Region = tuple[slice, ...]
@@ -34,14 +33,6 @@ class Elastic(Deciding):
         """The slices of parameter `name` (`weight` or `bias`) that `region` stands for."""
         raise AssertionError("abstract")
 
-    def refuse_relaxation(self) -> None:
-        """An elastic layer runs one option at a time."""
-        if any(slot.weights is not None for decision in self.decisions for slot in decision.slots):
-            path = self.decisions[0].paths[0]
-            raise UserError(
-                f"decision {path!r} sets a width or a kernel and cannot be relaxed to a weighted sum; activate options"
-            )
-
 
 def _crop(kernel: int, largest_kernel: int) -> slice:
     start = (largest_kernel - kernel) // 2
@@ -60,9 +51,6 @@ class ElasticConv2d(Elastic, nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """`(n, active in, h, w)` -> `(n, active out, h', w')`."""
-        for decision in self.decisions:
-            if decision.slots[0].weights is not None:
-                self.refuse_relaxation()
         c = input.shape[1]
         n = c if self.depthwise else self.out.value() if isinstance(self.out, Open) else self.out
         k = self.kernel.value() if isinstance(self.kernel, Open) else self.kernel
@@ -102,7 +90,6 @@ class ElasticLinear(Elastic, nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """`(..., active in)` -> `(..., active out)`."""
-        self.refuse_relaxation()
         n, c = self.out.value() if isinstance(self.out, Open) else self.out, input.shape[-1]
         self.note((n, c))
         return F.linear(input, self.weight[:n, :c], None if self.bias is None else self.bias[:n])

@@ -28,10 +28,15 @@ class Supernet:
         self.module = module
         self.space = space
         self.slots: dict[str, Slot] = {}
+        self._sizes: dict[str, int] = {}
+        self._one_at_a_time: set[str] = set()  # decisions that some module cannot run as a weighted sum
         for part in module.modules():
             if isinstance(part, Deciding):
                 for decision in part.decisions:
                     self.slots.update(zip(decision.paths, decision.slots, strict=True))
+                    self._sizes.update(zip(decision.paths, decision.sizes, strict=True))
+                    if not isinstance(part, Choice) or len(decision.slots) > 1:
+                        self._one_at_a_time.update(decision.paths)
         self._elastic = list(elastic_layers(module))
 
     def activate(self, arch: Mapping[str, int]) -> None:
@@ -44,10 +49,28 @@ class Supernet:
                 slot.weights = None
 
     def relax(self, weights: Mapping[str, Sequence[Tensor]]) -> None:
-        """Puts a weight on every option of the decisions named; their choices then run as weighted sums."""
+        """Puts a weight on every option of the decisions named; their choices then run as weighted sums until `activate`.
+
+        The continuous relaxation of DARTS (Liu et al. 2019, https://arxiv.org/abs/1806.09055, equation 2).
+
+        Args:
+            weights: decision path -> one scalar tensor per option, in the options' order; gradients flow into them.
+
+        Raises:
+            UserError: an unknown decision, a wrong number of weights, or a decision that sets a width, a kernel or a depth, or
+                that a module reads together with others: such ones run one option at a time. Nothing is relaxed then.
+        """
         for path, values in weights.items():
             if path not in self.slots:
                 raise UserError(f"no module of this supernet reads decision {path!r}; it has {', '.join(self.slots)}")
+            if path in self._one_at_a_time:
+                raise UserError(
+                    f"decision {path!r} sets a width, a kernel or a depth, or is read together with others, and cannot be "
+                    "relaxed to a weighted sum; activate its options instead"
+                )
+            if len(values) != self._sizes[path]:
+                raise UserError(f"decision {path!r} has {self._sizes[path]} options, not {len(values)}: give a weight for each")
+        for path, values in weights.items():
             self.slots[path].weights = values
 
     def active_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:

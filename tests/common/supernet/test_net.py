@@ -8,7 +8,7 @@ from torch import nn
 
 from common.errors import UserError
 from common.space import Arch, OneOf, decode, sample
-from common.supernet import Supernet, batch_norm, choose, conv2d, linear, opened
+from common.supernet import Supernet, batch_norm, choose, conv2d, fmap, linear, opened
 from common.supernet.choice import Choice
 from tests.common.supernet.networks import LITTLE, SPACE, build
 
@@ -188,14 +188,27 @@ def test_relaxed_choice_is_the_weighted_sum_and_its_gradient():
     assert torch.equal(choice(x), parts[1])
 
 
-def test_relaxing_a_width_or_an_unknown_decision_is_refused():
-    space = (OneOf(2, 4),)
-    net = Supernet(conv2d(3, opened(space)[0], 1), space)
-    net.relax({"0": torch.ones(2).unbind()})
-    with pytest.raises(UserError, match="'0' sets a width"):
-        net.module(torch.randn(1, 3, 4, 4))
+def test_decisions_that_are_no_weighted_sum_are_not_relaxed():
+    net = supernet()
+    weights = {
+        path: torch.ones(n).unbind() for path, n in (("width", 3), ("elastic_kernel", 2), ("deep.count", 3), ("kernels.0", 3))
+    }
+    for path in ("width", "elastic_kernel", "deep.count"):
+        with pytest.raises(UserError, match=f"'{path}' sets a width, a kernel or a depth"):
+            net.relax({"kernels.0": weights["kernels.0"], path: weights[path]})
     with pytest.raises(UserError, match="'nope'"):
-        net.relax({"nope": torch.ones(2).unbind()})
+        net.relax({"nope": weights["width"]})
+    with pytest.raises(UserError, match=r"'kernels\.0' has 3 options, not 2"):
+        net.relax({"kernels.0": weights["kernels.0"][:2]})
+    assert all(slot.weights is None for slot in net.slots.values())
+
+
+def test_a_decision_read_together_with_another_is_not_relaxed():
+    space = (OneOf(1, 3), OneOf(0, 1))
+    both = fmap(lambda k, d: (k, d), *opened(space))
+    net = Supernet(choose(both, lambda _: nn.Identity()), space)
+    with pytest.raises(UserError, match=r"'1' .* read together with others"):
+        net.relax({"1": torch.ones(2).unbind()})
 
 
 @pytest.mark.parametrize("make", [lambda w: conv2d(3, w, 3), lambda w: linear(3, w), batch_norm])
