@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
 from random import Random
 from typing import Any
 
 from common.errors import UserError
-from common.space import Arch, Decision, OneOf, sample
-from common.space.walk import record
+from common.space import Arch, Decision, Invalid, OneOf, decisions, record, sample
+from common.space.walk import Oracle
 from common.streams import stream
 
 Policy = Callable[[int], list[Arch]]
@@ -23,24 +24,26 @@ def uniform(space: Any, seed: int) -> Policy:
 def fair(space: Any, seed: int) -> Policy:
     """As many paths as the widest decision has options; over them every option of every decision is active equally often.
 
-    Strict fairness of FairNAS (Chu et al., 2019, section 3.2): one permutation of the options per decision and step. Decisions
-    with fewer options go round their permutation again, so their counts differ by at most one.
+    Strict fairness of FairNAS (Chu et al. 2021, https://arxiv.org/abs/1907.01845, section 3.2): one permutation of the options
+    per decision and step. A decision with fewer options, or one that is not on every path, goes round its permutation as often
+    as it is met, so the counts of its options in a step differ by at most one.
+
+    Raises:
+        UserError: from the policy, where a path drawn so breaks a `Where` rule of the space.
     """
+    turns = max((len(decision) for decision in decisions(space).values()), default=1)
 
     def policy(step: int) -> list[Arch]:
-        orders: dict[str, list[int]] = {}
+        orders: dict[str, Iterator[int]] = {}
 
-        def path(turn: int) -> Arch:
-            def oracle(name: str, decision: Decision) -> int:
-                if name not in orders:
-                    orders[name] = list(range(len(decision)))
-                    stream(seed, "paths", step, name).shuffle(orders[name])
-                return orders[name][turn % len(decision)]
+        def oracle(name: str, decision: Decision) -> int:
+            if name not in orders:
+                order = list(range(len(decision)))
+                stream(seed, "paths", step, name).shuffle(order)
+                orders[name] = cycle(order)
+            return next(orders[name])
 
-            return record(space, oracle)
-
-        first = path(0)
-        return [first, *(path(turn) for turn in range(1, max(len(order) for order in orders.values())))]
+        return [_ruled(space, oracle, "fair") for _ in range(turns)]
 
     return policy
 
@@ -73,7 +76,13 @@ def cost_bins(space: Any, seed: int, cost: Callable[[Arch], float], edges: Seque
 
 
 def sandwich(space: Any, seed: int, randoms: int = 2) -> Policy:
-    """The largest path, the smallest, and `randoms` uniform ones (Yu and Huang 2019; BigNAS, section 3)."""
+    """The largest path, the smallest, and `randoms` uniform ones.
+
+    The sandwich rule of Yu and Huang 2019 (https://arxiv.org/abs/1903.05134), used by BigNAS (https://arxiv.org/abs/2003.11142).
+
+    Raises:
+        UserError: from the policy, where one of the two ends breaks a `Where` rule of the space.
+    """
 
     def policy(step: int) -> list[Arch]:
         rng: Random = stream(seed, "paths", step)
@@ -87,7 +96,11 @@ def sandwich(space: Any, seed: int, randoms: int = 2) -> Policy:
 
 
 def extreme(space: Any, *, largest: bool) -> Arch:
-    """The architecture of the largest (smallest) options: by value where options are numbers, else the last (first)."""
+    """The architecture of the largest (smallest) options: by value where options are numbers, else the last (first).
+
+    Raises:
+        UserError: it breaks a `Where` rule of the space.
+    """
 
     def oracle(_: str, decision: Decision) -> int:
         order = list(range(len(decision)))
@@ -95,4 +108,11 @@ def extreme(space: Any, *, largest: bool) -> Arch:
             order.sort(key=lambda i: decision.options[i])
         return order[-1 if largest else 0]
 
-    return record(space, oracle)
+    return _ruled(space, oracle, "largest" if largest else "smallest")
+
+
+def _ruled(space: Any, oracle: Oracle, kind: str) -> Arch:
+    try:
+        return record(space, oracle)
+    except Invalid as broken:
+        raise UserError(f"the {kind} path breaks the rule {str(broken)!r} of its space; train uniform paths") from None

@@ -1,10 +1,11 @@
 from collections import Counter
+from dataclasses import dataclass
 from random import Random
 
 import pytest
 
 from common.errors import UserError
-from common.space import OneOf, decode, sample
+from common.space import Arch, OneOf, Where, decode, sample
 from common.supernet import cost_bins, extreme, fair, sandwich, uniform
 from tests.common.supernet.networks import SPACE
 
@@ -41,6 +42,35 @@ def test_fair_counts_differ_by_at_most_one_where_options_are_fewer():
     paths = fair(space, 0)(0)
     assert len(paths) == 3
     assert sorted(Counter(path["1"] for path in paths).values()) == [1, 2]
+
+
+@dataclass(frozen=True)
+class Cell:
+    kernel: OneOf
+
+
+NESTED = (OneOf(Cell(OneOf(3, 5)), "skip"), OneOf(0, 1, 2, 3))
+"""The kernel's decision is on every second path only."""
+
+
+def test_fair_paths_of_a_conditional_space_are_as_many_each_step_and_fair_to_decisions_not_on_every_path():
+    for step in range(20):
+        paths = fair(NESTED, 1)(step)
+        assert len(paths) == 4
+        kernels = [option for path in paths for name, option in path.items() if name.endswith("kernel")]
+        assert sorted(kernels) == [0, 1]
+
+
+def test_fair_paths_are_one_where_nothing_is_open():
+    assert fair((1, 2), 0)(0) == [Arch({})]
+
+
+@pytest.mark.parametrize("policy", [fair, sandwich])
+def test_paths_that_break_a_rule_are_an_error_message(policy):
+    space = Where((OneOf(1, 2), OneOf(1, 2)), lambda value: sum(value) == 3, "the sum is three")
+    with pytest.raises(UserError, match="path breaks the rule 'the sum is three' of its space; train uniform"):
+        for step in range(9):
+            policy(space, 0)(step)
 
 
 def test_cost_bins_fill_every_bin_alike():
