@@ -66,7 +66,8 @@ def run(settings: Settings, options: RunOptions) -> Path:
     config = _config(settings, task, options, device)
     open_folder = RunFolder.resume if options.resume else RunFolder.create
     workers = min(4, os.cpu_count() or 1) if options.workers is None else options.workers
-    with open_folder(out, config, task.space) as folder, LocalPool(workers) as pool:
+    pool = LocalPool(workers)
+    with open_folder(out, config, task.space) as folder, pool:
         if not folder.done("retrain"):
             pool.warm(prepare, factory)  # workers import and read while this process trains the supernet
         context = Context(

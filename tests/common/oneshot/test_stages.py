@@ -34,6 +34,7 @@ from common.oneshot.training import build_supernet, path_policy
 from common.oneshot.workers import Job
 from common.run.folder import RunFolder
 from common.run.progress import Progress
+from common.run.report import write_report
 from common.run.stages import run_stages
 from common.search.base import Trial
 from common.space import Arch, enumerate_all
@@ -203,6 +204,7 @@ def test_a_budget_that_few_architectures_keep(tmp_path):
     assert len(found["trials"]) == len(found["random"]) == 1
     assert [row["name"] for row in found["retrained"]] == ["searched", "baseline"] * 2
     assert found["stages"][-1]["result"]["random"] == "0 of 2, no more keep the budget"
+    assert "0 of 2, no more keep the budget" in write_report(tmp_path / "run").read_text()
 
 
 def test_a_budget_that_none_keeps_is_refused_before_anything_is_trained():

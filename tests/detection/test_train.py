@@ -1,0 +1,269 @@
+"""DetNAS from the command line to the report: what a run leaves, what decides it, and that kills leave no trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from common.export import Parity
+from common.streams import stream
+from tests.common.run.killing import forked, status
+from tests.detection.micro import RESULTS, SETTINGS, call, kill_when, lines, results, rows, words
+
+pytest.importorskip("mmdet")
+from detection.detnas import pipeline
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.xdist_group("micro"), pytest.mark.timeout(600)]
+
+PNG = b"\x89PNG"
+STAGES = ["supernet warm-up", "supernet pretrain", "supernet detect", "search", "random search", "retrain", "export"]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A micro run that was never disturbed."""
+    path = tmp_path_factory.mktemp("micro") / "run"
+    call(words(path))
+    return path
+
+
+def same(one: Path, other: Path) -> None:
+    """Both runs computed the same, as far as the export."""
+    a, b = results(one), results(other)
+    for exported in ("best/model.onnx", "best/use.py"):
+        del b[exported]
+        a.pop(exported, None)
+    b["stages"][-1]["result"] = a["stages"][-1]["result"] = {}
+    assert a.keys() == b.keys()
+    for name in a:
+        assert a[name] == b[name], name
+
+
+def test_every_stage_ran_and_left_its_files(finished):
+    assert [row["stage"] for row in rows(finished, "stages")] == STAGES
+    assert [row["id"] for row in rows(finished, "trials")] == list(range(6))
+    assert [row["id"] for row in rows(finished, "random")] == list(range(6))
+    for row in rows(finished, "trials"):
+        assert row["status"] == "ok" and {"AP", "AP50"} <= row["scores"].keys()
+        assert row["cost"]["macs_backbone"] <= 12.5e6
+    assert [row["name"] for row in rows(finished, "retrained")] == ["searched", "random 1", "baseline"]
+    for row in rows(finished, "retrained"):
+        assert row["val"].keys() == row["test"].keys() == row["inherited"].keys()
+    steps = {row["stage"] for row in rows(finished, "metrics")}
+    assert steps == {*STAGES[:3], "retrain searched #0", "retrain random 1 #0", "retrain baseline #0"}
+    config = json.loads((finished / "config.json").read_text())
+    assert config["settings"]["data"]["train"] == 48 and config["data"]["images"] == {"train": 48, "val": 24, "test": 24}
+    assert len(json.loads((finished / "space.json").read_text())["decisions"]) == 8
+    samples = json.loads((finished / "samples" / "samples.json").read_text())
+    assert len(samples) == 2 and all((finished / "samples" / row["file"]).read_bytes().startswith(PNG) for row in samples)
+    assert (
+        load_file(finished / "best" / "model.safetensors").keys()
+        == load_file(finished / "retrained" / "searched-0.safetensors").keys()
+    )
+    best = json.loads((finished / "best" / "metrics.json").read_text())
+    assert best["test"] == rows(finished, "retrained")[0]["test"]
+    report = (finished / "report.html").read_text()
+    assert report.startswith("<!doctype html") or report.startswith("<!DOCTYPE html")
+    assert "DetNAS" in report and 'src="http' not in report
+
+
+def test_the_exported_network_runs_on_an_image_file(finished, tmp_path):
+    picture = tmp_path / "x.png"
+    Image.new("RGB", (90, 60), "white").save(picture)
+    done = subprocess.run(
+        [sys.executable, finished / "best" / "use.py", picture], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_resuming_a_finished_run_changes_nothing(finished, capsys):
+    before, times = results(finished), {p: p.stat().st_mtime_ns for p in finished.rglob("*.jsonl")}
+    report = (finished / "report.html").read_bytes()
+    call(words(finished, "--resume"))
+    assert results(finished) == before
+    assert times == {p: p.stat().st_mtime_ns for p in finished.rglob("*.jsonl")}
+    assert (finished / "report.html").read_bytes() == report
+    assert capsys.readouterr().out == f"{finished}/report.html\n"
+
+
+def test_a_used_folder_is_not_touched(finished, capsys):
+    before = results(finished)
+    with pytest.raises(SystemExit) as stop:
+        call(words(finished))
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"error: {finished} holds a run; give --resume to continue it or another --out\n"
+    assert results(finished) == before
+
+
+def test_another_seed_is_named(finished, capsys):
+    with pytest.raises(SystemExit) as stop:
+        call(words(finished, "--resume", "--seed", "5"))
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {finished} was started with other settings: seed was 0, is now 5; ")
+    assert error.count("\n") == 1
+
+
+def test_another_space_is_named(finished, capsys):
+    with pytest.raises(SystemExit) as stop:
+        call(words(finished, "--resume", settings=(*SETTINGS, "data.classes=4")))
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert str(finished) in error and error.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_three_kills_leave_no_trace(finished, tmp_path, monkeypatch):
+    """Early, in the middle of a training; in the search; late, in the retraining. The moments after the event are random."""
+    path = tmp_path / "run"
+    rng = stream(0, "kills")
+    events = [
+        lambda: (path / "checkpoints" / "supernet detect" / "state.json").exists(),
+        lines(path, "trials", 2),
+        lambda: (path / "checkpoints" / "retrain-random-1-0-detect" / "state.json").exists(),
+    ]
+    for event in events:
+        pause = rng.uniform(0, 0.2)
+
+        def later(event=event, pause=pause) -> bool:
+            return event() and (time.sleep(pause) is None)
+
+        assert kill_when(words(path, *(["--resume"] if path.exists() else [])), later) == -signal.SIGKILL
+        assert not (path / "report.html").exists()
+    monkeypatch.setattr(pipeline, "export", no_export)
+    call(words(path, "--resume"))
+    same(path, finished)
+    assert 0 < json.loads((path / "retrained.jsonl").read_text().splitlines()[1])["seconds"] < 100
+
+
+@pytest.mark.slow
+def test_the_seed_decides_and_nothing_else(finished, tmp_path):
+    """Two workers instead of none, and checkpoints at other steps: the same. Another seed: another run."""
+    spread, other = tmp_path / "spread", tmp_path / "other"
+    argv = words(spread, workers=2, settings=[*SETTINGS, "save_every=3"])
+    assert kill_when(argv, lines(spread, "retrained", 3)) == -signal.SIGKILL  # the export is that of every other test
+    undisturbed = results(finished)
+    found = results(spread)
+    for name in (*RESULTS, "retrained/searched-0.safetensors", "retrained/baseline-0.safetensors"):
+        assert found[name] == undisturbed[name], name
+
+    assert kill_when(words(other, "--seed", "1"), lines(other, "trials", 3)) == -signal.SIGKILL
+    trials = rows(other, "trials")[:3]
+    assert all(one["arch"] != two["arch"] for one, two in zip(trials, undisturbed["trials"]))
+    assert (other / "weights" / "warm-up.safetensors").read_bytes() != undisturbed["weights/warm-up.safetensors"]
+
+
+def start(command: list[str]) -> subprocess.Popen:
+    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def session(leader: int) -> list[int]:
+    """Living processes of a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] != "Z" and int(fields[3]) == leader:
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_signals_end_a_run_with_the_command_that_goes_on(finished, tmp_path):
+    """Ctrl-C in the search, with a worker; the command it prints goes on to the same results, until SIGTERM ends it."""
+    path = tmp_path / "my run"
+    command = [sys.executable, "-m", "detection.train", *words(path, workers=1)]
+    expected = [shlex.quote(str(path)), "--resume"]
+    for number, event in ((signal.SIGINT, lines(path, "trials", 2)), (signal.SIGTERM, lines(path, "retrained", 3))):
+        process = start(command)
+        end = time.monotonic() + 200
+        while not event() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        assert process.poll() is None and len(session(process.pid)) > 1
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does
+        else:
+            process.send_signal(number)
+        out, error = process.communicate(timeout=60)
+        assert process.returncode == 130 and out == ""
+        end = time.monotonic() + 5  # multiprocessing's own helper ends when it sees that the others are gone
+        while session(process.pid) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert session(process.pid) == []
+        told = re.fullmatch(r"\nStopped in stage '([a-z ]+)'; everything finished so far is kept. To continue:\n  (.+)\n", error)
+        assert told, error
+        command = shlex.split(told[2])
+        assert all(word in told[2] for word in expected)
+    assert {name: rows(path, name) for name in RESULTS} == {name: rows(finished, name) for name in RESULTS}
+
+
+def test_a_bug_in_a_stage_loses_nothing(finished, tmp_path, monkeypatch):
+    path = before_export(finished, tmp_path)
+    kept = results(path)
+    monkeypatch.setattr(pipeline, "export", crash)
+    with pytest.raises(RuntimeError, match="a bug"):
+        call(words(path, "--resume"))
+    assert kept.items() <= results(path).items() and rows(path, "stages") == rows(finished, "stages")[:-1]
+    monkeypatch.setattr(pipeline, "export", no_export)
+    call(words(path, "--resume"))
+    same(path, finished)
+
+
+def before_export(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run that has its last stage to do."""
+    path = shutil.copytree(finished, tmp_path / "copy")
+    shutil.rmtree(path / "best")
+    shutil.rmtree(path / "samples")
+    lines = (path / "stages.jsonl").read_bytes().splitlines(keepends=True)
+    (path / "stages.jsonl").write_bytes(b"".join(lines[:-1]))
+    return path
+
+
+def no_export(*_: object) -> Parity:
+    """Instead of the export, which takes as long as all other stages and has tests of its own."""
+    return Parity(max_abs_diff=0.0, scale=1.0, dynamic_batch=True)
+
+
+def crash(*_: object) -> None:
+    raise RuntimeError("a bug")
+
+
+def test_a_full_disk_is_told_and_survived(finished, tmp_path, capfd):
+    """Checkpoints do not fit, then the export does not; each time everything written before is kept."""
+    path = tmp_path / "run"
+    assert status(forked(lambda: (limit(100_000), call(words(path))))) == 2
+    error = capfd.readouterr().err
+    assert re.fullmatch(
+        rf"error: cannot write {path}/\S.*: the file size limit is reached; .* kept; free some .*--resume\n", error
+    )
+    assert not (path / "stages.jsonl").exists() and not list(path.glob("checkpoints/*"))
+    assert kill_when(words(path, "--resume"), lines(path, "trials", 2)) == -signal.SIGKILL
+    assert rows(path, "trials")[:2] == rows(finished, "trials")[:2]
+
+    late = before_export(finished, tmp_path)
+    before = results(late)
+    assert status(forked(lambda: (limit(400_000), call(words(late, "--resume"))))) == 2
+    error = capfd.readouterr().err
+    assert error.startswith("error: cannot write ") and error.count("\n") == 1 and "the file size limit is reached" in error
+    assert before.items() <= results(late).items()
+
+
+def limit(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
