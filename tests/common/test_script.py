@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from common.errors import UserError
-from common.script import from_plain, plain
+from common.script import BAD_INPUT, from_plain, main, next_folder, override, parse_budget, plain
 from detection.detnas.settings import RECIPES, Settings
 from detection.heads import FasterRCNN, RetinaNet
 
@@ -105,3 +105,82 @@ def test_values_are_checked_like_those_of_a_new_run():
     data = plain(RECIPES["smoke"]())
     with pytest.raises(UserError, match="space 'huge' does not exist"):
         from_plain(Settings, {**data, "space": "huge"})
+
+
+def test_override_reads_values_as_the_fields_take_them():
+    scene = Scene(shape=Box(width=1.0))
+    words = ["shape.width=3", "name=7", "mode=slow", 'pair=[2,"x"]', "many=[1,2]", 'limits={"macs":5}', "on=true", "extra=[1]"]
+    changed = override(scene, words)
+    expected = {"name": "7", "mode": "slow", "pair": (2, "x"), "many": (1, 2), "limits": {"macs": 5}, "on": True, "extra": [1]}
+    assert changed == replace(scene, shape=Box(width=3), **expected)
+    assert override(changed, ["name=null", 'shape={"radius":2}']) == replace(changed, name=None, shape=Circle(radius=2))
+    assert override(scene, ["name=a=b"]).name == "a=b"
+    assert scene == Scene(shape=Box(width=1.0))
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("colour=red", r"^--set 'colour=red': Scene has no field 'colour'; it has .*shape"),
+        ("shape.radius=1", r"^--set 'shape\.radius=1': Box has no field 'radius'; it has height, width$"),
+        ("limits.macs=1", r"^--set 'limits\.macs=1': dict has no field 'macs'; it has no fields; give it as a whole, as JSON$"),
+        ("on=yes", r"^--set 'on=yes': on is bool \(false so far\)$"),
+        ("mode=medium", r"mode is .*fast.*slow"),
+        ("shape.width=wide", r"^--set 'shape\.width=wide': width is float \(1\.0 so far\)$"),
+        ("many=3", r"many is tuple"),
+        ("name", r"write name=value"),
+        ("=3", r"Scene has no field ''"),
+        ("extra=" + "[" * 100_000, None),
+    ],
+)
+def test_override_names_what_does_not_fit(word, reason):
+    scene = Scene(shape=Box(width=1.0))
+    if reason is None:
+        assert override(scene, [word]).extra == word.partition("=")[2]
+        return
+    with pytest.raises(UserError, match=reason) as refused:
+        override(scene, [word])
+    assert "\n" not in str(refused.value)
+
+
+def test_budgets():
+    assert parse_budget(["macs=300e6", "params=4000000"]) == {"macs": 3e8, "params": 4e6}
+    for word in ("macs", "macs=", "macs=0", "macs=inf", "macs=nan", "macs=-1", "macs:3"):
+        with pytest.raises(UserError, match=f"^budget '{word}': "):
+            parse_budget([word])
+
+
+def test_the_next_folder_is_a_free_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert str(next_folder("x")) == "runs/x"
+    (tmp_path / "runs" / "x-2").mkdir(parents=True)
+    assert str(next_folder("x")) == "runs/x"
+    (tmp_path / "runs" / "x").write_text("a file")
+    assert str(next_folder("x")) == "runs/x-3"
+
+
+def refuse() -> None:
+    """Refuses."""
+    raise UserError("x.json is empty; write it again")
+
+
+def interrupt() -> None:
+    """Is interrupted."""
+    raise KeyboardInterrupt
+
+
+def crash() -> None:
+    """Has a bug."""
+    raise ZeroDivisionError
+
+
+def test_how_commands_end(capsys):
+    commands = {"refuse": refuse, "interrupt": interrupt, "crash": crash}
+    with pytest.raises(SystemExit) as stop:
+        main("x", commands, ["refuse"])
+    assert stop.value.code == BAD_INPUT == 2 and capsys.readouterr().err == "error: x.json is empty; write it again\n"
+    with pytest.raises(SystemExit) as stop:
+        main("x", commands, ["interrupt"])
+    assert stop.value.code == 130 and capsys.readouterr().err == "\nStopped after 0 s.\n"
+    with pytest.raises(ZeroDivisionError):
+        main("x", commands, ["crash"])
