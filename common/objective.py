@@ -79,8 +79,8 @@ class Constraint:
             raise UserError(f"constraint {self}: the lower bound is above the upper one: swap them")
 
     def __str__(self) -> str:
-        low = "" if self.lower is None else f"{self.lower:,} <= "
-        high = "" if self.upper is None else f" <= {self.upper:,}"
+        low = "" if self.lower is None else f"{_spelled(self.lower)} <= "
+        high = "" if self.upper is None else f" <= {_spelled(self.upper)}"
         return f"{low}{self.metric}{high}"
 
     def holds(self, values: Mapping[str, Number]) -> bool:
@@ -95,6 +95,10 @@ class Constraint:
         if value != value:
             raise UserError(f"constraint {self}: {self.metric!r} is nan: it must be a number")
         return (self.upper is None or value <= self.upper) and (self.lower is None or value >= self.lower)
+
+
+def _spelled(value: Number) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,}"  # a limit typed as 300e6 reads 300,000,000
 
 
 def losses(points: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np.float64]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.arch import from_labels, labels
 from common.errors import UserError
-from common.objective import Constraint, fronts
+from common.objective import Constraint, Number, Objective, dominates
 from common.oneshot.settings import RetrainSettings, SearchSettings
 from common.oneshot.training import build_supernet, path_policy
 from common.oneshot.workers import Job, TaskFactory, make_inherited, retrain
@@ -220,9 +220,10 @@ class Retrain:
 def run_search(context: Context, searcher: Searcher, settings: SearchSettings, file: str, name: str) -> list[Trial]:
     """Runs a searcher on the trained supernet, its trials in `file`; goes on where a killed run stopped."""
     task, folder = context.task, context.folder
-    metric = task.objectives[0].name
     history = folder.trials(file)
-    seen: list[Trial] = list(history)
+    standing = Standing(task.objectives)
+    for trial in history:
+        standing.add(trial)
     with context.progress.stage(name, settings.trials, len(history)) as bar:
         return search(
             searcher,
@@ -231,20 +232,43 @@ def run_search(context: Context, searcher: Searcher, settings: SearchSettings, f
             batch=max(1, 2 * context.pool.workers),
             history=history,
             log=lambda trial: folder.append_trial(trial, file),
-            observe=lambda trial: _show(trial, seen, bar, metric, task),
+            observe=lambda trial: _show(trial, standing, bar),
             cost=task.costs,
         )
 
 
-def _show(trial: Trial, seen: list[Trial], bar: Bar, metric: str, task: Task) -> None:
-    seen.append(trial)
-    good = [t for t in seen if t.status == "ok"]
-    if not good:
-        bar.advance(1, note="failed")
-        return
-    points = [[t.value(objective) for objective in task.objectives] for t in good]
-    front = sum(1 for _ in fronts(points, task.objectives)[0])
-    bar.advance(1, best=float(best_trial(good, task).scores[metric]), front=front)
+@dataclass(slots=True)
+class Standing:
+    """What the screen shows of a search, kept up trial by trial, so that a long one does not slow down.
+
+    Attributes:
+        objectives: of the task; `best` is by the first one.
+        best: the best value so far.
+        front: the non-dominated points so far.
+        failed: how many candidates failed.
+    """
+
+    objectives: Sequence[Objective]
+    best: float | None = None
+    front: list[list[Number]] = field(default_factory=list)
+    failed: int = 0
+
+    def add(self, trial: Trial) -> None:
+        """Takes one more trial into account."""
+        if trial.status != "ok":
+            self.failed += 1
+            return
+        point = [trial.value(objective) for objective in self.objectives]
+        if self.best is None or self.objectives[0].better(point[0], self.best):
+            self.best = float(point[0])
+        if not any(dominates(other, point, self.objectives) for other in self.front):
+            self.front = [other for other in self.front if not dominates(point, other, self.objectives)] + [point]
+
+
+def _show(trial: Trial, standing: Standing, bar: Bar) -> None:
+    standing.add(trial)
+    note = f"{standing.failed} failed" if standing.failed else None
+    bar.advance(1, best=standing.best, front=len(standing.front) or None, note=note)
 
 
 def best_trial(trials: Sequence[Trial], task: Task) -> Trial:
@@ -274,12 +298,15 @@ def check_feasible(task: Task, constraints: Sequence[Constraint], seed: int) -> 
 
 def keeps(task: Task, constraints: Sequence[Constraint], arch: Arch) -> bool:
     """Whether an architecture keeps every hard constraint."""
-    return not constraints or all(rule.holds(task.costs(arch)) for rule in constraints)
+    if not constraints:
+        return True
+    costs = task.costs(arch)
+    return all(rule.holds(costs) for rule in constraints)
 
 
 def rule_in_words(constraints: Sequence[Constraint]) -> str:
     """The constraints as an error message names them."""
-    return " and ".join(f"{rule.metric} <= {rule.upper:,.0f}" for rule in constraints if rule.upper is not None)
+    return " and ".join(map(str, constraints))
 
 
 def winner_row(rows: Sequence[Mapping[str, Any]], task: Task) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import json
 from functools import partial
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 from common.errors import UserError
 from common.evaluate.inherited import Inherited
 from common.evaluate.pool import LocalPool
-from common.objective import Constraint, Objective
+from common.objective import Constraint, Objective, fronts
 from common.oneshot import stages as oneshot_stages
 from common.oneshot import workers
 from common.oneshot.settings import PhaseSettings, RetrainSettings, SearchSettings
@@ -24,6 +25,7 @@ from common.oneshot.stages import (
     RandomBaseline,
     Retrain,
     Search,
+    Standing,
     TrainSupernet,
     best_trial,
     check_feasible,
@@ -240,7 +242,23 @@ def test_nothing_but_failures_says_why():
 def test_constraints_in_words():
     assert rule_in_words([]) == ""
     rules = [Constraint("macs", upper=3e8), Constraint("params", upper=4_000_000), Constraint("macs", lower=1)]
-    assert rule_in_words(rules) == "macs <= 300,000,000 and params <= 4,000,000"
+    assert rule_in_words(rules) == "macs <= 300,000,000 and params <= 4,000,000 and 1 <= macs"
+    assert rule_in_words([Constraint("ms", upper=2.5)]) == "ms <= 2.5"
+
+
+def test_what_the_screen_shows_is_right_after_every_trial():
+    objectives = (Objective("q"), Objective("macs", "min"))
+    rng, standing, good = Random(0), Standing(objectives), []
+    for id in range(200):
+        if id % 7 == 0:
+            standing.add(trial(id, "failed", "no memory"))
+            continue
+        good.append(trial(id, q=rng.randrange(20) / 20, macs=rng.randrange(20)))
+        standing.add(good[-1])
+        points = [[t.value(objective) for objective in objectives] for t in good]
+        assert standing.best == best_trial(good, Wanted("q", "max")).scores["q"]
+        assert sorted(standing.front) == sorted(points[i] for i in fronts(points, objectives)[0])
+    assert standing.failed == 29
 
 
 def test_the_winner_has_the_best_validation_score_whatever_the_test_score():
