@@ -31,8 +31,8 @@ def kept_statistics(module: nn.Module) -> Iterator[None]:
 def recalibrate(module: nn.Module, batches: Iterable[Any], forward: Callable[[nn.Module, Any], object]) -> None:
     """Re-estimates the statistics of the active path: zero them, then average those of `batches` (each weighs the same).
 
-    Only normalisations are put into training mode, so dropout stays off. SPOS and DetNAS (official code) do the same with 200
-    to 500 batches; a cumulative average needs fewer than their exponential one.
+    Only normalisations are put into training mode, so dropout stays off; every module's mode is as before at the end. SPOS and
+    DetNAS (official code) do the same with 200 to 500 batches; a cumulative average needs fewer than their exponential one.
 
     Args:
         module: the (super)network, with the path to be judged active.
@@ -40,7 +40,7 @@ def recalibrate(module: nn.Module, batches: Iterable[Any], forward: Callable[[nn
         forward: runs the module on a batch, as far as its normalisations go.
     """
     norms = batch_norms(module)
-    was_training = module.training
+    modes = [(part, part.training) for part in module.modules()]  # not one mode for all: parts may be frozen
     momenta = [norm.momentum for norm in norms]
     module.eval()
     for norm in norms:
@@ -53,4 +53,5 @@ def recalibrate(module: nn.Module, batches: Iterable[Any], forward: Callable[[nn
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-        module.train(was_training)
+        for part, training in modes:
+            part.training = training

@@ -41,6 +41,14 @@ def test_statistics_are_the_mean_over_batches():
     assert norm.training
 
 
+def test_every_module_keeps_its_mode():
+    frozen = nn.BatchNorm2d(3).eval()
+    net = nn.Sequential(nn.Dropout(0.5), frozen)
+    assert net.training
+    recalibrate(net, batches(), lambda m, x: m(x))
+    assert [part.training for part in net.modules()] == [True, True, False]
+
+
 def test_scores_do_not_depend_on_the_order_of_candidates_and_nothing_leaks():
     """Law 4."""
     archs = [Arch({"0": i, "1": j}) for i in range(2) for j in range(2)]
