@@ -35,7 +35,8 @@ class WorkerDied(RuntimeError):
 class LocalPool:
     """Worker processes that start on first use and stop with the `with` block; Ctrl-C or an error ends them at once.
 
-    Results come in the order of the jobs and do not depend on the number of workers. Every worker computes with one thread.
+    Results come in the order of the jobs and do not depend on the number of workers. Every worker computes with one thread;
+    this process with as many as torch is set to, and another number of threads can change the last bits of a float.
     A job that kills its worker is found by running the jobs it ran beside again, one by one; the others are not lost.
 
     Attributes:
@@ -72,7 +73,7 @@ class LocalPool:
             yield result
 
     def warm(self, job: Callable[[T], object], item: T) -> None:
-        """Starts the workers and has each run `job(item)` in the background: imports and data are then ready when needed.
+        """Starts the workers and runs `job(item)` as often in the background: imports and data are then ready when needed.
 
         What goes wrong there goes wrong again, and is told, when it matters.
         """
@@ -80,8 +81,9 @@ class LocalPool:
             self._submit(job, item)
 
     def evaluator(self, make: MakeEvaluator) -> Evaluator:
-        """An evaluator that spreads a batch over the workers, each of which calls `make` once.
+        """An evaluator that spreads a batch over the workers, each of which calls `make` once and keeps what it gives.
 
+        A worker lets go of it when another evaluator of this pool is used: use one after the other, not by turns.
         A candidate that raises, or ends its worker, is a failed `Scores`; `UserError` is passed on.
         """
         if self.workers == 0:
@@ -151,7 +153,7 @@ def _name(item: Any) -> str:
 
 
 _keys = iter(range(sys.maxsize))
-_made: dict[int, Evaluator] = {}  # in a worker: what `make` made there
+_made: dict[int, Evaluator] = {}  # in a worker: what the newest `make` made there; a supernet or two would fill a GPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,7 @@ def _guarded(evaluator: Evaluator, arch: Arch, fidelity: str) -> Scores:
 
 def _evaluate_one(make: MakeEvaluator, key: int, fidelity: str, arch: Arch) -> Scores:
     if key not in _made:
+        _made.clear()
         _made[key] = make()
     return _guarded(_made[key], arch, fidelity)
 

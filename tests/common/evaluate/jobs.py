@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from common.errors import UserError
+from common.evaluate import pool
 from common.evaluate.base import Scores
 from common.evaluate.wrappers import Each
 
@@ -18,6 +19,10 @@ def square(x: int) -> int:
 
 def threads(_: int) -> str:
     return os.environ["OMP_NUM_THREADS"]
+
+
+def evaluators_kept(_: None) -> int:
+    return len(pool._made)
 
 
 def stumble(x: int) -> int:

@@ -55,6 +55,13 @@ def test_a_candidate_that_kills_its_worker_fails_alone_and_is_named():
         assert got == [0]
 
 
+def test_a_worker_keeps_the_newest_evaluator_only():
+    with LocalPool(1) as pool:
+        for _ in range(3):
+            assert [s.values for s in pool.evaluator(jobs.make_evaluator)(ARCHS[:1], "full")] == [{"gene": 0, "full": 1.0}]
+        assert list(pool.map(jobs.evaluators_kept, [None])) == [1]
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_warming_up_changes_nothing_even_if_it_fails(workers):
     with LocalPool(workers) as pool:
