@@ -44,10 +44,10 @@ def train_phase(
         checkpoint: where the phase is saved and resumed from.
         observe: told of every step.
         save_every: steps between checkpoints.
-        share: of the phase's steps to do, in (0, 1]; the schedule is that of the shorter training.
+        share: of the phase's steps to do, in (0, 1], one at least; the schedule is that of the shorter training.
 
     Returns:
-        Running means of the loss terms at the end.
+        Running means of the loss terms at the end; empty for a phase of 0 steps, which trains nothing.
     """
     settings = phase.settings
     model = phase.wrap(network, seed).to(next(network.parameters()).device)
@@ -63,7 +63,7 @@ def train_phase(
         loss=phase.loss,
         optimizer=optimizer,
         schedule=make_schedule(settings.optim),
-        steps=max(1, round(settings.steps * share)),
+        steps=max(1, round(settings.steps * share)) if settings.steps else 0,
         seed=seed,
         checkpoint=checkpoint,
         save_every=save_every,
