@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -27,8 +28,14 @@ MakeEvaluator = Callable[[], Evaluator]
 """Makes the evaluator inside a worker: a module-level function or a `functools.partial` of one."""
 
 
-class WorkerDied(RuntimeError):
+class WorkerDied(UserError):
     """A worker process ended in the middle of a job: out of memory, killed, or a crash in native code."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(
+            f"the worker process died during {job}: out of memory, killed, or crashed; what was finished is kept, go on with "
+            "fewer workers if memory is short"
+        )
 
 
 @dataclass(slots=True)
@@ -121,7 +128,7 @@ class LocalPool:
                 if not isinstance(future.exception(), BrokenProcessPool):
                     done[index] = future.result()
                 elif alone:
-                    done[index] = WorkerDied(f"the worker process died during job {index}: {_name(items[index])}")
+                    done[index] = WorkerDied(f"job {index} ({_name(items[index])})")
                 else:
                     suspects.append(index)
             if broken:
@@ -132,7 +139,8 @@ class LocalPool:
             context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has threads
             self._executor = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_start_worker)
         try:
-            return self._executor.submit(job, item)
+            with _ctrl_c_blocked():
+                return self._executor.submit(job, item)
         except BrokenProcessPool as error:  # it broke between two jobs: the job's future says so instead
             future: Future[R] = Future()
             future.set_exception(error)
@@ -180,11 +188,20 @@ def _evaluate_one(make: MakeEvaluator, key: int, fidelity: str, arch: Arch) -> S
     return _guarded(_made[key], arch, fidelity)
 
 
+@contextmanager
+def _ctrl_c_blocked() -> Iterator[None]:
+    """Holds Ctrl-C back in this thread; processes started meanwhile never see it: their parent ends them, and tells."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # read by torch when it is imported
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback; the parent tells
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
