@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from common.errors import UserError
 from common.evaluate.base import Scores
+from common.evaluate.wrappers import failed
 from common.space import Arch, decode
+from common.train.fit import TrainingDiverged
 from common.train.phase import train_phase
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ class FromScratch:
     """An evaluator that builds, trains and measures each architecture as the task trains standalone networks.
 
     The fidelity is `full`, or the share of the training steps to do, `0.25` say (EcoNAS, Zhou et al. 2020, calls this the epoch
-    factor). A score is a function of architecture, seed and fidelity; all candidates share initial seed and batches.
+    factor). A score is a function of architecture, seed and fidelity; all candidates share initial seed and batches. A candidate
+    whose training diverges has failed; the others go on.
 
     Attributes:
         task: gives networks, phases and metrics.
@@ -47,8 +50,11 @@ class FromScratch:
     def _score(self, arch: Arch, share: float) -> Scores:
         start = perf_counter()
         network = self.task.build(decode(self.task.space, arch), self.seed).to(self.device)
-        for phase in self.task.phases("standalone"):
-            train_phase(network, phase, seed=self.seed, share=share)
+        try:
+            for phase in self.task.phases("standalone"):
+                train_phase(network, phase, seed=self.seed, share=share)
+        except TrainingDiverged as error:
+            return failed(error, perf_counter() - start)
         values = self.task.metrics(network.eval(), "val", self.limit)
         return Scores(values=values, seconds=perf_counter() - start)
 
