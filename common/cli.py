@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from common.errors import UserError
-from common.script import main
+from common.script import device_named, main
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -110,7 +110,7 @@ def latency_table(
         out: file to write; RUN/latency.json or latency-SYSTEM-SPACE.json by default.
         repeats: timed passes for each entry.
         archs: random architectures that the prediction is checked on.
-        device: where to measure.
+        device: where to measure: cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.
         threads: torch threads, part of the conditions that are written with the table.
     """
     import torch
@@ -120,6 +120,7 @@ def latency_table(
 
     if archs < 2 or threads < 1:
         raise UserError(f"--archs {archs} --threads {threads}: give at least 2 architectures and 1 thread")
+    device = device_named(device)
     description, build, inputs, target = _subject(run, task, system, space)
     target = out or target
     torch.set_num_threads(threads)

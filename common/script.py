@@ -197,6 +197,25 @@ def _spelled(kind: Any) -> str:
     return kind.__name__ if isinstance(kind, type) and get_origin(kind) is None else str(kind)
 
 
+def device_named(name: str) -> str:
+    """The device that `--device NAME` means: `auto` is a GPU if there is one, else the CPU.
+
+    Raises:
+        UserError: torch has no such device here, or it holds no numbers.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        if torch.empty(0, device=name).is_meta:
+            raise RuntimeError("it holds no numbers")
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"device {name!r} cannot be used ({reason}); give cpu, cuda, or auto") from None
+    return name
+
+
 def next_folder(name: str) -> Path:
     """The first of runs/NAME, runs/NAME-2, ... that does not exist."""
     path, n = Path("runs") / name, 2

@@ -84,10 +84,6 @@ class Price:
         total = self._packed(arch)
         return {"params": total & _PARAMS, "macs": total >> _BITS}
 
-    def macs(self, arch: Mapping[str, int]) -> int:
-        """Multiply-adds."""
-        return self.value(arch, "macs")
-
     def price_many(self, archs: Iterable[Mapping[str, int]]) -> list[dict[str, int]]:
         """The price of each."""
         return [self.price(arch) for arch in archs]

@@ -168,6 +168,8 @@ def test_latency_table_of_a_space(tmp_path, capsys):
         (("--task", "detection", "--system", "yolo", "--space", "tiny"), "task detection has no system 'yolo'; it has detnas"),
         (("--task", "os", "--system", "detnas", "--space", "tiny"), "task 'os' is not installed here; there is detection"),
         (("--archs", "1"), "give at least 2 architectures"),
+        (("--device", "abacus"), "device 'abacus' cannot be used"),
+        (("--device", "meta"), "device 'meta' cannot be used (it holds no numbers); give cpu, cuda, or auto"),
     ],
 )
 def test_latency_table_of_nothing_known_is_refused(capsys, words, reason):
