@@ -17,7 +17,6 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.progress import Progress as Live
 
@@ -136,12 +135,17 @@ class Progress:
             MofNCompleteColumn(),
             TextColumn("{task.fields[words]}", markup=False),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}", markup=False),  # rich's own forgets steps of more than half a minute
         )
         began = self._clock()
         with Live(*columns, console=self._console, transient=True) as live:
-            task: TaskID = live.add_task(title, total=total, completed=done, words="")
-            bar = Bar(total, done, lambda bar: live.update(task, completed=bar.done, words=bar.words()))
+            task: TaskID = live.add_task(title, total=total, completed=done, words="", left="")
+
+            def changed(bar: Bar) -> None:
+                left = _left(bar, done, self._clock() - began)
+                live.update(task, completed=bar.done, words=bar.words(), left=left)
+
+            bar = Bar(total, done, changed)
             yield bar
         self.say(_ended(title, bar, self._clock() - began))
 

@@ -60,13 +60,16 @@ def test_no_end_line_after_an_error_and_nothing_when_quiet():
 
 
 SCRIPT = """
+import time
 from common.run.progress import Progress
-p = Progress()
+now = 0.0
+p = Progress(clock=lambda: now)
 p.place(1, 2)
 with p.stage("search [all]", total=3) as bar:
-    for _ in range(3):
+    for now in (100.0, 200.0, 300.0):
         bar.advance(1, best=0.25, front=2)
         p.say("a [line]")
+        time.sleep(0.2)  # the screen is drawn ten times a second
 """
 
 
@@ -99,6 +102,7 @@ def test_live_on_a_terminal():
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
     assert text.count("a [line]") == 3
     assert "3/3" in text and "best 0.25  front 2" in text
+    assert "3 min 20 s left" in text and "1 min 40 s left" in text, "from the first step on, however long steps take"
     assert re.search(r"\[1/2\] search \[all\]: done in [0-9.]+ s, 3/3  best 0.25  front 2", text)
 
 
