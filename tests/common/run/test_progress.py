@@ -103,7 +103,7 @@ def test_live_on_a_terminal():
     assert text.count("a [line]") == 3
     assert "3/3" in text and "best 0.25  front 2" in text
     assert "3 min 20 s left" in text and "1 min 40 s left" in text, "from the first step on, however long steps take"
-    assert re.search(r"\[1/2\] search \[all\]: done in [0-9.]+ s, 3/3  best 0.25  front 2", text)
+    assert re.search(r"\[1/2\] search \[all\]: done in 5 min 00 s, 3/3  best 0.25  front 2", text)
 
 
 def test_no_color_has_none():
