@@ -104,6 +104,42 @@ def test_no_worker_outlives_its_parent(sign, tmp_path: Path):
     _until(lambda: not any(_alive(pid) for pid in pids))
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.1])
+def test_ctrl_c_while_workers_start_is_quiet(tmp_path: Path, pause: float):
+    """A terminal sends it to every process, those that are still importing too."""
+    code = (
+        "import time\n"
+        "from common.evaluate.pool import LocalPool\n"
+        "from tests.common.evaluate.jobs import sleep_long\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n"
+        "        with LocalPool(2) as pool:\n"
+        "            pool.warm(sleep_long, 0)\n"
+        "            print('warm', flush=True)\n"
+        "            time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('stopped', flush=True)\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    root = Path(__file__).parents[3]
+    env = {**os.environ, "PYTHONPATH": str(root), "POOL_TEST_DIR": str(tmp_path)}
+    parent = subprocess.Popen(
+        [sys.executable, str(script)],
+        env=env,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert parent.stdout and parent.stdout.readline() == "warm\n"
+    time.sleep(pause)
+    os.killpg(parent.pid, signal.SIGINT)
+    out, err = parent.communicate(timeout=30)
+    assert (out, err) == ("stopped\n", "")
+
+
 def _alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
