@@ -59,6 +59,12 @@ def coco_folder(path: Path, size: int | tuple[int, int] | None = None, skip_bad:
             raise UserError(f"{path}: instances_{name}.json has no usable image: every split needs at least one")
     if not cocos["train"]["categories"]:
         raise UserError(f"{path}: no class has a box in instances_train.json: a detector needs at least one")
+    for name, coco in cocos.items():
+        if all(note["iscrowd"] for note in coco["annotations"]):
+            raise UserError(
+                f"{path}: instances_{name}.json has no box to find of a class that train has: "
+                "detectors are scored on boxes; mark some, or move images over from train"
+            )
     canvas = _canvas(size, cocos)
     splits = {name: _split(name, coco, path / "images", canvas, checked) for name, coco in cocos.items()}
     return Data(

@@ -114,12 +114,14 @@ class Split:
         return {**self.__dict__, "_kept": {}}
 
     def head(self, count: int) -> Split:
-        """The first `count` samples as a split of the same name (all of them if it has fewer)."""
+        """The first `count` samples as a split of the same name (all of them if it has fewer), kept ones shared."""
         images = self.coco["images"][:count]
         ids = {image["id"] for image in images}
         annotations = [note for note in self.coco["annotations"] if note["image_id"] in ids]
         coco = {**self.coco, "images": images, "annotations": annotations}
-        return Split(self.name, coco, canvas=self.canvas, read=self._read, keep=self._keep)
+        first = Split(self.name, coco, canvas=self.canvas, read=self._read, keep=self._keep)
+        first._kept = self._kept
+        return first
 
     def renamed(self, name: str) -> Split:
         """The same samples under another name."""

@@ -197,6 +197,12 @@ def test_no_training_box_at_all(folder):
     refused(folder, "no class has a box", skip_bad=True)
 
 
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_split_without_anything_to_find(folder, split):
+    folder.edit(split, lambda value: [note.update(iscrowd=1) for note in value["annotations"]])
+    refused(folder, f"instances_{split}.json has no box to find", "mark some")
+
+
 def test_a_class_whose_only_training_image_is_damaged(folder):
     folder.edit("train", lambda value: value.update(annotations=value["annotations"][:1] + value["annotations"][3:4]))
     folder.image("train_0.jpg").write_bytes(b"")
@@ -235,7 +241,7 @@ def test_in_a_huge_folder_damage_is_found_when_read(folder, monkeypatch):
 def test_splits_beyond_the_memory_budget_are_read_each_time(folder, monkeypatch):
     pytest.importorskip("mmdet")
     kept = coco_folder(folder.path).train
-    assert kept[0] is kept[0]
+    assert kept[0] is kept[0] is kept.head(1)[0] is kept.head(2)[0]
     monkeypatch.setattr("detection.data.coco._KEEP_BYTES", 1)
     split = coco_folder(folder.path).train
     assert split[0] is not split[0]
