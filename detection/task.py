@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,23 +11,31 @@ import torch
 from torch import Tensor, nn
 
 from common.cost.price import Metric, Price
+from common.errors import UserError
 from common.objective import Objective
 from common.space import Arch
+from common.streams import derive
 from common.supernet import opened
 from detection import mm
-from detection.data import Data, coco_folder, crops, embedded, ordered
+from detection.data import Batch, Data, Split, coco_folder, crops, embedded, ordered
 from detection.detections import Detections
 from detection.detnas.classification import BoxCrops, Folder, Images
 from detection.detnas.model import build
 from detection.detnas.phases import Classify, Detect
 from detection.detnas.settings import DataSettings, Settings
 from detection.detnas.space import SIZES, DetectorNet, backbone, classifier, uniform_arch
+from detection.heads import RetinaNet
 from detection.pictures import draw_predictions
 
 if TYPE_CHECKING:
     from common.task import Phase, SplitName
 
 EVAL_BATCH = 64
+"""Most images predicted at once."""
+EVAL_PIXELS = 1 << 22
+"""Most pixels predicted at once: 64 images of 256x256, 2 of 1344x1344."""
+LARGEST_SCENE = 288
+"""Side of the largest embedded scenes in pixels."""
 
 
 def load_data(settings: DataSettings) -> Data:
@@ -39,6 +47,10 @@ def load_data(settings: DataSettings) -> Data:
     if settings.folder is not None:
         return coco_folder(Path(settings.folder), settings.size, settings.skip_bad)
     size = settings.size or 64
+    if size > LARGEST_SCENE:
+        raise UserError(
+            f"data.size={size}: embedded scenes have sides of at most {LARGEST_SCENE}; give --data FOLDER or --set data.size=64"
+        )
     return embedded(
         classes=settings.classes,
         size=size,
@@ -52,19 +64,20 @@ def load_data(settings: DataSettings) -> Data:
 class DetectionTask:
     """A detector searched by DetNAS on one data set; see `common.task.Task`."""
 
-    def __init__(self, settings: Settings, device: str = "cpu") -> None:
+    def __init__(self, settings: Settings) -> None:
         """Reads the data.
 
         Args:
             settings: of the run.
-            device: where networks are.
 
         Raises:
             UserError: the data cannot be used, or the head does not fit the backbone.
         """
         self.settings = settings
-        self.device = device
         self.data = load_data(settings.data)
+        limit = settings.search.images
+        if limit is not None and all(note["iscrowd"] for note in self.data.val.head(limit).coco["annotations"]):
+            raise UserError(f"search.images={limit}: the first {limit} validation images hold no box to find; give more")
         self.space = DetectorNet(backbone=backbone(settings.space), head=settings.head, classes=len(self.data.classes))
         self.objectives = (Objective("AP50" if settings.recipe == "smoke" else "AP"), Objective("macs", "min", "MACs"))
         self.baseline = uniform_arch(self.space, 0)
@@ -106,18 +119,23 @@ class DetectionTask:
             chosen = [classify("warm-up", s.warm_up, spread=True), classify("pretrain", s.pretrain), detect(s.detect)]
         return [phase for phase in chosen if phase.settings.steps]
 
-    def calibration(self, batches: int, batch: int) -> Iterable[Tensor]:
+    def calibration(self, batches: int, batch: int) -> Iterable[Batch]:
         """The first training images, in order."""
-        return self._calibration(batches, batch)
+        return ordered(self.data.train.head(batches * batch), batch)
 
-    @lru_cache(maxsize=2)  # noqa: B019 - one task lives as long as its process
-    def _calibration(self, batches: int, batch: int) -> list[Tensor]:
-        split = self.data.train.head(batches * batch)
-        return [part.images.to(self.device) for part in ordered(split, batch)]
+    def calibrate(self, network: nn.Module, batch: Batch) -> object:
+        """Runs the detector as far as its last normalisation.
 
-    def calibrate(self, network: nn.Module, batch: Tensor) -> object:
-        """Runs the detector as far as its last convolutions."""
-        return network(batch)
+        A box head has normalisations of its own: it sees the proposals it is trained on, as in the official code, where
+        training forwards re-estimate the statistics. Which are sampled is a function of the run's seed and the images.
+        """
+        device = _device_of(network)
+        images = batch.images.to(device)
+        if isinstance(self.settings.head, RetinaNet):
+            return network(images)
+        boxes, labels = [b.to(device) for b in batch.boxes], [c.to(device) for c in batch.labels]
+        seed = derive(self.settings.seed, "calibration", *batch.ids)
+        return mm.losses(network, images, boxes, labels, seed=seed)  # pyright: ignore[reportArgumentType]
 
     def metrics(self, network: nn.Module, split: SplitName, limit: int | None = None) -> dict[str, float]:
         """COCO's average precisions in the pixels of the original images, 0..1."""
@@ -125,11 +143,13 @@ class DetectionTask:
         chosen = chosen if limit is None else chosen.head(limit)
         return mm.coco_metrics(chosen.coco, self.predictions(network, chosen), chosen.category_ids)
 
-    def predictions(self, network: nn.Module, split: Any) -> dict[int, Detections]:
+    def predictions(self, network: nn.Module, split: Split) -> dict[int, Detections]:
         """Detections by image id, boxes in the pixels of the original images."""
         found: dict[int, Detections] = {}
-        for batch in ordered(split, EVAL_BATCH):
-            for sample, one in zip(batch.samples, mm.predict(network, batch.images.to(self.device)), strict=True):  # pyright: ignore[reportArgumentType]
+        height, width = split.canvas
+        device = _device_of(network)
+        for batch in ordered(split, max(1, min(EVAL_BATCH, EVAL_PIXELS // (height * width)))):
+            for sample, one in zip(batch.samples, mm.predict(network, batch.images.to(device)), strict=True):  # pyright: ignore[reportArgumentType]
                 boxes = sample.to_original(one.boxes.cpu())
                 found[sample.image_id] = Detections(boxes=boxes, scores=one.scores.cpu(), labels=one.labels.cpu())
         return found
@@ -161,10 +181,15 @@ class DetectionTask:
         return {name: price.value(forms.get(id(price), arch), metric) for name, (price, metric) in self.prices.items()}
 
     def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
-        """Test images with the boxes found (solid) and the true ones (dashed)."""
+        """Test images with the true boxes in white and those found in the colour of their class."""
         split = self.data.test.head(count)
         return draw_predictions(split, self.predictions(network, split), folder)
 
     def example(self) -> tuple[Tensor, ...]:
         """One image of the run's size."""
         return (torch.zeros(1, 3, *self.data.canvas, dtype=torch.uint8),)
+
+
+def _device_of(network: nn.Module) -> torch.device:
+    """Where a network is: the images follow it."""
+    return next(network.parameters()).device

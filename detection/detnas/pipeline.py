@@ -53,7 +53,7 @@ def run(settings: Settings, options: RunOptions) -> Path:
     out = Path(options.out) if options.out else next_folder(f"detnas-{settings.recipe}")
     progress = Progress(quiet=options.quiet)
     progress.say(f"DetNAS, recipe {settings.recipe}, into {out}")
-    factory = partial(DetectionTask, settings, device)
+    factory = partial(DetectionTask, settings)
     task = task_of(factory)
     assert isinstance(task, DetectionTask)
     for note in (*task.data.notes, *(f"left out: {item}" for item in task.data.skipped)):

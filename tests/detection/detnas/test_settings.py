@@ -27,6 +27,7 @@ def test_paper_recipe_has_the_published_hyper_parameters():
     assert (search.parents, search.rate, search.calibration_batches, search.calibration_batch) == (10, 0.1, 500, 8)
     assert s.budget == {"macs_backbone": 300e6}
     assert s.warm_up.steps == 0  # the departure for small budgets is off
+    assert (s.data.size, s.data.flip, s.data.crop) == (1088, True, 224)  # 640x480 becomes 1088x816
     assert isinstance(s.head, FasterRCNN)
     assert with_head(s, "retinanet").detect.optim.lr == 0.01
 

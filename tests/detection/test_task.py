@@ -1,0 +1,73 @@
+"""Detection as a task: what candidates are calibrated on, and where predictions are made."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from common.errors import UserError
+from common.space import decode
+from common.supernet import recalibrate
+from common.supernet.recalibrate import batch_norms
+from detection import mm
+from detection import task as module
+from detection.data import embedded
+from detection.detections import Detections
+from detection.detnas.settings import Settings, paper, smoke, with_head
+from detection.task import LARGEST_SCENE, DetectionTask, load_data
+
+pytest.importorskip("mmdet")
+
+
+def settings(head: str = "retinanet") -> Settings:
+    s = with_head(smoke(), head)
+    return replace(s, data=replace(s.data, train=8, val=4, test=4))
+
+
+@pytest.mark.parametrize("head", ["retinanet", "faster_rcnn"])
+def test_calibration_shows_every_normalisation_real_images(head):
+    task = DetectionTask(settings(head))
+    network = task.build(decode(task.space, task.baseline), 0)
+    recalibrate(network, task.calibration(2, 4), task.calibrate)
+    once = [norm.running_var.clone() for norm in batch_norms(network)]
+    # blank proposals would leave a box head a variance of zero, and every box a score of chance
+    assert all(float(variance.max()) > 0 for variance in once)
+    recalibrate(network, task.calibration(2, 4), task.calibrate)
+    assert all(torch.equal(a, norm.running_var) for a, norm in zip(once, batch_norms(network), strict=True))
+
+
+def test_images_follow_the_network(monkeypatch):
+    task = DetectionTask(settings())
+    seen = []
+
+    def predict(network, images):
+        seen.append((images.device.type, len(images)))
+        none = torch.zeros(0)
+        return [Detections(boxes=none.reshape(0, 4), scores=none, labels=none.long()) for _ in images]
+
+    monkeypatch.setattr(mm, "predict", predict)
+    network = task.build(decode(task.space, task.baseline), 0)
+    task.predictions(network.to("meta"), task.data.val)
+    task.predictions(network.to_empty(device="cpu"), task.data.val)
+    assert seen == [("meta", 4), ("cpu", 4)]
+    monkeypatch.setattr(module, "EVAL_PIXELS", 2 * 64 * 64)
+    task.predictions(network, task.data.val)
+    assert seen[2:] == [("cpu", 2), ("cpu", 2)]
+
+
+def test_candidates_need_something_to_find(monkeypatch):
+    data = embedded(train=1, val=2, test=1)
+    for note in data.val.coco["annotations"]:
+        note["iscrowd"] = int(note["image_id"] == 1)
+    monkeypatch.setattr(module, "load_data", lambda settings: data)
+    s = settings()
+    with pytest.raises(UserError, match=r"search\.images=1: the first 1 validation images hold no box"):
+        DetectionTask(replace(s, search=replace(s.search, images=1)))
+    DetectionTask(replace(s, search=replace(s.search, images=2)))
+
+
+def test_embedded_scenes_are_as_large_as_their_photographs_allow():
+    s = paper().data
+    with pytest.raises(UserError, match=r"give --data FOLDER or --set data\.size=64"):
+        load_data(s)
+    assert load_data(replace(s, size=LARGEST_SCENE, train=1, val=1, test=1)).canvas == (LARGEST_SCENE, LARGEST_SCENE)
