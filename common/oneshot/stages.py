@@ -190,7 +190,8 @@ class Retrain:
                 for point in curve:
                     folder.append_metrics(point["stage"], point["step"], point["values"])
                 folder.append_retrained({**row, "inherited": inherited[job.arch]})
-                bar.advance(1, note=f"{job.name} #{job.seed}: test {metric} {row['test'][metric]:.3f}")
+                outcome = "diverged" if "error" in row else f"test {metric} {row['test'][metric]:.3f}"
+                bar.advance(1, note=f"{job.name} #{job.seed}: {outcome}")
         few = {"random": f"{drawn} of {wanted}, no more keep the budget"} if drawn < wanted else {}
         return {"networks": len(rivals), "seeds": self.settings.seeds, **few}
 
@@ -213,7 +214,10 @@ class Retrain:
         missing = [arch for arch in dict.fromkeys(archs) if arch not in known]  # the baseline may have won
         for arch, scores in zip(missing, context.evaluator(self.search)(missing, "full") if missing else [], strict=True):
             known[arch] = dict(scores.values)
-            log.append({"arch": labels(context.task.space, arch), "scores": known[arch]})
+            if scores.status == "ok":  # a failure may be one of memory: it is not written down for good
+                log.append({"arch": labels(context.task.space, arch), "scores": known[arch]})
+            else:
+                context.progress.say(f"note: no inherited score of {arch.fingerprint}: {scores.error}")
         return known
 
 
@@ -310,8 +314,15 @@ def rule_in_words(constraints: Sequence[Constraint]) -> str:
 
 
 def winner_row(rows: Sequence[Mapping[str, Any]], task: Task) -> Mapping[str, Any]:
-    """The searched network's training with the best validation score."""
+    """The searched network's training with the best validation score.
+
+    Raises:
+        UserError: it diverged under every seed.
+    """
     objective = task.objectives[0]
     sign = 1 if objective.direction == "max" else -1
-    searched = [row for row in rows if row["kind"] == "searched"]
+    searched = [row for row in rows if row["kind"] == "searched" and objective.name in row["val"]]
+    if not searched:
+        why = next((row["error"] for row in rows if row["kind"] == "searched" and "error" in row), "it was never trained")
+        raise UserError(f"the searched network has no training to export: {why}; start a new run with other settings")
     return max(searched, key=lambda row: (sign * row["val"][objective.name], -row["seed"]))

@@ -17,6 +17,7 @@ from common.run.checkpoint import Checkpoint, load_weights, save_weights
 from common.run.files import Jsonl
 from common.space import Arch, decode
 from common.streams import derive
+from common.train.fit import TrainingDiverged
 from common.train.phase import train_phase
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def retrain(
     """Trains one network from scratch and measures it on the validation and the test split.
 
     Goes on from its checkpoints in the run folder if it was interrupted; leaves its weights and loss curve in `retrained/`.
+    A training that diverges gives a row with its error and no scores, and no weights: it would diverge again, and must not keep
+    the others from being compared.
 
     Args:
         factory: makes the task.
@@ -105,7 +108,7 @@ def retrain(
     folder = run / "retrained"
     folder.mkdir(exist_ok=True)
     curve = _Curve(Jsonl(folder / f"{job.slug}.curve.jsonl"))
-    offset = 0
+    offset, error = 0, ""
     for phase in task.phases("standalone"):
         every = max(1, phase.settings.steps // CURVE)
 
@@ -114,7 +117,11 @@ def retrain(
                 curve.add(offset + step, values)
 
         checkpoint = Checkpoint(run / "checkpoints" / f"retrain-{job.slug}-{phase.name}")
-        train_phase(network, phase, seed=seed, checkpoint=checkpoint, observe=observe, save_every=save_every)
+        try:
+            train_phase(network, phase, seed=seed, checkpoint=checkpoint, observe=observe, save_every=save_every)
+        except TrainingDiverged as diverged:
+            error = str(diverged)
+            break
         offset += phase.settings.steps
     network.eval()
     row = {
@@ -122,12 +129,14 @@ def retrain(
         "kind": job.kind,
         "seed": job.seed,
         "arch": labels(task.space, job.arch),
-        "val": task.metrics(network, "val"),
-        "test": task.metrics(network, "test"),
+        "val": {} if error else task.metrics(network, "val"),
+        "test": {} if error else task.metrics(network, "test"),
         "cost": task.costs(job.arch),
         "seconds": round(curve.seconds(), 3),
+        **({"error": error} if error else {}),
     }
-    save_weights(folder / f"{job.slug}.safetensors", network)
+    if not error:
+        save_weights(folder / f"{job.slug}.safetensors", network)
     stage = f"retrain {job.name} #{job.seed}"
     return row, [{"stage": stage, "step": point["step"], "values": point["values"]} for point in curve.rows]
 

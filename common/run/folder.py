@@ -163,7 +163,7 @@ class RunFolder:
             self._metrics.add((stage, step))
 
     def append_retrained(self, row: Mapping[str, object]) -> None:
-        """Adds a retrained network: name, kind, seed, arch labels, inherited, val, test, cost, seconds."""
+        """Adds a retrained network: name, kind, seed, arch labels, inherited, val, test, cost, seconds, error if it failed."""
         self.log("retrained.jsonl").append(row)
 
     def done(self, stage: str) -> bool:

@@ -183,11 +183,14 @@ def _search(run: Run, axis: Axis) -> list[Finding]:
 
 def _retrained(run: Run, axis: Axis) -> list[Finding]:
     sides = teams(run, axis)
+    lost = sum(bool(row.error) for row in run.retrained)
+    failed = f"Of {count(len(run.retrained), 'training')} from scratch, {lost} failed: left out of every mean."
+    spoilt = [Finding(text=failed, mark="open")] if lost else []
     if not sides:
-        return []
+        return spoilt
     where = "test split" if split(run, axis.score.name) == "test" else "validation split"
     each = "; ".join(f"{side.label} {mean_sd(side.summary)} ({side.sample})" for side in sides)
-    told = [Finding(text=f"Trained from scratch, on the {where}, {axis.score.name} is: {each}.")]
+    told = [*spoilt, Finding(text=f"Trained from scratch, on the {where}, {axis.score.name} is: {each}.")]
     for mine in (side for side in sides if side.kind == "searched"):
         for other in (side for side in sides if side.kind in ("random", "baseline")):
             told.append(comparison(mine, other, axis.score))

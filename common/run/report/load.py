@@ -101,7 +101,7 @@ class MetricRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainedRow:
-    """One network trained from scratch: its scores by split, and what it costs."""
+    """One network trained from scratch: its scores by split, and what it costs; no scores but an `error` where it failed."""
 
     name: str
     kind: str
@@ -112,6 +112,7 @@ class RetrainedRow:
     test: Numbers
     cost: Numbers
     seconds: float
+    error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +245,7 @@ def _retrained(row: Mapping[str, Any]) -> RetrainedRow:
         test=_numbers(row.get("test")),
         cost=_numbers(row.get("cost")),
         seconds=_seconds(row),
+        error=str(row.get("error") or ""),
     )
 
 

@@ -304,13 +304,14 @@ def _failures(run: Run) -> Table | None:
     failed = [
         (name, trial) for name, rows in (("search", run.trials), ("random search", run.random)) for trial in rows if not trial.ok
     ]
-    if not failed:
-        return None
     rows = tuple(
         (name, trial.id, trial.origin or DASH, trial.error or "no reason recorded", duration(trial.seconds))
         for name, trial in failed
     )
-    return Table(heads=(("of", False), ("trial", True), ("origin", False), ("reason", False), ("time", True)), rows=rows)
+    rows += tuple((row.name, row.seed, row.kind, row.error, duration(row.seconds)) for row in run.retrained if row.error)
+    if not rows:
+        return None
+    return Table(heads=(("of", False), ("trial or seed", True), ("origin", False), ("reason", False), ("time", True)), rows=rows)
 
 
 def _picture(sample: SampleRow) -> Picture:

@@ -41,6 +41,7 @@ from common.run.stages import run_stages
 from common.search.base import Trial
 from common.space import Arch, enumerate_all
 from common.supernet.paths import extreme
+from common.train.fit import TrainingDiverged
 from common.train.optim import OptimSettings
 from tests.common.oneshot.toy import ToyTask
 from tests.common.run.killing import die, forked, status
@@ -186,6 +187,36 @@ def test_workers_compute_the_same(finished, tmp_path):
     with LocalPool(1) as pool:
         scores = pool.evaluator(make)([trial.arch for trial in trials], "full")
     assert [one.values for one in scores] == [trial.scores for trial in trials]
+
+
+def test_a_retraining_that_diverges_keeps_nothing_from_the_others(finished, tmp_path, monkeypatch):
+    real, calls = workers.train_phase, count(1)
+
+    def diverging(*arguments: Any, **named: Any) -> Any:
+        if next(calls) in (2, 3):  # the second phase of searched #0, the first of random 1 #0
+            raise TrainingDiverged("the loss is nan at step 3")
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(workers, "train_phase", diverging)
+    run(tmp_path / "run", ToyTask())
+    rows, whole = results(tmp_path / "run")["retrained"], results(finished)["retrained"]
+    for row, sound in zip(rows, whole, strict=True):
+        lost = (row["name"], row["seed"]) in (("searched", 0), ("random 1", 0))
+        assert row == ({**sound, "val": {}, "test": {}, "error": "the loss is nan at step 3"} if lost else sound)
+    assert not (tmp_path / "run" / "retrained" / "searched-0.safetensors").exists()
+    assert winner_row(rows, ToyTask())["seed"] == 1
+    html = write_report(tmp_path / "run").read_text()
+    assert "Of 8 trainings from scratch, 2 failed: left out of every mean." in html
+    assert html.count("the loss is nan at step 3") == 2
+
+
+def test_no_winner_without_a_training_that_ended():
+    rows = [
+        {"kind": "searched", "seed": 0, "val": {}, "error": "the loss is nan"},
+        {"kind": "random", "seed": 0, "val": {"q": 1}},
+    ]
+    with pytest.raises(UserError, match="no training to export: the loss is nan; start a new run"):
+        winner_row(rows, Wanted("q", "max"))
 
 
 def test_a_minimised_objective(tmp_path):
