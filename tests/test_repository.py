@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,27 @@ def test_help_takes_less_than_half_a_second(script):
     assert min(spent) < 0.5
 
 
+def declared(*extras: str) -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    return {canonicalize_name(Requirement(line).name) for line in lines}
+
+
+def test_what_is_imported_is_declared():
+    providers = packages_distributions()
+    wanted: dict[str, str] = {}
+    for path in (*SOURCES, *TESTS, ROOT / "conftest.py"):
+        package = path.relative_to(ROOT).parts[0]
+        extras = (package,) if package in TASKS else ("export",) if package == "common" else ("export", "detection", "dev")
+        known = declared(*extras) | (declared("export") if package in TASKS else set())
+        for name in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            top = name.split(".")[0]
+            for provider in [] if (ROOT / top).is_dir() else providers.get(top, [])[:1]:
+                if canonicalize_name(provider) not in known:
+                    wanted[provider] = str(path.relative_to(ROOT))
+    assert wanted == {}, "name these in pyproject.toml"
+
+
 def pins() -> dict[str, str]:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     return {canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in lines if line and not line.startswith("#")}
@@ -184,7 +206,4 @@ def test_all_packages_are_shipped():
     build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert sorted(build["packages"]) == sorted(("common", *TASKS))
     for package in build["packages"]:
-        assert (
-            ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text(encoding="utf-8"))) is not None
-            or package == "detection"
-        )
+        assert ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text(encoding="utf-8"))) is not None
