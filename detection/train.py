@@ -36,23 +36,23 @@ def resolve(options: RunOptions, head: str | None = None) -> Settings:
     return override(settings, options.set)
 
 
-def detnas(options: RunOptions, head: str | None = None) -> None:
+def detnas(run: RunOptions, head: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None) -> None:
     """DetNAS: search the backbone of a detector (arXiv 1903.10979), from images to a report.
 
     Args:
-        options: of the run.
+        run: what to run, where and how.
         head: retinanet or faster_rcnn, instead of the recipe's.
     """
-    settings = resolve(options, head)
-    from detection.detnas.pipeline import run
+    settings = resolve(run, head)
+    from detection.detnas import pipeline
 
-    run(settings, options)
+    pipeline.run(settings, run)
 
 
 def describe(
-    system: Annotated[str, tyro.conf.Positional],
-    arch: str,
-    space: str | None = None,
+    system: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SYSTEM")],
+    arch: Annotated[str, tyro.conf.arg(metavar="ARCH")],
+    space: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
 ) -> None:
     """Parameters and MACs of an architecture as one JSON object, without data or training.
 

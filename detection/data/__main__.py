@@ -12,10 +12,10 @@ from common.errors import UserError
 
 
 def main(
-    out: Annotated[Path, tyro.conf.Positional],
-    data: Path | None = None,
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT.png")],
+    data: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
     split: Literal["train", "val", "test"] = "train",
-    size: int | None = None,
+    size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS")] = None,
     skip_bad: bool = False,
 ) -> None:
     """Draw the first samples of a data set with their boxes.
@@ -27,18 +27,24 @@ def main(
         size: long side of the pictures in pixels.
         skip_bad: leave out damaged images and unusable boxes.
     """
+    if out.suffix.lower() != ".png":
+        raise UserError(f"{out} is no name of a PNG picture; give one that ends in .png")
     from detection.data import coco_folder, embedded
     from detection.data.export import preview
 
     shown = coco_folder(data, size, skip_bad) if data else embedded(size=size or 64, train=32, val=32, test=32)
-    preview({"train": shown.train, "val": shown.val, "test": shown.test}[split]).save(out)
+    picture = preview({"train": shown.train, "val": shown.val, "test": shown.test}[split])
+    try:
+        picture.save(out)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written ({error.strerror or error}); give another name") from None
     for key, value in shown.describe().items():
         print(f"{key}: {value}")
 
 
 if __name__ == "__main__":
     try:
-        tyro.cli(main)
+        tyro.cli(main, prog="python -m detection.data")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -2,7 +2,9 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
+from common.errors import UserError
 from detection.data import embedded
 from detection.data.__main__ import main
 from detection.data.export import preview
@@ -25,6 +27,12 @@ def test_the_command_writes_a_picture_and_prints_the_facts(tmp_path, capsys):
     main(tmp_path / "out.png", split="val")
     assert (tmp_path / "out.png").stat().st_size > 10_000
     assert "classes: ['zero'," in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "part"), [("out.foo", "ends in .png"), ("none/out.png", "cannot be written")])
+def test_pictures_that_cannot_be_written(tmp_path, name, part):
+    with pytest.raises(UserError, match=part):
+        main(tmp_path / name)
 
 
 def test_the_command_ends_with_one_line_and_status_2(tmp_path):
