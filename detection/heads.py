@@ -2,8 +2,7 @@
 
 A head here is everything after the backbone: feature pyramid, dense head, second stage, and how raw outputs become
 boxes. `detection.mm.detector` builds it. `PAPER_RETINANET` and `PAPER_FASTER_RCNN` are the settings of DetNAS
-(arXiv 1903.10979); `SMALL_RETINANET` and
-`SMALL_FASTER_RCNN` read 64x64 scenes on one CPU thread.
+(arXiv 1903.10979); `SMALL_RETINANET` and `SMALL_FASTER_RCNN` read 64x64 scenes on one CPU thread.
 """
 
 from __future__ import annotations

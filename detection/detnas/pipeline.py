@@ -30,6 +30,7 @@ from common.run.stages import resume_command, run_stages
 from common.script import RunOptions, next_folder, plain
 from common.space import decode
 from detection.detnas.settings import Settings
+from detection.detnas.system import SYSTEM
 from detection.export import export
 from detection.mm import Detector
 from detection.task import DetectionTask
@@ -149,9 +150,9 @@ def _config(settings: Settings, task: DetectionTask, options: RunOptions, device
     skipped = [f"{left_out} damaged or unusable items of the data were left out; see Data."] if left_out else []
     objectives = [plain(objective) for objective in task.objectives]
     return {
-        "system": "detnas",
-        "title": "DetNAS",
-        "paper": "arXiv:1903.10979",
+        "system": SYSTEM.name,
+        "title": SYSTEM.title,
+        "paper": SYSTEM.paper,
         "task": "detection",
         "recipe": settings.recipe,
         "seed": settings.seed,
@@ -171,5 +172,5 @@ NOTES = [
     "Costs: params and macs are those of the whole detector at the run's image size, macs_backbone and "
     "macs_classifier those of the backbone at 224x224, alone and with the ImageNet classifier (convolutions and linear layers).",
     "Candidates are compared on the validation split with inherited weights; retrained networks on the test split, which "
-    "nothing else has touched.",
+    "no training and no choice has read, unless the data has none of its own; see Data.",
 ]
