@@ -192,7 +192,7 @@ def retrained(run: Path, opened: OpenedRun, name: str, seed: int) -> tuple[nn.Mo
     """A retrained network with its weights in eval mode, its architecture, and what its files are called.
 
     Raises:
-        UserError: the run has no such network, or its weights are damaged.
+        UserError: the run has no such network, its training failed, or its weights are damaged.
     """
     from common.arch import from_labels
     from common.oneshot.workers import Job
@@ -206,6 +206,8 @@ def retrained(run: Path, opened: OpenedRun, name: str, seed: int) -> tuple[nn.Mo
     if row is None:
         known = ", ".join(f"{row['name']!r} {row['seed']}" for row in rows) or "none yet"
         raise UserError(f"{log}: no network {name!r} of seed {seed}; there is {known}")
+    if error := row.get("error"):
+        raise UserError(f"{log}: network {name!r} of seed {seed} has no weights, its training failed ({error}); give another one")
     arch = from_labels(opened.space, row["arch"], str(log))
     slug = Job(name=name, kind=row["kind"], arch=arch, seed=seed).slug
     network = opened.build(decode(opened.space, arch))

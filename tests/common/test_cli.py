@@ -1,6 +1,7 @@
 """The commands for run folders, on made-up folders of a real task and on bad ones."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,15 @@ def test_export_gives_a_script_that_finds_what_predict_finds(detector_run, photo
 
 def test_export_names_what_there_is(detector_run, capsys):
     assert "no network 'searched' of seed 0; there is 'random 1' 0" in refused(capsys, "export", detector_run)
+
+
+def test_a_network_whose_training_failed_has_no_weights_to_export(detector_run, tmp_path, capsys):
+    shutil.copytree(detector_run, tmp_path / "run")
+    log = tmp_path / "run" / "retrained.jsonl"
+    row = json.loads(log.read_text().splitlines()[0])
+    log.write_text(json.dumps({**row, "val": {}, "test": {}, "error": "the loss is nan"}) + "\n")
+    line = refused(capsys, "export", tmp_path / "run", "--name", "random 1")
+    assert "network 'random 1' of seed 0 has no weights, its training failed (the loss is nan)" in line
 
 
 def test_latency_table_of_a_space(tmp_path, capsys):
