@@ -127,6 +127,38 @@ def test_a_step_changes_nothing_outside_its_path(make_optimizer):
 
 
 @pytest.mark.parametrize("make_optimizer", OPTIMISERS)
+def test_a_clipped_step_on_several_paths_changes_nothing_outside_all_of_them(make_optimizer):
+    """Fair and sandwich steps: what is used is the union of the paths' regions, no rectangle."""
+    net, rng = supernet(LITTLE), Random(11)
+    optimizer = make_optimizer(net.module.parameters())
+
+    def step(archs: list[Arch]) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        for arch in archs:
+            net.activate(arch)
+            net.module(torch.randn(4, 3, 4, 4)).square().sum().backward()
+        nn.utils.clip_grad_norm_(net.module.parameters(), 0.1)
+        with net.idle_protected(optimizer):
+            optimizer.step()
+
+    for _ in range(8):  # so that there is momentum everywhere
+        step([sample(LITTLE, rng)])
+    narrow = Arch({**sample(LITTLE, Random(1)), "width": 0, "kernels.0": 0})
+    for archs in ([narrow, sample(LITTLE, Random(2))], [narrow, Arch({**narrow, "features": 1 - narrow["features"]})]):
+        before = {n: p.detach().clone() for n, p in net.module.named_parameters()}
+        state = {n: {k: v.clone() for k, v in optimizer.state[p].items()} for n, p in net.module.named_parameters()}
+        step(archs)
+        used = [active_regions(net, arch) for arch in archs]
+        idle = {n: ~torch.stack([regions[n] for regions in used]).any(0) for n in before}
+        assert any(mask.any() for mask in idle.values())
+        for name, parameter in net.module.named_parameters():
+            assert torch.equal(parameter[idle[name]], before[name][idle[name]]), name
+            for key, old in state[name].items():
+                if old.shape == parameter.shape:
+                    assert torch.equal(optimizer.state[parameter][key][idle[name]], old[idle[name]]), (name, key)
+
+
+@pytest.mark.parametrize("make_optimizer", OPTIMISERS)
 def test_the_first_step_leaves_no_momentum_in_idle_slices(make_optimizer):
     space = (OneOf(2, 6),)
     net = Supernet(nn.Sequential(conv2d(3, opened(space)[0], 1)), space)
