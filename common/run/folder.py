@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from common.run.checkpoint import Checkpoint
 
 FREE = ("workers", "device", "environment", "command")
-"""Entries of a config that a resumed run may change: where and how it is run, not what it computes."""
+"""Entries of a config that a resumed run may change: where and how it is run, not what it computes, rounding apart."""
 
 SYNC_EVERY = 0.25
 """Least seconds between two waits for the disk while trials or metrics stream in: searches on tables write thousands a second."""

@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from common.run.environment import versions
 from common.run.files import disk_errors
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def run_stages(
     name = ""
     try:
         with sigterm_interrupts(), disk_errors(folder.path, "everything finished so far is kept"):
+            if changed := other_versions(folder):
+                progress.say(f"note: resumed under other versions, so results may differ from those of one go: {changed}")
             for index, stage in enumerate(stages, start=1):
                 name = stage.name
                 progress.place(index, len(stages))
@@ -80,6 +83,17 @@ def run_stages(
         )
         raise SystemExit(STOPPED) from None
     return results
+
+
+def other_versions(folder: RunFolder) -> str:
+    """Packages whose version is not the one that the run was started with, in words; empty if there is none."""
+    environment = folder.config.get("environment")
+    then = environment.get("versions") if isinstance(environment, dict) else None
+    if not isinstance(then, dict):
+        return ""
+    now = versions()
+    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    return ", ".join(f"{name} {now.get(name, 'missing')} (was {then.get(name, 'missing')})" for name in names)
 
 
 def _run(stage: Stage[Context], folder: RunFolder, context: Context) -> None:

@@ -2,7 +2,7 @@
 
 Everything random in step k is a function of (seed, k): the batch (`batch_at(k)`), the paths (`before_step(k)`) and what layers
 such as dropout draw. A run killed at any moment and resumed from its last checkpoint therefore ends with the same bits as one
-that never stopped.
+that never stopped: always on a CPU, on a GPU as far as the kernels that torch picks there give the same bits twice.
 """
 
 from __future__ import annotations

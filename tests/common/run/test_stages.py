@@ -1,3 +1,4 @@
+import io
 import os
 import shlex
 import signal
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from common.run.checkpoint import Checkpoint
+from common.run.environment import versions
 from common.run.folder import RunFolder
 from common.run.progress import Progress
 from common.run.stages import resume_command, run_stages, seconds_before
@@ -49,6 +51,19 @@ def test_done_stages_are_skipped_with_their_result(folder):
     assert first == {"a": {"name": "a", "count": 1}, "b": {"name": "b", "count": 1}}
     assert run_stages([a, b], folder, QUIET, "context", "cmd") == first
     assert a.done == b.done == ["context"]
+
+
+def test_other_versions_on_a_resume_are_told(tmp_path):
+    path, out = tmp_path / "run", io.StringIO()
+    now = {"versions": versions()}
+    old = {"versions": {**now["versions"], "torch": "1.0", "gone": "3.1"}}
+    with RunFolder.create(path, {"environment": old}, ()) as folder:
+        run_stages([], folder, Progress(stream=out), None, "cmd")
+    told = f"differ from those of one go: torch {versions()['torch']} (was 1.0), gone missing (was 3.1)\n"
+    assert out.getvalue().endswith(told)
+    with RunFolder.create(tmp_path / "same", {"environment": now}, ()) as folder:
+        run_stages([], folder, Progress(stream=out), None, "cmd")
+    assert out.getvalue().count("note:") == 1
 
 
 def test_an_error_keeps_what_is_done(folder):
