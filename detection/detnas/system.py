@@ -110,6 +110,8 @@ def read_arch(text: str, space: str | None) -> tuple[str, Classifier, Arch]:
         raise UserError(f"space {space!r} does not exist; choose one of {', '.join(SIZES)}")
     if text.endswith(".json") or os.path.isfile(text):
         return _from_file(Path(text), space)
+    if os.path.isdir(text):
+        raise UserError(f"{text} is a folder; of a run, give {os.path.join(text, 'best', 'arch.json')}")
     if any(c.isalpha() for c in text):
         raise UserError(f"{text!r} is no published name ({', '.join(PUBLISHED)}), no arch.json and no gene string")
     genes = parse_genes(text)
@@ -120,11 +122,15 @@ def read_arch(text: str, space: str | None) -> tuple[str, Classifier, Arch]:
 
 def _from_file(path: Path, space: str | None) -> tuple[str, Classifier, Arch]:
     """An arch file of a classifier or detector, or of a backbone alone; of the smaller size where two have its blocks."""
-    wholes = {name: classifier(name) for name in ([space] if space else SIZES)}
-    forms: list[tuple[str, Classifier | Backbone]] = [
+    wholes = {name: classifier(name) for name in SIZES}
+    every: list[tuple[str, Classifier | Backbone]] = [
         (name, form) for name, net in wholes.items() for form in (net, net.backbone)
     ]
     named = _decisions_of(path)
+    fitting = [name for name, form in every if decisions(form).keys() == named]
+    if space and fitting and space not in fitting:
+        raise UserError(f"{path} is an architecture of space {' or '.join(fitting)}, not {space}; leave --space out")
+    forms = [(name, form) for name, form in every if space in (None, name)]
     # Read as the space that differs least from it, the file's own fault is what is left to complain about.
     name, form = min(forms, key=lambda candidate: len(decisions(candidate[1]).keys() ^ named))
     if named and not named & decisions(form).keys():

@@ -115,8 +115,13 @@ def test_a_file_of_another_size_is_refused(tmp_path):
     net = classifier("300M")
     path = tmp_path / "arch.json"
     save(path, net, uniform_arch(net, 0))
-    with pytest.raises(UserError, match=r"'backbone\.stages\.\d\.blocks\.\d' does not exist in this space"):
+    with pytest.raises(UserError, match=r"arch\.json is an architecture of space 300M, not tiny; leave --space out"):
         describe(str(path), "tiny")
+
+
+def test_of_a_folder_the_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"is a folder; of a run, give .*best/arch\.json"):
+        describe(str(tmp_path), None)
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", '{"choices": [1]}', "{"])
