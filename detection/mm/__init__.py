@@ -4,7 +4,7 @@ Importing mmdet takes seconds, so nothing here does it at module level: `prepare
 it calls `prepare` first.
 """
 
-from detection.mm.detector import Detector, build, decoded, losses, predict, raw_outputs
+from detection.mm.detector import Detector, build, decoded, losses, predict
 from detection.mm.images import random_flip, read_resize_pad
 from detection.mm.metrics import coco_metrics
 from detection.mm.setup import prepare, register
@@ -18,7 +18,6 @@ __all__ = [
     "predict",
     "prepare",
     "random_flip",
-    "raw_outputs",
     "read_resize_pad",
     "register",
 ]

@@ -1,4 +1,4 @@
-"""mmdet detectors around a backbone that is already built: build, train, predict, raw outputs for cost and export."""
+"""mmdet detectors around a backbone that is already built: build, train, predict, outputs for cost and export."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from detection.mm.setup import prepare
 
 
 class Detector(nn.Module):
-    """A backbone with everything a head adds. Called on images it gives raw outputs, as `raw_outputs` does.
+    """A backbone with everything a head adds. Called on images it gives the outputs of every last layer.
 
     Attributes:
         net: the mmdet detector; `net.backbone` is the backbone it was built around.
@@ -53,7 +53,12 @@ class Detector(nn.Module):
         return self.net.extract_feat(self.normalised(images))  # pyright: ignore[reportCallIssue]
 
     def forward(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
-        """Outputs of the last layers, flat; nothing in it depends on the values of the pixels."""
+        """Outputs of every last layer, flat, for counting cost; works on the meta device.
+
+        RetinaNet: class scores of each level, then box deltas of each level. Faster R-CNN: the same of the proposal head, then
+        scores and deltas of the box head on `head.test_proposals` blank proposals an image: their number sets the cost, their
+        content does not. No shape in it depends on the values of the pixels.
+        """
         features = self.pyramid(images)
         if isinstance(self.head, RetinaNet):
             scores, deltas = self.net.get_submodule("bbox_head")(features)
@@ -110,16 +115,6 @@ def build(
                 net.get_submodule(name).init_weights()  # pyright: ignore[reportCallIssue]
             logger.setLevel(level)
     return Detector(net, head, classes)
-
-
-def raw_outputs(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
-    """Outputs of every last layer, flat, for counting cost; works on the meta device.
-
-    RetinaNet: class scores of each level, then box deltas of each level. Faster R-CNN: the same of the proposal
-    head, then scores and deltas of the box head on `head.test_proposals` blank proposals an image: their number sets
-    the cost, their content does not.
-    """
-    return detector(images)
 
 
 def losses(

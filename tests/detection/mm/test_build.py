@@ -54,16 +54,16 @@ def test_pixels_are_reordered_and_scaled():
     assert net.normalised(image).flatten().tolist() == [(30 - 1) / 2, (20 - 2) / 4, (10 - 3) / 8]
 
 
-def test_raw_outputs_on_the_meta_device():
+def test_outputs_on_the_meta_device():
     backbone = Tiny((16, 24, 32, 40), first=4)
     maps = {"in_channels": [16, 24, 32, 40], "strides": [4, 8, 16, 32], "classes": 7}
     images = torch.zeros(2, 3, 128, 160, dtype=torch.uint8, device="meta")
     retina = mm.build(backbone, PAPER_RETINANET, **maps).to("meta")
-    out = mm.raw_outputs(retina, images)
+    out = retina(images)
     assert [tuple(o.shape) for o in out[:5]] == [(2, 63, -(-128 // s), -(-160 // s)) for s in (8, 16, 32, 64, 128)]
     assert [o.shape[1] for o in out[5:]] == [36] * 5
     faster = mm.build(backbone, PAPER_FASTER_RCNN, **maps).to("meta")
-    out = mm.raw_outputs(faster, images)
+    out = faster(images)
     assert [tuple(o.shape) for o in out[:5]] == [(2, 3, -(-128 // s), -(-160 // s)) for s in (4, 8, 16, 32, 64)]
     assert [tuple(o.shape) for o in out[10:]] == [(2000, 8), (2000, 28)]
     with torch.device("meta"):
