@@ -42,15 +42,17 @@ class WorkerDied(UserError):
 class LocalPool:
     """Worker processes that start on first use and stop with the `with` block; Ctrl-C or an error ends them at once.
 
-    Results come in the order of the jobs and do not depend on the number of workers. Every worker computes with one thread;
-    this process with as many as torch is set to, and another number of threads can change the last bits of a float.
+    Results come in the order of the jobs and do not depend on the number of workers, provided that this process computes with
+    as many threads as they: another number of threads can change the last bits of a float.
     A job that kills its worker is found by running the jobs it ran beside again, one by one; the others are not lost.
 
     Attributes:
         workers: Number of processes; 0 runs everything in this one.
+        threads: Torch threads of each worker.
     """
 
     workers: int
+    threads: int = 1
     _executor: ProcessPoolExecutor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -137,7 +139,9 @@ class LocalPool:
     def _submit(self, job: Callable[[T], R], item: T) -> Future[R]:
         if self._executor is None:
             context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has threads
-            self._executor = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_start_worker)
+            self._executor = ProcessPoolExecutor(
+                self.workers, mp_context=context, initializer=_start_worker, initargs=(self.threads,)
+            )
         try:
             with _ctrl_c_blocked():
                 return self._executor.submit(job, item)
@@ -198,10 +202,10 @@ def _ctrl_c_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start_worker() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"  # read by torch when it is imported
+def _start_worker(threads: int) -> None:
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # read by torch when it is imported
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
+        sys.modules["torch"].set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

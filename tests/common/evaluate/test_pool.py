@@ -62,6 +62,11 @@ def test_a_worker_keeps_the_newest_evaluator_only():
         assert list(pool.map(jobs.evaluators_kept, [None])) == [1]
 
 
+def test_workers_compute_with_the_threads_asked_for():
+    with LocalPool(1, threads=3) as pool:
+        assert list(pool.map(jobs.threads, range(1))) == ["3"]
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_warming_up_changes_nothing_even_if_it_fails(workers):
     with LocalPool(workers) as pool:
