@@ -13,7 +13,7 @@ from common.streams import stream
 from tests.common.run.killing import forked, status
 from tests.detection.micro import call, kill_when, results, words
 
-pytest.importorskip("mmdet")
+pytest.importorskip("detection.detnas.pipeline")  # imported once, here: children are forked
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
 
 KILLS = 20
@@ -48,7 +48,9 @@ def test_kills_at_random_moments_leave_no_trace(tmp_path, workers):
         moments.append(rng.uniform(0, whole / 3))
         end = time.monotonic() + moments[-1]
         argv = words(path, *resume, settings=SETTINGS, workers=workers)
-        if kill_when(argv, lambda end=end: time.monotonic() > end) == -signal.SIGKILL:
+        ended = kill_when(argv, lambda end=end: time.monotonic() > end)
+        assert ended in (0, -signal.SIGKILL), moments
+        if ended:
             kills += 1
         else:  # it had ended before its moment: on to a new run
             compare(path, expected, moments)
