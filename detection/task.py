@@ -75,6 +75,9 @@ class DetectionTask:
         """
         self.settings = settings
         self.data = load_data(settings.data)
+        folder = settings.data.classification
+        if folder is not None and not (Path(folder) / "train").is_dir():
+            raise UserError(f"data.classification={folder}: it has no folder train/; give one with train/CLASS/*.jpg")
         limit = settings.search.images
         if limit is not None and all(note["iscrowd"] for note in self.data.val.head(limit).coco["annotations"]):
             raise UserError(f"search.images={limit}: the first {limit} validation images hold no box to find; give more")

@@ -47,7 +47,7 @@ class BoxCrops:
         self._members = [indices for indices in members if len(indices)]
 
     def batch_at(self, step: int, batch: int, seed: int, name: str) -> tuple[Tensor, Tensor]:
-        """Crops shifted by up to a tenth of their side, and flipped if that is wanted."""
+        """Crops shifted by up to a tenth of their side (what leaves one edge comes in at the other), flipped if wanted."""
         rng = numpy_stream(seed, name, "crops", step)
         groups = rng.integers(len(self._members), size=batch)
         picks = [int(rng.choice(self._members[group])) for group in groups]
@@ -75,7 +75,7 @@ class Folder:
         try:
             self._files = ImageFolder(str(root))
         except OSError as error:
-            raise UserError(f"{root}: no image-folder tree ({error}); it needs CLASS/*.jpg below it") from None
+            raise UserError(f"{root}: no image-folder tree ({error.strerror or error}); it needs CLASS/*.jpg below it") from None
         self.classes = len(self._files.classes)
         self._augment = transforms.Compose(
             [

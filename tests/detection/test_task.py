@@ -71,3 +71,9 @@ def test_embedded_scenes_are_as_large_as_their_photographs_allow():
     with pytest.raises(UserError, match=r"give --data FOLDER or --set data\.size=64"):
         load_data(s)
     assert load_data(replace(s, size=LARGEST_SCENE, train=1, val=1, test=1)).canvas == (LARGEST_SCENE, LARGEST_SCENE)
+
+
+def test_a_classification_folder_that_is_none_is_refused_before_training(tmp_path):
+    s = settings()
+    with pytest.raises(UserError, match=r"data\.classification=.*give one with train/CLASS"):
+        DetectionTask(replace(s, data=replace(s.data, classification=str(tmp_path))))
