@@ -26,7 +26,7 @@ class RunOptions:
     """What every system's run can be told."""
 
     recipe: str = "smoke"
-    """smoke (embedded data, about a minute), small (a data folder, under an hour on two cores) or paper (as published)."""
+    """smoke (embedded data, two minutes), small (a data folder, under an hour on two cores) or paper (as published)."""
     data: str | None = None
     """Data folder; none for the embedded data."""
     out: str | None = None
@@ -38,7 +38,7 @@ class RunOptions:
     budget: tuple[str, ...] = ()
     """Hard limits on costs, e.g. macs=300e6 params=4e6; replaces the recipe's."""
     workers: int | None = None
-    """Worker processes for candidates and retraining; 0 uses this process, by default one for each core up to four."""
+    """Worker processes for candidates and retraining; by default one a core up to four, none on a GPU; 0 uses this process."""
     resume: bool = False
     """Go on with the run in --out."""
     skip_bad: bool = False

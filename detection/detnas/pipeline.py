@@ -27,7 +27,7 @@ from common.run.folder import RunFolder
 from common.run.progress import Progress
 from common.run.report import write_report
 from common.run.stages import resume_command, run_stages
-from common.script import RunOptions, next_folder, plain
+from common.script import RunOptions, device_named, next_folder, plain
 from common.space import decode
 from detection.detnas.settings import Settings
 from detection.detnas.system import SYSTEM
@@ -46,9 +46,8 @@ def run(settings: Settings, options: RunOptions) -> Path:
     Raises:
         UserError: the data, the budget or the output folder cannot be used.
     """
-    device = _device(options.device)
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    device = device_named(options.device)
+    torch.set_num_threads(settings.threads)
     if options.resume and options.out is None:
         raise UserError("--resume needs the folder to go on with; give --out")
     out = Path(options.out) if options.out else next_folder(f"detnas-{settings.recipe}")
@@ -66,8 +65,7 @@ def run(settings: Settings, options: RunOptions) -> Path:
     check_feasible(task, constraints, settings.seed)
     config = _config(settings, task, options, device)
     open_folder = RunFolder.resume if options.resume else RunFolder.create
-    workers = min(4, os.cpu_count() or 1) if options.workers is None else options.workers
-    pool = LocalPool(workers)
+    pool = LocalPool(_workers(options.workers, device, settings.threads), settings.threads)
     with open_folder(out, config, task.space) as folder, pool:
         if not folder.done("retrain"):
             pool.warm(prepare, factory)  # workers import and read while this process trains the supernet
@@ -133,16 +131,11 @@ class Best:
         return {"name": row["name"], "seed": row["seed"], "onnx_max_abs_diff": parity.max_abs_diff}
 
 
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        if torch.empty(0, device=name).is_meta:
-            raise RuntimeError("it holds no numbers")
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"device {name!r} cannot be used ({reason}); give cpu, cuda, or auto") from None
-    return name
+def _workers(asked: int | None, device: str, threads: int) -> int:
+    """Worker processes: by default as many as the cores have threads for, at most four; none on a GPU, which they would share."""
+    if asked is not None:
+        return asked
+    return 0 if device != "cpu" else max(1, min(4, (os.cpu_count() or 1) // threads))
 
 
 def _config(settings: Settings, task: DetectionTask, options: RunOptions, device: str) -> dict[str, object]:
