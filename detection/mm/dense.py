@@ -112,9 +112,10 @@ def decoded(
     """Every anchor's box (clipped to `size`) and class scores, before any selection: what an exported file gives."""
     levels, deltas = head(features)
     flat = _flat(deltas, 4)
-    priors = _priors(head, levels).expand(len(flat), -1, -1)
+    n = flat.shape[0]  # not len(): that would fix the batch size of an exported file
+    priors = _priors(head, levels).expand(n, -1, -1)
     boxes = head.bbox_coder.decode(priors.reshape(-1, 4), flat.reshape(-1, 4), max_shape=size)
-    return boxes.reshape(len(flat), -1, 4), _flat(levels, head.cls_out_channels).sigmoid()
+    return boxes.reshape(n, -1, 4), _flat(levels, head.cls_out_channels).sigmoid()
 
 
 def _candidates(level: Tensor, classes: int, threshold: float, most: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -131,7 +132,7 @@ def _candidates(level: Tensor, classes: int, threshold: float, most: int) -> tup
 
 def _flat(levels: Sequence[Tensor], channels: int) -> Tensor:
     """(n, priors, channels) from maps (n, anchors * channels, h, w)."""
-    return torch.cat([x.permute(0, 2, 3, 1).reshape(len(x), -1, channels) for x in levels], dim=1)
+    return torch.cat([x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, channels) for x in levels], dim=1)
 
 
 def _priors(head: Any, levels: Sequence[Tensor]) -> Float[Tensor, "a 4"]:
