@@ -4,6 +4,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Packages are installed without bytecode, which is then cached as modules are first used; an environment that forbids
+# this would compile torch at every start.
+export PYTHONDONTWRITEBYTECODE =
+
 RUN_EXTRAS := detection,export
 DEV_EXTRAS := $(RUN_EXTRAS),dev
 

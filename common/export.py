@@ -41,7 +41,7 @@ def export_onnx(module: nn.Module, inputs: Sequence[Tensor], path: Path) -> Pari
     The batch is free where the network allows it, else the one of `inputs`.
 
     Args:
-        module: a standalone network of tensors to a tensor, or a tuple or list of tensors; exported in eval mode.
+        module: a standalone network of tensors to a tensor, or a tuple or list of tensors; exported in eval mode and left as it was.
         inputs: example inputs, named `input0`, `input1`, ... in the file; outputs are `output0`, ...
         path: the file to write.
 
@@ -51,7 +51,7 @@ def export_onnx(module: nn.Module, inputs: Sequence[Tensor], path: Path) -> Pari
     for package in ("onnx", "onnxscript", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
             raise UserError(f"exporting to ONNX needs the package {package}: pip install tasknas[export]")
-    was_training = module.training
+    modes = {part: part.training for part in module.modules()}  # of each: a fresh wrapper says nothing of what it wraps
     module.eval()
     try:
         with torch.inference_mode(False), torch.no_grad():
@@ -59,7 +59,8 @@ def export_onnx(module: nn.Module, inputs: Sequence[Tensor], path: Path) -> Pari
             names = [f"input{i}" for i in range(len(inputs))], [f"output{i}" for i in range(len(expected))]
             dynamic = _write(module, inputs, path, names)
     finally:
-        module.train(was_training)
+        for part, training in modes.items():
+            part.training = training
     return _compare(path, names[0], inputs, expected, dynamic)
 
 

@@ -61,6 +61,13 @@ def test_export_gives_the_same_numbers_for_any_batch_and_an_example_that_runs(tm
     assert name == "abc"[int(scores.argmax())] and float(score) == pytest.approx(float(scores.max()), abs=2e-4)
 
 
+def test_a_network_in_eval_mode_stays_in_it_inside_a_new_wrapper(tmp_path: Path):
+    network = TwoHeads().eval()
+    wrapper = nn.Sequential(network)  # itself in training mode
+    export_onnx(wrapper, (torch.rand(1, 3, 16, 16),), tmp_path / "model.onnx")
+    assert wrapper.training and not any(part.training for part in network.modules())
+
+
 class FixedBatch(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.reshape(1, 12) * 2

@@ -17,9 +17,6 @@ from tests.common.run.killing import forked, status
 _SETTINGS = """
 data.train=48 data.val=24 data.test=24 pictures=2 save_every=1
 warm_up.steps=2 warm_up.batch=8 pretrain.steps=2 pretrain.batch=8 detect.steps=4 detect.batch=8
-warm_up.optim.lr=0.02 pretrain.optim.lr=0.02 detect.optim.lr=0.02 retrain_pretrain.optim.lr=0.02 retrain_detect.optim.lr=0.02
-warm_up.optim.momentum=0.9 pretrain.optim.momentum=0.9 detect.optim.momentum=0.9
-retrain_pretrain.optim.momentum=0.9 retrain_detect.optim.momentum=0.9
 retrain_pretrain.steps=2 retrain_pretrain.batch=8 retrain_detect.steps=4 retrain_detect.batch=8
 search.generations=2 search.population=3 search.mutants=1 search.crossovers=1 search.parents=2 search.images=16
 search.calibration_batches=1 search.calibration_batch=8 retrain.random_archs=1 retrain.seeds=1
