@@ -41,7 +41,8 @@ def export_onnx(module: nn.Module, inputs: Sequence[Tensor], path: Path) -> Pari
     The batch is free where the network allows it, else the one of `inputs`.
 
     Args:
-        module: a standalone network of tensors to a tensor, or a tuple or list of tensors; exported in eval mode and left as it was.
+        module: a standalone network of tensors to a tensor, or a tuple or list of tensors; exported in
+            eval mode and left as it was.
         inputs: example inputs, named `input0`, `input1`, ... in the file; outputs are `output0`, ...
         path: the file to write.
 

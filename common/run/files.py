@@ -147,8 +147,10 @@ class Jsonl:
                     write_all(handle, line)
                     if durable:
                         os.fsync(handle)
-                except BaseException:
-                    os.ftruncate(handle, before)
+                except BaseException as error:
+                    # Ctrl-C while waiting for the disk takes nothing back: the line is whole, and others may have read it.
+                    if isinstance(error, OSError) or os.fstat(handle).st_size < before + len(line):
+                        os.ftruncate(handle, before)
                     raise
             finally:
                 os.close(handle)

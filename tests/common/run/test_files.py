@@ -61,6 +61,24 @@ def test_full_disk_takes_the_part_of_a_line_back(tmp_path, monkeypatch):
     assert log.rows() == [{"i": 0}, {"i": 1}]
 
 
+@pytest.mark.parametrize("written", [0, 4, None])
+def test_ctrl_c_while_writing_leaves_whole_lines(tmp_path, monkeypatch, written):
+    """In the middle of the write the part is taken back; while waiting for the disk the line, which others may read, stays."""
+    log = Jsonl(tmp_path / "a.jsonl")
+    log.append({"i": 0})
+
+    def interrupted(handle: int, data: bytes = b"") -> int:
+        if data:
+            os.write(handle, data[:written])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(*((os, "fsync") if written is None else (files, "write_all")), interrupted)
+        log.append({"i": 1})
+    log.append({"i": 2})
+    assert [row["i"] for row in log.rows()] == ([0, 1, 2] if written is None else [0, 2])
+
+
 def test_real_size_limit_of_the_system(tmp_path):
     log = Jsonl(tmp_path / "a.jsonl")
     kept = tmp_path / "kept.json"
