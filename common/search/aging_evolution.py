@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 from common.errors import UserError
-from common.objective import Objective
-from common.search.base import Feasible, Proposal, Trial, Unseen
-from common.search.generations import Generations, breed
+from common.search.base import Proposal, Trial
+from common.search.generations import GenerationSearcher, breed
 from common.space import mutate
 
 
 @dataclass(slots=True)
-class AgingEvolution:
+class AgingEvolution(GenerationSearcher):
     """Tournament selection in a population whose oldest member dies (Real et al. 2019, https://arxiv.org/abs/1802.01548).
 
     A random population first; then the best of a random tournament gets a child that differs in one decision, or a random
@@ -24,26 +21,15 @@ class AgingEvolution:
     trials never enter the population. The paper's populations are 100 with tournaments of 25, for 20,000 trials.
 
     Attributes:
-        space: The description with open decisions.
-        objectives: What the trials are compared by; the first one is searched for.
-        seed: Of all draws.
-        feasible: The hard constraint.
-        rule: The constraint in words, for errors.
         population: How many of the youngest trials are alive.
         tournament: How many of them compete to be the parent.
         children: Made from the same population, so that they can be evaluated together; 1 is the sequential algorithm.
             It is a part of the algorithm: results do not depend on the number of workers, only on this.
     """
 
-    space: Any
-    objectives: Sequence[Objective]
-    seed: int = field(default=0, kw_only=True)
-    feasible: Feasible | None = field(default=None, kw_only=True)
-    rule: str = field(default="", kw_only=True)
     population: int = field(default=50, kw_only=True)
     tournament: int = field(default=10, kw_only=True)
     children: int = field(default=1, kw_only=True)
-    _generations: Generations = field(init=False)
     _alive: deque[tuple[float | int, int, Trial]] = field(init=False)  # (loss, id, trial): sorts by the first two
     _joined: int = field(default=0, init=False)
 
@@ -53,17 +39,8 @@ class AgingEvolution:
                 f"aging evolution: {self.children} children of tournaments of {self.tournament} in a population of"
                 f" {self.population}: needs children >= 1 and 1 <= tournament <= population"
             )
-        unseen = Unseen(self.space, self.feasible, self.rule)
-        self._generations = Generations(unseen, "aging_evolution", self.seed, self.population, self.children)
+        self._begin("aging_evolution", self.population, self.children)
         self._alive = deque(maxlen=self.population)
-
-    def ask(self, n: int) -> list[Proposal]:
-        """See `Searcher.ask`."""
-        return self._generations.ask(n, self._make)
-
-    def tell(self, trials: Sequence[Trial]) -> None:
-        """See `Searcher.tell`."""
-        self._generations.tell(trials)
 
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
         objective = self.objectives[0]

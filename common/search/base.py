@@ -7,7 +7,7 @@ the batch size nor a kill in the middle of one changes what is proposed: tell a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -19,6 +19,8 @@ from common.space import Arch, enumerate_all, sample, size
 Status = Literal["ok", "failed"]
 Number = float | int
 Feasible = Callable[[Arch], bool]
+Canonical = Callable[[Arch], Hashable]
+"""What architectures that stand for the same network have in common, e.g. the canonical form of their cell."""
 
 ENUMERABLE = 200_000
 """Spaces up to this size are enumerated once random draws keep hitting what was seen."""
@@ -72,11 +74,19 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """An architecture to evaluate, the ids of the trials it was made from, and how."""
+    """An architecture to evaluate, the ids of the trials it was made from, and how.
+
+    Attributes:
+        arch: The architecture.
+        parents: Ids of the trials it was made from.
+        origin: How it was made.
+        fidelity: What the evaluator is asked for; empty for the fidelity of the whole search.
+    """
 
     arch: Arch
     parents: tuple[int, ...] = ()
     origin: str = "random"
+    fidelity: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +120,7 @@ class Searcher(Protocol):
         ...
 
     def ask(self, n: int) -> list[Proposal]:
-        """The next 1 to `n` proposals, none of them seen before; fewer at the end of a generation.
+        """The next 1 to `n` proposals, none of them seen before at its fidelity; fewer at the end of a generation.
 
         Empty while a generation waits for trials that were asked for and not yet told; empty with nothing pending means that
         the space is exhausted.
@@ -133,36 +143,42 @@ class Unseen:
         space: The description with open decisions.
         feasible: The hard constraint; None if there is none.
         rule: The constraint in words, for the error when nothing keeps it.
+        canonical: Architectures for which this is equal count as one; None where each is a network of its own.
     """
 
     space: Any
     feasible: Feasible | None = None
     rule: str = ""
-    _seen: set[Arch] = field(default_factory=set, init=False)
+    canonical: Canonical | None = None
+    _seen: set[Hashable] = field(default_factory=set, init=False)
     _left: list[Arch] | None = field(default=None, init=False)
     _small: bool | None = field(default=None, init=False)
 
     def __contains__(self, arch: Arch) -> bool:
-        return arch in self._seen
+        return self._key(arch) in self._seen
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def add(self, arch: Arch) -> None:
         """Marks `arch` as seen."""
-        self._seen.add(arch)
+        self._seen.add(self._key(arch))
 
     def forget(self, arch: Arch) -> None:
         """Takes back `add`, for a proposal that was not made after all."""
-        self._seen.discard(arch)
+        self._seen.discard(self._key(arch))
         self._left = None
 
     def take(self, arch: Arch) -> bool:
         """Marks `arch` as seen and returns True, if it is new and feasible."""
-        if arch in self._seen or not (self.feasible is None or self.feasible(arch)):
+        key = self._key(arch)
+        if key in self._seen or not (self.feasible is None or self.feasible(arch)):
             return False
-        self._seen.add(arch)
+        self._seen.add(key)
         return True
+
+    def _key(self, arch: Arch) -> Hashable:
+        return arch if self.canonical is None else self.canonical(arch)
 
     def draw(self, rng: Random) -> Arch | None:
         """Takes a random new feasible architecture; None when there is none left.
@@ -193,10 +209,10 @@ class Unseen:
     def _draw_from_what_is_left(self, rng: Random) -> Arch | None:
         if self._left is None:
             self._left = [a for a in enumerate_all(self.space) if self.feasible is None or self.feasible(a)]
-        self._left = [arch for arch in self._left if arch not in self._seen]
+        self._left = [arch for arch in self._left if arch not in self]
         if self._left:
             arch = self._left[rng.randrange(len(self._left))]
-            self._seen.add(arch)
+            self.add(arch)
             return arch
         if self._seen:
             return None

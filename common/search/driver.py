@@ -33,7 +33,7 @@ def search(
         evaluator: Scores a batch of architectures; a failed one is a failed trial, and the search goes on.
         budget: Trials in all, those of `history` included.
         batch: Most architectures per call of the evaluator; it does not change what is proposed.
-        fidelity: Handed to the evaluator and recorded.
+        fidelity: Handed to the evaluator and recorded, for proposals that do not ask for one themselves.
         history: The trials of an interrupted run of the same searcher: the search goes on as if it had not been.
         log: Gets every new trial once its batch is evaluated, before the searcher is told: write it down.
         observe: Gets every new trial after that: show it.
@@ -55,10 +55,11 @@ def search(
         if not proposals:
             _log.warning("the space is exhausted after %d of %d trials", len(trials), budget)
             break
-        results = evaluator([proposal.arch for proposal in proposals], fidelity)
+        asked = [proposal.fidelity or fidelity for proposal in proposals]
+        results = _evaluated(evaluator, [proposal.arch for proposal in proposals], asked)
         new = [
-            _trial(len(trials) + i, proposal, scores, fidelity, {} if cost is None else cost(proposal.arch), searcher)
-            for i, (proposal, scores) in enumerate(zip(proposals, results, strict=True))
+            _trial(len(trials) + i, proposal, scores, at, {} if cost is None else cost(proposal.arch), searcher)
+            for i, (proposal, scores, at) in enumerate(zip(proposals, results, asked, strict=True))
         ]
         if log is not None:
             for trial in new:
@@ -69,6 +70,15 @@ def search(
             for trial in new:
                 observe(trial)
     return trials
+
+
+def _evaluated(evaluator: Evaluator, archs: Sequence[Arch], fidelities: Sequence[str]) -> list[Scores]:
+    """One call of the evaluator per fidelity; results in the order of `archs`."""
+    results: dict[int, Scores] = {}
+    for fidelity in dict.fromkeys(fidelities):
+        places = [i for i, other in enumerate(fidelities) if other == fidelity]
+        results.update(zip(places, evaluator([archs[i] for i in places], fidelity), strict=True))
+    return [results[i] for i in range(len(archs))]
 
 
 def _trial(id: int, proposal: Proposal, scores: Scores, fidelity: str, cost: Mapping[str, Number], searcher: Searcher) -> Trial:

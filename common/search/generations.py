@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from common.errors import UserError
-from common.search.base import Proposal, Trial, Unseen
+from common.objective import Objective
+from common.search.base import Canonical, Feasible, Proposal, Trial, Unseen
 from common.space import Arch
 from common.streams import stream
 
@@ -42,52 +45,51 @@ class Generations:
         unseen: What was seen; shared with the searcher's `make`.
         name: Names the searcher's random streams, one per generation: (seed, name, trials before it).
         seed: Of all its draws.
-        first: Size of generation 0.
-        size: Size of every later generation.
+        size: `size(start)`: how many trials the generation after the first `start` trials holds, a function of these alone.
     """
 
     unseen: Unseen
     name: str
     seed: int
-    first: int
-    size: int
+    size: Callable[[int], int]
     told: list[Trial] = field(default_factory=list, init=False)
-    _start: int = field(default=-1, init=False)
+    _start: int = field(default=0, init=False)  # where the generation in progress starts
+    _begun: int = field(default=-1, init=False)  # the last start that was made proposals for
     _queue: deque[Proposal] = field(default_factory=deque, init=False)
-    _pending: set[Arch] = field(default_factory=set, init=False)
+    _pending: set[tuple[Arch, str]] = field(default_factory=set, init=False)
     _marked: int = field(default=0, init=False)  # trials whose archs are known to be in `unseen`
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Adds trials; those never asked for are a history being replayed."""
         self.told.extend(trials)
-        for trial in trials:
-            self._pending.discard(trial.arch)
+        told = _told(trials)
+        self._pending -= told
         if self._queue:  # a trial from outside may be one that waits in the queue
-            told = {trial.arch for trial in trials}
-            self._queue = deque(proposal for proposal in self._queue if proposal.arch not in told)
+            self._queue = deque(proposal for proposal in self._queue if _key(proposal) not in told)
 
     def ask(self, n: int, make: Make) -> list[Proposal]:
         """At most `n` proposals of the generation in progress, or of the next: see `Searcher.ask`."""
         if not self._queue and not self._pending:
             self._begin(make)
         batch = [self._queue.popleft() for _ in range(min(n, len(self._queue)))]
-        self._pending.update(proposal.arch for proposal in batch)
+        self._pending.update(_key(proposal) for proposal in batch)
         return batch
 
     def _begin(self, make: Make) -> None:
         count = len(self.told)
-        passed = (count - self.first) // self.size  # -1 in generation 0
-        start, n = (0, self.first) if passed < 0 else (self.first + passed * self.size, self.size)
-        if start == self._start:
+        while self._start + (n := self.size(self._start)) <= count:
+            self._start += n
+        start = self._start
+        if start == self._begun:
             return  # the generation could not be filled: nothing is left
-        self._start = start
+        self._begun = start
         self._mark(start)  # a replay in mid-generation must not see what the generation had not seen
         rng = stream(self.seed, self.name, start)
         made = make(start, n, rng)[:n]
         while len(made) < n and (arch := self.unseen.draw(rng)) is not None:
             made.append(Proposal(arch=arch))
-        told = {trial.arch for trial in self.told[start:]}
-        rest = [proposal for proposal in made if proposal.arch not in told]
+        told = _told(self.told[start:])
+        rest = [proposal for proposal in made if _key(proposal) not in told]
         self._queue = deque(rest[: start + n - count])
         for proposal in rest[start + n - count :]:  # only where the history is not this searcher's own
             self.unseen.forget(proposal.arch)
@@ -97,3 +99,57 @@ class Generations:
         for trial in self.told[self._marked : end]:
             self.unseen.add(trial.arch)
         self._marked = max(self._marked, end)
+
+
+def _key(proposal: Proposal) -> tuple[Arch, str]:
+    return proposal.arch, proposal.fidelity
+
+
+def _told(trials: Sequence[Trial]) -> set[tuple[Arch, str]]:
+    """The keys of the proposals that these trials answer: at their fidelity, or at that of the whole search."""
+    return {(trial.arch, fidelity) for trial in trials for fidelity in ("", trial.fidelity)}
+
+
+@dataclass(slots=True)
+class GenerationSearcher(ABC):
+    """A searcher that proposes in generations: what is left to write is how a generation is made.
+
+    Attributes:
+        space: The description with open decisions.
+        objectives: What the trials are compared by.
+        seed: Of all draws.
+        feasible: The hard constraint.
+        rule: The constraint in words, for errors.
+        canonical: Architectures for which this is equal count as one and are evaluated once.
+    """
+
+    space: Any
+    objectives: Sequence[Objective]
+    seed: int = field(default=0, kw_only=True)
+    feasible: Feasible | None = field(default=None, kw_only=True)
+    rule: str = field(default="", kw_only=True)
+    canonical: Canonical | None = field(default=None, kw_only=True)
+    _generations: Generations = field(init=False)
+
+    def ask(self, n: int) -> list[Proposal]:
+        """See `Searcher.ask`."""
+        return self._generations.ask(n, self._make)
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """See `Searcher.tell`."""
+        self._generations.tell(trials)
+
+    def _begin(self, name: str, first: int, later: int) -> None:
+        """Called once by the searcher: `first` trials in generation 0, `later` in each that follows."""
+        self._begin_with(name, lambda start: later if start else first)
+
+    def _begin_with(self, name: str, size: Callable[[int], int]) -> None:
+        unseen = Unseen(self.space, self.feasible, self.rule, self.canonical)
+        self._generations = Generations(unseen, name, self.seed, size)
+
+    @abstractmethod
+    def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
+        """Up to `n` proposals out of the first `start` trials and nothing else; what is missing is drawn at random.
+
+        Called for generations in their order, but not for every one: a replay begins in the middle.
+        """

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 import numpy as np
 
 from common.errors import UserError
-from common.objective import Objective, crowding, fronts
-from common.search.base import Feasible, Proposal, Trial, Unseen
-from common.search.generations import Generations, breed
+from common.objective import crowding, fronts
+from common.search.base import Proposal, Trial
+from common.search.generations import GenerationSearcher, breed
 from common.space import crossover, redraw
 
 
@@ -23,7 +21,7 @@ class _Member:
 
 
 @dataclass(slots=True)
-class NSGA2:
+class NSGA2(GenerationSearcher):
     """Non-dominated sorting with crowding (Deb et al. 2002, https://doi.org/10.1109/4235.996017).
 
     A random generation first; then parents win binary tournaments by (front, crowding), children are crossed over with
@@ -31,44 +29,24 @@ class NSGA2:
     In a conditional space children take decisions by path, so shared parts are inherited whatever branch they live in.
 
     Attributes:
-        space: The description with open decisions.
-        objectives: All of them count.
-        seed: Of all draws.
-        feasible: The hard constraint.
-        rule: The constraint in words, for errors.
         population: Size of a generation, and of the survivors.
         crossing: Probability that a child has two parents.
     """
 
-    space: Any
-    objectives: Sequence[Objective]
-    seed: int = field(default=0, kw_only=True)
-    feasible: Feasible | None = field(default=None, kw_only=True)
-    rule: str = field(default="", kw_only=True)
     population: int = field(default=40, kw_only=True)
     crossing: float = field(default=0.9, kw_only=True)
-    _generations: Generations = field(init=False)
     _survivors: list[_Member] = field(default_factory=list, init=False)
     _selected: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         if self.population < 2:
             raise UserError(f"NSGA-II: a population of {self.population} is too small: give at least 2")
-        unseen = Unseen(self.space, self.feasible, self.rule)
-        self._generations = Generations(unseen, "nsga2", self.seed, self.population, self.population)
+        self._begin("nsga2", self.population, self.population)
 
     @property
     def survivors(self) -> tuple[Trial, ...]:
         """The parents of the generation in progress."""
         return tuple(member.trial for member in self._survivors)
-
-    def ask(self, n: int) -> list[Proposal]:
-        """See `Searcher.ask`."""
-        return self._generations.ask(n, self._make)
-
-    def tell(self, trials: Sequence[Trial]) -> None:
-        """See `Searcher.tell`."""
-        self._generations.tell(trials)
 
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
         while self._selected < start:  # a replay selects once per generation, like the run did

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.objective import Objective
-from common.search.base import Feasible, Proposal, Trial, Unseen
+from common.search.base import Canonical, Feasible, Proposal, Trial, Unseen
 from common.streams import stream
 
 
@@ -23,6 +23,7 @@ class RandomSearch:
         seed: Of all draws.
         feasible: The hard constraint.
         rule: The constraint in words, for errors.
+        canonical: Architectures for which this is equal count as one and are evaluated once.
     """
 
     space: Any
@@ -30,10 +31,11 @@ class RandomSearch:
     seed: int = field(default=0, kw_only=True)
     feasible: Feasible | None = field(default=None, kw_only=True)
     rule: str = field(default="", kw_only=True)
+    canonical: Canonical | None = field(default=None, kw_only=True)
     _unseen: Unseen = field(init=False)
 
     def __post_init__(self) -> None:
-        self._unseen = Unseen(self.space, self.feasible, self.rule)
+        self._unseen = Unseen(self.space, self.feasible, self.rule, self.canonical)
 
     def ask(self, n: int) -> list[Proposal]:
         """See `Searcher.ask`."""

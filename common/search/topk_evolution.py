@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 from common.errors import UserError
-from common.objective import Objective
-from common.search.base import Feasible, Proposal, Trial, Unseen
-from common.search.generations import Generations, breed
+from common.search.base import Proposal, Trial
+from common.search.generations import GenerationSearcher, breed
 from common.space import crossover, redraw
 
 
 @dataclass(slots=True)
-class TopKEvolution:
+class TopKEvolution(GenerationSearcher):
     """The search of SPOS (Guo et al. 2020, https://arxiv.org/abs/1904.00420) and DetNAS (https://arxiv.org/abs/1903.10979).
 
     A random generation first; each later one holds mutants and crossovers of the top architectures of the whole run, filled up
@@ -24,11 +21,6 @@ class TopKEvolution:
     parents, drawn independently. Only the first objective counts.
 
     Attributes:
-        space: The description with open decisions.
-        objectives: What the trials are compared by; the first one is searched for.
-        seed: Of all draws.
-        feasible: The hard constraint.
-        rule: The constraint in words, for errors.
         population: Size of a generation.
         mutants: Mutants wanted in a generation.
         crossovers: Crossovers wanted in a generation.
@@ -36,17 +28,11 @@ class TopKEvolution:
         rate: Probability that a mutation re-draws a decision.
     """
 
-    space: Any
-    objectives: Sequence[Objective]
-    seed: int = field(default=0, kw_only=True)
-    feasible: Feasible | None = field(default=None, kw_only=True)
-    rule: str = field(default="", kw_only=True)
     population: int = field(default=50, kw_only=True)
     mutants: int = field(default=20, kw_only=True)
     crossovers: int = field(default=20, kw_only=True)
     parents: int = field(default=10, kw_only=True)
     rate: float = field(default=0.1, kw_only=True)
-    _generations: Generations = field(init=False)
     _archive: list[Trial] = field(default_factory=list, init=False)
     _archived: int = field(default=0, init=False)
 
@@ -56,21 +42,12 @@ class TopKEvolution:
                 f"top-k evolution: {self.mutants} mutants and {self.crossovers} crossovers from {self.parents} parents do not"
                 f" fit a population of {self.population}: enlarge it"
             )
-        unseen = Unseen(self.space, self.feasible, self.rule)
-        self._generations = Generations(unseen, "topk_evolution", self.seed, self.population, self.population)
+        self._begin("topk_evolution", self.population, self.population)
 
     @property
     def archive(self) -> tuple[Trial, ...]:
         """The parents of the generation in progress, the best first: the global top `parents` of all before it."""
         return tuple(self._archive)
-
-    def ask(self, n: int) -> list[Proposal]:
-        """See `Searcher.ask`."""
-        return self._generations.ask(n, self._make)
-
-    def tell(self, trials: Sequence[Trial]) -> None:
-        """See `Searcher.tell`."""
-        self._generations.tell(trials)
 
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
         objective, unseen = self.objectives[0], self._generations.unseen

@@ -109,3 +109,18 @@ def test_every_proposal_decodes(name, key):
     space = SPACES[key]
     for trial in run(name, space, 30):
         decode(space, trial.arch)
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_architectures_that_count_as_one_are_proposed_once(name):
+    """Isomorphic ones, say: here the order of the four decisions does not matter."""
+    space = SPACES["flat"]
+
+    def canonical(arch):
+        return tuple(sorted(arch.values()))
+
+    trials = search(small(name, space, canonical=canonical), evaluator(space), budget=10_000, batch=4)
+    assert len(trials) == 35  # multisets of 4 out of 4 options
+    assert len({canonical(t.arch) for t in trials}) == 35
+    again = search(small(name, space, canonical=canonical), evaluator(space), budget=10_000, batch=4, history=trials[:17])
+    assert again == trials

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
 from common.objective import Objective
 from common.search.aging_evolution import AgingEvolution
-from common.search.base import Scores
+from common.search.base import Scores, Searcher
 from common.search.nsga2 import NSGA2
 from common.search.random import RandomSearch
 from common.search.topk_evolution import TopKEvolution
@@ -58,20 +59,20 @@ def evaluator(space: Any):
     return lambda archs, fidelity: [scores(space, arch) for arch in archs]
 
 
-def small(name: str, space: Any, seed: int = 0, feasible: Any = None, rule: str = ""):
-    """The named searcher, its populations small enough for the toy spaces to see several generations."""
-    both: Sequence[Objective] = (HIT, SIZE)
-    if name == "random":
-        return RandomSearch(space, both, seed=seed, feasible=feasible, rule=rule)
-    if name == "topk":
-        return TopKEvolution(
-            space, both, seed=seed, feasible=feasible, rule=rule, population=10, mutants=4, crossovers=4, parents=3
-        )
-    if name == "aging":
-        return AgingEvolution(space, both, seed=seed, feasible=feasible, rule=rule, population=8, tournament=3)
-    if name == "aging_parallel":
-        return AgingEvolution(space, both, seed=seed, feasible=feasible, rule=rule, population=8, tournament=3, children=3)
-    return NSGA2(space, both, seed=seed, feasible=feasible, rule=rule, population=6)
+BOTH: Sequence[Objective] = (HIT, SIZE)
+
+MADE: dict[str, Callable[..., Searcher]] = {
+    "random": RandomSearch,
+    "topk": partial(TopKEvolution, population=10, mutants=4, crossovers=4, parents=3),
+    "aging": partial(AgingEvolution, population=8, tournament=3),
+    "aging_parallel": partial(AgingEvolution, population=8, tournament=3, children=3),
+    "nsga2": partial(NSGA2, population=6),
+}
+"""Every searcher, its populations small enough for the toy spaces to see several generations."""
+
+SEARCHERS = list(MADE)
 
 
-SEARCHERS = ["random", "topk", "aging", "aging_parallel", "nsga2"]
+def small(name: str, space: Any, **settings: Any) -> Searcher:
+    """The named searcher on a toy space."""
+    return MADE[name](space, BOTH, **settings)
