@@ -40,7 +40,7 @@ def test_the_searcher_of_contributing_works_and_replays(tmp_path, monkeypatch):
     (code,) = blocks("python", CONTRIBUTING)
     (tmp_path / "contributing_example.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    made = importlib.import_module("contributing_example").LocalSearch
+    made = importlib.import_module("contributing_example").HillClimbing
     space = tuple(OneOf(0, 1, 2, 3) for _ in range(6))
 
     def total(archs, fidelity):
