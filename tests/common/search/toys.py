@@ -8,9 +8,13 @@ from functools import partial
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from common.objective import Objective
+from common.predict.base import Fitted, Prediction, check
 from common.search.aging_evolution import AgingEvolution
 from common.search.base import Scores, Searcher
+from common.search.npenas import NPENAS
 from common.search.nsga2 import NSGA2
 from common.search.random import RandomSearch
 from common.search.topk_evolution import TopKEvolution
@@ -61,12 +65,34 @@ def evaluator(space: Any):
 
 BOTH: Sequence[Objective] = (HIT, SIZE)
 
+
+def distance(a: Arch, b: Arch) -> int:
+    """In how many decisions two architectures differ."""
+    return sum(a.get(path) != b.get(path) for path in {*a, *b})
+
+
+class Nearest:
+    """The score of the nearest architecture seen, and its distance as the uncertainty: a predictor that costs nothing."""
+
+    def fit(self, archs: Sequence[Arch], scores: Sequence[float], seed: int) -> Fitted:
+        check(archs, scores)
+        known = list(zip(archs, scores, strict=True))
+
+        def predict(archs: Sequence[Arch]) -> Prediction:
+            near = [min((distance(arch, seen), score) for seen, score in known) for arch in archs]
+            return Prediction(np.array([score for _, score in near]), np.array([float(d) for d, _ in near]))
+
+        return predict
+
+
 MADE: dict[str, Callable[..., Searcher]] = {
     "random": RandomSearch,
     "topk": partial(TopKEvolution, population=10, mutants=4, crossovers=4, parents=3),
     "aging": partial(AgingEvolution, population=8, tournament=3),
     "aging_parallel": partial(AgingEvolution, population=8, tournament=3, children=3),
     "nsga2": partial(NSGA2, population=6),
+    "npenas": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3),
+    "npenas_bo": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3, acquisition="thompson"),
 }
 """Every searcher, its populations small enough for the toy spaces to see several generations."""
 
