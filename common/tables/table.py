@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from common.encode import Graph
 from common.errors import UserError
 from common.objective import Objective
-from common.search.base import Scores
+from common.search.base import Number, Scores
 from common.space import Arch
 
-Column = NDArray[np.floating]
+Column = NDArray[np.floating] | NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Table:
         rows = [self.row(arch) for arch in archs]
         return [Scores(values={metric: float(column[row]) for metric, column in columns.items()}) for row in rows]
 
-    def cost(self, arch: Arch) -> dict[str, float]:
-        """What the table knows without training."""
+    def cost(self, arch: Arch) -> dict[str, Number]:
+        """What the table knows without training: whole numbers where the column holds such."""
         row = self.row(arch)
-        return {metric: float(column[row]) for metric, column in self.costs.items()}
+        return {metric: column[row].item() for metric, column in self.costs.items()}
