@@ -14,11 +14,14 @@ from common.objective import Objective
 from common.predict.base import Fitted, Prediction, check
 from common.search.aging_evolution import AgingEvolution
 from common.search.base import Scores, Searcher
+from common.search.econas import EcoNAS
+from common.search.hierarchical_evolution import TournamentEvolution
+from common.search.local_search import LocalSearch
 from common.search.npenas import NPENAS
 from common.search.nsga2 import NSGA2
 from common.search.random import RandomSearch
 from common.search.topk_evolution import TopKEvolution
-from common.space import Arch, ManyOf, OneOf, Repeat, Where, sample
+from common.space import Arch, ManyOf, OneOf, Repeat, Where, enumerate_all, sample
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,13 @@ MADE: dict[str, Callable[..., Searcher]] = {
     "aging": partial(AgingEvolution, population=8, tournament=3),
     "aging_parallel": partial(AgingEvolution, population=8, tournament=3, children=3),
     "nsga2": partial(NSGA2, population=6),
+    "local": LocalSearch,
+    "local_best": partial(LocalSearch, move="best", children=3, starts=2),
+    "tournament": partial(TournamentEvolution, population=8, share=0.3, children=2),
+    "tournament_from_one": lambda space, objectives, **settings: TournamentEvolution(
+        space, objectives, origin=next(enumerate_all(space)), population=8, diversify=6, **settings
+    ),
+    "econas": partial(EcoNAS, initial=6, continued=(3, 2), parents=(2, 2, 1), patience=4),
     "npenas": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3),
     "npenas_bo": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3, acquisition="thompson"),
 }
