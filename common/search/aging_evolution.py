@@ -9,7 +9,7 @@ from random import Random
 from common.errors import UserError
 from common.search.base import Proposal, Trial
 from common.search.generations import GenerationSearcher, breed
-from common.space import mutate
+from common.space import alone, mutate
 
 
 @dataclass(slots=True)
@@ -32,6 +32,7 @@ class AgingEvolution(GenerationSearcher):
     children: int = field(default=1, kw_only=True)
     _alive: deque[tuple[float | int, int, Trial]] = field(init=False)  # (loss, id, trial): sorts by the first two
     _joined: int = field(default=0, init=False)
+    _alone: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         if self.children < 1 or not 1 <= self.tournament <= self.population:
@@ -41,6 +42,7 @@ class AgingEvolution(GenerationSearcher):
             )
         self._begin("aging_evolution", self.population, self.children)
         self._alive = deque(maxlen=self.population)
+        self._alone = alone(self.space)
 
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
         objective = self.objectives[0]
@@ -53,7 +55,7 @@ class AgingEvolution(GenerationSearcher):
 
         def child() -> Proposal:
             _, _, parent = min(rng.choices(self._alive, k=self.tournament))  # with replacement, as in the paper's code
-            arch = mutate(self.space, parent.arch, rng, rate=0.0)
+            arch = mutate(self.space, parent.arch, rng, rate=0.0, alone=self._alone)
             return Proposal(arch=arch, parents=(parent.id,), origin="mutation")
 
         return breed(self._generations.unseen, n, child)

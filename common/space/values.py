@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from math import comb
 from typing import Any
 
@@ -123,6 +123,25 @@ class Arch(Mapping[str, int]):
 
     def __len__(self) -> int:
         return len(self._choices)
+
+    # Mapping's own versions of these go through `__getitem__`, one call per decision
+    def __contains__(self, path: object) -> bool:
+        return path in self._choices
+
+    def keys(self) -> KeysView[str]:
+        return self._choices.keys()
+
+    def values(self) -> ValuesView[int]:
+        return self._choices.values()
+
+    def items(self) -> ItemsView[str, int]:
+        return self._choices.items()
+
+    def switched(self, path: str, option: int) -> Arch:
+        """A copy with another option at one decision; whether that is an architecture is the caller's business."""
+        copy = Arch(self._choices)
+        copy._choices[path] = option
+        return copy
 
     def __eq__(self, other: object) -> bool:
         return self._choices == other._choices if isinstance(other, Arch) else NotImplemented

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
 from common.errors import UserError
-from common.space.values import Arch, Decision, Invalid
-from common.space.walk import record, resolve
+from common.space.values import Arch, Decision, Invalid, ManyOf, OneOf, Repeat, Where
+from common.space.walk import parts, record, resolve
 
 TRIES = 1000
 """Draws before a `Where` rule counts as impossible to meet by sampling."""
@@ -29,24 +29,35 @@ def sample(space: Any, rng: Random) -> Arch:
     return _attempts(space, lambda: record(space, lambda _, decision: rng.randrange(len(decision))))
 
 
-def mutate(space: Any, arch: Arch, rng: Random, rate: float = 0.1) -> Arch:
+def mutate(space: Any, arch: Arch, rng: Random, rate: float = 0.1, alone: Mapping[str, int] | None = None) -> Arch:
     """A different architecture: one live decision changes for sure, each other one with probability `rate`.
+
+    Args:
+        space: The description with open decisions.
+        arch: What is changed; it is left as it is.
+        rng: Of the draws.
+        rate: Probability of each further change.
+        alone: `alone(space)`, kept by who calls this often: where one decision changes and it stands alone, nothing is walked.
+            It changes neither what is drawn nor the random numbers behind it.
 
     Raises:
         UserError: nothing in `arch` can change.
     """
     candidates = sorted(arch)  # not as written down: equal architectures mutate equally
+    short = alone if alone is not None and rate == 0 else {}
 
     def moved(forced: str) -> Arch | None:
+        if (n := short.get(forced, 0)) > 1:
+            return arch.switched(forced, (arch[forced] + rng.randrange(1, n)) % n)
         stuck = False
 
         def oracle(path: str, decision: Decision) -> int:
             nonlocal stuck
-            old, n = arch.get(path), len(decision)
-            if old is None:
-                return rng.randrange(n)
+            if path not in arch:
+                return rng.randrange(len(decision))
+            old, n = arch[path], len(decision)
             stuck = stuck or (path == forced and n == 1)
-            if n > 1 and (path == forced or rng.random() < rate):
+            if n > 1 and (path == forced or (rate > 0 and rng.random() < rate)):
                 return (old + rng.randrange(1, n)) % n
             return old
 
@@ -62,6 +73,30 @@ def mutate(space: Any, arch: Arch, rng: Random, rate: float = 0.1) -> Arch:
         raise UserError("the space holds a single architecture: there is nothing to mutate")
 
     return _attempts(space, draw)
+
+
+def alone(space: Any, path: str = "") -> dict[str, int]:
+    """The decisions that stand alone: path -> number of options, for each that may be live.
+
+    Changing one of them changes that entry of an architecture and nothing else, whatever the rest is: its options hold no
+    decisions, it is no number of copies, and no rule spans it (a `Where`, or a dataclass that looks at its fields itself).
+    """
+    kind = type(space)
+    if kind is Where or hasattr(kind, "__post_init__"):
+        return {}
+    if isinstance(space, OneOf | ManyOf) and all(_settled(option) for option in space.options):
+        return {path: len(space)}
+    found: dict[str, int] = {}
+    for part_path, part in parts(space, path):
+        if not (kind is Repeat and part is space.count):
+            found.update(alone(part, part_path))
+    return found
+
+
+def _settled(option: Any) -> bool:
+    """Whether nothing in `option` is open."""
+    rule_or_open = isinstance(option, OneOf | ManyOf | Repeat | Where) or hasattr(type(option), "__post_init__")
+    return not rule_or_open and all(_settled(part) for _, part in parts(option, ""))
 
 
 def redraw(space: Any, arch: Arch, rng: Random, rate: float) -> Arch:

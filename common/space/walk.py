@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -54,6 +54,27 @@ def resolve(space: Any, oracle: Oracle, path: str = "") -> Any:
     if dataclasses.is_dataclass(kind):
         return kind(**{name: resolve(getattr(space, name), oracle, dot + name) for name in fields_of(kind)})
     return space
+
+
+def parts(space: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """What `space` is made of, whatever is chosen: (path, part), the options of a decision and all copies of a `Repeat`."""
+    dot = f"{path}." if path else ""
+    match space:
+        case OneOf() | ManyOf():
+            yield from ((f"{path}[{space.labels[i]}]", option) for i, option in enumerate(space.options))
+        case Repeat():
+            yield dot + "count", space.count
+            yield from ((f"{dot}{i}", space.item) for i in range(space.most()))
+        case Where():
+            yield path, space.item
+        case tuple() | list():
+            yield from ((f"{dot}{i}", value) for i, value in enumerate(space))
+        case dict():
+            yield from ((f"{dot}{key}", value) for key, value in space.items())
+        case _ if dataclasses.is_dataclass(space) and not isinstance(space, type):
+            yield from ((dot + name, getattr(space, name)) for name in fields_of(type(space)))
+        case _:
+            return
 
 
 def record(space: Any, oracle: Oracle) -> Arch:

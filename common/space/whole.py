@@ -5,41 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
 from common.errors import UserError
 from common.space.values import Decision, ManyOf, OneOf, Repeat, Where
 from common.space.vary import enumerate_all
-from common.space.walk import fields_of
-
-
-def _parts(space: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """What `space` is made of, decisions apart: (path, part)."""
-    dot = f"{path}." if path else ""
-    match space:
-        case OneOf() | ManyOf():
-            yield from ((f"{path}[{space.labels[i]}]", option) for i, option in enumerate(space.options))
-        case Repeat():
-            yield dot + "count", space.count
-            yield from ((f"{dot}{i}", space.item) for i in range(space.most()))
-        case Where():
-            yield path, space.item
-        case tuple() | list():
-            yield from ((f"{dot}{i}", value) for i, value in enumerate(space))
-        case dict():
-            yield from ((f"{dot}{key}", value) for key, value in space.items())
-        case _ if dataclasses.is_dataclass(space) and not isinstance(space, type):
-            yield from ((dot + name, getattr(space, name)) for name in fields_of(type(space)))
-        case _:
-            return
+from common.space.walk import fields_of, parts
 
 
 def decisions(space: Any, path: str = "") -> dict[str, Decision]:
     """Every decision that some architecture could meet, live or not, in walk order."""
     found: dict[str, Decision] = {path: space} if isinstance(space, OneOf | ManyOf) else {}
-    for part_path, part in _parts(space, path):
+    for part_path, part in parts(space, path):
         found.update(decisions(part, part_path))
     return found
 
@@ -68,7 +47,7 @@ def size(space: Any, most: int = 1_000_000) -> int:
                 raise UserError(f"the rule {space.why!r} spans {bound:,} architectures, more than {most:,}: too many to count")
             return sum(1 for _ in enumerate_all(space))
         case _:
-            return prod(size(part, most) for _, part in _parts(space, ""))
+            return prod(size(part, most) for _, part in parts(space, ""))
 
 
 def restrict(space: Any, keep: Mapping[str, Sequence[int]]) -> Any:

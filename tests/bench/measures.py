@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -20,10 +22,10 @@ from common.cost.price import Price
 from common.objective import Objective
 from common.run.folder import RunFolder
 from common.search.aging_evolution import AgingEvolution
-from common.search.base import Scores
+from common.search.base import Scores, Trial
 from common.search.driver import search
 from common.search.topk_evolution import TopKEvolution
-from common.space import Arch, sample
+from common.space import Arch, OneOf, sample
 from common.supernet import Supernet, opened
 from detection.detnas.model import build
 from detection.detnas.space import backbone
@@ -165,6 +167,59 @@ def driver(budget: int) -> Iterator[Row]:
         )
 
 
+def long_driver(budget: int) -> Iterator[Row]:
+    """Aging evolution on a table, for long: time without and with the log, and what a trial takes of the memory."""
+    space = {f"d{i}": OneOf(*"abcdef") for i in range(12)}
+    tenth = budget // 10
+    note = f"{budget:,} trials in a space of 12 decisions with 6 options, population 100, tournaments of 25, batches of 50"
+
+    def evaluator(archs: Sequence[Arch], _: str) -> list[Scores]:
+        return [Scores(values={"score": score(arch)}) for arch in archs]
+
+    def run(mark: Callable[[], float], log: Callable[[Trial], None] | None = None) -> list[float]:
+        """What `mark` rose by in each tenth of the trials, per trial."""
+        marks = [mark()]
+        searcher = AgingEvolution(space, [Objective("score")], population=100, tournament=25)
+        search(
+            searcher,
+            evaluator,
+            budget=budget,
+            batch=50,
+            log=log,
+            observe=lambda trial: marks.append(mark()) if (trial.id + 1) % tenth == 0 else None,
+        )
+        return [(b - a) / tenth for a, b in pairwise(marks)]
+
+    bare = [1e6 * seconds for seconds in run(process_time)]
+    with tempfile.TemporaryDirectory() as folder, RunFolder.create(Path(folder) / "run", {}, space) as opened_run:
+        logged = [1e3 * seconds for seconds in run(perf_counter, opened_run.append_trial)]
+    gc.collect()
+    tracemalloc.start()
+    memory = run(lambda: float(tracemalloc.get_traced_memory()[0]))
+    tracemalloc.stop()
+    what = "AgingEvolution on a table"
+    yield Row(what=f"one trial, {what}", unit="µs", target=100, values=bare, note=f"{note}, processor time, each tenth of them.")
+    yield Row(
+        what=f"one trial with its log, {what}", unit="ms", target=1.0, values=logged, note="the same, written to a run folder."
+    )
+    for name, times in (("", bare), (" with the log", logged)):
+        yield Row(what=f"last tenth / first tenth of those trials{name}", unit="", target=2.0, values=[times[-1] / times[0]])
+    yield Row(
+        what=f"memory of one trial, {what}",
+        unit="bytes",
+        target=2048,
+        values=memory,
+        note="the same without the log, what Python's allocator holds, each tenth: " + ", ".join(f"{b:,.0f}" for b in memory),
+    )
+    yield Row(
+        what="memory of the second half / of the first half of those trials",
+        unit="",
+        target=1.25,
+        values=[sum(memory[5:]) / sum(memory[:5])],
+        note="linear growth means 1; the tables of sets grow in leaps.",
+    )
+
+
 def score(arch: Arch) -> float:
     """A smooth made-up score, so that the evolution has something to climb."""
     return -float(sum((option - 2) ** 2 for option in arch.values()))
@@ -196,6 +251,7 @@ def everything(quick: bool) -> Iterator[Row]:
     yield activation(repeats)
     yield pricing(repeats)
     yield from driver(500 if quick else 10_000)
+    yield from long_driver(2_000 if quick else 100_000)
     for module in ("detection.train", "common.cli"):
         yield from help_text(module, 2 if quick else 9)
 

@@ -1,6 +1,8 @@
 """Sampling, mutation, crossover and neighbours stay inside the space and move as they promise."""
 
+from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -10,8 +12,10 @@ from common.errors import UserError
 from common.space import (
     Arch,
     Invalid,
+    ManyOf,
     OneOf,
     Where,
+    alone,
     crossover,
     decisions,
     decode,
@@ -26,6 +30,18 @@ from tests.common.space.toys import BOUNDED, NESTED, SPACES, Conv
 
 FEW = settings(derandomize=True, max_examples=60, deadline=None, database=None)
 ALL = {"nested": NESTED, "bounded": BOUNDED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Even:
+    """A description that looks at its own fields: they do not stand alone."""
+
+    a: Any
+    b: Any
+
+    def __post_init__(self) -> None:
+        if isinstance(self.a, int) and isinstance(self.b, int) and (self.a + self.b) % 2:
+            raise Invalid("the sum is even")
 
 
 def differing(a: Arch, b: Arch) -> set[str]:
@@ -76,6 +92,42 @@ def test_mutation_changes_every_decision_equally_often():
     counts = {path: changed.count({path}) for path in ("1", "3", "4")}
     assert sum(counts.values()) == 3000
     assert all(900 < count < 1100 for count in counts.values()), counts
+
+
+@FEW
+@given(SPACES, st.integers(0, 2**32))
+def test_a_decision_that_stands_alone_is_changed_as_if_all_were_walked(space, seed):
+    arch = sample(space, Random(seed))
+    if not any(len(decisions(space)[path]) > 1 for path in arch):
+        return
+    walked, short = Random(seed + 1), Random(seed + 1)
+    for _ in range(5):
+        assert mutate(space, arch, short, 0.0, alone(space)) == mutate(space, arch, walked, 0.0)
+        assert short.getstate() == walked.getstate()
+    assert mutate(space, arch, short, 0.5, alone(space)) == mutate(space, arch, walked, 0.5)
+
+
+@FEW
+@given(SPACES, st.integers(0, 2**32))
+def test_decisions_that_stand_alone_leave_the_rest_alive(space, seed):
+    arch = sample(space, Random(seed))
+    for path, n in alone(space).items():
+        if path in arch:
+            assert n == len(decisions(space)[path])
+            for option in range(n):
+                decode(space, arch.switched(path, option))
+
+
+def test_what_stands_alone_is_told():
+    found = alone(NESTED)
+    assert found["stem"] == 2
+    assert not any(path.endswith("count") or path in ("body.0", "extras") for path in found)
+    kernels = [path for path in found if path.endswith(".kernel")]
+    assert len(kernels) == 3, found
+    assert alone(BOUNDED) == {}
+    mixed = {"free": OneOf(1, 2), "bound": BOUNDED, "subset": ManyOf("abc", 1, 2), "own": Even(a=OneOf(1, 2), b=OneOf(1, 3))}
+    assert alone(mixed) == {"free": 2, "subset": 6}
+    assert alone(OneOf(Even(a=1, b=3), "x")) == {}, "an option that looks at itself"
 
 
 def test_mutation_does_not_depend_on_how_an_architecture_was_written_down():
