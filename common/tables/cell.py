@@ -91,12 +91,14 @@ def expression(cell: Cell) -> str:
 
 
 def graph(cell: Cell) -> Graph:
-    """The cell with operations on the nodes: input, the six edges in their order, output; zeros are nodes as well.
+    """The cell with operations on the nodes: input, the six edges in their order, output.
 
-    It is taken as it is; `Lookups.graph` is that of the first of all isomorphic cells, so that these share one.
+    A zero is a node that nothing flows into: what it puts out does not depend on its input. The cell is taken as it is;
+    `Lookups.graph` is that of the first of all isomorphic cells, so that these share one.
     """
     edges = [(0, 1 + i) for i, (a, _) in enumerate(EDGES) if a == 0]
     edges += [(1 + i, 1 + j) for i, j in _LINKS]
+    edges = [(a, b) for a, b in edges if cell.edges[b - 1] != NONE]
     edges += [(1 + i, 1 + len(EDGES)) for i, (_, b) in enumerate(EDGES) if b == 3]
     return Graph((NODES[0], *cell.edges, NODES[1]), tuple(sorted(edges)))
 

@@ -25,15 +25,16 @@ class Lookup(Generic[Value]):
     Attributes:
         paths: Decision paths, the slowest first.
         sizes: Options of each.
-        items: What is looked up, of length prod(sizes), in lexicographic order of the options (that of `enumerate_all`).
+        items: What is looked up, of length prod(sizes), in lexicographic order of the options (that of `enumerate_all`); None
+            where a `Where` rule of the space forbids the combination.
     """
 
     paths: tuple[str, ...]
     sizes: tuple[int, ...]
-    items: Sequence[Value] | NDArray[Any]
+    items: Sequence[Value | None] | NDArray[Any]
 
     def __call__(self, arch: Arch) -> Value:
-        """The item of `arch`, in about a microsecond.
+        """The item of `arch`, in a few microseconds.
 
         Raises:
             UserError: The architecture is not one of this space.
@@ -47,7 +48,10 @@ class Lookup(Generic[Value]):
                 place = place * size + index
         except KeyError as missing:
             raise UserError(f"the architecture lacks decision {missing}: make it in the space of this table") from None
-        return self.items[place]
+        item = self.items[place]
+        if item is None:
+            raise UserError(f"architecture {dict(arch)} breaks a rule of this table's space: it has no row; choose other options")
+        return item
 
 
 def read(file: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -69,17 +73,16 @@ def read(file: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
 
 
 def check_names(source: str, what: str, names: Sequence[str], known: Sequence[str]) -> None:
-    """Refuses a table whose options have other names than the space's.
+    """Refuses a table whose options, by which its rows are numbered, are others than the space's.
 
     Raises:
-        UserError: A name is not known, or a known one does not occur.
+        UserError: A name is not known, or the names are not exactly the known ones in their order.
     """
     for name in names:
         if name not in known:
             raise UserError(f"table {source}: unknown {what} {name!r}: this space has {', '.join(known)}; use the matching file")
-    for name in known:
-        if name not in names:
-            raise UserError(f"table {source}: {what} {name!r} does not occur in it: use the file of the whole space")
+    if list(names) != list(known):
+        raise UserError(f"table {source}: its {what}s are {', '.join(names)}: they must be {', '.join(known)}, in this order")
 
 
 def check_columns(source: str, columns: Mapping[str, NDArray[Any]], rows: int) -> None:

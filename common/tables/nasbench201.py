@@ -65,14 +65,13 @@ def nasbench201(folder: Path, dataset: str = "cifar10") -> Table:
         raise UserError(f"NAS-Bench-201 has no data set {dataset!r}: use {', '.join(CLASSES)}")
     file = folder / FILE
     arrays = read(file, _ARRAYS)
-    ops = [str(name) for name in arrays["op_names"]]
-    check_names(str(file), "op", ops, OPS)
+    check_names(str(file), "op", arrays["op_names"].tolist(), OPS)
     sizes = (len(OPS),) * len(EDGES)
-    rows = row_of_each(str(file), _renumbered(arrays["ops"], ops), sizes)
+    rows = row_of_each(str(file), arrays["ops"], sizes)
     count = len(rows)
     short, long = (_column(file, arrays, f"{dataset}-{name}") for name in ("val-12ep", "test-200ep"))
     devices = {f"latency_{name}": arrays["latency_ms"][:, i] for i, name in enumerate(arrays["latency_devices"])}
-    costs = {"params": _params(arrays["ops"], ops, dataset), "flops": _flops(arrays["flops_m"], dataset), **devices}
+    costs = {"params": _params(arrays["ops"], dataset), "flops": _flops(arrays["flops_m"], dataset), **devices}
     scores = {"12 epochs": {"valid": short, "test": long}, "200 epochs": {"valid": long, "test": long}}
     check_columns(str(file), {"valid": short, "test": long, **costs}, count)
     known = lookups()
@@ -93,15 +92,6 @@ def nasbench201(folder: Path, dataset: str = "cifar10") -> Table:
     )
 
 
-def _renumbered(options: NDArray[np.integer], names: list[str]) -> NDArray[np.int64]:
-    """The file's numbers of operations as positions in `OPS`; those without a name stay, to be refused with their row."""
-    place = {i: OPS.index(name) for i, name in enumerate(names)}
-    renumbered = options.astype(np.int64)
-    for i, j in place.items():
-        renumbered[options == i] = j
-    return renumbered
-
-
 def _column(file: Path, arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.float64]:
     columns = arrays["acc_columns"].tolist()
     if name not in columns:
@@ -109,10 +99,8 @@ def _column(file: Path, arrays: dict[str, NDArray[Any]], name: str) -> NDArray[n
     return arrays["acc"][:, columns.index(name)].astype(np.float64)
 
 
-def _params(options: NDArray[np.integer], names: list[str], dataset: str) -> NDArray[np.int64]:
-    count = {op: (options == names.index(op)).sum(axis=1).astype(np.int64) for op in ("nor_conv_3x3", "nor_conv_1x1")}
-    head = (_WIDTH + 1) * (CLASSES[dataset] - 10)
-    return _FIXED + head + _CONV_3X3 * count["nor_conv_3x3"] + _CONV_1X1 * count["nor_conv_1x1"]
+def _params(options: NDArray[np.integer], dataset: str) -> NDArray[np.int64]:
+    return np.array([params(Cell(tuple(OPS[i] for i in row)), CLASSES[dataset]) for row in options.tolist()], dtype=np.int64)
 
 
 def _flops(millions: NDArray[np.floating], dataset: str) -> NDArray[np.float64]:
