@@ -88,7 +88,7 @@ def alone(space: Any, path: str = "") -> dict[str, int]:
         return {path: len(space)}
     found: dict[str, int] = {}
     for part_path, part in parts(space, path):
-        if not (kind is Repeat and part is space.count):
+        if not (isinstance(space, Repeat) and part is space.count):
             found.update(alone(part, part_path))
     return found
 
