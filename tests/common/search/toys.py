@@ -19,9 +19,10 @@ from common.search.hierarchical_evolution import TournamentEvolution
 from common.search.local_search import LocalSearch
 from common.search.npenas import NPENAS
 from common.search.nsga2 import NSGA2
+from common.search.pnas import PNAS, by_decisions
 from common.search.random import RandomSearch
 from common.search.topk_evolution import TopKEvolution
-from common.space import Arch, ManyOf, OneOf, Repeat, Where, enumerate_all, sample
+from common.space import Arch, ManyOf, OneOf, Repeat, Where, decisions, enumerate_all, sample
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,14 @@ class Nearest:
         return predict
 
 
+def pnas(space: Any, objectives: Sequence[Objective], **settings: Any) -> PNAS:
+    """Every fourth decision of the space in one level, the next ones in the next."""
+    paths = list(decisions(space))
+    groups = [paths[i::4] for i in range(min(4, len(paths)))]
+    levels = by_decisions(space, groups, next(enumerate_all(space)))
+    return PNAS(space, objectives, levels=levels, predictor=Nearest(), first=4, beam=5, **settings)
+
+
 MADE: dict[str, Callable[..., Searcher]] = {
     "random": RandomSearch,
     "topk": partial(TopKEvolution, population=10, mutants=4, crossovers=4, parents=3),
@@ -103,6 +112,7 @@ MADE: dict[str, Callable[..., Searcher]] = {
     "econas": partial(EcoNAS, initial=6, continued=(3, 2), parents=(2, 2, 1), patience=4),
     "npenas": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3),
     "npenas_bo": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3, acquisition="thompson"),
+    "pnas": pnas,
 }
 """Every searcher, its populations small enough for the toy spaces to see several generations."""
 
