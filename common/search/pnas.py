@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, product
 from random import Random
 from typing import Any
 
@@ -16,7 +16,7 @@ from common.errors import UserError
 from common.predict.base import Predictor
 from common.search.base import Proposal, Trial
 from common.search.generations import GenerationSearcher
-from common.space import Arch, Decision, Invalid, decisions, decode, record
+from common.space import Arch, Decision, Invalid, alone, decisions, decode, record
 from common.streams import derive
 
 CHUNK = 4096
@@ -48,7 +48,9 @@ def by_decisions(space: Any, groups: Sequence[Sequence[str]], filler: Arch) -> L
 
     A reconstruction: PNAS has cells of fewer blocks, which such spaces lack. Here the decisions of later groups stay as they are
     in `filler`; what comes alive without being there takes its first option. Choose a filler that leaves the network usable,
-    e.g. convolutions on all edges of a cell: what is cut by it looks equally bad whatever the open decisions are.
+    e.g. convolutions on all edges of a cell: what is cut by it looks equally bad whatever the open decisions are. Groups matter:
+    on NAS-Bench-201 one edge into the last node with one other in each (0-1 and 0-3, 0-2 and 1-3, 1-2 and 2-3) were far ahead
+    of groups by node, which cannot leave the neighbourhood of the filler.
 
     Args:
         space: The description with open decisions.
@@ -68,10 +70,14 @@ def by_decisions(space: Any, groups: Sequence[Sequence[str]], filler: Arch) -> L
         if path in paths[:i]:
             raise UserError(f"levels by decisions: {path!r} is in two groups: let one level open it")
     decode(space, filler)
-    opened = [frozenset(group) for group in groups]
+    counts = alone(space)
 
     def expand(arch: Arch, level: int) -> Iterator[Arch]:
-        return _settled_anew(space, {**filler, **arch}, opened[level - 1])
+        group = groups[level - 1]
+        if all(path in counts and path in arch for path in group):  # nothing else depends on them: no walk
+            choices = product(*(range(counts[path]) for path in group))
+            return (Arch({**arch, **dict(zip(group, choice, strict=True))}) for choice in choices)
+        return _settled_anew(space, {**filler, **arch}, frozenset(group))
 
     return Levels(count=len(groups), first=lambda: expand(filler, 1), expand=expand)
 
@@ -109,8 +115,9 @@ class PNAS(GenerationSearcher):
     Generation 0 is level 1: all of its architectures, or `first` random ones where there are more. For each further level every
     architecture that the generation before evaluated is expanded, a predictor fitted on all trials so far ranks the expansions,
     and the best `beam` of those not seen are evaluated. The paper ends there. Here the search goes on until the budget is spent:
-    the best `beam` architectures of all take the place of the generation before and every level is settled anew. With fewer
-    than two trials that did not fail, expansions are taken at random; where expansions run out, random architectures.
+    the best `beam` architectures of all take the place of the generation before, and levels 1, 2, ... are settled anew in turn,
+    one in each generation. With fewer than two trials that did not fail, expansions are taken at random; where expansions run
+    out, random architectures take their place. Being greedy, it can end in a local optimum of its levels: see `by_decisions`.
 
     Only the first objective counts. Departures: the predictor is fitted from scratch for each level, not trained further;
     among equal candidates (see `canonical`) the one predicted best counts, where the paper averages over symmetric cells.
@@ -158,17 +165,15 @@ class PNAS(GenerationSearcher):
         return [Proposal(arch=arch, parents=(parent.id,), origin="expansion") for parent, arch in found if parent is not None]
 
     def _expansions(self, fine: Sequence[Trial], start: int) -> Iterator[tuple[Trial, Arch]]:
-        level = 2 + (start - self._wide) // self.beam
-        before = 0 if level == 2 else start - self.beam
-        parents = [trial for trial in fine if trial.id >= before] if level <= self.levels.count else []
-        anew = [level] if parents else range(1, self.levels.count + 1)
+        generation = 1 + (start - self._wide) // self.beam
+        before = start - self.beam if generation > 1 else 0
+        parents = [trial for trial in fine if trial.id >= before] if generation < self.levels.count else []
         if not parents:  # the levels are done, or all of the last one failed
             objective = self.objectives[0]
             parents = sorted(fine, key=lambda trial: (objective.loss(trial.value(objective)), trial.id))[: self.beam]
         for parent in parents:
-            for opened in anew:
-                for arch in self.levels.expand(parent.arch, opened):
-                    yield parent, arch
+            for arch in self.levels.expand(parent.arch, 1 + generation % self.levels.count):
+                yield parent, arch
 
     def _predicted(self, fine: Sequence[Trial], start: int) -> Losses:
         objective = self.objectives[0]

@@ -281,3 +281,11 @@ def test_levels_that_do_not_fit_are_refused(groups, filler, message):
 def test_empty_generations_are_refused():
     with pytest.raises(UserError, match="at least 1"):
         PNAS(SIX, [HIT], levels=by_decisions(SIX, PAIRS, FILLER), predictor=Nearest(), beam=0)
+
+
+def test_decisions_that_stand_alone_are_expanded_as_all_others():
+    """A rule that always holds takes the long way."""
+    long = by_decisions(Where(SIX, lambda v: True, "any"), PAIRS, FILLER)
+    for level in (1, 2, 3):
+        assert list(by_decisions(SIX, PAIRS, FILLER).expand(TARGET, level)) == list(long.expand(TARGET, level))
+        assert len(list(long.expand(TARGET, level))) == 25
