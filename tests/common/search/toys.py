@@ -12,11 +12,13 @@ import numpy as np
 
 from common.objective import Objective
 from common.predict.base import Fitted, Prediction, check
+from common.predict.nao_model import NAOModel
 from common.search.aging_evolution import AgingEvolution
 from common.search.base import Scores, Searcher
 from common.search.econas import EcoNAS
 from common.search.hierarchical_evolution import TournamentEvolution
 from common.search.local_search import LocalSearch
+from common.search.nao import NAO
 from common.search.npenas import NPENAS
 from common.search.nsga2 import NSGA2
 from common.search.pnas import PNAS, by_decisions
@@ -97,6 +99,12 @@ def pnas(space: Any, objectives: Sequence[Objective], **settings: Any) -> PNAS:
     return PNAS(space, objectives, levels=levels, predictor=Nearest(), first=4, beam=5, **settings)
 
 
+def nao(space: Any, objectives: Sequence[Objective], **settings: Any) -> Searcher:
+    """NAO with a model that hardly learns."""
+    model = NAOModel(space, embedding=4, hidden=4, widths=(), steps=1)
+    return NAO(space, objectives, model=model, first=8, later=12, seeds=4, ascents=1, **settings)
+
+
 MADE: dict[str, Callable[..., Searcher]] = {
     "random": RandomSearch,
     "topk": partial(TopKEvolution, population=10, mutants=4, crossovers=4, parents=3),
@@ -113,6 +121,7 @@ MADE: dict[str, Callable[..., Searcher]] = {
     "npenas": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3),
     "npenas_bo": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3, acquisition="thompson"),
     "pnas": pnas,
+    "nao": nao,
 }
 """Every searcher, its populations small enough for the toy spaces to see several generations."""
 
