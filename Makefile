@@ -18,12 +18,16 @@ OUT =
 ARGS =
 RUN = -m detection.train detnas --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)") $(ARGS)
 
+# Which benchmark tables the engines are run on, a name or the beginning of some, and how many runs of each.
+TABLE = all
+SEEDS = 200
+
 # Two test processes with one torch thread each: more threads than cores make a loaded machine many times slower.
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format bench soak detnas detnas-smoke
+.PHONY: help setup setup-dev demo test check format bench bench-search soak detnas detnas-smoke
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +54,9 @@ format: $(VENV)/.ready-dev ## Format the code and fix what ruff can fix
 
 bench: $(VENV)/.ready-dev ## Measure the speed ratios of docs/results/bench.md on this machine
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench
+
+bench-search: $(VENV)/.ready-dev ## Search engines on tables, docs/results/search.md: TABLE=nasbench201 SEEDS=200 ARGS="more options"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.search --table "$(TABLE)" --seeds "$(SEEDS)" $(ARGS)
 
 soak: $(VENV)/.ready-dev ## The long tests: twenty killed and resumed runs
 	@$(PYTEST) -m soak --timeout=7200 $(ARGS)

@@ -113,3 +113,10 @@ def test_a_run_gets_what_was_given_and_nothing_else(clone):
     assert clone.asked()[-1] == "-m detection.train detnas --recipe paper --data my data --out runs/x --seed 3"
     clone.make("detnas-smoke", "OUT=runs/y")
     assert clone.asked()[-1] == "-m detection.train detnas --recipe smoke --out runs/y"
+
+
+def test_engines_are_measured_on_all_tables_unless_some_are_named(clone):
+    clone.make("bench-search")
+    assert clone.asked()[-1] == "-m tests.bench.search --table all --seeds 200"
+    clone.make("bench-search", "TABLE=nasbench201", "SEEDS=5", "ARGS=--workers 1")
+    assert clone.asked()[-1] == "-m tests.bench.search --table nasbench201 --seeds 5 --workers 1"

@@ -194,7 +194,9 @@ def each(job: Callable[[int], R], seeds: Sequence[int], workers: int = 0) -> Ite
                 torch.set_num_threads(threads)
             yield result
         return
-    context = multiprocessing.get_context("spawn")  # a fork of a process that has computed with torch can hang
+    # a fork of a process that has computed with torch can hang; the server has only imported it, and does so once for all pools
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch"])
     with ProcessPoolExecutor(min(workers, len(seeds)), context, initializer=_start, initargs=(job,)) as pool:
         try:
             yield from pool.map(_work, seeds)

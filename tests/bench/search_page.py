@@ -1,0 +1,216 @@
+"""The page on search engines: what was measured on each table, in words and figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from common.tables.study import Study, Summary, summary
+from common.tables.table import Table
+
+VERDICT = 150
+"""Queries at which the engines are compared."""
+NOISE = 2.0
+"""A difference counts from so many standard errors on."""
+ANCHOR_QUERIES = 100
+"""About as many as the published budget of 12,000 s of training allows at 12 epochs a network."""
+ANCHORS = {"nasbench201-cifar10": {"random": (93.70, 0.36), "aging": (93.92, 0.30), "reinforce": (93.85, 0.37)}}
+"""Table -> engine -> mean and standard deviation of the test accuracy that NAS-Bench-201's authors found over 500 runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One engine on one table; `study` is None where it cannot search the table."""
+
+    name: str
+    title: str
+    settings: str
+    study: Study | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """Volumes on one table and device: method -> shape (seeds, len(at)), ours first."""
+
+    table: str
+    device: str
+    at: Sequence[int]
+    volumes: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One table with all its engines."""
+
+    table: Table
+    entries: Sequence[Entry]
+    picture: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Where the page comes from.
+
+    Attributes:
+        command: That made it.
+        date: Of the page.
+        environment: Of `common.run.environment`.
+        commits: Of the code that made the runs, those of earlier times included.
+        queries: Columns of the tables.
+        seeds: Asked for.
+        missing: What is not on the page, one line for each.
+    """
+
+    command: str
+    date: str
+    environment: Mapping[str, Any]
+    commits: Sequence[str]
+    queries: Sequence[int]
+    seeds: int
+    missing: Sequence[str] = field(default=())
+
+
+def shown(found: Summary) -> str:
+    """Mean, standard error and standard deviation."""
+    if math.isnan(found.mean):
+        return "-"
+    if math.isnan(found.std):
+        return f"{found.mean:.2f}"
+    return f"{found.mean:.2f} ± {found.error:.2f} (std {found.std:.2f})"
+
+
+def row(entry: Entry, queries: Sequence[int]) -> str:
+    """An engine's line of a table."""
+    if entry.study is None:
+        return f"| {entry.title} | {' | '.join('does not fit' for _ in queries)} | - | - |"
+    cells = " | ".join(shown(summary(entry.study.result, query)) for query in queries)
+    return f"| {entry.title} | {cells} | {1000 * entry.study.seconds:.2f} | {len(entry.study.runs)} |"
+
+
+def head(queries: Sequence[int]) -> list[str]:
+    """The first two lines of a table of engines."""
+    columns = " | ".join(f"{query} queries" for query in queries)
+    return [f"| engine | {columns} | ms per query | seeds |", f"|---|{'---|' * len(queries)}---:|---:|"]
+
+
+def verdict(section: Section, queries: int) -> list[str]:
+    """Who is ahead of aging evolution, and who is behind random search, in sentences."""
+    at = min(VERDICT, queries)
+    sign = -1.0 if section.table.result.direction == "min" else 1.0
+    found = {entry.name: (entry.title, summary(entry.study.result, at)) for entry in section.entries if entry.study}
+    known = {name: pair for name, pair in found.items() if not math.isnan(pair[1].mean)}
+    lines = []
+    others = {name: pair for name, pair in known.items() if name not in ("random", "aging")}
+    if "aging" in known and others:
+        title, best = max(others.values(), key=lambda pair: sign * pair[1].mean)
+        ahead, error = sign * (best.mean - known["aging"][1].mean), _error(best, known["aging"][1])
+        word = "ahead of" if ahead > error else "behind" if ahead < -error else "level with"
+        lines.append(f"At {at} queries the best of the others, {title}, is {word} aging evolution: {ahead:+.3f} ± {error:.3f}.")
+    if "random" in known:
+        base = known["random"][1]
+        worse = [
+            f"{title} ({sign * (s.mean - base.mean):+.3f} ± {_error(s, base):.3f})"
+            for name, (title, s) in known.items()
+            if name != "random" and sign * (s.mean - base.mean) < -NOISE * _error(s, base)
+        ]
+        said = "; ".join(worse) or "none"
+        lines.append(f"Worse than random search at {at} queries by more than {NOISE:g} standard errors: {said}.")
+    return lines
+
+
+def anchors(section: Section, queries: int) -> list[str]:
+    """Ours beside what the benchmark's authors published."""
+    published = ANCHORS.get(section.table.name, {})
+    if not published or queries < ANCHOR_QUERIES:
+        return []
+    lines = [
+        "",
+        f"Published (NAS-Bench-201, 500 runs of 12,000 s, about {ANCHOR_QUERIES} queries) and ours at {ANCHOR_QUERIES} queries:",
+        "",
+        "| engine | published | ours | difference in published standard deviations |",
+        "|---|---|---|---:|",
+    ]
+    for entry in section.entries:
+        if entry.study and entry.name in published:
+            mean, std = published[entry.name]
+            ours = summary(entry.study.result, ANCHOR_QUERIES)
+            lines.append(
+                f"| {entry.title} | {mean:.2f} ± {std:.2f} | {ours.mean:.2f} ± {ours.std:.2f} | {(ours.mean - mean) / std:+.2f} |"
+            )
+    return lines if len(lines) > 5 else []
+
+
+def front_rows(front: Front) -> list[str]:
+    """The table of one device."""
+    lines = [f"| {front.device} | {' | '.join(f'{query} queries' for query in front.at)} | seeds |"]
+    lines.append(f"|---|{'---|' * len(front.at)}---:|")
+    for method, values in front.volumes.items():
+        cells = [summary(100 * values, i + 1) for i in range(len(front.at))]
+        lines.append(f"| {method} | {' | '.join(shown(cell) for cell in cells)} | {len(values)} |")
+    name, *others = front.volumes
+    ours, last = summary(100 * front.volumes[name], len(front.at)), front.at[-1]
+    apart = [(other, summary(100 * front.volumes[other], len(front.at))) for other in others]
+    ahead = [f"{other} {ours.mean - found.mean:+.2f} ± {_error(ours, found):.2f}" for other, found in apart]
+    return [*lines, "", f"{name} at {last} queries, difference to others: {'; '.join(ahead)}."]
+
+
+def page(facts: Facts, sections: Sequence[Section], fronts: Sequence[Front], front_note: str) -> str:
+    """The Markdown page."""
+    machine, versions = facts.environment["machine"], facts.environment["versions"]
+    most = max(facts.queries)
+    lines = [
+        "# Search engines on benchmark tables",
+        "",
+        f"Made on {facts.date} by `{facts.command}` on {machine['cpu']} ({machine['cores']} cores, {machine['memory_gib']} GiB), "
+        f"{machine['system']}, Python {versions['python']}, torch {versions['torch']}, numpy {versions['numpy']}; one torch "
+        f"thread a process. Commit of the runs: {', '.join(facts.commits) or 'unknown'}.",
+        "",
+        "An engine sees the objective of the network it asks for; the best so far by the objective is judged by the result, "
+        "which no engine looks at. A query is an evaluation at the table's default fidelity, others are charged by their epochs. "
+        "Figures: mean over the seeds ± its standard error (standard deviation over the seeds); wall-clock time per query, "
+        f"median over the seeds. {facts.seeds} seeds are asked for; expensive engines have fewer, as the last column says.",
+    ]
+    if facts.missing:
+        lines += ["", "Not on this page:", "", *(f"- {line}" for line in facts.missing)]
+    for section in sections:
+        table = section.table
+        lines += [
+            "",
+            f"## {table.title}",
+            "",
+            f"Objective `{table.objective.name}` at {table.fidelity}, result `{table.result.name}` [{table.result.unit}], "
+            f"{table.result.direction}imised.",
+            "",
+            *head(facts.queries),
+            *(row(entry, facts.queries) for entry in section.entries),
+            "",
+            *verdict(section, most),
+            *anchors(section, most),
+            "",
+            f"![{table.title}: mean and 10-90 % band by number of queries]({section.picture})",
+        ]
+    if fronts:
+        lines += ["", "## Accuracy against latency", "", front_note]
+    for front in fronts:
+        lines += ["", f"{front.table}, hypervolume in percent of the table's own front:", "", *front_rows(front)]
+    lines += ["", "## Settings", ""]
+    said: dict[str, dict[str, list[str]]] = {}
+    for section in sections:
+        for entry in section.entries:
+            if entry.study:
+                said.setdefault(entry.title, {}).setdefault(entry.settings, []).append(section.table.name)
+    for title, by_settings in said.items():
+        for settings, tables in by_settings.items():
+            where = "" if len(by_settings) == 1 else f" ({', '.join(tables)})"
+            lines.append(f"- {title}{where}: {settings}.")
+    return "\n".join(lines) + "\n"
+
+
+def _error(a: Summary, b: Summary) -> float:
+    """Standard error of the difference of two means of independent runs; infinite with a single seed, which shows nothing."""
+    error = math.hypot(a.error, b.error)
+    return math.inf if math.isnan(error) else error
