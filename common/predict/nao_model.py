@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass, field
-from itertools import pairwise
+from dataclasses import KW_ONLY, dataclass
 from random import Random
 from typing import Any
 
@@ -13,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.encode import Encoder
 from common.errors import UserError
 from common.predict.base import Prediction, check
-from common.space import Arch, Decision, Invalid, decisions, record
+from common.predict.nao_network import Network, Tokens
+from common.space import Arch
 from common.streams import derive, stream, torch_stream
 
 Symmetric = Callable[[Arch, Random], Arch]
@@ -32,8 +31,7 @@ class NAOModel:
     the embedding; an LSTM with dot attention over the code writes the tokens down again. Trained together, from scratch.
 
     The paper's values: embedding 48, hidden 96, widths (200, 200, 200), 1,000 epochs of batches of 100, which are 6,000 steps
-    on its first 600 architectures, at a rate of 0.001. The defaults are for
-    tables, where 300 queries shall not take minutes.
+    on its first 600 architectures, at a rate of 0.001. The defaults are for tables, where 300 queries shall not take minutes.
 
     Departures: the paper reads pairs (input, operation) as one step of the LSTM, a space in general has no such pairs; a token
     is predicted among those of its decision in training as in decoding; the paper goes on training the model of the round
@@ -71,10 +69,16 @@ class NAOModel:
     forms: int = 4
 
     def __post_init__(self) -> None:
-        if min(self.embedding, self.hidden, *self.widths, self.steps, self.batch, self.forms) < 1:
-            raise UserError(f"{self}: embedding, hidden, widths, steps, batch and forms must be at least 1")
+        counts = {name: getattr(self, name) for name in ("embedding", "hidden", "steps", "batch", "forms")}
+        if low := [f"{name} {count}" for name, count in counts.items() if count < 1]:
+            raise UserError(f"NAO's model: {', '.join(low)}: must be at least 1")
+        if any(width < 1 for width in self.widths):
+            raise UserError(f"NAO's model: widths {self.widths}: every layer needs a width of at least 1")
         if not (0 <= self.dropout < 1 and 0 <= self.trade <= 1 and self.rate > 0 and self.decay >= 0 and self.clip > 0):
-            raise UserError(f"{self}: needs dropout in [0, 1), trade in [0, 1], rate > 0, decay >= 0 and clip > 0")
+            raise UserError(
+                f"NAO's model: dropout {self.dropout}, trade {self.trade}, rate {self.rate}, decay {self.decay}, clip"
+                f" {self.clip}: needs dropout in [0, 1), trade in [0, 1], rate > 0, decay >= 0 and clip > 0"
+            )
 
     def fit(self, archs: Sequence[Arch], scores: Sequence[float], seed: int) -> FittedNAO:
         """Trains the three parts together; of `scores` larger is better. A function of its arguments alone.
@@ -84,7 +88,7 @@ class NAOModel:
         """
         check(archs, scores)
         low, high = float(min(scores)), float(max(scores))
-        tokens = _Tokens(self.space)
+        tokens = Tokens(self.space)
         forms, targets = list(archs), [(score - low) / (high - low) if high > low else 0.5 for score in scores]
         if self.symmetric is not None:
             rng = stream(seed, "forms")
@@ -92,12 +96,12 @@ class NAOModel:
             targets *= self.forms
         with torch.random.fork_rng([]):  # layers and dropout draw from the global generator
             torch.manual_seed(derive(seed, "nao_model"))
-            network = _Network(self, tokens.vocabulary)
+            network = Network(tokens.vocabulary, self.embedding, self.hidden, self.widths, self.dropout)
             self._train(network, tokens, *tokens.read(forms), torch.tensor(targets), torch_stream(seed, "batches"))
         return FittedNAO(network.eval().requires_grad_(False), tokens, low, high)
 
     def _train(
-        self, network: _Network, tokens: _Tokens, ids: Tensor, places: Tensor, live: Tensor, y: Tensor, rng: torch.Generator
+        self, network: Network, tokens: Tokens, ids: Tensor, places: Tensor, live: Tensor, y: Tensor, rng: torch.Generator
     ) -> None:
         network.train()
         optimizer = torch.optim.Adam(network.parameters(), lr=self.rate, weight_decay=self.decay, fused=True)
@@ -138,8 +142,8 @@ class FittedNAO:
         high: Largest score fitted.
     """
 
-    _network: _Network
-    _tokens: _Tokens
+    _network: Network
+    _tokens: Tokens
     low: float
     high: float
 
@@ -190,97 +194,3 @@ class FittedNAO:
                         chosen[i][asked] = token - tokens.offset[asked]
                         written[i] = tokens.walk(chosen[i])
         return [None if isinstance(arch, str) else arch for arch in written]
-
-
-class _Asked(Exception):
-    """The walk met a decision that is not settled yet."""
-
-
-@dataclass(slots=True)
-class _Tokens:
-    """Sequences of tokens for architectures: one token for each live decision, in the order of the walk."""
-
-    space: Any
-    vocabulary: int = field(init=False)
-    place: dict[str, int] = field(init=False)
-    offset: dict[str, int] = field(init=False)
-    allowed: Tensor = field(init=False)  # (decisions, vocabulary): which tokens are a decision's own
-    _encoder: Encoder = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._encoder = Encoder(self.space)
-        self.vocabulary = self._encoder.vocabulary
-        self.place, self.offset = {}, {}
-        self.allowed = torch.zeros(len(self._encoder.paths), self.vocabulary, dtype=torch.bool)
-        end = 0
-        for i, (path, decision) in enumerate(decisions(self.space).items()):
-            self.place[path], self.offset[path] = i, end
-            end += len(decision)
-            self.allowed[i, self.offset[path] : end] = True
-
-    def read(self, archs: Sequence[Arch]) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens, places of their decisions, and whether there is one; each of shape (n, most live decisions of any)."""
-        pairs = [self._encoder.tokens(arch) for arch in archs]
-        length = max(int(live.sum()) for _, live in pairs)
-        ids = np.zeros((2, len(archs), length), dtype=np.int64)
-        mask = np.zeros((len(archs), length), dtype=np.bool_)
-        for row, (tokens, live) in enumerate(pairs):
-            (places,) = live.nonzero()
-            ids[:, row, : len(places)] = tokens[places], places
-            mask[row, : len(places)] = True
-        return torch.from_numpy(ids[0]), torch.from_numpy(ids[1]), torch.from_numpy(mask)
-
-    def walk(self, chosen: dict[str, int]) -> Arch | str | None:
-        """The path of the first decision that `chosen` leaves open, else the architecture; None if it breaks a rule."""
-
-        def oracle(path: str, _: Decision) -> int:
-            if path in chosen:
-                return chosen[path]
-            raise _Asked(path)
-
-        try:
-            return record(self.space, oracle)
-        except _Asked as asked:
-            return str(asked)
-        except Invalid:
-            return None
-
-
-class _Network(nn.Module):
-    def __init__(self, settings: NAOModel, vocabulary: int) -> None:
-        super().__init__()
-        hidden, widths = settings.hidden, settings.widths
-        self.tokens = nn.Embedding(vocabulary, settings.embedding)
-        self.reader = nn.LSTM(settings.embedding, hidden, batch_first=True)
-        self.before = nn.Embedding(vocabulary + 1, settings.embedding)  # one more: nothing is written yet
-        self.writer = nn.LSTM(settings.embedding, hidden, batch_first=True)
-        self.mix = nn.Linear(2 * hidden, hidden)
-        self.out = nn.Linear(hidden, vocabulary)
-        layers: list[nn.Module] = []
-        for a, b in pairwise([hidden, *widths]):
-            layers += [nn.Linear(a, b), nn.ReLU(), nn.Dropout(settings.dropout)]
-        self.predictor = nn.Sequential(*layers, nn.Linear(widths[-1] if widths else hidden, 1), nn.Sigmoid())
-
-    def encode(self, ids: Tensor, live: Tensor) -> Tensor:
-        """Code of shape (n, steps, hidden); steps that are not live come last, so that they reach no other, and are 0."""
-        return F.normalize(self.reader(self.tokens(ids))[0], dim=-1) * live[:, :, None]
-
-    def pool(self, code: Tensor, live: Tensor) -> Tensor:
-        """The embedding, shape (n, hidden)."""
-        return F.normalize((code * live[:, :, None]).sum(1), dim=-1)  # the length is 1 in any case: a sum is as good as a mean
-
-    def value(self, code: Tensor, live: Tensor) -> Tensor:
-        return self.predictor(self.pool(code, live)).squeeze(1)
-
-    def start(self, code: Tensor, live: Tensor) -> tuple[Tensor, Tensor]:
-        """State of the decoder before anything is written."""
-        embedding = self.pool(code, live)[None]
-        return embedding, embedding
-
-    def write(
-        self, code: Tensor, live: Tensor, before: Tensor, state: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Logits of the tokens that follow `before`, shape (n, steps, vocabulary), and the state after them."""
-        hidden, state = self.writer(self.before(before), state)
-        weights = (hidden @ code.transpose(1, 2)).masked_fill(~live[:, None], -torch.inf).softmax(-1)
-        return self.out(torch.tanh(self.mix(torch.cat([weights @ code, hidden], -1)))), state

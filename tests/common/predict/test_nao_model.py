@@ -8,7 +8,7 @@ import torch
 
 from common.errors import UserError
 from common.predict.nao_model import Code, NAOModel
-from common.space import Invalid, OneOf, Where, decode, sample
+from common.space import Arch, Invalid, OneOf, Where, decode, sample
 from common.streams import torch_stream
 from tests.common.search.toys import SPACES, distance
 
@@ -117,7 +117,7 @@ def test_a_fit_is_a_function_of_its_arguments_and_touches_no_global_generator():
 
 def test_training_on_symmetric_forms_makes_their_predictions_alike():
     def swapped(arch, rng):
-        return sample(EIGHT, Random(0)).switched("0", 0) if not arch else type(arch)({k: arch[str(7 - int(k))] for k in arch})
+        return Arch({path: arch[str(7 - int(path))] for path in arch})
 
     archs = some(EIGHT, 30)
     twins = [swapped(arch, Random(0)) for arch in archs]
@@ -135,7 +135,9 @@ def test_equal_scores_and_bad_input():
     assert NAOModel(EIGHT, steps=1).fit(archs, [4.0] * 5, 0)([]).mean.shape == (0,)
     with pytest.raises(UserError, match="at least 2"):
         NAOModel(EIGHT).fit(archs[:1], [1.0], 0)
-    with pytest.raises(UserError, match="must be at least 1"):
+    with pytest.raises(UserError, match="steps 0: must be at least 1"):
         NAOModel(EIGHT, steps=0)
+    with pytest.raises(UserError, match="every layer needs a width"):
+        NAOModel(EIGHT, widths=(8, 0))
     with pytest.raises(UserError, match="needs dropout in"):
         NAOModel(EIGHT, dropout=1.0)
