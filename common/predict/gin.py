@@ -42,7 +42,7 @@ class GIN:
         uncertain: Two outputs, mean and standard deviation, trained with the Gaussian negative log-likelihood (NPENAS-BO);
             without it standard deviations are 0.
         steps: Steps of AdamW, each on all points.
-        rate: Its learning rate at the beginning; it falls to 0 along a cosine.
+        rate: Its highest learning rate; see `descend`.
         decay: Its weight decay.
     """
 

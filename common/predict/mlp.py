@@ -32,14 +32,14 @@ class MLP:
         features: Architecture -> vector; all of one length. Columns are standardised by what is fitted.
         hidden: Widths of the hidden layers.
         steps: Steps of AdamW, each on all points.
-        rate: Its learning rate at the beginning; it falls to 0 along a cosine.
+        rate: Its highest learning rate; see `descend`.
         decay: Its weight decay.
     """
 
     features: Features
     _: KW_ONLY
-    hidden: tuple[int, ...] = (64, 64)
-    steps: int = 200
+    hidden: tuple[int, ...] = (128, 128)
+    steps: int = 100
     rate: float = 0.01
     decay: float = 0.1
 

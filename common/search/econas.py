@@ -116,8 +116,11 @@ class EcoNAS(GenerationSearcher):
     def _size(self, start: int) -> int:
         """How many trials come after the first `start`; called at the start of every generation, in their order."""
         if start != self._folded:
-            for trial in self._generations.told[max(self._folded, 0) : start]:
-                self._generations.unseen.add(trial.arch)
+            born = self._generations.told[max(self._folded, 0) : start]
+            known = [proposal.arch for proposal in self._continuations()]  # trials from elsewhere may have taken their places
+            for arch in known + [trial.arch for trial in born]:
+                self._generations.unseen.add(arch)
+            for trial in born:
                 self._join(trial)
             self._folded = start
             self._cycle += 1

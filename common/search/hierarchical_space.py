@@ -107,7 +107,7 @@ def identity_chains(space: Hierarchy) -> Arch:
 
 
 def mutate_motif(space: Hierarchy, arch: Arch, rng: Random) -> Arch:
-    """The paper's mutation (section 3.1): a level >= 2, a motif of it, and a pair of its nodes, each drawn uniformly; a new label.
+    """The paper's mutation (section 3.1): a level >= 2, a motif of it, and a pair of its nodes, each drawn uniformly.
 
     It adds, alters or removes an edge. Levels are equally likely whatever the number of their motifs, where drawing any decision
     would seldom change the top one. Reconstruction: pairs i < j are equally likely, where the paper draws a node and then

@@ -61,7 +61,8 @@ def read(file: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         UserError: The file is missing, is not an archive of plain arrays, or lacks one of them.
     """
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        # opened here, for NumPy leaves a damaged file open
+        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
             for name in names:
                 if name not in archive:
                     raise UserError(f"table {file} has no array {name!r}: fetch the file anew; its SOURCE.md says from where")

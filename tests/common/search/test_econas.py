@@ -149,6 +149,33 @@ def test_a_replay_goes_on_through_drops_and_exhaustion(key):
         assert run(whole[:cut]) == whole, cut
 
 
+def test_tournaments_take_a_quarter_of_a_tier_and_one():
+    """In the first cycle: 5 of 16 with replacement, so that rank r or better wins with 1 - (1 - (r + 1) / 16) ** 5."""
+    won = []
+    for seed in range(150):
+        trials = search(EcoNAS(TWENTY, [HIT], seed=seed), hamming, budget=30)
+        ranked = sorted(trials[:16], key=lambda t: (-t.scores["hit"], t.id))
+        won += [ranked.index(trials[t.parents[0]]) for t in trials[24:] if t.origin == "mutation"]
+    assert len(won) == 150 * 6
+    for rank in (0, 2, 5):
+        expected = 1 - (1 - (rank + 1) / 16) ** 5
+        assert sum(r <= rank for r in won) / 900 == pytest.approx(expected, abs=0.07)
+
+
+@pytest.mark.parametrize("many", range(0, 60, 3))
+def test_trials_from_elsewhere_in_the_middle_of_a_cycle(many):
+    """They take the places of proposals, continued ones too; still nothing is proposed twice at its fidelity."""
+    space = SPACES["flat"]
+    mine = search(EcoNAS(space, BOTH), evaluator(space), budget=60)
+    seen = {t.arch for t in mine}
+    others = [arch for arch in enumerate_all(space) if arch not in seen][:many]
+    scores = {"hit": -4.0, "size": 1.0}
+    history = mine + [Trial(id=60 + i, arch=arch, scores=scores, fidelity="full") for i, arch in enumerate(others)]
+    trials = search(EcoNAS(space, BOTH), evaluator(space), budget=10_000, history=history)
+    assert len({(t.arch, t.fidelity) for t in trials}) == len(trials)
+    assert {t.arch for t in trials} == set(enumerate_all(space))
+
+
 def test_a_failed_continuation_leaves_the_population():
     def fragile(archs, fidelity):
         return [Scores(status="failed", error="no") if fidelity == "40" else s for s in hamming(archs, fidelity)]

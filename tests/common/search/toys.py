@@ -22,7 +22,9 @@ from common.search.nao import NAO
 from common.search.npenas import NPENAS
 from common.search.nsga2 import NSGA2
 from common.search.pnas import PNAS, by_decisions
+from common.search.policy_lstm import LSTM
 from common.search.random import RandomSearch
+from common.search.reinforce import Reinforce
 from common.search.topk_evolution import TopKEvolution
 from common.space import Arch, ManyOf, OneOf, Repeat, Where, decisions, enumerate_all, sample
 
@@ -111,6 +113,10 @@ MADE: dict[str, Callable[..., Searcher]] = {
     "aging": partial(AgingEvolution, population=8, tournament=3),
     "aging_parallel": partial(AgingEvolution, population=8, tournament=3, children=3),
     "nsga2": partial(NSGA2, population=6),
+    "reinforce": partial(Reinforce, children=2, rate=0.1, draws=4),
+    "reinforce_lstm": partial(
+        Reinforce, policy=LSTM(hidden=4), children=8, rate=0.05, draws=2, entropy=0.01, clip=0.2, epochs=2, power=3.0
+    ),
     "local": LocalSearch,
     "local_best": partial(LocalSearch, move="best", children=3, starts=2),
     "tournament": partial(TournamentEvolution, population=8, share=0.3, children=2),
@@ -120,8 +126,8 @@ MADE: dict[str, Callable[..., Searcher]] = {
     "econas": partial(EcoNAS, initial=6, continued=(3, 2), parents=(2, 2, 1), patience=4),
     "npenas": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3),
     "npenas_bo": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3, acquisition="thompson"),
-    "pnas": pnas,
     "nao": nao,
+    "pnas": pnas,
 }
 """Every searcher, its populations small enough for the toy spaces to see several generations."""
 
