@@ -12,7 +12,7 @@ from common.search.driver import search
 from common.search.policy import Independent
 from common.search.policy_lstm import LSTM
 from common.search.random import RandomSearch
-from common.search.reinforce import Baseline, Reinforce, clipped
+from common.search.reinforce import Baseline, Reinforce
 from common.space import Arch, OneOf, enumerate_all, sample
 from tests.common.search.toys import HIT, SPACES, evaluator
 
