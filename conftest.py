@@ -1,5 +1,14 @@
-"""Shapes in annotations are checked in every test; this has to happen before anything is imported."""
+"""Before anything is imported: shapes in annotations are checked in every test, and no two processes write yapf's grammar."""
+
+import importlib
+import importlib.util
+import os
 
 from tests.shapecheck import install
+
+# yapf, which mmengine imports, writes its grammar to a file at the first import after an installation. Test processes that
+# do so at once read half a file; so the one that starts them goes first.
+if "PYTEST_XDIST_WORKER" not in os.environ and importlib.util.find_spec("yapf"):
+    importlib.import_module("yapf")
 
 install("common", "detection", "segmentation", "graphs", "gan", "superres", "binary")
