@@ -21,7 +21,8 @@ class NAO(GenerationSearcher):
     architectures are moved along the gradient of the predicted score and decoded. All of them take a step of 1, then of 2 from
     where they began, and so on until there are enough new architectures. Only the first objective counts.
 
-    The paper evaluates 600 architectures first and 300 in each of the later generations, with 100 seeds and steps up to 50.
+    The paper evaluates 600 architectures first and 300 in each later generation, with 100 seeds and steps up to 50; the defaults
+    are for budgets of a few hundred.
 
     Departures: the model is trained from scratch and on all trials, not on from the one before and on a pool that loses its
     worst. What the steps do not bring is drawn at random; with fewer than two good trials all is.
@@ -37,7 +38,7 @@ class NAO(GenerationSearcher):
     model: NAOModel
     first: int = 50
     later: int = 25
-    seeds: int = 100
+    seeds: int = 20
     ascents: int = 50
 
     def __post_init__(self) -> None:
