@@ -58,9 +58,8 @@ def dense(rng: torch.Generator, inputs: int, outputs: int) -> list[Tensor]:
 def descend(parameters: Sequence[Tensor], loss: Callable[[int], Tensor], steps: int, rate: float, decay: float) -> None:
     """Minimises `loss(step)` over the parameters, in place, with AdamW.
 
-    The rate falls from `rate` to 0 along a cosine and is bounded by a line from 0 to `rate` over the first fifth of the steps:
-    without that slow beginning one graph network in ten at a rate of 0.01, and most at 0.02, never recover from their first
-    steps.
+    The rate falls from `rate` to 0 along a cosine and is bounded by a line from 0 to `rate` over the first fifth of the steps.
+    Without that slow beginning some graph networks never recover from their first steps at full rate.
     """
     for parameter in parameters:
         parameter.requires_grad_(True)
