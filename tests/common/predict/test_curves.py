@@ -7,7 +7,7 @@ import pytest
 
 from common.errors import UserError
 from common.predict.base import Prediction
-from common.predict.curves import CurvePredictor, prefixes, simulate, stops
+from common.predict.curves import CurvePredictor, _inputs, prefixes, simulate, stops
 from common.streams import numpy_stream
 
 EPOCHS = 40
@@ -46,6 +46,10 @@ def test_more_epochs_and_features_help():
     short, long = (r2(plain(TEST[:, :n]).mean, TEST[:, -1]) for n in (5, 20))
     assert long > short + 0.02
     assert r2(helped(TEST[:, :5], TEST_FEATURES).mean, TEST[:, -1]) > short + 0.02
+
+
+def test_what_a_curve_is_described_by():
+    assert _inputs(np.array([[1.0, 4.0, 9.0]]), np.array([[7.0]])).tolist() == [[1, 4, 9, 3, 5, 2, 7]]
 
 
 def test_a_fit_is_a_function_of_its_arguments():
