@@ -85,7 +85,7 @@ class _LSTMPolicy(Policy):
         self._states.clear()
 
     def _step(self, tokens: Tensor, before: _State | None) -> _State:
-        """One more choice read, by a batch: `tokens` has shape (n,)."""
+        """One more choice read: `tokens` has shape (1,)."""
         value = self.parameters[0][tokens]
         zero = torch.zeros_like(value)
         states: _State = []
@@ -124,12 +124,11 @@ class _LSTMPolicy(Policy):
                 live[k, : len(sequence)] = 1
         tokens = torch.tensor(self.offsets)[rows] + taken
         read = torch.cat([torch.full((len(archs), 1), sum(self.sizes)), tokens[:, :-1]], 1)
-        states: _State | None = None
-        outputs: list[Tensor] = []
-        for place in range(shape[1]):
-            states = self._step(read[:, place], states)
-            outputs.append(states[-1][0])
-        logits = torch.nn.functional.linear(torch.stack(outputs, 1), self.parameters[1], self.parameters[-1])
+        # as `_step` does, all at once
+        zero = torch.zeros(self.settings.layers, len(archs), self.settings.hidden, dtype=torch.float64)
+        inputs, weights, layers = self.parameters[0][read], self.parameters[2:-1], self.settings.layers
+        outputs, _, _ = torch.lstm(inputs, (zero, zero), weights, False, layers, 0.0, False, False, True)
+        logits = torch.nn.functional.linear(outputs, self.parameters[1], self.parameters[-1])
         logits = self._squashed(logits.gather(2, self._options[rows])).masked_fill(self._absent[rows], NEVER)
         logs = torch.log_softmax(logits, -1)
         log_prob = (logs.gather(2, taken[..., None])[..., 0] * live).sum(1)
