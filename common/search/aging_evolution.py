@@ -45,10 +45,7 @@ class AgingEvolution(GenerationSearcher):
         self._alone = alone(self.space)
 
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
-        objective = self.objectives[0]
-        for trial in self._generations.told[self._joined : start]:
-            if trial.status == "ok":
-                self._alive.append((objective.loss(trial.value(objective)), trial.id, trial))
+        self._alive.extend((*self.order(trial), trial) for trial in self._good(start, self._joined))
         self._joined = start
         if not self._alive:
             return []

@@ -155,29 +155,33 @@ class Unseen:
     _small: bool | None = field(default=None, init=False)
 
     def __contains__(self, arch: Arch) -> bool:
-        return self._key(arch) in self._seen
+        return self.key(arch) in self._seen
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def add(self, arch: Arch) -> None:
         """Marks `arch` as seen."""
-        self._seen.add(self._key(arch))
+        self._seen.add(self.key(arch))
 
     def forget(self, arch: Arch) -> None:
         """Takes back `add`, for a proposal that was not made after all."""
-        self._seen.discard(self._key(arch))
+        self._seen.discard(self.key(arch))
         self._left = None
 
     def take(self, arch: Arch) -> bool:
         """Marks `arch` as seen and returns True, if it is new and feasible."""
-        key = self._key(arch)
-        if key in self._seen or not (self.feasible is None or self.feasible(arch)):
-            return False
-        self._seen.add(key)
-        return True
+        admitted = self.admits(arch)
+        if admitted:
+            self.add(arch)
+        return admitted
 
-    def _key(self, arch: Arch) -> Hashable:
+    def admits(self, arch: Arch) -> bool:
+        """Whether `take` would return True; marks nothing."""
+        return arch not in self and (self.feasible is None or self.feasible(arch))
+
+    def key(self, arch: Arch) -> Hashable:
+        """What architectures that count as one have in common."""
         return arch if self.canonical is None else self.canonical(arch)
 
     def draw(self, rng: Random) -> Arch | None:
@@ -228,3 +232,33 @@ class Unseen:
 
     def _rule(self) -> str:
         return f"the constraint {self.rule!r} is kept" if self.rule else "the hard constraint is kept"
+
+
+@dataclass(slots=True)
+class SpaceSearcher:
+    """What every searcher is told of its space.
+
+    Attributes:
+        space: The description with open decisions.
+        objectives: What the trials are compared by.
+        seed: Of all draws.
+        feasible: The hard constraint.
+        rule: The constraint in words, for errors.
+        canonical: Architectures for which this is equal count as one and are evaluated once.
+    """
+
+    space: Any
+    objectives: Sequence[Objective]
+    seed: int = field(default=0, kw_only=True)
+    feasible: Feasible | None = field(default=None, kw_only=True)
+    rule: str = field(default="", kw_only=True)
+    canonical: Canonical | None = field(default=None, kw_only=True)
+
+    def unseen(self) -> Unseen:
+        """A fresh record of what was seen, under the constraint."""
+        return Unseen(self.space, self.feasible, self.rule, self.canonical)
+
+    def order(self, trial: Trial) -> tuple[Number, int]:
+        """Sorts trials that did not fail: the best by the first objective first, the earlier one of equals."""
+        objective = self.objectives[0]
+        return objective.loss(trial.value(objective)), trial.id

@@ -85,7 +85,7 @@ class EcoNAS(GenerationSearcher):
         """
         for fidelity in reversed(self.fidelities):
             if at := [trial for trial in trials if trial.status == "ok" and trial.fidelity == fidelity]:
-                return min(at, key=self._order)
+                return min(at, key=self.order)
         return None
 
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
@@ -117,16 +117,14 @@ class EcoNAS(GenerationSearcher):
         """How many trials come after the first `start`; called at the start of every generation, in their order."""
         if start != self._folded:
             born = self._generations.told[max(self._folded, 0) : start]
-            known = [proposal.arch for proposal in self._continuations()]  # trials from elsewhere may have taken their places
-            for arch in known + [trial.arch for trial in born]:
-                self._generations.unseen.add(arch)
             for trial in born:
+                self._generations.unseen.add(trial.arch)
                 self._join(trial)
             self._folded = start
             self._cycle += 1
             for i, tier in enumerate(self._tiers):
                 alive = [member for member in tier if self._cycle - member.cycle < self.patience]
-                self._tiers[i] = sorted(alive, key=lambda member: self._order(member.trial))
+                self._tiers[i] = sorted(alive, key=lambda member: self.order(member.trial))
             children = sum(count for tier, count in zip(self._tiers, self.parents, strict=True) if tier)
             self._new = self._left(children or self.initial, stream(self.seed, "econas left", start))
         return max(1, len(self._continuations()) + self._new)  # one that cannot be made ends the search
@@ -152,7 +150,3 @@ class EcoNAS(GenerationSearcher):
             unseen.forget(arch)
         self._exhausted = not found
         return len(found)
-
-    def _order(self, trial: Trial) -> tuple[float | int, int]:
-        objective = self.objectives[0]
-        return objective.loss(trial.value(objective)), trial.id

@@ -7,11 +7,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 from common.errors import UserError
-from common.objective import Objective
-from common.search.base import Canonical, Feasible, Proposal, Trial, Unseen
+from common.search.base import Proposal, SpaceSearcher, Trial, Unseen
 from common.space import Arch
 from common.streams import stream
 
@@ -91,8 +89,11 @@ class Generations:
         told = _told(self.told[start:])
         rest = [proposal for proposal in made if _key(proposal) not in told]
         self._queue = deque(rest[: start + n - count])
-        for proposal in rest[start + n - count :]:  # only where the history is not this searcher's own
-            self.unseen.forget(proposal.arch)
+        if excess := rest[start + n - count :]:  # only where the history is not this searcher's own
+            known = {self.unseen.key(trial.arch) for trial in self.told}  # continued ones were seen before
+            for proposal in excess:
+                if self.unseen.key(proposal.arch) not in known:
+                    self.unseen.forget(proposal.arch)
         self._mark(count)
 
     def _mark(self, end: int) -> None:
@@ -111,24 +112,9 @@ def _told(trials: Sequence[Trial]) -> set[tuple[Arch, str]]:
 
 
 @dataclass(slots=True)
-class GenerationSearcher(ABC):
-    """A searcher that proposes in generations: what is left to write is how a generation is made.
+class GenerationSearcher(SpaceSearcher, ABC):
+    """A searcher that proposes in generations: what is left to write is how a generation is made."""
 
-    Attributes:
-        space: The description with open decisions.
-        objectives: What the trials are compared by.
-        seed: Of all draws.
-        feasible: The hard constraint.
-        rule: The constraint in words, for errors.
-        canonical: Architectures for which this is equal count as one and are evaluated once.
-    """
-
-    space: Any
-    objectives: Sequence[Objective]
-    seed: int = field(default=0, kw_only=True)
-    feasible: Feasible | None = field(default=None, kw_only=True)
-    rule: str = field(default="", kw_only=True)
-    canonical: Canonical | None = field(default=None, kw_only=True)
     _generations: Generations = field(init=False)
 
     def ask(self, n: int) -> list[Proposal]:
@@ -144,8 +130,11 @@ class GenerationSearcher(ABC):
         self._begin_with(name, lambda start: later if start else first)
 
     def _begin_with(self, name: str, size: Callable[[int], int]) -> None:
-        unseen = Unseen(self.space, self.feasible, self.rule, self.canonical)
-        self._generations = Generations(unseen, name, self.seed, size)
+        self._generations = Generations(self.unseen(), name, self.seed, size)
+
+    def _good(self, start: int, after: int = 0) -> list[Trial]:
+        """The trials before `start`, from `after` on, that did not fail."""
+        return [trial for trial in self._generations.told[after:start] if trial.status == "ok"]
 
     @abstractmethod
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:

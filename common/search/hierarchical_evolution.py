@@ -66,10 +66,8 @@ class TournamentEvolution(GenerationSearcher):
         self._begin("tournament_evolution", self.population, self.children)
 
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
-        objective = self.objectives[0]
-        for trial in self._generations.told[self._joined : start]:
-            if trial.status == "ok":
-                insort(self._ranked, (objective.loss(trial.value(objective)), trial.id, trial))
+        for trial in self._good(start, self._joined):
+            insort(self._ranked, (*self.order(trial), trial))
         self._joined = start
 
         def child() -> Proposal:

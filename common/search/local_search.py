@@ -79,12 +79,12 @@ class LocalSearch(GenerationSearcher):
     def _fold(self, born: Sequence[Trial], rng: Random) -> None:
         for trial in born:
             self._generations.unseen.add(trial.arch)
-        best = min((trial for trial in born if trial.status == "ok"), key=self._order, default=None)
+        best = min((trial for trial in born if trial.status == "ok"), key=self.order, default=None)
         if best is None:
             return
         if self._at is None:
             self._go(best, rng)
-        elif self._order(best)[0] < self._order(self._better or self._at)[0]:
+        elif self.order(best)[0] < self.order(self._better or self._at)[0]:
             self._better = best
             if self.move == "first":
                 self._go(best, rng)
@@ -114,10 +114,6 @@ class LocalSearch(GenerationSearcher):
         for arch in found:  # they are taken when the generation is made, which a replay may skip
             unseen.forget(arch)
         return found
-
-    def _order(self, trial: Trial) -> tuple[float | int, int]:
-        objective = self.objectives[0]
-        return objective.loss(trial.value(objective)), trial.id
 
 
 def _moved(space: object, arch: Arch, move: Move, rng: Random) -> Arch:

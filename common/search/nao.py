@@ -52,20 +52,18 @@ class NAO(GenerationSearcher):
         self._begin("nao", self.first, self.later)
 
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
-        objective, unseen = self.objectives[0], self._generations.unseen
-        good = [trial for trial in self._generations.told[:start] if trial.status == "ok"]
+        unseen, good = self._generations.unseen, self._good(start)
         if len(good) < 2:
             return []
-        losses = [float(objective.loss(trial.value(objective))) for trial in good]
-        seed = derive(self.seed, "nao", "model", start)
-        fitted = self.model.fit([trial.arch for trial in good], [-loss for loss in losses], seed)
-        best = heapq.nsmallest(self.seeds, range(len(good)), key=lambda i: (losses[i], good[i].id))
-        code = fitted.encode([good[i].arch for i in best])
+        scores = [-float(self.order(trial)[0]) for trial in good]
+        fitted = self.model.fit([trial.arch for trial in good], scores, derive(self.seed, "nao", "model", start))
+        best = heapq.nsmallest(self.seeds, good, key=self.order)
+        code = fitted.encode([trial.arch for trial in best])
         made: list[Proposal] = []
         for step in range(1, self.ascents + 1):
-            for i, arch in zip(best, fitted.decode(fitted.uphill(code, step)), strict=True):
+            for trial, arch in zip(best, fitted.decode(fitted.uphill(code, step)), strict=True):
                 if arch is not None and unseen.take(arch):
-                    made.append(Proposal(arch=arch, parents=(good[i].id,), origin="ascent"))
+                    made.append(Proposal(arch=arch, parents=(trial.id,), origin="ascent"))
                     if len(made) == n:
                         return made
         return made

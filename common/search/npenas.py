@@ -63,15 +63,13 @@ class NPENAS(GenerationSearcher):
         self._begin("npenas", self.first, self.later)
 
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
-        objective, unseen = self.objectives[0], self._generations.unseen
-        good = [trial for trial in self._generations.told[:start] if trial.status == "ok"]
+        unseen, good = self._generations.unseen, self._good(start)
         if len(good) < 2:
             return []
-        losses = [float(objective.loss(trial.value(objective))) for trial in good]
-        best = heapq.nsmallest(self.parents, range(len(good)), key=lambda i: (losses[i], good[i].id))
-        pool = self._candidates([good[i] for i in best], rng)
+        pool = self._candidates(heapq.nsmallest(self.parents, good, key=self.order), rng)
         if not pool:
             return []
+        losses = [float(self.order(trial)[0]) for trial in good]
         fitted = self.predictor.fit([trial.arch for trial in good], losses, derive(self.seed, "npenas", "predictor", start))
         prediction = fitted([proposal.arch for proposal in pool])
         values = prediction.mean
@@ -92,12 +90,10 @@ class NPENAS(GenerationSearcher):
                 if len(found) == self.candidates or (proposal := next(proposals, None)) is None:
                     break
                 arch = proposal.arch
-                key = arch if self.canonical is None else self.canonical(arch)
-                if key in met or arch in unseen:
-                    continue
-                met.add(key)
-                if self.feasible is None or self.feasible(arch):
-                    found.append(proposal)
+                if (key := unseen.key(arch)) not in met:
+                    met.add(key)
+                    if unseen.admits(arch):
+                        found.append(proposal)
         return found
 
     def _mutants(self, parents: list[Trial], rng: Random) -> Iterator[Proposal]:

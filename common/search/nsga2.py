@@ -51,7 +51,7 @@ class NSGA2(GenerationSearcher):
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
         while self._selected < start:  # a replay selects once per generation, like the run did
             end = self._selected + self.population
-            born = [t for t in self._generations.told[self._selected : end] if t.status == "ok"]
+            born = self._good(end, self._selected)
             self._survivors = self._select([member.trial for member in self._survivors] + born)
             self._selected = end
         if not self._survivors:

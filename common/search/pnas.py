@@ -144,13 +144,12 @@ class PNAS(GenerationSearcher):
 
     def _simple(self) -> int:
         """How many different feasible architectures level 1 has, counted up to `first`."""
-        allowed = (arch for arch in self.levels.first() if self.feasible is None or self.feasible(arch))
-        found: set[Hashable] = set()
-        for arch in allowed:
-            found.add(self._key(arch))
-            if len(found) == self.first:
+        unseen = self.unseen()
+        for arch in self.levels.first():
+            unseen.take(arch)
+            if len(unseen) == self.first:
                 break
-        return len(found)
+        return len(unseen)
 
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
         def at_random(archs: Sequence[Arch]) -> NDArray[np.float64]:
@@ -159,8 +158,7 @@ class PNAS(GenerationSearcher):
         if start == 0:
             found = self._best(((None, arch) for arch in self.levels.first()), n, at_random)
             return [Proposal(arch=arch) for _, arch in found]
-        told = self._generations.told[:start]
-        fine = [trial for trial in told if trial.status == "ok"]
+        fine = self._good(start)
         losses = self._predicted(fine, start) if len(fine) > 1 else at_random
         found = self._best(self._expansions(fine, start), n, losses)
         return [Proposal(arch=arch, parents=(parent.id,), origin="expansion") for parent, arch in found if parent is not None]
@@ -170,8 +168,7 @@ class PNAS(GenerationSearcher):
         before = start - self.beam if generation > 1 else 0
         parents = [trial for trial in fine if trial.id >= before] if generation < self.levels.count else []
         if not parents:  # the levels are done, or all of the last one failed
-            objective = self.objectives[0]
-            parents = sorted(fine, key=lambda trial: (objective.loss(trial.value(objective)), trial.id))[: self.beam]
+            parents = sorted(fine, key=self.order)[: self.beam]
         for parent in parents:
             for arch in self.levels.expand(parent.arch, 1 + generation % self.levels.count):
                 yield parent, arch
@@ -186,7 +183,7 @@ class PNAS(GenerationSearcher):
     def _best(self, candidates: Iterable[tuple[Trial | None, Arch]], n: int, losses: Losses) -> list[tuple[Trial | None, Arch]]:
         """Takes the up to `n` best new feasible candidates, the best one first; of equal ones the earlier."""
         unseen = self._generations.unseen
-        new = (c for c in candidates if c[1] not in unseen and (self.feasible is None or self.feasible(c[1])))
+        new = (candidate for candidate in candidates if unseen.admits(candidate[1]))
         best: dict[Hashable, tuple[float, Trial | None, Arch]] = {}  # at most n between two chunks, in their order
         while chunk := list(islice(new, CHUNK)):
             ranked = zip(losses([arch for _, arch in chunk]).tolist(), *zip(*chunk, strict=True), strict=True)
@@ -195,10 +192,7 @@ class PNAS(GenerationSearcher):
             for entry in merged:
                 if len(best) == n:
                     break
-                best.setdefault(self._key(entry[2]), entry)
+                best.setdefault(unseen.key(entry[2]), entry)
         for _, _, arch in best.values():
             unseen.add(arch)
         return [(parent, arch) for _, parent, arch in best.values()]
-
-    def _key(self, arch: Arch) -> Hashable:
-        return arch if self.canonical is None else self.canonical(arch)

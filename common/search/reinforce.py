@@ -173,7 +173,7 @@ class Reinforce(GenerationSearcher):
                 arch = self._policy.sample(rng).arch
             except UserError:  # a `Where` rule is too narrow for what the policy has become: random ones go on
                 break
-            key = arch if self.canonical is None else self.canonical(arch)
+            key = self._generations.unseen.key(arch)
             if key not in self._known and key not in new:
                 if self.feasible is not None and not self.feasible(arch):
                     continue
@@ -187,7 +187,7 @@ class Reinforce(GenerationSearcher):
         """What was drawn at `_start` has been told: learns from it and goes on to the next generation."""
         end = self._start + self.children
         for trial in self._generations.told[self._start : end]:
-            self._known.setdefault(trial.arch if self.canonical is None else self.canonical(trial.arch), trial)
+            self._known.setdefault(self._generations.unseen.key(trial.arch), trial)
         self._start = end
         self._learn()
 

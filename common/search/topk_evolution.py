@@ -50,12 +50,9 @@ class TopKEvolution(GenerationSearcher):
         return tuple(self._archive)
 
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
-        objective, unseen = self.objectives[0], self._generations.unseen
-        new = [t for t in self._generations.told[self._archived : start] if t.status == "ok"]
+        unseen, new = self._generations.unseen, self._good(start, self._archived)
         self._archived = start
-        self._archive = heapq.nsmallest(
-            self.parents, self._archive + new, key=lambda t: (objective.loss(t.value(objective)), t.id)
-        )
+        self._archive = heapq.nsmallest(self.parents, self._archive + new, key=self.order)
         if not self._archive:
             return []
 
