@@ -6,7 +6,8 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -232,12 +233,23 @@ def main(command: str, commands: Mapping[str, Callable[..., None]], argv: Sequen
         commands: name -> function; its signature and docstring are its options and help.
         argv: words after the script's name; those of this process by default.
     """
+    with spoken_errors():
+        tyro.extras.subcommand_cli_from_dict(dict(commands), prog=command, args=argv, config=(tyro.conf.OmitArgPrefixes,))
+
+
+@contextmanager
+def spoken_errors(stopped: str = "") -> Iterator[None]:
+    """In the block bad input becomes one line on standard error and exit status 2; Ctrl-C a line and status 130.
+
+    Args:
+        stopped: What else to say after Ctrl-C.
+    """
     start = time.monotonic()
     try:
-        tyro.extras.subcommand_cli_from_dict(dict(commands), prog=command, args=argv, config=(tyro.conf.OmitArgPrefixes,))
+        yield
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(BAD_INPUT) from None
     except KeyboardInterrupt:
-        print(f"\nStopped after {time.monotonic() - start:.0f} s.", file=sys.stderr)
+        print(f"\nStopped after {time.monotonic() - start:.0f} s. {stopped}".rstrip(), file=sys.stderr)
         raise SystemExit(130) from None

@@ -1,10 +1,12 @@
 """What every test stands on: one torch thread, and the folder of real data where there is one."""
 
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+
+from common.tables.load import data_folder
 
 torch.set_num_threads(1)  # more threads than cores make a loaded machine many times slower, and change sums
 
@@ -12,7 +14,20 @@ torch.set_num_threads(1)  # more threads than cores make a loaded machine many t
 @pytest.fixture(scope="session")
 def tasknas_data() -> Path:
     """The folder of real data sets: `TASKNAS_DATA`, by default `../shared/data` beside the repository."""
-    folder = Path(os.environ.get("TASKNAS_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
+    folder = data_folder()
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is no folder (set TASKNAS_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def nasbench(tasknas_data: Path) -> Callable[[str, str], Path]:
+    """(folder below `nasbench/`, file in it) -> the folder of a real benchmark table."""
+
+    def found(name: str, file: str) -> Path:
+        folder = tasknas_data / "nasbench" / name
+        if not (folder / file).is_file():
+            pytest.skip(f"no real table: {folder / file} is missing")
+        return folder
+
+    return found

@@ -2,6 +2,8 @@
 
 import math
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -178,3 +180,20 @@ def test_wrong_options_are_refused(wrong, capsys):
         search.parsed(wrong)
     assert stopped.value.code == 2
     assert "error" in capsys.readouterr().err
+
+
+def test_a_wrong_folder_and_a_damaged_table_are_refused_and_nothing_is_written(tmp_path):
+    def told(*options: str) -> tuple[int, str]:
+        out = tmp_path / "docs" / "search.md"
+        command = [sys.executable, "-m", "tests.bench.search", "--out", str(out), "--cache", str(tmp_path / "runs"), *options]
+        done = subprocess.run(command, cwd=search.ROOT, capture_output=True, text=True, check=False)
+        assert not out.exists()
+        return done.returncode, done.stderr
+
+    nowhere = tmp_path / "nowhere"
+    assert told("--data", str(nowhere)) == (2, f"error: --data {nowhere} is no folder: give the one that holds nasbench/\n")
+    file = tmp_path / "nasbench" / "nasbench201" / "nasbench201.npz"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"half")
+    status, error = told("--table", "nasbench201-cifar10", "--data", str(tmp_path))
+    assert status == 2 and error.startswith(f"error: table {file} cannot be read") and error.count("\n") == 1

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 from random import Random
@@ -16,7 +15,7 @@ from common.errors import UserError
 from common.predict.base import Predictor
 from common.search.base import Proposal, Trial
 from common.search.generations import GenerationSearcher
-from common.space import Arch, Decision, Invalid, alone, decisions, decode, record
+from common.space import Arch, alone, decisions, decode, enumerate_all
 from common.streams import derive
 
 CHUNK = 4096
@@ -78,35 +77,10 @@ def by_decisions(space: Any, groups: Sequence[Sequence[str]], filler: Arch) -> L
         if all(path in counts and path in arch for path in group):  # nothing else depends on them: no walk
             choices = product(*(range(counts[path]) for path in group))
             return (Arch({**arch, **dict(zip(group, choice, strict=True))}) for choice in choices)
-        return _settled_anew(space, {**filler, **arch}, frozenset(group))
+        kept = {**filler, **arch}
+        return enumerate_all(space, lambda path: None if path in group else kept.get(path, 0))
 
     return Levels(count=len(groups), first=lambda: expand(filler, 1), expand=expand)
-
-
-def _settled_anew(space: Any, kept: Mapping[str, int], opened: frozenset[str]) -> Iterator[Arch]:
-    """Every valid architecture with the decisions outside `opened` as in `kept`, in lexicographic order: an odometer."""
-    digits: tuple[int, ...] | None = ()
-    while digits is not None:
-        sizes: list[int] = []
-        taken: list[int] = []
-
-        def oracle(
-            path: str,
-            decision: Decision,
-            digits: tuple[int, ...] = digits,
-            sizes: list[int] = sizes,
-            taken: list[int] = taken,
-        ) -> int:
-            if path not in opened:
-                return kept.get(path, 0)
-            taken.append(digits[len(taken)] if len(taken) < len(digits) else 0)
-            sizes.append(len(decision))
-            return taken[-1]
-
-        with suppress(Invalid):  # the odometer turns at the last open decision that the broken rule saw
-            yield record(space, oracle)
-        turn = next((i for i in reversed(range(len(taken))) if taken[i] + 1 < sizes[i]), None)
-        digits = None if turn is None else (*taken[:turn], taken[turn] + 1)
 
 
 @dataclass(slots=True)

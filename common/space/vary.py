@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from random import Random
 from typing import Any
 
 from common.errors import UserError
 from common.space.values import Arch, Decision, Invalid, ManyOf, OneOf, Repeat, Where
-from common.space.walk import parts, record, resolve
+from common.space.walk import parts, record
 
 TRIES = 1000
 """Draws before a `Where` rule counts as impossible to meet by sampling."""
@@ -134,29 +135,32 @@ def neighbours(space: Any, arch: Arch) -> Iterator[Arch]:
                     continue
 
 
-def enumerate_all(space: Any) -> Iterator[Arch]:
-    """Every valid architecture once, in lexicographic order: an odometer over the live decisions."""
+def enumerate_all(space: Any, settled: Callable[[str], int | None] = lambda path: None) -> Iterator[Arch]:
+    """Every valid architecture once, in lexicographic order: an odometer over the live decisions.
+
+    Args:
+        space: The description with open decisions.
+        settled: Decision path -> the option it keeps, or None if it is to be enumerated; all are by default.
+    """
     digits: tuple[int, ...] | None = ()
     while digits is not None:
         sizes: list[int] = []
-        taken: dict[str, int] = {}
+        turned: list[int] = []
 
         def oracle(
             path: str,
             decision: Decision,
             digits: tuple[int, ...] = digits,
             sizes: list[int] = sizes,
-            taken: dict[str, int] = taken,
+            turned: list[int] = turned,
         ) -> int:
-            taken[path] = digits[len(sizes)] if len(sizes) < len(digits) else 0
+            if (kept := settled(path)) is not None:
+                return kept
+            turned.append(digits[len(sizes)] if len(sizes) < len(digits) else 0)
             sizes.append(len(decision))
-            return taken[path]
+            return turned[-1]
 
-        try:
-            resolve(space, oracle)
-            yield Arch(taken)
-        except Invalid:
-            pass  # the odometer turns at the last decision that the broken rule saw
-        values = tuple(taken.values())
-        turn = next((i for i in reversed(range(len(values))) if values[i] + 1 < sizes[i]), None)
-        digits = None if turn is None else (*values[:turn], values[turn] + 1)
+        with suppress(Invalid):  # the odometer turns at the last decision that the broken rule saw
+            yield record(space, oracle)
+        turn = next((i for i in reversed(range(len(turned))) if turned[i] + 1 < sizes[i]), None)
+        digits = None if turn is None else (*turned[:turn], turned[turn] + 1)

@@ -18,6 +18,10 @@ from common.space import Arch
 Value = TypeVar("Value", covariant=True)
 
 
+class MissingTable(UserError):
+    """The file of a table is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lookup(Generic[Value]):
     """What is known of every architecture of a space whose decisions are all always live: one item for each, found by position.
@@ -68,7 +72,9 @@ def read(file: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
                     raise UserError(f"table {file} has no array {name!r}: fetch the file anew; its SOURCE.md says from where")
             return {name: archive[name] for name in names}
     except FileNotFoundError:
-        raise UserError(f"table {file} does not exist: put it there, or set TASKNAS_DATA to the folder of `nasbench/`") from None
+        raise MissingTable(
+            f"table {file} does not exist: put it there, or set TASKNAS_DATA to the folder of `nasbench/`"
+        ) from None
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"table {file} cannot be read ({error}): fetch the file anew") from None
 

@@ -241,14 +241,22 @@ def _run(table: Table, make: Make, queries: int, seed: int) -> Run:
     start = perf_counter()
     try:
         most = math.ceil(queries / min(charge.values()))
-        search(searcher, table.evaluator, budget=most, fidelity=table.fidelity, observe=observe, cost=table.cost)
+        _search(table, searcher, most, observe)
     except _Spent:
         pass
     return Run(seed=seed, steps=tuple(steps), seconds=(perf_counter() - start) / max(1.0, min(spent, queries)))
 
 
+def _search(table: Table, searcher: Searcher, budget: int, observe: Callable[[Trial], None] | None = None) -> list[Trial]:
+    """The search on the table, priced where an objective is a cost: prices take longer than scores."""
+    measured = table.scores[table.fidelity]
+    priced = any(objective.name not in measured for objective in searcher.objectives)
+    cost = table.cost if priced else None
+    return search(searcher, table.evaluator, budget=budget, fidelity=table.fidelity, observe=observe, cost=cost)
+
+
 def _front(table: Table, make: Make, at: tuple[int, ...], reference: tuple[float, ...], seed: int) -> list[float]:
     searcher = make(table, seed)
-    trials = search(searcher, table.evaluator, budget=max(at), fidelity=table.fidelity, cost=table.cost)
+    trials = _search(table, searcher, max(at))
     points = [[trial.value(objective) for objective in searcher.objectives] for trial in trials]
     return [hypervolume(points[:query], reference, searcher.objectives) for query in at]

@@ -16,6 +16,8 @@ import numpy as np
 from common.errors import UserError
 from common.run.environment import environment, git
 from common.run.files import write_atomic
+from common.script import spoken_errors
+from common.tables.columns import MissingTable
 from common.tables.load import TABLES, data_folder, load
 from common.tables.study import Run, Study, each, runs
 from common.tables.table import Table
@@ -53,12 +55,18 @@ def matching(pattern: str) -> list[str]:
 
 
 def loaded(pattern: str, data: Path) -> tuple[list[Table], list[str]]:
-    """The tables that match, and what is missing; the generated one where nothing else is there."""
+    """The tables that match, and what is missing; the generated one where nothing else is there.
+
+    Raises:
+        UserError: There is no such table, no such folder, or a file is damaged.
+    """
+    if data != data_folder() and not data.is_dir():
+        raise UserError(f"--data {data} is no folder: give the one that holds nasbench/")
     tables, missing = [], []
     for name in matching(pattern):
         try:
             tables.append(load(name, data))
-        except UserError as error:
+        except MissingTable as error:
             missing.append(f"{name}: {error}")
     return tables or [load(ALONE, data)], missing
 
@@ -180,7 +188,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with spoken_errors("What was finished is kept; the same command goes on."):
         main()
-    except UserError as error:
-        sys.exit(f"error: {error}")

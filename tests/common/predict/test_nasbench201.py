@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,8 @@ from common.tables.table import Table
 
 
 @pytest.fixture(scope="module")
-def table(tasknas_data: Path) -> Table:
-    folder = tasknas_data / "nasbench" / "nasbench201"
-    if not (folder / FILE).is_file():
-        pytest.skip(f"no NAS-Bench-201: {folder / FILE} is missing")
-    return nasbench201(folder)
+def table(nasbench: Callable[[str, str], Path]) -> Table:
+    return nasbench201(nasbench("nasbench201", FILE))
 
 
 def held_out(table: Table, predictor: Predictor, points: int, seed: int) -> float:

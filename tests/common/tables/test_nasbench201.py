@@ -1,5 +1,6 @@
 """NAS-Bench-201: cells and their names; a made-up file; the real one."""
 
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from time import perf_counter
@@ -35,11 +36,8 @@ def made_up(folder: Path, **changed: object) -> Path:
 
 
 @pytest.fixture(scope="module")
-def real(tasknas_data: Path) -> Path:
-    folder = tasknas_data / "nasbench" / "nasbench201"
-    if not (folder / FILE).is_file():
-        pytest.skip(f"no real table: {folder / FILE} is missing")
-    return folder
+def real(nasbench: Callable[[str, str], Path]) -> Path:
+    return nasbench("nasbench201", FILE)
 
 
 def test_strings_round_trip():

@@ -1,5 +1,6 @@
 """NAS-Bench-Graph: which network stands for which; a made-up file; the real one."""
 
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -44,11 +45,8 @@ def made_up(folder: Path, listed: list[Network], **changed: object) -> Path:
 
 
 @pytest.fixture(scope="module")
-def real(tasknas_data: Path) -> Path:
-    folder = tasknas_data / "nasbench" / "nasbench_graph"
-    if not (folder / FILE).is_file():
-        pytest.skip(f"no real table: {folder / FILE} is missing")
-    return folder
+def real(nasbench: Callable[[str, str], Path]) -> Path:
+    return nasbench("nasbench_graph", FILE)
 
 
 @pytest.mark.parametrize(

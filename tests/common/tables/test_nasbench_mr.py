@@ -1,5 +1,6 @@
 """NAS-Bench-MR: codes as networks; a made-up file; the real one."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +67,8 @@ def test_an_unknown_task_is_refused(tmp_path: Path):
         nasbench_mr(tmp_path, "3ddet")
 
 
-def test_the_real_table(tasknas_data: Path):
-    folder = tasknas_data / "nasbench" / "nasbench_mr"
-    if not (folder / FILE).is_file():
-        pytest.skip(f"no real table: {folder / FILE} is missing")
+def test_the_real_table(nasbench: Callable[[str, str], Path]):
+    folder = nasbench("nasbench_mr", FILE)
     with np.load(folder / FILE) as file:
         assert all(metric in file[f"{task}__columns"] for task, metric in TASKS.items())
         assert all(len(file[task]) == 2_507 for task in TASKS)
