@@ -26,12 +26,12 @@ class GIN:
     operations. Numbering the nodes of a cell differently changes nothing but the order of sums.
 
     Cells have a dozen nodes at most, so graphs are padded to the largest and a layer is a batched product with dense
-    adjacencies: a library of sparse graphs would be slower here, and a dependency of the core.
+    adjacencies; a library of sparse graphs would be one more dependency of the core.
 
-    Departures from the paper's code: every step sees the whole training set (there: mini-batches of 16), so far fewer steps
+    Departures from the paper's code: every step sees the whole training set (there: mini-batches of 16), so fewer steps
     are needed; layer normalisation of nodes instead of batch normalisation, so that a prediction does not depend on the
     others; no dropout; AdamW on scores standardised inside, in either direction (there: Adam on errors); the L1 loss where
-    the output is a mean alone, as in `MLP` (there: MSE, which ranks equally well on NAS-Bench-201).
+    the output is a mean alone, as in `MLP` (there: MSE).
 
     Attributes:
         graph: Architecture -> its cell, with operations on the nodes.

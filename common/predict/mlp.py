@@ -26,8 +26,7 @@ class MLP:
     """ReLU layers and a linear output, trained with the L1 loss on standardised scores, the whole training set in every step.
 
     L1, as PNAS uses it (1712.00559, section 4.2): a few networks that hardly train at all lie many standard deviations below
-    the rest in most tables, and a squared loss spends the fit on them (Spearman's rho on NAS-Bench-201 after 100 points: 0.64
-    with L1, 0.62 with MSE). It has no notion of its uncertainty: see `Ensemble`.
+    the rest in most tables, and a squared loss spends the fit on them. It has no notion of its uncertainty: see `Ensemble`.
 
     Attributes:
         features: Architecture -> vector; all of one length. Columns are standardised by what is fitted.
