@@ -15,10 +15,10 @@ from common.tables.generated import generated
 from common.tables.load import TABLES
 from common.tables.study import Run, Study, study
 from tests.bench import search
-from tests.bench.engines import ENGINES, with_fidelities, with_graph
+from tests.bench.engines import CLAIMED, ENGINES, with_fidelities, with_graph
 from tests.bench.fronts import METHODS, goal, volumes
 from tests.bench.kept import kept, source_digest, table_digest
-from tests.bench.search_page import Entry, Facts, Front, Section, anchors, front_rows, page, verdict
+from tests.bench.search_page import Entry, Facts, Front, Section, anchors, front_rows, overview, page, verdict
 from tests.bench.search_plots import curves
 
 TABLE = generated()
@@ -45,7 +45,8 @@ def test_every_engine_is_made_from_a_table_and_a_seed(name):
     found = study(TABLE, engine.make, [0, 1], 30)
     assert found.result.shape == (2, 30)
     assert not np.isnan(found.result[:, -1]).any()
-    assert source_digest(engine.make(TABLE, 0)) == source_digest(engine.make(TABLE, 1))
+    assert source_digest(engine.make(TABLE, 0), engine.make) == source_digest(engine.make(TABLE, 1), engine.make)
+    assert len(engine.settings(TABLE)) < 400 and " at 0x" not in engine.settings(TABLE)
 
 
 def test_settings_are_what_an_engine_does_not_share():
@@ -94,6 +95,21 @@ def test_the_verdict_names_who_is_ahead_and_who_is_behind():
     assert "level with" in verdict(section(random, entry("aging", 90), entry("one", 99)), 300)[0], "one seed shows nothing"
 
 
+def test_the_overview_has_a_line_for_each_table():
+    random, aging, good = entry("random", 90, 91, 92), entry("aging", 93, 94, 95), entry("good", 96, 97, 98)
+    lines = overview([section(random, aging, good), section(random, aging, entry("bad", 85, 86, 87))], 300)
+    assert lines[-2] == f"| {TABLE.title} | engine good | +3.000 ± 0.816 | +3.7 | none |"
+    assert lines[-1] == f"| {TABLE.title} | engine bad | -8.000 ± 0.816 | -9.8 | engine bad |"
+
+
+def test_expensive_engines_have_fewer_seeds():
+    claimed = replace(TABLE, name=CLAIMED[0])
+    assert ENGINES["pnas"].most == (100, 8)
+    assert len(ENGINES["pnas"].seeds(claimed, 200)) == 100 and len(ENGINES["pnas"].seeds(TABLE, 200)) == 8
+    assert len(ENGINES["pnas"].seeds(claimed, 3)) == 3 and len(ENGINES["random"].seeds(TABLE, 200)) == 200
+    assert set(CLAIMED) <= set(TABLES)
+
+
 def test_published_results_stand_beside_ours():
     random = entry("random", *[94.06 + 1] * 3)
     lines = anchors(section(random, name="nasbench201-cifar10"), 300)
@@ -113,11 +129,12 @@ def test_the_page_says_what_is_missing_and_where_it_comes_from():
         command="make it", date="2026-01-02", environment=ENVIRONMENT, commits=["abc"], queries=[50], seeds=3, missing=["x: gone"]
     )
     gone = Entry(name="picky", title="picky engine", settings="", study=None)
-    text = page(facts, [section(entry("random", 90, 91, 92), gone)], [], "")
+    text = page(facts, [section(entry("random", 90, 91, 92), gone)], [], "", ["because"])
     assert "Made on 2026-01-02 by `make it` on Example (2 cores, 8 GiB)" in text
     assert "Commit of the runs: abc." in text and "- x: gone" in text
-    assert "| engine random | 90.00 ± 0.58 (std 1.00) | 2.00 | 3 |" in text
-    assert "| picky engine | does not fit | - | - |" in text
+    assert "| engine random | 90.00 ± 0.58 (std 1.00) | 0.00 ± 0.00 (std 0.00) | 2.00 | 3 |" in text
+    assert "| picky engine | does not fit | - | - | - |" in text
+    assert f"| {TABLE.title} | - | - | - | none |" in text and "\n- because\n" in text
     assert "- engine random: x = 1." in text
 
 

@@ -61,7 +61,7 @@ def table_digest(table: Table) -> str:
     return sha.hexdigest()[:12]
 
 
-def source_digest(*things: object) -> str:
-    """A short name of the source files in which the types of these things are written."""
-    texts = [inspect.getsource(inspect.getmodule(type(thing)) or type(thing)) for thing in things]
+def source_digest(made: object, make: Callable[..., object]) -> str:
+    """A short name of the source file in which the type of `made` is written, and of the function that made it."""
+    texts = [inspect.getsource(inspect.getmodule(type(made)) or type(made)), inspect.getsource(make)]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]

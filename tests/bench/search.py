@@ -21,8 +21,8 @@ from common.tables.columns import MissingTable
 from common.tables.load import TABLES, data_folder, load
 from common.tables.study import Run, Study, each, runs
 from common.tables.table import Table
-from tests.bench.engines import ENGINES, Engine
-from tests.bench.fronts import METHODS, POPULATION, Goal, devices, goal, volumes
+from tests.bench.engines import ENGINES, Engine, settings
+from tests.bench.fronts import FRONT_FROM, METHODS, NOTE, Goal, devices, goal, ours, volumes
 from tests.bench.kept import Row, kept, source_digest, table_digest
 from tests.bench.search_page import Entry, Facts, Front, Section, head, page, row, verdict
 from tests.bench.search_plots import curves
@@ -33,13 +33,6 @@ ALONE = "generated"
 FRONT_QUERIES = (100, 200, 300)
 FRONT_SEEDS = 100
 """At most so many for the fronts."""
-FRONT_NOTE = (
-    "What an engine with two objectives has evaluated after so many queries: the table's objective, and latency as the table "
-    "has it. The corner of the volume is the table's median accuracy and 1.1 times the greatest latency on its front above "
-    f"that. Both NSGA-IIs have a population of {POPULATION} and crossover with probability 0.9; pymoo's has one integer variable "
-    "per decision, simulated binary crossover and polynomial mutation with rounding, duplicates eliminated; a genotype that it "
-    "proposes again is not counted as a query. Isomorphic cells count as different, for their measured latencies differ."
-)
 
 
 def matching(pattern: str) -> list[str]:
@@ -78,7 +71,7 @@ def study_of(table: Table, name: str, engine: Engine, options: argparse.Namespac
         "table": table.name,
         "columns": table_digest(table),
         "settings": engine.settings(table),
-        "source": source_digest(searcher),
+        "source": source_digest(searcher, engine.make),
         "queries": queries,
     }
 
@@ -86,7 +79,7 @@ def study_of(table: Table, name: str, engine: Engine, options: argparse.Namespac
         for run in runs(table, engine.make, seeds, queries, options.workers):
             yield {"seed": run.seed, "steps": run.steps, "seconds": run.seconds}
 
-    seeds = range(min(options.seeds, engine.seeds or options.seeds))
+    seeds = engine.seeds(table, options.seeds)
     rows, commit = kept(options.cache / table.name / f"{name}.jsonl", key, options.commit, seeds, produce)
     found = tuple(
         Run(seed=row["seed"], steps=tuple((q, o, r) for q, o, r in row["steps"]), seconds=row["seconds"]) for row in rows
@@ -121,14 +114,15 @@ def _volumes(table: Table, aim: Goal, method: str, seed: int) -> Row:
 
 def fronts_of(table: Table, options: argparse.Namespace, commits: set[str]) -> Iterator[Front]:
     """The fronts of one table, one for each device."""
+    seeds = range(FRONT_FROM, FRONT_FROM + min(options.seeds, FRONT_SEEDS))
     for device in devices(table):
         aim, found = goal(table, device), {}
         for method in METHODS:
-            key = {"columns": table_digest(table), "at": FRONT_QUERIES, "population": POPULATION, "goal": repr(aim)}
+            key = {"columns": table_digest(table), "at": FRONT_QUERIES, "ours": settings(ours(table, aim, 0)), "goal": repr(aim)}
             file = options.cache / table.name / f"front-{device}-{METHODS.index(method)}.jsonl"
             job = partial(_volumes, table, aim, method)
             produce = partial(each, job, workers=options.workers)
-            rows, commit = kept(file, {**key, "method": method}, options.commit, range(min(options.seeds, FRONT_SEEDS)), produce)
+            rows, commit = kept(file, {**key, "method": method}, options.commit, seeds, produce)
             commits.add(commit)
             found[method] = np.array([row["volumes"] for row in rows])
             shares = ", ".join(f"{100 * share:.2f}" for share in found[method].mean(axis=0))
@@ -151,7 +145,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--cache",
         type=Path,
         default=ROOT / "runs/bench-search",
-        help="results of single seeds; remove it after changes of the core",
+        help="results of single seeds; remove it after changes of the core or of an engine's parts",
     )
     options = parser.parse_args(arguments)
     if min(options.seeds, *options.queries) < 1 or options.workers < 0:
@@ -183,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         missing=missing,
     )
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(options.out, page(facts, sections, fronts, FRONT_NOTE).encode())
+    write_atomic(options.out, page(facts, sections, fronts, NOTE).encode())
     print(options.out)
 
 

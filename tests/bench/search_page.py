@@ -86,39 +86,93 @@ def shown(found: Summary) -> str:
 def row(entry: Entry, queries: Sequence[int]) -> str:
     """An engine's line of a table."""
     if entry.study is None:
-        return f"| {entry.title} | {' | '.join('does not fit' for _ in queries)} | - | - |"
+        return f"| {entry.title} | {' | '.join('does not fit' for _ in queries)} | - | - | - |"
     cells = " | ".join(shown(summary(entry.study.result, query)) for query in queries)
-    return f"| {entry.title} | {cells} | {1000 * entry.study.seconds:.2f} | {len(entry.study.runs)} |"
+    seen = summary(entry.study.best, min(VERDICT, max(queries)))
+    return f"| {entry.title} | {cells} | {shown(seen)} | {1000 * entry.study.seconds:.2f} | {len(entry.study.runs)} |"
 
 
 def head(queries: Sequence[int]) -> list[str]:
     """The first two lines of a table of engines."""
     columns = " | ".join(f"{query} queries" for query in queries)
-    return [f"| engine | {columns} | ms per query | seeds |", f"|---|{'---|' * len(queries)}---:|---:|"]
+    seen = f"objective at {min(VERDICT, max(queries))}"
+    return [f"| engine | {columns} | {seen} | ms per query | seeds |", f"|---|{'---|' * len(queries)}---|---:|---:|"]
 
 
-def verdict(section: Section, queries: int) -> list[str]:
-    """Who is ahead of aging evolution, and who is behind random search, in sentences."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """The best engine besides random search and aging evolution, and who is worse than random search.
+
+    Attributes:
+        at: Queries.
+        best: Title of the best engine; "" where there is none.
+        ahead: Of aging evolution, in units of the result; above 0 is better. nan where nothing is compared.
+        error: Standard error of that.
+        worse: (title, difference, its standard error) of each that is behind random search by more than `NOISE` errors.
+    """
+
+    at: int
+    best: str
+    ahead: float
+    error: float
+    worse: Sequence[tuple[str, float, float]]
+
+    @property
+    def word(self) -> str:
+        """Where the best is seen from aging evolution."""
+        return "ahead of" if self.ahead > self.error else "behind" if self.ahead < -self.error else "level with"
+
+
+def apart(section: Section, queries: int) -> Apart:
+    """How the engines compare on a table."""
     at = min(VERDICT, queries)
     sign = -1.0 if section.table.result.direction == "min" else 1.0
     found = {entry.name: (entry.title, summary(entry.study.result, at)) for entry in section.entries if entry.study}
     known = {name: pair for name, pair in found.items() if not math.isnan(pair[1].mean)}
-    lines = []
     others = {name: pair for name, pair in known.items() if name not in ("random", "aging")}
+    title, ahead, error = "", math.nan, math.nan
     if "aging" in known and others:
         title, best = max(others.values(), key=lambda pair: sign * pair[1].mean)
         ahead, error = sign * (best.mean - known["aging"][1].mean), _error(best, known["aging"][1])
-        word = "ahead of" if ahead > error else "behind" if ahead < -error else "level with"
-        lines.append(f"At {at} queries the best of the others, {title}, is {word} aging evolution: {ahead:+.3f} ± {error:.3f}.")
+    worse = []
     if "random" in known:
         base = known["random"][1]
-        worse = [
-            f"{title} ({sign * (s.mean - base.mean):+.3f} ± {_error(s, base):.3f})"
-            for name, (title, s) in known.items()
-            if name != "random" and sign * (s.mean - base.mean) < -NOISE * _error(s, base)
-        ]
-        said = "; ".join(worse) or "none"
-        lines.append(f"Worse than random search at {at} queries by more than {NOISE:g} standard errors: {said}.")
+        behind = [(title, sign * (s.mean - base.mean), _error(s, base)) for name, (title, s) in known.items() if name != "random"]
+        worse = [(title, less, noise) for title, less, noise in behind if less < -NOISE * noise]
+    return Apart(at=at, best=title, ahead=ahead, error=error, worse=worse)
+
+
+def verdict(section: Section, queries: int) -> list[str]:
+    """Who is ahead of aging evolution, and who is behind random search, in sentences."""
+    found, lines = apart(section, queries), []
+    if found.best:
+        difference = f"{found.ahead:+.3f} ± {found.error:.3f}"
+        lines.append(
+            f"At {found.at} queries the best of the others, {found.best}, is {found.word} aging evolution: {difference}."
+        )
+    if any(entry.name == "random" and entry.study for entry in section.entries):
+        said = "; ".join(f"{title} ({less:+.3f} ± {noise:.3f})" for title, less, noise in found.worse) or "none"
+        lines.append(f"Worse than random search at {found.at} queries by more than {NOISE:g} standard errors: {said}.")
+    return lines
+
+
+def overview(sections: Sequence[Section], queries: int) -> list[str]:
+    """One line for each table."""
+    lines = [
+        "",
+        f"At {min(VERDICT, queries)} queries, result of the best engine other than aging evolution less that of aging evolution "
+        f"± standard error, and what is behind random search by more than {NOISE:g} standard errors. The best is chosen by the "
+        "same runs, which favours it: of ten equal engines the best would seem ahead by about 1.5 errors of its own.",
+        "",
+        "| table | best of the others | ahead of aging evolution | in errors | behind random search |",
+        "|---|---|---:|---:|---|",
+    ]
+    for section in sections:
+        found = apart(section, queries)
+        difference = f"{found.ahead:+.3f} ± {found.error:.3f}" if found.best else "-"
+        errors = f"{found.ahead / found.error:+.1f}" if found.best and 0 < found.error < math.inf else "-"
+        worse = "; ".join(title for title, _, _ in found.worse) or "none"
+        lines.append(f"| {section.table.title} | {found.best or '-'} | {difference} | {errors} | {worse} |")
     return lines
 
 
@@ -158,7 +212,7 @@ def front_rows(front: Front) -> list[str]:
     return [*lines, "", f"{name} at {last} queries, difference to others: {'; '.join(ahead)}."]
 
 
-def page(facts: Facts, sections: Sequence[Section], fronts: Sequence[Front], front_note: str) -> str:
+def page(facts: Facts, sections: Sequence[Section], fronts: Sequence[Front], front_note: str, remarks: Sequence[str] = ()) -> str:
     """The Markdown page."""
     machine, versions = facts.environment["machine"], facts.environment["versions"]
     most = max(facts.queries)
@@ -170,12 +224,15 @@ def page(facts: Facts, sections: Sequence[Section], fronts: Sequence[Front], fro
         f"thread a process. Commit of the runs: {', '.join(facts.commits) or 'unknown'}.",
         "",
         "An engine sees the objective of the network it asks for; the best so far by the objective is judged by the result, "
-        "which no engine looks at. A query is an evaluation at the table's default fidelity, others are charged by their epochs. "
+        "which no engine looks at; one column has the objective itself. "
+        "A query is an evaluation at the table's default fidelity, others are charged by their epochs. "
         "Figures: mean over the seeds ± its standard error (standard deviation over the seeds); wall-clock time per query, "
         f"median over the seeds. {facts.seeds} seeds are asked for; expensive engines have fewer, as the last column says.",
     ]
     if facts.missing:
         lines += ["", "Not on this page:", "", *(f"- {line}" for line in facts.missing)]
+    lines += overview(sections, most)
+    lines += [f"\n- {remark}" if i == 0 else f"- {remark}" for i, remark in enumerate(remarks)]
     for section in sections:
         table = section.table
         lines += [

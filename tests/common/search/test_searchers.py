@@ -121,6 +121,22 @@ def test_nsga2_survivors_are_the_first_fronts():
         filled += inside
 
 
+def test_nsga2_in_steady_state_keeps_the_best_of_everything():
+    both = [HIT, Objective("size", "min")]
+    searcher = NSGA2(TWENTY, both, population=20, children=1, redrawn=0.5)
+    trials = search(searcher, two, budget=61)[:60]
+    first = fronts([[t.value(o) for o in both] for t in trials], both)[0]
+    kept = {t.id for t in searcher.survivors}
+    assert len(kept) == 20 and (kept >= set(first) or kept < set(first))
+    assert all(len(t.parents) in (1, 2) for t in trials[20:])
+
+
+@pytest.mark.parametrize("wrong", [{"population": 1}, {"children": 0}, {"crossing": 1.1}, {"redrawn": -0.1}])
+def test_nsga2_names_a_bad_setting(wrong):
+    with pytest.raises(UserError, match=f"NSGA-II: .*{next(iter(wrong.values()))}"):
+        NSGA2(TWENTY, [HIT], **wrong)
+
+
 def test_unseen_prefers_draws_and_enumerates_at_the_end():
     unseen = Unseen(SPACES["where"])
     drawn = [unseen.draw(Random(i)) for i in range(40)]

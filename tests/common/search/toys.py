@@ -113,6 +113,7 @@ MADE: dict[str, Callable[..., Searcher]] = {
     "aging": partial(AgingEvolution, population=8, tournament=3),
     "aging_parallel": partial(AgingEvolution, population=8, tournament=3, children=3),
     "nsga2": partial(NSGA2, population=6),
+    "nsga2_steady": partial(NSGA2, population=6, children=2, crossing=0.5, redrawn=0.5),
     "reinforce": partial(Reinforce, children=2, rate=0.1, draws=4),
     "reinforce_lstm": partial(
         Reinforce, policy=LSTM(hidden=4), children=8, rate=0.05, draws=2, entropy=0.01, clip=0.2, epochs=2, power=3.0
