@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
+from time import process_time
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,7 +40,8 @@ class Run:
     Attributes:
         seed: Of the searcher.
         steps: (query, objective, result) whenever another architecture became the best so far, queries counted from 1.
-        seconds: Wall-clock time per query, spent on looking the scores up included (some microseconds).
+        seconds: Per query, of processor time: wall-clock time of one thread that nothing else disturbs. Looking the scores up is
+            included (some microseconds).
     """
 
     seed: int
@@ -79,7 +80,7 @@ class Study:
 
     @property
     def seconds(self) -> float:
-        """Wall-clock time per query, the median over the seeds."""
+        """Processor time per query, the median over the seeds."""
         return float(np.median([run.seconds for run in self.runs]))
 
 
@@ -238,13 +239,13 @@ def _run(table: Table, make: Make, queries: int, seed: int) -> Run:
         if spent >= queries - 1e-9:
             raise _Spent
 
-    start = perf_counter()
+    start = process_time()
     try:
         most = math.ceil(queries / min(charge.values()))
         _search(table, searcher, most, observe)
     except _Spent:
         pass
-    return Run(seed=seed, steps=tuple(steps), seconds=(perf_counter() - start) / max(1.0, min(spent, queries)))
+    return Run(seed=seed, steps=tuple(steps), seconds=(process_time() - start) / max(1.0, min(spent, queries)))
 
 
 def _search(table: Table, searcher: Searcher, budget: int, observe: Callable[[Trial], None] | None = None) -> list[Trial]:
