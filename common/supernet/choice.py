@@ -19,6 +19,19 @@ from common.space import ManyOf, OneOf, Repeat, Where
 from common.space.walk import fields_of
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mixed:
+    """How the options of one decision are mixed: the continuous relaxation of DARTS (1806.09055, equation 2) and its kin.
+
+    Attributes:
+        weights: Shape (n,): one per option of a `OneOf`, one per member of a `ManyOf`; gradients flow into it.
+        live: The options that are computed, all by default; the others add nothing to the sum.
+    """
+
+    weights: Tensor
+    live: tuple[int, ...] | None = None
+
+
 class Slot:
     """What one decision is set to now; every module that reads the decision holds the same slot."""
 
