@@ -77,6 +77,22 @@ class Store(Protocol):
         ...
 
 
+class Side(Protocol):
+    """What is trained or adapted beside the model and must survive with it: architecture logits, a second player."""
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Named tensors."""
+        ...
+
+    def state(self) -> Mapping[str, Any]:
+        """The states of its optimisers and what else `torch.save` keeps without pickled code."""
+        ...
+
+    def load(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Goes on from what was saved."""
+        ...
+
+
 def fit(
     model: nn.Module,
     *,
@@ -94,6 +110,7 @@ def fit(
     accumulate: int = 1,
     amp: torch.dtype | None = None,
     ema: AveragedModel | None = None,
+    side: Side | None = None,
     observe: Callable[[int, Mapping[str, float]], None] | None = None,
     to: Callable[[Batch, torch.device], Batch] | None = None,
 ) -> dict[str, float]:
@@ -117,6 +134,7 @@ def fit(
         accumulate: batches whose mean gradient makes one step.
         amp: dtype of mixed precision (bfloat16, or float16 with gradient scaling); None computes in the weights' own.
         ema: a moving average of the weights, updated after each step; see `common.train.optim.averaged`.
+        side: what `before_step` and `around_step` train beside the model; saved and restored with it.
         observe: (step, values) after each step: the means of what `loss` gave, "lr" and, if clipped, "grad_norm".
         to: moves a batch to the model's device; the default moves tensors in tuples, lists and dicts.
 
@@ -140,13 +158,14 @@ def fit(
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         if saved.step > steps:
             raise UserError(f"the checkpoint holds {saved.step} steps, more than the {steps} asked for; ask for as many")
-        _restore(saved, bare, optimizer, scaler, ema)
+        _restore(saved, bare, optimizer, scaler, ema, side)
         first, recent = saved.step, dict(saved.extra["recent"])
 
     def save(done: int) -> None:
         if checkpoint is not None and rank == 0:
             states = {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict()}
-            checkpoint.save(done, _tensors(bare, ema), states, {"recent": recent})
+            states |= {} if side is None else {"side": dict(side.state())}
+            checkpoint.save(done, _tensors(bare, ema, side), states, {"recent": recent})
 
     model.train()
     devices = [device] if device.type == "cuda" else []
@@ -233,13 +252,19 @@ def move_batch(batch: Any, device: torch.device) -> Any:
             return batch
 
 
-def _tensors(model: nn.Module, ema: AveragedModel | None) -> dict[str, Tensor]:
+def _tensors(model: nn.Module, ema: AveragedModel | None, side: Side | None) -> dict[str, Tensor]:
     named = {f"model/{name}": value for name, value in model.state_dict().items()}
-    return named | ({f"ema/{name}": value for name, value in ema.state_dict().items()} if ema is not None else {})
+    named |= {f"ema/{name}": value for name, value in ema.state_dict().items()} if ema is not None else {}
+    return named | ({f"side/{name}": value for name, value in side.tensors().items()} if side is not None else {})
 
 
 def _restore(
-    saved: SavedState, model: nn.Module, optimizer: Optimizer, scaler: torch.amp.GradScaler, ema: AveragedModel | None
+    saved: SavedState,
+    model: nn.Module,
+    optimizer: Optimizer,
+    scaler: torch.amp.GradScaler,
+    ema: AveragedModel | None,
+    side: Side | None,
 ) -> None:
     def under(prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): value for name, value in saved.tensors.items() if name.startswith(prefix)}
@@ -249,6 +274,8 @@ def _restore(
     scaler.load_state_dict(saved.optimizer_state["scaler"])
     if ema is not None:
         ema.load_state_dict(under("ema/"))
+    if side is not None:
+        side.load(under("side/"), saved.optimizer_state["side"])
 
 
 def _blend(past: float | None, value: float) -> float:

@@ -30,6 +30,30 @@ def squared(model, batch):
     return {"loss_mse": error, "error": error.detach().sqrt()}
 
 
+class Beside:
+    """A number with an optimiser of its own, trained beside the model: a `Side`."""
+
+    def __init__(self):
+        self.number = torch.ones(3, requires_grad=True)
+        self.optimizer = torch.optim.Adam([self.number], lr=0.1)
+
+    def learn(self, target):
+        self.optimizer.zero_grad()
+        (self.number - target).square().sum().backward()
+        self.optimizer.step()
+
+    def tensors(self):
+        return {"number": self.number}
+
+    def state(self):
+        return {"optimizer": self.optimizer.state_dict()}
+
+    def load(self, tensors, state):
+        with torch.no_grad():
+            self.number.copy_(tensors["number"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
 class Training:
     """A tiny training with all that has a state: BatchNorm, momentum or AdamW, EMA, dropout, several paths a step."""
 
@@ -51,10 +75,15 @@ class Training:
         self.model = Net()
         self.optimizer = make_optimizer(self.model, OptimSettings(name=name, lr=0.05, weight_decay=0.01))
         self.ema = averaged(self.model, 0.9)
+        self.side = Beside()
         self.seen = []
 
     def pick(self, i):
         self.active = i
+
+    def before(self, step):
+        self.side.learn(self.last.bias.detach() + step)
+        return [lambda: self.pick(step % 3), lambda: self.pick((step + 1) % 3)]
 
     def run(self, checkpoint=None, steps=STEPS, observe=None, **changes):
         def watch(step, values):
@@ -65,7 +94,8 @@ class Training:
         settings = {
             "batch_at": batch_at,
             "loss": squared,
-            "before_step": lambda step: [lambda: self.pick(step % 3), lambda: self.pick((step + 1) % 3)],
+            "before_step": self.before,
+            "side": self.side,
             "clip_norm": 1.0,
             "accumulate": 2,
             "ema": self.ema,
@@ -82,8 +112,11 @@ class Training:
         )
 
     def bits(self):
-        states = [t for s in self.optimizer.state.values() for t in s.values() if isinstance(t, torch.Tensor)]
-        return [t.clone() for t in (*self.model.state_dict().values(), *self.ema.state_dict().values(), *states)]
+        optimizers = (self.optimizer, self.side.optimizer)
+        states = [t for o in optimizers for s in o.state.values() for t in s.values() if isinstance(t, torch.Tensor)]
+        return [
+            t.clone() for t in (*self.model.state_dict().values(), *self.ema.state_dict().values(), self.side.number, *states)
+        ]
 
 
 def same(a, b):
