@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,3 +34,37 @@ class Inputs(nn.Module):
     def extra_repr(self) -> str:
         """What is picked, for `print`."""
         return f"{self.taken}, {self.combine}"
+
+
+class EmptySum(UserError):
+    """A sum of no modules: it has no value, not even a shape."""
+
+
+class Sum(nn.Module):
+    """Modules that are given the same inputs and whose outputs are summed, in order.
+
+    Args:
+        members: at least one module; their outputs have equal (or broadcasting) shapes.
+
+    Raises:
+        EmptySum: no members.
+    """
+
+    def __init__(self, members: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        if not len(self.members):
+            raise EmptySum("a sum needs at least one member: take one input at least, or leave the node out")
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """The sum of the members' outputs."""
+        return added(self.members, inputs)
+
+
+def added(members: Iterable[nn.Module], inputs: Sequence[Any]) -> Tensor:
+    """The sum of `member(*inputs)`, added in the order of `members`, at least one."""
+    first, *others = members
+    total = first(*inputs)
+    for member in others:
+        total = total + member(*inputs)
+    return total

@@ -13,7 +13,7 @@ class Slot(Protocol):
 
     path: str
     active: int
-    weights: Any
+    mixed: Any
 
 
 class Reading(Protocol):
@@ -54,13 +54,11 @@ def is_elastic(module: nn.Module) -> bool:
 
 
 def active_children(module: nn.Module) -> Iterator[tuple[nn.Module, bool]]:
-    """The children of `module` and whether the decisions it reads leave them active: one option, or the first layers."""
-    read = readings(module)
-    if not read or not list(module.children()):
+    """The children of `module` and whether the decisions it reads leave them active.
+
+    A module that reads decisions tells by `branches()` which of its options, members or first layers they switch on.
+    """
+    if not readings(module) or not list(module.children()):
         yield from ((child, True) for child in module.children())
-    elif isinstance(module, nn.Sequential):  # searchable depth
-        count = read[0].value()
-        yield from ((layer, i < count) for i, layer in enumerate(module))
-    else:  # one of several options
-        taken = module.table[read[0].index()]  # pyright: ignore[reportIndexIssue]
-        yield from ((option, i == taken) for i, option in enumerate(module.options))  # pyright: ignore[reportArgumentType]
+    else:
+        yield from ((part, active) for _, part, active in module.branches())  # pyright: ignore[reportCallIssue]

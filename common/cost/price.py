@@ -118,7 +118,7 @@ class Price:
     def _trace(self, choices: Mapping[str, int]) -> None:
         decode(self.space, choices)
         for path, slot in self._slots.items():
-            slot.active, slot.weights = choices.get(path, 0), None
+            slot.active, slot.mixed = choices.get(path, 0), None
         self._dependencies.trace(self._inputs, self._forward)
         self.traces += 1
         terms = {self._ordered(paths): (term[0], term[1]) for paths, term in self._dependencies.terms.items()}

@@ -8,15 +8,17 @@ modules, with open ones the parts of a supernet. Nothing else in a network knows
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
 from torch import Tensor, nn
 
-from common.layers import Inputs
+from common.errors import UserError
+from common.layers import EmptySum, Inputs, Sum, added
 from common.space import ManyOf, OneOf, Repeat, Where
 from common.space.walk import fields_of
+from common.supernet.mixing import weighted_sum
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,22 +27,36 @@ class Mixed:
 
     Attributes:
         weights: Shape (n,): one per option of a `OneOf`, one per member of a `ManyOf`; gradients flow into it.
-        live: The options that are computed, all by default; the others add nothing to the sum.
+        live: The options that are computed, all by default; the others add nothing to the sum and their parameters get no
+            gradient (None, not zero).
     """
 
     weights: Tensor
     live: tuple[int, ...] | None = None
 
+    def terms(self) -> list[tuple[int, Tensor]]:
+        """The live options, ascending, each with its weight (a scalar)."""
+        weights = self.weights.unbind()
+        return [(i, weights[i]) for i in (range(len(weights)) if self.live is None else sorted(self.live))]
+
 
 class Slot:
     """What one decision is set to now; every module that reads the decision holds the same slot."""
 
-    __slots__ = ("active", "path", "weights")
+    __slots__ = ("active", "many", "mixed", "path", "recompute")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, many: bool = False) -> None:
         self.path = path
+        self.many = many  # a `ManyOf`: its options are subsets, but members are mixed
         self.active = 0
-        self.weights: Sequence[Tensor] | None = None  # a weight for each option: the relaxation of the decision
+        self.mixed: Mixed | None = None  # the relaxation of the decision, instead of its active option
+        self.recompute = False  # whether what is mixed is run again in the backward pass
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Slot:
+        """A slot set alike; the mixture is the same one, for its weights belong to a graph."""
+        twin = memo[id(self)] = Slot(self.path, many=self.many)
+        twin.active, twin.mixed, twin.recompute = self.active, self.mixed, self.recompute
+        return twin
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,6 +86,18 @@ class Open:
         return tuple(slot.path for slot in self.slots)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class OpenMany(Open):
+    """An open `ManyOf`: its meanings are the tuples of the members taken. `fmap` over it gives a plain `Open`."""
+
+    members: tuple[Any, ...]
+    subsets: tuple[tuple[int, ...], ...]  # by rank, the numbers of the members taken
+
+    def taken(self) -> tuple[int, ...]:
+        """The numbers of the members in the active subset."""
+        return self.subsets[self.index()]
+
+
 class OpenRepeat(tuple[Any, ...]):
     """The opened copies of a `Repeat`, as many as there can be; `active` says how many are active."""
 
@@ -87,16 +115,17 @@ def opened(space: Any, path: str = "", slots: dict[str, Slot] | None = None) -> 
     dot = f"{path}." if path else ""
 
     def slot() -> Slot:
-        return slots.setdefault(path, Slot(path))
+        return slots.setdefault(path, Slot(path, many=isinstance(space, ManyOf)))
 
     match space:
         case OneOf():
             meanings = tuple(opened(o, f"{path}[{space.labels[i]}]", slots) for i, o in enumerate(space.options))
             return Open((slot(),), (len(space),), meanings)
         case ManyOf():
-            inner = [opened(o, f"{path}[{space.labels[i]}]", slots) for i, o in enumerate(space.options)]
-            subsets = tuple(tuple(inner[i] for i in space.subset(rank)) for rank in range(len(space)))
-            return Open((slot(),), (len(space),), subsets)
+            inner = tuple(opened(o, f"{path}[{space.labels[i]}]", slots) for i, o in enumerate(space.options))
+            subsets = tuple(space.subset(rank) for rank in range(len(space)))
+            meanings = tuple(tuple(inner[i] for i in subset) for subset in subsets)
+            return OpenMany((slot(),), (len(space),), meanings, inner, subsets)
         case Repeat():
             items = [opened(space.item, f"{dot}{i}", slots) for i in range(space.most())]
             return OpenRepeat(items, opened(space.count, dot + "count", slots))
@@ -150,6 +179,14 @@ class Deciding(nn.Module):
         """The active part as a plain torch module that shares, or holds slices of, this one's weights."""
         raise AssertionError("abstract")
 
+    def mixable(self) -> int | None:
+        """How many weights the module's decision is mixed by; None if it runs one option at a time."""
+        return None
+
+    def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
+        """The parts that decisions switch on and off, by their names from here, and whether they run now."""
+        yield from ((name, child, True) for name, child in self.named_children())
+
 
 class Choice(Deciding):
     """One of several modules. Options that mean the same here share one module (and its weights)."""
@@ -162,21 +199,34 @@ class Choice(Deciding):
         self.options = nn.ModuleList(make(meaning) for meaning in distinct)
 
     def forward(self, *inputs: Any) -> Any:
-        """The active option's output; with weights on the options (a relaxation), their weighted sum."""
-        decision = self.decisions[0]
-        weights = decision.slots[0].weights
-        if weights is None:
-            return self.options[self.table[decision.index()]](*inputs)
-        outputs = [option(*inputs) for option in self.options]
-        return sum(weight * outputs[i] for weight, i in zip(weights, self.table, strict=True))
+        """The active option's output; where the decision is mixed, the weighted sum of the live options' outputs.
+
+        Live options that share a module are computed once, under the sum of their weights.
+        """
+        slot = self.decisions[0].slots[0]
+        if slot.mixed is None:
+            return self.options[self.table[self.decisions[0].index()]](*inputs)
+        weights: dict[int, Tensor] = {}
+        for i, weight in slot.mixed.terms():
+            at = self.table[i]
+            weights[at] = weights[at] + weight if at in weights else weight
+        return weighted_sum([(weights[at], self.options[at]) for at in sorted(weights)], inputs, slot.recompute)
 
     def settle(self) -> nn.Module:
         """The active option itself."""
         return self.options[self.table[self.decisions[0].index()]]
 
-    def active_name(self) -> str:
-        """The active option's name among this module's descendants."""
-        return f"options.{self.table[self.decisions[0].index()]}"
+    def mixable(self) -> int | None:
+        """One weight for each option, unless what is chosen hangs on several decisions or is a subset."""
+        slots = self.decisions[0].slots
+        return None if len(slots) > 1 or slots[0].many else self.decisions[0].sizes[0]
+
+    def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
+        """The options; one is active, or those that are live in a mixture."""
+        mixed = self.decisions[0].slots[0].mixed
+        running = {self.decisions[0].index()} if mixed is None else {i for i, _ in mixed.terms()}
+        positions = {self.table[i] for i in running}
+        yield from ((f"options.{i}", option, i in positions) for i, option in enumerate(self.options))
 
 
 def _position(distinct: list[Any], meaning: Any) -> int:
@@ -193,8 +243,103 @@ def choose(value: Any, make: Callable[[Any], nn.Module]) -> nn.Module:
     return Choice(value, make) if isinstance(value, Open) else make(value)
 
 
+class Subset(Deciding):
+    """The members of a subset, each a module of its own, their outputs summed; all get the same inputs."""
+
+    decision: OpenMany
+
+    def __init__(self, decision: OpenMany, make: Callable[[Any], nn.Module]) -> None:
+        super().__init__()
+        self.decision = decision
+        self.decisions = (decision,)
+        self.members = nn.ModuleList(make(member) for member in decision.members)
+
+    def forward(self, *inputs: Any) -> Any:
+        """The sum of the active members' outputs; where the decision is mixed, the weighted sum of the live ones'.
+
+        Raises:
+            EmptySum: the active subset is empty.
+        """
+        slot = self.decision.slots[0]
+        if slot.mixed is None:
+            return added([self.members[i] for i in self._taken()], inputs)
+        return weighted_sum([(weight, self.members[i]) for i, weight in slot.mixed.terms()], inputs, slot.recompute)
+
+    def settle(self) -> nn.Module:
+        """The active members, numbered anew, as a plain `Sum`."""
+        return Sum([self.members[i] for i in self._taken()])
+
+    def mixable(self) -> int | None:
+        """One weight for each member."""
+        return len(self.members)
+
+    def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
+        """The members; those of the active subset run, or those that are live in a mixture."""
+        mixed = self.decision.slots[0].mixed
+        running = self.decision.taken() if mixed is None else [i for i, _ in mixed.terms()]
+        yield from ((f"members.{i}", member, i in running) for i, member in enumerate(self.members))
+
+    def _taken(self) -> tuple[int, ...]:
+        if taken := self.decision.taken():
+            return taken
+        path = self.decision.slots[0].path
+        raise EmptySum(f"decision {path!r} takes no member, and the sum of nothing has no shape; take at least one member")
+
+
+def choose_many(value: Any, make: Callable[[Any], nn.Module]) -> nn.Module:
+    """One module for each member taken, outputs summed; every module gets the inputs that this one is given.
+
+    Args:
+        value: the settled value of a `ManyOf`, a tuple of members, which gives a plain `Sum`; or the open decision, which gives a
+            `Subset` that holds a module for every member.
+        make: the module of a member, whose own decisions may be open.
+
+    Raises:
+        EmptySum: a settled `value` is empty (a builder that allows this leaves the node out).
+        UserError: `value` is open but not a `ManyOf` itself.
+    """
+    if isinstance(value, OpenMany):
+        return Subset(value, make)
+    if isinstance(value, Open):
+        raise UserError(
+            f"choose_many reads {', '.join(value.paths)} through a function or with others; give it the ManyOf itself and change "
+            "its members inside `make`"
+        )
+    return Sum([make(member) for member in value])
+
+
+class InputSubset(Choice):
+    """Which of a list of tensors are summed; without weights of its own."""
+
+    def __init__(self, decision: OpenMany) -> None:
+        super().__init__(decision, lambda taken: Inputs(tuple(taken), "sum"))
+        self.positions = decision.members
+
+    def forward(self, *inputs: Any) -> Any:
+        """The sum of the tensors taken; where the decision is mixed, the weighted sum of the live ones."""
+        mixed = self.decisions[0].slots[0].mixed
+        if mixed is None:
+            return super().forward(*inputs)
+        (tensors,) = inputs
+        return sum(weight * tensors[self.positions[i]] for i, weight in mixed.terms())
+
+    def mixable(self) -> int | None:
+        """One weight for each input."""
+        return len(self.positions)
+
+    def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
+        """The subsets, which hold no weights; the active one runs."""
+        at = self.table[self.decisions[0].index()]
+        yield from ((f"options.{i}", option, i == at) for i, option in enumerate(self.options))
+
+
 def choose_inputs(value: Any, combine: str = "sum") -> nn.Module:
-    """A module that takes a list of tensors and combines those numbered in `value` (settled, or an open `ManyOf`)."""
+    """A module that takes a list of tensors and combines those numbered in `value` (settled, or an open `ManyOf`).
+
+    Summed inputs can be mixed, a weight for each; concatenated ones cannot.
+    """
+    if isinstance(value, OpenMany) and combine == "sum":
+        return InputSubset(value)
     return choose(value, lambda taken: Inputs(tuple(taken), combine))
 
 
@@ -216,6 +361,11 @@ class Depth(Deciding, nn.Sequential):
     def settle(self) -> nn.Module:
         """The active layers as a plain `nn.Sequential`."""
         return nn.Sequential(*list(self)[: self.decisions[0].value()])
+
+    def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
+        """The layers, of which the first ones are active."""
+        count = self.decisions[0].value()
+        yield from ((name, layer, i < count) for i, (name, layer) in enumerate(self.named_children()))
 
 
 def repeat(items: Sequence[Any], make: Callable[[int, Any], nn.Module]) -> nn.Module:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
-from common.space import decode
-from common.supernet.choice import Choice, Deciding, Depth, Slot
+from common.space import decisions, decode
+from common.supernet.choice import Deciding, Mixed, Slot
 from common.supernet.elastic import elastic_layers
 
 
@@ -22,21 +22,29 @@ class Supernet:
     Args:
         module: the shared network; modules in it read the decisions of `space`.
         space: the description with open decisions.
+
+    Attributes:
+        slots: what each decision that a module reads is set to, by path.
+        relaxable: the decisions that can be mixed, in the space's order: every module that reads one chooses by it alone among
+            modules, members or summed inputs.
     """
 
     def __init__(self, module: nn.Module, space: Any) -> None:
         self.module = module
         self.space = space
         self.slots: dict[str, Slot] = {}
-        self._sizes: dict[str, int] = {}
-        self._one_at_a_time: set[str] = set()  # decisions that some module cannot run as a weighted sum
+        self._weights: dict[str, int] = {}  # how many weights mix a decision
+        single: set[str] = set()  # decisions that some module cannot run as a weighted sum
         for part in module.modules():
             if isinstance(part, Deciding):
                 for decision in part.decisions:
                     self.slots.update(zip(decision.paths, decision.slots, strict=True))
-                    self._sizes.update(zip(decision.paths, decision.sizes, strict=True))
-                    if not isinstance(part, Choice) or len(decision.slots) > 1:
-                        self._one_at_a_time.update(decision.paths)
+                    n = part.mixable()
+                    if n is None:
+                        single.update(decision.paths)
+                    else:
+                        self._weights.update(dict.fromkeys(decision.paths, n))
+        self.relaxable = tuple(path for path in decisions(space) if path in self._weights and path not in single)
         self._elastic = list(elastic_layers(module))
 
     def activate(self, arch: Mapping[str, int]) -> None:
@@ -46,35 +54,52 @@ class Supernet:
             if path in slots:  # a decision that no module reads (an input resolution, say) is the caller's
                 slot = slots[path]
                 slot.active = option
-                slot.weights = None
+                slot.mixed = None
 
-    def relax(self, weights: Mapping[str, Sequence[Tensor]]) -> None:
-        """Puts a weight on every option of the decisions named; their choices then run as weighted sums until `activate`.
+    def relax(self, mixed: Mapping[str, Mixed], recompute: bool = False) -> None:
+        """Mixes the options of the decisions named; they then run as weighted sums until `activate` settles them.
 
         The continuous relaxation of DARTS (Liu et al. 2019, https://arxiv.org/abs/1806.09055, equation 2).
 
         Args:
-            weights: decision path -> one scalar tensor per option, in the options' order; gradients flow into them.
+            mixed: decision path -> one weight per option of a `OneOf`, per member of a `ManyOf`; gradients flow into the weights.
+            recompute: run every option again in the backward pass instead of keeping what it saves: the memory of a step is that
+                of one option at a time, for one more forward pass (two where mixed decisions hold mixed decisions). Values and
+                gradients are the same bit for bit; BatchNorm statistics are updated once and dropout repeats.
 
         Raises:
-            UserError: an unknown decision, a wrong number of weights, or a decision that sets a width, a kernel or a depth, or
-                that a module reads together with others: such ones run one option at a time. Nothing is relaxed then.
+            UserError: an unknown decision, a wrong number of weights, no live option or one that does not exist, or a decision
+                that is not in `relaxable`: it runs one option at a time. Nothing is mixed then.
         """
-        for path, values in weights.items():
-            if path not in self.slots:
-                raise UserError(f"no module of this supernet reads decision {path!r}; it has {', '.join(self.slots)}")
-            if path in self._one_at_a_time:
-                raise UserError(
-                    f"decision {path!r} sets a width, a kernel or a depth, or is read together with others, and cannot be "
-                    "relaxed to a weighted sum; activate its options instead"
-                )
-            if len(values) != self._sizes[path]:
-                raise UserError(f"decision {path!r} has {self._sizes[path]} options, not {len(values)}: give a weight for each")
-        for path, values in weights.items():
-            self.slots[path].weights = values
+        for path, mixture in mixed.items():
+            self._check(path, mixture)
+        for path, mixture in mixed.items():
+            self.slots[path].mixed, self.slots[path].recompute = mixture, recompute
+
+    def _check(self, path: str, mixture: Mixed) -> None:
+        if path not in self.slots:
+            raise UserError(f"no module of this supernet reads decision {path!r}; it has {', '.join(self.slots)}")
+        if path not in self.relaxable:
+            raise UserError(
+                f"decision {path!r} sets a width, a kernel or a depth, or is read together with others or to concatenate, and "
+                "cannot be relaxed to a weighted sum; activate its options instead"
+            )
+        n, kind = self._weights[path], "members" if self.slots[path].many else "options"
+        if mixture.weights.dim() != 1:
+            raise UserError(f"the weights of decision {path!r} have shape {tuple(mixture.weights.shape)}, not ({n},)")
+        if len(mixture.weights) != n:
+            raise UserError(f"decision {path!r} has {n} {kind}, not {len(mixture.weights)}: give a weight for each")
+        if mixture.live is not None:
+            if not mixture.live:
+                raise UserError(f"none of the {n} {kind} of decision {path!r} is live: keep one at least")
+            if odd := [i for i in mixture.live if not 0 <= i < n or mixture.live.count(i) > 1]:
+                raise UserError(f"decision {path!r} has {kind} 0 to {n - 1}; live {odd[0]} is not one of them, or named twice")
 
     def active_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Name and value of every parameter on the active path (whole tensors, also where only a slice is active)."""
+        """Name and value of every parameter on the active path (whole tensors, also where only a slice is active).
+
+        Of a mixed decision, every live option is active.
+        """
         seen: set[int] = set()
 
         def walk(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Parameter]]:
@@ -82,8 +107,10 @@ class Supernet:
                 if id(parameter) not in seen:
                     seen.add(id(parameter))
                     yield name, parameter
-            for name, child in _active_children(module):
-                yield from walk(child, f"{prefix}.{name}" if prefix else name)
+            parts = module.branches() if isinstance(module, Deciding) else ((n, c, True) for n, c in module.named_children())
+            for name, child, active in parts:
+                if active:
+                    yield from walk(child, f"{prefix}.{name}" if prefix else name)
 
         yield from walk(self.module, "")
 
@@ -94,11 +121,13 @@ class Supernet:
             UserError: `build` names its parts differently for open and settled descriptions.
         """
         network = build(decode(self.space, arch))
-        before = [(slot, slot.active, slot.weights) for slot in self.slots.values()]
+        before = [(slot, slot.active, slot.mixed) for slot in self.slots.values()]
         self.activate(arch)
-        shared = settled(self.module).state_dict()
-        for slot, active, weights in before:
-            slot.active, slot.weights = active, weights
+        try:
+            shared = settled(self.module).state_dict()
+        finally:
+            for slot, active, mixed in before:
+                slot.active, slot.mixed = active, mixed
         target = network.state_dict()
         if shared.keys() != target.keys():
             odd = sorted(shared.keys() ^ target.keys())[0]
@@ -137,15 +166,6 @@ def _like(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, Tens
     """The optimiser's state of a parameter, entry by entry of it: momenta, not step counts."""
     state = optimizer.state.get(parameter, {})
     return {key: v for key, v in state.items() if isinstance(v, Tensor) and v.shape == parameter.shape}
-
-
-def _active_children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    if isinstance(module, Choice):
-        yield module.active_name(), module.settle()
-    elif isinstance(module, Depth):
-        yield from list(module.named_children())[: len(list(module.settle().children()))]
-    else:
-        yield from module.named_children()
 
 
 def settled(module: nn.Module) -> nn.Module:

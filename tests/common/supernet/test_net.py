@@ -8,7 +8,7 @@ from torch import nn
 
 from common.errors import UserError
 from common.space import Arch, OneOf, decode, sample
-from common.supernet import Supernet, batch_norm, choose, conv2d, fmap, linear, opened
+from common.supernet import Mixed, Supernet, batch_norm, choose, conv2d, fmap, linear, opened
 from common.supernet.choice import Choice
 from tests.common.supernet.networks import LITTLE, SPACE, build
 
@@ -210,7 +210,7 @@ def test_relaxed_choice_is_the_weighted_sum_and_its_gradient():
     assert isinstance(choice, Choice)
     net, x = Supernet(choice, space), torch.randn(1, 2, 5, 5)
     weights = torch.tensor([0.25, 0.75], requires_grad=True)
-    net.relax({"0": weights.unbind()})
+    net.relax({"0": Mixed(weights)})
     parts = [option(x) for option in choice.options]
     out = choice(x)
     torch.testing.assert_close(out, 0.25 * parts[0] + 0.75 * parts[1])
@@ -223,7 +223,7 @@ def test_relaxed_choice_is_the_weighted_sum_and_its_gradient():
 def test_decisions_that_are_no_weighted_sum_are_not_relaxed():
     net = supernet()
     weights = {
-        path: torch.ones(n).unbind() for path, n in (("width", 3), ("elastic_kernel", 2), ("deep.count", 3), ("kernels.0", 3))
+        path: Mixed(torch.ones(n)) for path, n in (("width", 3), ("elastic_kernel", 2), ("deep.count", 3), ("kernels.0", 3))
     }
     for path in ("width", "elastic_kernel", "deep.count"):
         with pytest.raises(UserError, match=f"'{path}' sets a width, a kernel or a depth"):
@@ -231,8 +231,8 @@ def test_decisions_that_are_no_weighted_sum_are_not_relaxed():
     with pytest.raises(UserError, match="'nope'"):
         net.relax({"nope": weights["width"]})
     with pytest.raises(UserError, match=r"'kernels\.0' has 3 options, not 2"):
-        net.relax({"kernels.0": weights["kernels.0"][:2]})
-    assert all(slot.weights is None for slot in net.slots.values())
+        net.relax({"kernels.0": Mixed(torch.ones(2))})
+    assert all(slot.mixed is None for slot in net.slots.values())
 
 
 def test_a_decision_read_together_with_another_is_not_relaxed():
@@ -240,7 +240,7 @@ def test_a_decision_read_together_with_another_is_not_relaxed():
     both = fmap(lambda k, d: (k, d), *opened(space))
     net = Supernet(choose(both, lambda _: nn.Identity()), space)
     with pytest.raises(UserError, match=r"'1' .* read together with others"):
-        net.relax({"1": torch.ones(2).unbind()})
+        net.relax({"1": Mixed(torch.ones(2))})
 
 
 @pytest.mark.parametrize("make", [lambda w: conv2d(3, w, 3), lambda w: linear(3, w), batch_norm])
