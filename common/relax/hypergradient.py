@@ -110,10 +110,18 @@ class Inner:
     buffers: Sequence[Tensor | None] = ()
     """Momentum buffer of each weight, None where there is none yet; empty for none at all."""
 
-    def direction(self, weights: Sequence[Tensor], slopes: Sequence[Tensor]) -> list[Tensor]:
-        """What the step subtracts, over the rate: `slopes` are the gradients of the training loss, one per weight."""
+    def direction(self, weights: Sequence[Tensor], slopes: Sequence[Tensor | None]) -> list[Tensor]:
+        """What the step subtracts, over the rate.
+
+        Args:
+            weights: the weights.
+            slopes: gradients of the training loss; a weight without one (None) stays where it is, as in torch.
+        """
         moves = []
         for i, (weight, slope) in enumerate(zip(weights, slopes, strict=True)):
+            if slope is None:
+                moves.append(torch.zeros_like(weight, requires_grad=False))
+                continue
             move = slope
             if self.decay and self.decay[i]:
                 move = move.add(weight.detach(), alpha=self.decay[i])
@@ -213,8 +221,9 @@ def arch_gradient(
     try:
         train = None
         if xi and inner is not None:
-            train, slopes = _gradient(train_loss, weights)
-            _move(weights, kept, slopes if rule.plain else inner.direction(weights, slopes), -xi)
+            train, slopes = _slopes(train_loss, weights)
+            step = Inner(rate=inner.rate) if rule.plain else inner
+            _move(weights, kept, step.direction(weights, slopes), -xi)
         losses, both = _direct(rule, train_loss, val_loss, [*logits, *weights])
         explicit, v = both[: len(logits)], both[len(logits) :]
         if rule.amended:
@@ -227,11 +236,17 @@ def arch_gradient(
     return Hypergradient(gradients=gradients, train=train, val=losses[1])
 
 
-def _gradient(loss: Loss, of: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """A loss, detached, and its gradient; 0 for what it does not depend on."""
+def _slopes(loss: Loss, of: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor | None]]:
+    """A loss, detached, and its gradient; None for what it does not depend on."""
     with torch.enable_grad():
         value = loss()
-    return value.detach(), list(torch.autograd.grad(value, list(of), allow_unused=True, materialize_grads=True))
+    return value.detach(), torch.autograd.grad(value, list(of), allow_unused=True)
+
+
+def _gradient(loss: Loss, of: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """A loss, detached, and its gradient; 0 for what it does not depend on."""
+    value, slopes = _slopes(loss, of)
+    return value, [torch.zeros_like(t, requires_grad=False) if g is None else g for g, t in zip(slopes, of)]
 
 
 def _direct(
