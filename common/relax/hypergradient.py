@@ -72,7 +72,7 @@ FIRST_ORDER = Rule()
 """DARTS of first order (1806.09055, section 2.3 with xi = 0), and PC-DARTS, P-DARTS, FairDARTS, GDAS."""
 
 SECOND_ORDER = Rule(lookahead=1.0)
-"""DARTS of second order (1806.09055, equations 6 to 8), as in the authors' code: the inner step has momentum and decay."""
+"""DARTS of second order (1806.09055, section 2.3), as in the authors' code: the inner step has momentum and decay."""
 
 AMENDED = Rule(amended=0.1)
 """The amended gradient (1910.11831) with its eta = 0.1: the inverse Hessian of the exact term is replaced by eta * H.
@@ -83,7 +83,7 @@ holds where the mixed derivative is square and orthogonal, not in general. It is
 
 
 def mixed_level(balance: float = 1.0, lookahead: float = 0.0) -> Rule:
-    """MiLeNAS (2003.12238, equation 4): training gradient plus `balance` (the paper's lambda) times validation gradient.
+    """MiLeNAS (2003.12238): training gradient plus `balance` (the paper's lambda) times validation gradient.
 
     Args:
         balance: 0 is one-level, infinitely much is DARTS; the paper compares 0.1, 1 and 999. Its released code puts the factor
