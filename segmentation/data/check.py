@@ -1,0 +1,156 @@
+"""From pairs of files to splits: every annotation is read and checked, and what fits is kept in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from common.errors import UserError
+from segmentation.data.files import Unusable, read_picture, read_values, reduce_values
+from segmentation.data.inspection import inspected
+from segmentation.data.pairs import VAL_IS_TEST
+from segmentation.data.samples import Held, Sample, SegmentationData, Split, renamed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from common.data.problems import Problems
+    from segmentation.data.inspection import Seen
+    from segmentation.data.labels import Labels
+    from segmentation.data.pairs import Layout, Pair
+
+
+def checked(root: Path, layout: Layout, problems: Problems, *, size: int | None, skip_bad: bool) -> SegmentationData:
+    """The splits of a layout.
+
+    Args:
+        root: the data set.
+        layout: its pairs of files.
+        problems: what was found so far.
+        size: long side that larger pictures are reduced to, in pixels, or None.
+        skip_bad: leave skippable problems out.
+
+    Raises:
+        UserError: the data cannot be used.
+    """
+    if not all(layout.splits.values()):
+        problems.report(root, skip=skip_bad)
+        _check_empty(root, layout, layout.splits)
+    seen = {}
+    for name, pairs in layout.splits.items():
+        found = inspected(pairs, layout.labels, size, skip_bad)
+        problems.fatal.extend(item.fatal for item in found if item.fatal)
+        problems.skippable.extend(item.skippable for item in found if item.skippable)
+        seen[name] = [item for item in found if not item.fatal and not item.skippable]
+    notes = list(layout.notes)
+    labels = layout.labels
+    if not problems.fatal and all(seen.values()):
+        absent = _absent(seen, labels, problems)
+        labels = labels.without(absent)
+    problems.report(root, skip=skip_bad)
+    _check_empty(root, layout, seen)
+    if len(labels.classes) < 2:
+        raise UserError(
+            f"{root}: {layout.where['train']} has pixels of {' and '.join(labels.classes) or 'no class'} only, yet "
+            "segmentation needs at least two classes: annotate more, or correct the classes"
+        )
+    splits = {name: _split(name, items, labels, size) for name, items in seen.items()}
+    if not splits["val"].pixels.any():
+        raise UserError(f"{root}: {layout.where['val']} has ignored pixels only: nothing can be scored on it; annotate some")
+    if "test" in splits and not splits["test"].pixels.any():
+        notes.append(f"{layout.where['test']} has ignored pixels only: {VAL_IS_TEST}")
+        del splits["test"]
+    for split in splits.values():
+        notes.extend(f"class {name!r} has no pixel in {split.name}: it has no IoU there" for name in split.absent)
+        blank = int((~split.pixels.any(axis=1)).sum())
+        if blank:
+            notes.append(f"{blank} of {len(split)} images of {split.name} have ignored pixels only")
+    if size is not None:
+        notes.append(f"pictures and annotations are reduced to a long side of at most {size} pixels, for the figures as well")
+    return SegmentationData(
+        name=str(root),
+        train=splits["train"],
+        val=splits["val"],
+        test=splits.get("test") or renamed(splits["val"], "test"),
+        palette=labels.palette,
+        notes=tuple(notes),
+        skipped=tuple(problems.skippable),
+    )
+
+
+def _check_empty(root: Path, layout: Layout, splits: Mapping[str, Sequence[object]]) -> None:
+    for name, items in splits.items():
+        if not items:
+            raise UserError(f"{root}: {layout.where[name]} has no usable image: every split needs at least one; add some")
+
+
+def _absent(seen: dict[str, list[Seen]], labels: Labels, problems: Problems) -> tuple[str, ...]:
+    """The classes without a training pixel, each a skippable problem."""
+    pixels = {name: _pixels(items, labels).sum(axis=0) for name, items in seen.items()}
+    absent = []
+    for label, name in enumerate(labels.classes):
+        if not pixels["train"][label]:
+            absent.append(name)
+            others = sum(int(total[label]) for total in pixels.values())
+            problems.skippable.append(
+                f"class {name!r} (label value {labels.value_of(label)}) has no pixel in train ({others} in the other splits)"
+            )
+    return tuple(absent)
+
+
+def _pixels(items: list[Seen], labels: Labels) -> NDArray[np.int64]:
+    """Labelled pixels of each pair and class, shape (pairs, classes)."""
+    total = np.zeros((len(items), len(labels.classes)), dtype=np.int64)
+    values = np.flatnonzero((labels.table >= 0) & (labels.table < 255))
+    for row, item in zip(total, items, strict=True):
+        np.add.at(row, labels.table[values], item.counts[values])
+    return total
+
+
+def _split(name: str, items: list[Seen], labels: Labels, size: int | None) -> Split:
+    files = tuple(item.pair.file for item in items)
+    images = tuple(item.image for item in items if item.image is not None)
+    values = tuple(item.values for item in items if item.values is not None)
+    table = labels.table.astype(np.uint8)  # -1, which no checked file has, becomes 255
+    if len(images) == len(values) == len(items):
+        read = Held(images, tuple(table[value] for value in values), files)
+    else:
+        read = _Files(tuple(item.pair for item in items), tuple(item.size for item in items), table, size)
+    return Split(
+        name=name,
+        classes=labels.classes,
+        files=files,
+        sizes=np.array([item.size for item in items], dtype=np.int64),
+        pixels=_pixels(items, labels),
+        read=read,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Files:
+    """Reads samples from files, each time anew."""
+
+    pairs: tuple[Pair, ...]
+    sizes: tuple[tuple[int, int], ...]
+    table: NDArray[np.uint8]
+    size: int | None
+
+    def __call__(self, index: int) -> Sample:
+        pair = self.pairs[index]
+        file = pair.image
+        try:
+            image = read_picture(file, self.size)
+            file = pair.annotation
+            values = reduce_values(read_values(file).astype(np.uint8), self.size)
+        except Unusable as error:
+            raise UserError(f"{file}: {error}; replace it, or pass --skip-bad to have all files checked first") from None
+        if image.shape[:2] != self.sizes[index] or values.shape != self.sizes[index]:
+            raise UserError(f"{file} changed since the data set was checked: start again")
+        labels = torch.from_numpy(self.table[values])
+        return Sample(image=torch.from_numpy(image).permute(2, 0, 1), labels=labels, file=pair.file)

@@ -1,0 +1,93 @@
+"""The Cityscapes layout: leftImg8bit/ and gtFine/, with the 19 classes of its benchmark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from common.errors import UserError
+from segmentation.data.labels import labels_of
+from segmentation.data.pairs import VAL_IS_TEST, Layout, Pair, matched, pictures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from common.data.problems import Problems
+    from segmentation.data.labels import Colour, Labels
+
+CLASSES: tuple[tuple[str, int, Colour], ...] = (
+    ("road", 7, (128, 64, 128)),
+    ("sidewalk", 8, (244, 35, 232)),
+    ("building", 11, (70, 70, 70)),
+    ("wall", 12, (102, 102, 156)),
+    ("fence", 13, (190, 153, 153)),
+    ("pole", 17, (153, 153, 153)),
+    ("traffic light", 19, (250, 170, 30)),
+    ("traffic sign", 20, (220, 220, 0)),
+    ("vegetation", 21, (107, 142, 35)),
+    ("terrain", 22, (152, 251, 152)),
+    ("sky", 23, (70, 130, 180)),
+    ("person", 24, (220, 20, 60)),
+    ("rider", 25, (255, 0, 0)),
+    ("car", 26, (0, 0, 142)),
+    ("truck", 27, (0, 0, 70)),
+    ("bus", 28, (0, 60, 100)),
+    ("train", 31, (0, 80, 100)),
+    ("motorcycle", 32, (0, 0, 230)),
+    ("bicycle", 33, (119, 11, 32)),
+)
+"""Name, labelId and colour of each trainId 0 to 18 (M. Cordts et al., The Cityscapes Dataset, CVPR 2016)."""
+IDS = 34
+"""labelIds are 0 to 33; those of no class above (such as 0 unlabeled, 9 parking, 29 caravan) are ignored."""
+_IMAGE = "_leftImg8bit.png"
+_KINDS = ("_gtFine_labelIds.png", "_gtFine_labelTrainIds.png")
+
+
+def cityscapes(root: Path, problems: Problems) -> Layout:
+    """Pictures leftImg8bit/SPLIT/CITY/*_leftImg8bit.png and annotations gtFine/SPLIT/CITY/*_gtFine_labelIds.png.
+
+    Where training has no labelIds, *_gtFine_labelTrainIds.png are read. The public annotations of the test split are empty,
+    so without annotations of one's own the validation split serves as test split.
+
+    Args:
+        root: the folder that has leftImg8bit/.
+        problems: missing partners are added here.
+
+    Raises:
+        UserError: gtFine/ or a split's folder is missing.
+    """
+    for name in ("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val"):
+        if not (root / name).is_dir():
+            raise UserError(f"{root} has no folder {name}/: Cityscapes is leftImg8bit/ and gtFine/, each with train/ and val/")
+    kind = _KINDS[0] if any((root / "gtFine" / "train").glob(f"*/*{_KINDS[0]}")) else _KINDS[1]
+    splits = {name: _split(root, name, kind, problems) for name in ("train", "val")}
+    notes: tuple[str, ...] = ()
+    if any((root / "gtFine" / "test").glob(f"*/*{kind}")):
+        splits["test"] = _split(root, "test", kind, problems)
+    else:
+        notes = (f"no annotations gtFine/test/*/*{kind}: {VAL_IS_TEST}",)
+    where = {name: f"leftImg8bit/{name}/*/*{_IMAGE} with gtFine/{name}/*/*{kind}" for name in splits}
+    return Layout(labels=_labels(kind), splits=splits, where=where, notes=notes)
+
+
+def _labels(kind: str) -> Labels:
+    palette = tuple(colour for _, _, colour in CLASSES)
+    if kind == _KINDS[0]:
+        ids = {name: number for name, number, _ in CLASSES}
+        ignored = sorted(set(range(IDS)) - set(ids.values()))
+        return labels_of(ids, ignored, palette, f"Cityscapes' labelIds are 0 to {IDS - 1}, and 255 for ignored pixels")
+    train_ids = {name: number for number, (name, _, _) in enumerate(CLASSES)}
+    return labels_of(train_ids, (), palette, "Cityscapes' trainIds are 0 to 18, and 255 for ignored pixels")
+
+
+def _split(root: Path, name: str, kind: str, problems: Problems) -> tuple[Pair, ...]:
+    left, fine = root / "leftImg8bit" / name, root / "gtFine" / name
+    images = {_key(file, left, _IMAGE): file for file in pictures(left, f"*/*{_IMAGE}")}
+    annotations = {_key(file, fine, kind): file for file in pictures(fine, f"*/*{kind}")}
+    expected = {key: fine / f"{key}{kind}" for key in images} | {
+        key: left / f"{key}{_IMAGE}" for key in annotations if key not in images
+    }
+    return matched(root, images, annotations, expected, problems)
+
+
+def _key(file: Path, folder: Path, ending: str) -> str:
+    return file.relative_to(folder).as_posix().removesuffix(ending)

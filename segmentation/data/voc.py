@@ -1,0 +1,122 @@
+"""The PASCAL VOC layout: JPEGImages/, SegmentationClass/ and lists of names in ImageSets/Segmentation/."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from common.errors import UserError
+from segmentation.data.labels import colours, labels_of, read_classes
+from segmentation.data.pairs import VAL_IS_TEST, Layout, Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from common.data.problems import Problems
+
+CLASSES = (
+    "background",
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+)
+"""The classes of value 0 to 20 (M. Everingham et al., The PASCAL Visual Object Classes Challenge, IJCV 2010)."""
+_LISTS = "ImageSets/Segmentation"
+_RULE = "VOC's values are 0 to 20, and 255 for ignored pixels (name other classes in a classes.txt beside JPEGImages/)"
+
+
+def voc(root: Path, problems: Problems) -> Layout:
+    """The pairs JPEGImages/NAME.jpg and SegmentationClass/NAME.png of each NAME in ImageSets/Segmentation/SPLIT.txt.
+
+    Annotations are palette pictures, whose indices count, not their colours; 255 (outlines) is ignored. A classes.txt beside
+    JPEGImages/ replaces VOC's own 21 classes. A test.txt none of whose names is annotated, as in the public VOC 2012, is as
+    good as none: the validation split then serves as test split. The files of no list are not looked at.
+
+    Args:
+        root: the folder that has JPEGImages/.
+        problems: missing files, and names that occur twice, are added here.
+
+    Raises:
+        UserError: a folder, a list or the classes file cannot be used.
+    """
+    if not (root / "SegmentationClass").is_dir():
+        raise UserError(f"{root} has JPEGImages/ but no SegmentationClass/: VOC annotations are SegmentationClass/NAME.png")
+    names = {split: _names(root, split) for split in ("train", "val")}
+    notes: tuple[str, ...] = ()
+    test = _names(root, "test") if (root / _LISTS / "test.txt").is_file() else ()
+    if any(_pair(root, name).annotation.is_file() for name in test):
+        names["test"] = test
+    else:
+        reason = "no name of test.txt is annotated" if test else f"no {_LISTS}/test.txt"
+        notes = (f"{reason}: {VAL_IS_TEST}",)
+    _check_lists(names, problems)
+    own = root / "classes.txt"
+    if own.exists():
+        labels, void = read_classes(own)
+        notes += (f"pixels of {' and '.join(void)} are ignored",) if void else ()
+    else:
+        labels = labels_of({name: value for value, name in enumerate(CLASSES)}, (), colours(len(CLASSES)), _RULE)
+    return Layout(
+        labels=labels,
+        splits={split: _split(root, split, listed, problems) for split, listed in names.items()},
+        where={split: f"{_LISTS}/{split}.txt" for split in names},
+        notes=notes,
+    )
+
+
+def _pair(root: Path, name: str) -> Pair:
+    return Pair(image=root / "JPEGImages" / f"{name}.jpg", annotation=root / "SegmentationClass" / f"{name}.png", root=root)
+
+
+def _split(root: Path, split: str, names: tuple[str, ...], problems: Problems) -> tuple[Pair, ...]:
+    good = []
+    for name in dict.fromkeys(names):
+        pair = _pair(root, name)
+        missing = [
+            file for file, path in ((pair.file, pair.image), (pair.annotation_file, pair.annotation)) if not path.is_file()
+        ]
+        if missing:
+            problems.skippable.append(f"{name!r} in {_LISTS}/{split}.txt has no {' and no '.join(missing)}")
+        else:
+            good.append(pair)
+    return tuple(good)
+
+
+def _names(root: Path, split: str) -> tuple[str, ...]:
+    file = root / _LISTS / f"{split}.txt"
+    if not file.is_file():
+        raise UserError(f"{file} is missing: VOC layout lists the names of its pictures in {_LISTS}/{{train,val}}.txt")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not a UTF-8 text ({error.reason}): write one name of a picture per line") from None
+    return tuple(line.split()[0] for line in text.splitlines() if line.strip())
+
+
+def _check_lists(names: Mapping[str, tuple[str, ...]], problems: Problems) -> None:
+    owner: dict[str, str] = {}
+    for split, listed in names.items():
+        for name in listed:
+            first = owner.setdefault(name, split)
+            if first != split:
+                problems.fatal.append(f"{name!r} is in both {first}.txt and {split}.txt of {_LISTS}/: splits must be disjoint")
+        if len(set(listed)) < len(listed):
+            twice = next(name for name in listed if listed.count(name) > 1)
+            problems.fatal.append(f"{twice!r} stands more than once in {_LISTS}/{split}.txt: list each picture once")
