@@ -1,0 +1,170 @@
+"""Pictures of any kind, decoded to square RGB; what is damaged is found before the first step is trained on it."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from common.errors import UserError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+# What Pillow's decoders raise on damaged files.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_THREADED = 8  # pictures from which on threads pay
+
+
+def picture(stored: Path | bytes, size: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Decode one picture: turned as EXIF says, RGB, the shorter side scaled to `size`, the centre cut out.
+
+    Grey becomes three equal channels, 16-bit grey keeps its upper 8 bits, palettes and CMYK are converted, and alpha is
+    dropped (the colour beneath stays), as ImageFolder loaders do. Of an animation the first frame counts. A smaller picture is
+    enlarged. Scaling is bilinear with antialiasing; large JPEGs are first reduced by the decoder, to no less than twice `size`.
+
+    Args:
+        stored: a file, or its bytes.
+        size: side of the result in pixels.
+
+    Returns:
+        The picture, shape (3, size, size), and its original width and height.
+
+    Raises:
+        OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError: it is damaged.
+    """
+    with Image.open(io.BytesIO(stored) if isinstance(stored, bytes) else stored) as image:
+        original = image.size
+        image.draft("RGB", (2 * size, 2 * size))
+        upright = ImageOps.exif_transpose(image)
+    squared = ImageOps.fit(_rgb(upright), (size, size), Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(np.asarray(squared).transpose(2, 0, 1)), original
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # Pillow's own conversion clips 16-bit grey at 255: nearly all of it would be white.
+        image = Image.fromarray((np.asarray(image).clip(0, 65_535) >> 8).astype(np.uint8))
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def fault(read: Callable[[], object]) -> str:
+    """Why a picture cannot be decoded by `read`, or an empty string."""
+    try:
+        read()
+    except FileNotFoundError:
+        return "missing"
+    except Image.UnidentifiedImageError:
+        return "not an image, or empty"
+    except _DAMAGE as error:
+        return "damaged: " + str(error).split("\n")[0]
+    return ""
+
+
+def side_by_side(job: Callable[[int], object], count: int) -> list[object]:
+    """`job` of 0 to count - 1, in order; many of them in threads (Pillow releases the interpreter's lock)."""
+    if count < _THREADED:
+        return [job(i) for i in range(count)]
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(job, range(count)))
+
+
+def refuse_bad(name: str, faults: Sequence[str], skip_bad: bool) -> None:
+    """Raise if there are damaged pictures that must not be skipped.
+
+    Args:
+        name: of the file or folder that holds them.
+        faults: one line for each.
+        skip_bad: whether they may be left out.
+
+    Raises:
+        UserError: one line with the first few, the number of the others, and the remedy.
+    """
+    if faults and not skip_bad:
+        more = f"; ... and {len(faults) - 4} more" if len(faults) > 4 else ""
+        count = f"{len(faults)} bad images: " if len(faults) > 1 else ""
+        raise UserError(f"{name}: {count}{'; '.join(faults[:4])}{more}; replace them, or pass --skip-bad to leave them out")
+
+
+class Files:
+    """Pictures in files, decoded when first asked for, and kept if asked to; a pickle holds the paths alone."""
+
+    def __init__(self, files: tuple[Path, ...], size: int, keep: bool) -> None:
+        """Make a source of which row i is `files[i]`.
+
+        Args:
+            files: of pictures.
+            size: side they are decoded to, in pixels.
+            keep: remember what was decoded: `3 * size * size` bytes per picture.
+        """
+        self._files = files
+        self._size = size
+        self._kept = torch.empty((len(files) if keep else 0, 3, size, size), dtype=torch.uint8)
+        self._have = np.zeros(len(files), dtype=bool)
+
+    def __reduce__(self) -> tuple[type[Files], tuple[tuple[Path, ...], int, bool]]:
+        """Without what was decoded: a worker reads what it needs."""
+        return Files, (self._files, self._size, len(self._kept) > 0)
+
+    @property
+    def size(self) -> int:
+        """Side of every picture in pixels."""
+        return self._size
+
+    def __len__(self) -> int:
+        """The number of files."""
+        return len(self._files)
+
+    def take(self, rows: Int64[Tensor, "n"]) -> UInt8[Tensor, "n 3 size size"]:
+        """The pictures of `rows`, decoded in parallel threads where they are not kept.
+
+        Raises:
+            UserError: a file cannot be read.
+        """
+        asked = rows.tolist()
+        if len(self._kept):
+            fresh = [row for row in dict.fromkeys(asked) if not self._have[row]]
+            side_by_side(lambda i: self._read(fresh[i]), len(fresh))
+            return self._kept.index_select(0, rows)
+        images = torch.empty((len(asked), 3, self._size, self._size), dtype=torch.uint8)
+        side_by_side(lambda i: images[i].copy_(self._read(asked[i])), len(asked))
+        return images
+
+    def check(self) -> tuple[list[str], int]:
+        """Decode every file: what is wrong with each (an empty string if nothing), and how many are smaller than `size`."""
+        small = np.zeros(len(self), dtype=bool)
+
+        def look(row: int) -> str:
+            def read() -> None:
+                small[row] = min(self._decode(row)[1]) < self._size
+
+            return fault(read)
+
+        return [str(found) for found in side_by_side(look, len(self))], int(small.sum())
+
+    def _decode(self, row: int) -> tuple[Tensor, tuple[int, int]]:
+        image, original = picture(self._files[row], self._size)
+        decoded = torch.from_numpy(image)
+        if len(self._kept):
+            self._kept[row] = decoded
+            self._have[row] = True
+        return decoded, original
+
+    def _read(self, row: int) -> Tensor:
+        try:
+            return self._decode(row)[0]
+        except _DAMAGE as error:
+            why = str(error).split("\n")[0]
+            raise UserError(f"{self._files[row]}: cannot be decoded ({why}); replace it, or pass --skip-bad") from error
