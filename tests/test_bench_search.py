@@ -104,8 +104,8 @@ def test_the_overview_has_a_line_for_each_table():
 
 def test_expensive_engines_have_fewer_seeds():
     claimed = replace(TABLE, name=CLAIMED[0])
-    assert ENGINES["pnas"].most == (100, 8)
-    assert len(ENGINES["pnas"].seeds(claimed, 200)) == 100 and len(ENGINES["pnas"].seeds(TABLE, 200)) == 8
+    assert ENGINES["pnas"].most == (64, 4)
+    assert len(ENGINES["pnas"].seeds(claimed, 200)) == 64 and len(ENGINES["pnas"].seeds(TABLE, 200)) == 4
     assert len(ENGINES["pnas"].seeds(claimed, 3)) == 3 and len(ENGINES["random"].seeds(TABLE, 200)) == 200
     assert set(CLAIMED) <= set(TABLES)
 

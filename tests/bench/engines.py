@@ -221,12 +221,12 @@ ENGINES: dict[str, Engine] = {
     "topk": Engine(title="top-k evolution", make=topk),
     "local": Engine(title="local search", make=local),
     "tournament": Engine(title="tournament evolution", make=tournament),
-    "reinforce": Engine(title="REINFORCE", make=reinforce),
-    "reinforce-lstm": Engine(title="REINFORCE, LSTM", make=reinforce_lstm, most=(50, 16)),
-    "pnas": Engine(title="PNAS", make=pnas, most=(100, 8)),
-    "npenas": Engine(title="NPENAS, GIN", make=npenas, most=(32, 8), fits=with_graph),
-    "npenas-mlp": Engine(title="NPENAS, MLP", make=npenas_mlp, most=(64, 16)),
-    "nao": Engine(title="NAO", make=nao, most=(24, 4)),
+    "reinforce": Engine(title="REINFORCE", make=reinforce, most=(200, 50)),
+    "reinforce-lstm": Engine(title="REINFORCE, LSTM", make=reinforce_lstm, most=(50, 8)),
+    "pnas": Engine(title="PNAS", make=pnas, most=(64, 4)),
+    "npenas": Engine(title="NPENAS, GIN", make=npenas, most=(24, 4), fits=with_graph),
+    "npenas-mlp": Engine(title="NPENAS, MLP", make=npenas_mlp, most=(40, 8)),
+    "nao": Engine(title="NAO", make=nao, most=(16, 4)),
     "econas": Engine(title="EcoNAS", make=econas, fits=with_fidelities),
 }
 """Name -> engine, in the order of the page. The page measures the others against `random` and `aging`."""
