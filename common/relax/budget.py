@@ -1,0 +1,79 @@
+"""A hard limit on what an architecture costs, and lower bounds of the cost that a ranking of architectures can use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from common.cost.expected import complete
+from common.cost.extremes import Metric
+from common.cost.liveness import Alive, assignments
+from common.cost.price import Price
+from common.errors import UserError
+from common.relax.ranked import Bound
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most `upper` of a metric.
+
+    Attributes:
+        price: of the supernet's space.
+        metric: what is limited.
+        upper: the limit, in parameters or multiply-adds.
+
+    Raises:
+        UserError: the limit is negative or no number.
+    """
+
+    price: Price
+    metric: Metric
+    upper: float
+
+    def __post_init__(self) -> None:
+        if not self.upper >= 0:
+            raise UserError(f"budget {self.metric}={self.upper:g}: a limit must be a number from 0 on")
+
+    def __call__(self, arch: Mapping[str, int]) -> bool:
+        """Whether `arch` keeps it."""
+        return self.price.value(arch, self.metric) <= self.upper
+
+    def bounds(self) -> tuple[float, list[Bound]]:
+        """A constant and bounds whose sum is never more than the cost, and equal to it where the tables follow the branches.
+
+        A table over decisions of one branch (a node's edges and the operation on one of them) becomes one bound, exactly. One
+        over several branches is split: of what is left of it, each branch in turn takes the minimum over the others.
+
+        Raises:
+            UserError: too many table entries.
+        """
+        complete(self.price)
+        alive, sizes = self.price.alive, {path: len(decision) for path, decision in self.price.decisions.items()}
+        position = 0 if self.metric == "params" else 1
+        constant, found = 0.0, []
+        for paths, table in list(self.price.tables.items()):
+            left = {
+                key: float(table[key][position]) if key in table else 0.0  # not there: a rule forbids it
+                for key in (tuple(taken[p] for p in paths) for taken in assignments(paths, sizes, alive))
+            }
+            if not any(left.values()):
+                continue
+            if not paths:
+                constant += left[()]
+            for path in reversed(paths):
+                chain = _chain(path, alive)
+                kept = tuple(p for p in paths if p in chain)
+                where = [paths.index(p) for p in kept]
+                least: dict[tuple[int, ...], float] = {}
+                for key, value in left.items():
+                    short = tuple(key[i] for i in where)
+                    least[short] = min(value, least.get(short, value))
+                left = {key: value - least[tuple(key[i] for i in where)] for key, value in left.items()}
+                if any(least.values()):
+                    found.append(Bound(chain, kept, least))
+        return constant, found
+
+
+def _chain(path: str, alive: Mapping[str, Alive | None]) -> tuple[str, ...]:
+    above = alive[path]
+    return (path,) if above is None else (*_chain(above[0], alive), path)
