@@ -76,14 +76,6 @@ class Task(Protocol):
         """How a network is trained, in order."""
         ...
 
-    def calibration(self, batches: int, batch: int) -> Iterable[Any]:
-        """Training batches, always the same ones, to re-estimate BatchNorm statistics with."""
-        ...
-
-    def calibrate(self, network: nn.Module, batch: Any) -> object:
-        """Runs the network on a batch as far as its normalisations go."""
-        ...
-
     def metrics(self, network: nn.Module, split: SplitName, limit: int | None = None) -> dict[str, float]:
         """Metrics on a split (its first `limit` items), the network in eval mode."""
         ...
@@ -92,12 +84,16 @@ class Task(Protocol):
         """What an architecture costs, without building it; `params` and `macs` at least, of the whole model."""
         ...
 
-    def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
-        """Writes sample predictions on test items as PNG files into `folder`; gives rows of `file` and `caption`."""
+
+class CalibratedTask(Task, Protocol):
+    """A task whose supernet scores a path after re-estimating its BatchNorm statistics."""
+
+    def calibration(self, batches: int, batch: int) -> Iterable[Any]:
+        """Training batches, always the same ones, to re-estimate BatchNorm statistics with."""
         ...
 
-    def example(self) -> tuple[Tensor, ...]:
-        """Inputs of the network as it is exported."""
+    def calibrate(self, network: nn.Module, batch: Any) -> object:
+        """Runs the network on a batch as far as its normalisations go."""
         ...
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from common.cost.price import Metric, Price
 from common.errors import UserError
@@ -62,7 +62,7 @@ def load_data(settings: DataSettings) -> Data:
 
 
 class DetectionTask:
-    """A detector searched by DetNAS on one data set; see `common.task.Task`."""
+    """A detector searched by DetNAS on one data set; see `common.task.CalibratedTask`."""
 
     def __init__(self, settings: Settings) -> None:
         """Reads the data.
@@ -187,10 +187,6 @@ class DetectionTask:
         """Test images with the true boxes in white and those found in the colour of their class."""
         split = self.data.test.head(count)
         return draw_predictions(split, self.predictions(network, split), folder)
-
-    def example(self) -> tuple[Tensor, ...]:
-        """One image of the run's size."""
-        return (torch.zeros(1, 3, *self.data.canvas, dtype=torch.uint8),)
 
 
 def _device_of(network: nn.Module) -> torch.device:

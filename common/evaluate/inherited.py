@@ -12,7 +12,7 @@ from common.space import Arch
 from common.supernet import Supernet, kept_statistics, recalibrate
 
 if TYPE_CHECKING:
-    from common.task import Task
+    from common.task import CalibratedTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Inherited:
         limit: validation items; None for all.
     """
 
-    task: Task
+    task: CalibratedTask
     supernet: Supernet
     calibration_batches: int
     calibration_batch: int

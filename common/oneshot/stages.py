@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from common.run.folder import RunFolder
     from common.run.progress import Bar, Progress
     from common.search.base import Searcher, Trial
-    from common.task import Task
+    from common.task import CalibratedTask, Task
 
 LOG_EVERY = 5
 """Steps between two rows of the loss curve."""
@@ -39,7 +39,7 @@ LOG_EVERY = 5
 class Context:
     """What every stage of a run works with."""
 
-    task: Task
+    task: CalibratedTask
     factory: TaskFactory
     folder: RunFolder
     progress: Progress

@@ -22,18 +22,18 @@ from common.train.phase import train_phase
 
 if TYPE_CHECKING:
     from common.evaluate.base import Evaluator
-    from common.task import Task
+    from common.task import CalibratedTask
 
-TaskFactory = Callable[[], "Task"]
+TaskFactory = Callable[[], "CalibratedTask"]
 """Picklable; makes the task anew in a worker: a `functools.partial` of a task's class and its settings."""
 
 CURVE = 200
 """Points of a loss curve that are kept."""
 
-_tasks: dict[bytes, Task] = {}
+_tasks: dict[bytes, CalibratedTask] = {}
 
 
-def task_of(factory: TaskFactory) -> Task:
+def task_of(factory: TaskFactory) -> CalibratedTask:
     """The task of a factory: made once in a process."""
     key = pickle.dumps(factory)
     if key not in _tasks:
