@@ -150,7 +150,8 @@ class _Files:
             values = reduce_values(read_values(file).astype(np.uint8), self.size)
         except Unusable as error:
             raise UserError(f"{file}: {error}; replace it, or pass --skip-bad to have all files checked first") from None
-        if image.shape[:2] != self.sizes[index] or values.shape != self.sizes[index]:
-            raise UserError(f"{file} changed since the data set was checked: start again")
+        for file, shape in ((pair.image, image.shape[:2]), (pair.annotation, values.shape)):
+            if shape != self.sizes[index]:
+                raise UserError(f"{file} changed in size since the data set was checked: start again")
         labels = torch.from_numpy(self.table[values])
         return Sample(image=torch.from_numpy(image).permute(2, 0, 1), labels=labels, file=pair.file)

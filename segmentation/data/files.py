@@ -126,4 +126,6 @@ def _present(file: Path) -> None:
 
 
 def _damaged(error: BaseException) -> str:
-    return "not an image" if isinstance(error, Image.UnidentifiedImageError) else f"damaged: {str(error).splitlines()[0]}"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not an image"
+    return "damaged: " + (str(error).split("\n")[0] or type(error).__name__)

@@ -78,7 +78,9 @@ def test_description_is_json_and_honest(data):
     assert "half opaque" in facts["notes"][0]
 
 
-@pytest.mark.parametrize(("wrong", "message"), [({"size": 100}, "size=100: .*multiple of 32"), ({"val": 0}, "val=0"), ({"classes": 11}, "11")])
+@pytest.mark.parametrize(
+    ("wrong", "message"), [({"size": 100}, "size=100: .*multiple of 32"), ({"val": 0}, "val=0"), ({"classes": 11}, "classes=11")]
+)
 def test_bad_settings_are_refused(wrong, message):
     with pytest.raises(UserError, match=message):
         embedded(**{"train": 1, "val": 1, "test": 1, **wrong})
