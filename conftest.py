@@ -11,4 +11,4 @@ from tests.shapecheck import install
 if "PYTEST_XDIST_WORKER" not in os.environ and importlib.util.find_spec("yapf"):
     importlib.import_module("yapf")
 
-install("common", "detection", "segmentation", "graphs", "gan", "superres", "binary")
+install("common", "detection", "segmentation", "graphs", "gan", "superres", "binary", "classification")

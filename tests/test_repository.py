@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-TASKS = ("detection", "segmentation", "graphs", "gan", "superres", "binary")
+TASKS = ("detection", "segmentation", "graphs", "gan", "superres", "binary", "classification")
 HEAVY = ("torch", "torchvision", "mmdet", "mmengine", "mmcv", "sklearn", "skimage", "matplotlib")
 SCRIPTS = [f"{task}.train" for task in TASKS if (ROOT / task / "train.py").exists()]
 SOURCES = sorted(path for package in ("common", *TASKS) for path in (ROOT / package).rglob("*.py"))

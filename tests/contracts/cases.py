@@ -56,8 +56,9 @@ class Case:
                 if isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.running_mean is not None:
                     norm.running_mean.normal_(0, 0.1)
                     norm.running_var.uniform_(0.5, 2)
-                    norm.weight.data.uniform_(0.5, 1.5)
-                    norm.bias.data.normal_(0, 0.1)
+                    if norm.affine:
+                        norm.weight.data.uniform_(0.5, 1.5)
+                        norm.bias.data.normal_(0, 0.1)
         return net
 
     @cached_property

@@ -1,5 +1,6 @@
 """Law 9 of docs/architecture.md: a train script's help is instant, for every task and each of its commands."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -34,7 +35,15 @@ def test_law_9_help_is_instant(task):
     assert min(first, *(cpu_seconds("-m", f"{task}.train", "--help")[0] for _ in range(2))) < 0.5
 
 
-@pytest.mark.parametrize(("task", "system"), SYSTEMS, ids=[f"{t}-{s.name}" for t, s in SYSTEMS])
+def runs(task: str, name: str) -> bool:
+    """Whether the train script runs the system; one that has networks and no search yet can be described only."""
+    return hasattr(importlib.import_module(f"{task}.train"), name.replace("-", "_"))
+
+
+RUN = [(task, system) for task, system in SYSTEMS if runs(task, system.name)]
+
+
+@pytest.mark.parametrize(("task", "system"), RUN, ids=[f"{t}-{s.name}" for t, s in RUN])
 def test_law_9_help_of_a_system_loads_no_torch(task, system):
     seconds, printed = cpu_seconds("-m", f"{task}.train", system.name, "--help")
     assert "--recipe" in printed and "options options" not in printed

@@ -1,0 +1,1 @@
+"""Image classification: the task on which differentiable search is defined."""

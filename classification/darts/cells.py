@@ -1,0 +1,214 @@
+"""The operations of the DARTS family and a cell of them (arXiv 1806.09055, section 3.1.1; details as in the official code)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from classification.darts.space import FIRST, Cell, Network
+from classification.darts.space import Edge as EdgeDescription
+from common.supernet import choose, choose_many
+
+Image = Float[Tensor, "n c h w"]
+Make = Callable[[int, int, Network], nn.Module]
+"""(channels, stride, network it is for) -> module; of the network it reads `affine` and `pool_norm`."""
+
+
+class Zero(nn.Module):
+    """No connection: zeros of the shape that an operation would give."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Image) -> Float[Tensor, "n c i j"]:
+        """Zeros."""
+        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+
+
+class FactorizedReduce(nn.Module):
+    """Halves the resolution by two 1x1 convolutions of half the channels each, the second one on the image shifted by a pixel.
+
+    An odd edge is padded by a row of zeros for the second one; the published sizes have none.
+    """
+
+    def __init__(self, c_in: int, c_out: int, affine: bool) -> None:
+        """Makes the layer; `c_out` is even."""
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.conv_1 = nn.Conv2d(c_in, c_out // 2, 1, 2, bias=False)
+        self.conv_2 = nn.Conv2d(c_in, c_out // 2, 1, 2, bias=False)
+        self.norm = nn.BatchNorm2d(c_out, affine=affine)
+
+    def forward(self, x: Image) -> Float[Tensor, "n d i j"]:
+        """The map at half the resolution, rounded up."""
+        x = self.relu(x)
+        shifted = F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))[:, :, 1:, 1:]
+        return self.norm(torch.cat((self.conv_1(x), self.conv_2(shifted)), 1))
+
+
+def relu_conv_norm(c_in: int, c_out: int, kernel: int, stride: int, affine: bool) -> nn.Sequential:
+    """ReLU, a convolution of odd kernel, BatchNorm."""
+    conv = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(nn.ReLU(), conv, nn.BatchNorm2d(c_out, affine=affine))
+
+
+def _depthwise(width: int, kernel: int, stride: int, dilation: int, affine: bool) -> list[nn.Module]:
+    """ReLU, a depthwise and a 1x1 convolution, BatchNorm."""
+    padding = dilation * (kernel // 2)
+    return [
+        nn.ReLU(),
+        nn.Conv2d(width, width, kernel, stride, padding, dilation, groups=width, bias=False),
+        nn.Conv2d(width, width, 1, bias=False),
+        nn.BatchNorm2d(width, affine=affine),
+    ]
+
+
+def _separable(kernel: int) -> Make:
+    """Applied twice; the first halves the resolution at stride 2."""
+    return lambda width, stride, net: nn.Sequential(
+        *_depthwise(width, kernel, stride, 1, net.affine), *_depthwise(width, kernel, 1, 1, net.affine)
+    )
+
+
+def _dilated(kernel: int) -> Make:
+    return lambda width, stride, net: nn.Sequential(*_depthwise(width, kernel, stride, 2, net.affine))
+
+
+def _crossed(kernel: int) -> Make:
+    """ReLU, a 1xk and a kx1 convolution, BatchNorm."""
+    half = kernel // 2
+    return lambda width, stride, net: nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(width, width, (1, kernel), (1, stride), (0, half), bias=False),
+        nn.Conv2d(width, width, (kernel, 1), (stride, 1), (half, 0), bias=False),
+        nn.BatchNorm2d(width, affine=net.affine),
+    )
+
+
+def _max_pool(kernel: int) -> Make:
+    return lambda width, stride, net: _pooled(nn.MaxPool2d(kernel, stride, kernel // 2), width, net)
+
+
+def _avg_pool(width: int, stride: int, net: Network) -> nn.Module:
+    return _pooled(nn.AvgPool2d(3, stride, 1, count_include_pad=False), width, net)
+
+
+def _pooled(pool: nn.Module, width: int, net: Network) -> nn.Module:
+    return nn.Sequential(pool, nn.BatchNorm2d(width, affine=False)) if net.pool_norm else pool
+
+
+def _skip(width: int, stride: int, net: Network) -> nn.Module:
+    return nn.Identity() if stride == 1 else FactorizedReduce(width, width, net.affine)
+
+
+MAKERS: dict[str, Make] = {
+    "none": lambda width, stride, net: Zero(stride),
+    "max_pool_3x3": _max_pool(3),
+    "avg_pool_3x3": _avg_pool,
+    "skip_connect": _skip,
+    "sep_conv_3x3": _separable(3),
+    "sep_conv_5x5": _separable(5),
+    "dil_conv_3x3": _dilated(3),
+    "dil_conv_5x5": _dilated(5),
+    "sep_conv_7x7": _separable(7),
+    "conv_7x1_1x7": _crossed(7),
+    "conv_3x1_1x3": _crossed(3),
+    "conv 3x3": lambda width, stride, net: relu_conv_norm(width, width, 3, stride, net.affine),
+    "max_pool_5x5": _max_pool(5),
+}
+"""Name -> constructor: the operations of the search space, then those of other published cells.
+
+The last three are NASP's, whose genotype gives names alone; they are made like the operations of the same form above."""
+
+
+class Partial(nn.Module):
+    """An operation on the first 1/k of the channels; the others pass by, and all are shuffled (PC-DARTS, arXiv 1907.05737, 3.1).
+
+    At stride 2 the others go through 2x2 max pooling. The shuffle interleaves k groups, so that the next operation sees others.
+    """
+
+    def __init__(self, op: nn.Module, k: int, stride: int) -> None:
+        """Wraps `op`, made for 1/k of the channels and the stride."""
+        super().__init__()
+        self.op = op
+        self.k = k
+        self.stride = stride
+
+    def forward(self, x: Image) -> Float[Tensor, "n c i j"]:
+        """As many channels as `x` has."""
+        seen = x.shape[1] // self.k
+        rest = x[:, seen:]
+        if self.stride == 2:
+            rest = F.max_pool2d(rest, 2, 2, ceil_mode=True)
+        x = torch.cat((self.op(x[:, :seen]), rest), 1)
+        return x.unflatten(1, (self.k, seen)).transpose(1, 2).flatten(1, 2)
+
+
+class Edge(nn.Module):
+    """An operation on one of the states of a cell.
+
+    Attributes:
+        drop_path: probability that a sample is dropped during training; `set_drop_path` sets it.
+    """
+
+    def __init__(self, edge: EdgeDescription, width: int, reduction: bool, net: Network) -> None:
+        """Makes the module of `edge`, open or settled."""
+        super().__init__()
+        self.source = edge.source
+        self.drop_path = 0.0
+        stride = 2 if reduction and edge.source < FIRST else 1
+        seen = width // net.partial
+        op = choose(edge.op, lambda name: MAKERS[name](seen, stride, net))
+        self.op = op if net.partial == 1 else Partial(op, net.partial, stride)
+
+    def forward(self, states: Mapping[int, Tensor]) -> Float[Tensor, "n c i j"]:
+        """The operation's map."""
+        x = self.op(states[self.source])
+        if self.training and self.drop_path > 0 and not isinstance(self.op, nn.Identity):
+            keep = 1 - self.drop_path
+            mask = torch.empty(x.shape[0], 1, 1, 1, dtype=x.dtype, device=x.device).bernoulli_(keep)
+            x = x * (mask / keep)
+        return x
+
+
+class CellModule(nn.Module):
+    """A cell on the outputs of the two cells before it."""
+
+    def __init__(
+        self, cell: Cell, c_in: tuple[int, int], width: int, reduction: bool, after_reduction: bool, net: Network
+    ) -> None:
+        """Makes the module of `cell`, open or settled.
+
+        Args:
+            cell: what to make.
+            c_in: channels of the last cell's output but one, and of the last one's.
+            width: channels of a node.
+            reduction: whether the cell halves the resolution: its inputs are then read at stride 2.
+            after_reduction: whether the cell before it does.
+            net: the network it is for.
+        """
+        super().__init__()
+        before, last = c_in
+        if after_reduction:
+            self.preprocess_0: nn.Module = FactorizedReduce(before, width, net.affine)
+        else:
+            self.preprocess_0 = relu_conv_norm(before, width, 1, 1, net.affine)
+        self.preprocess_1 = relu_conv_norm(last, width, 1, 1, net.affine)
+        self.concat = cell.concat
+        self.nodes = nn.ModuleDict()
+        for number, node in enumerate(cell.nodes, FIRST):
+            if node.edges != ():
+                self.nodes[str(number)] = choose_many(node.edges, lambda edge: Edge(edge, width, reduction, net))
+
+    def forward(self, before: Image, last: Float[Tensor, "n d i j"]) -> Float[Tensor, "n e k l"]:
+        """The nodes of the output, joined over channels."""
+        states: dict[int, Any] = {0: self.preprocess_0(before), 1: self.preprocess_1(last)}
+        for number, node in self.nodes.items():
+            states[int(number)] = node(states)
+        return torch.cat([states[number] for number in self.concat], 1)

@@ -1,0 +1,154 @@
+"""DARTS networks: one build for standalone networks and supernets (arXiv 1806.09055; skeletons as in the official code)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from classification.darts.cells import MAKERS, CellModule, Edge
+from classification.darts.space import FIRST, SKELETONS, Cell, Network
+from common.errors import UserError
+from common.streams import derive
+from common.supernet.choice import Open, OpenMany
+
+STEM_MULTIPLIER = 3
+"""Channels of the CIFAR stem, in widths of a node."""
+
+
+class DARTSNetwork(nn.Module):
+    """The network of a description, open or settled; see `Network` for its parts."""
+
+    def __init__(self, net: Network) -> None:
+        """Makes the network, with weights of the global generator; `build` seeds it."""
+        super().__init__()
+        width = net.width
+        if net.skeleton == "cifar":
+            before = last = STEM_MULTIPLIER * width
+            self.stem_0: nn.Module = nn.Sequential(nn.Conv2d(3, last, 3, 1, 1, bias=False), nn.BatchNorm2d(last))
+            self.stem_1: nn.Module = nn.Identity()
+        else:
+            before = last = width
+            self.stem_0 = nn.Sequential(
+                nn.Conv2d(3, width // 2, 3, 2, 1, bias=False),
+                nn.BatchNorm2d(width // 2),
+                nn.ReLU(),
+                nn.Conv2d(width // 2, width, 3, 2, 1, bias=False),
+                nn.BatchNorm2d(width),
+            )
+            self.stem_1 = nn.Sequential(nn.ReLU(), nn.Conv2d(width, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width))
+        after_reduction = net.skeleton == "imagenet"  # the second stem halves the resolution, as a reduction cell would
+        self.cells = nn.ModuleList()
+        self.read_at = -1
+        for i in range(net.cells):
+            reduction = i in (net.cells // 3, 2 * net.cells // 3)
+            width *= 2 if reduction else 1
+            cell = net.reduction if reduction else net.normal
+            self.cells.append(CellModule(cell, (before, last), width, reduction, after_reduction, net))
+            before, last, after_reduction = last, width * len(cell.concat), reduction
+            if net.auxiliary and i == 2 * net.cells // 3:
+                self.read_at = i
+                self.auxiliary = auxiliary_head(last, net.classes, net.skeleton)
+        self.classifier = nn.Linear(last, net.classes)
+
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k"] | tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
+        """Class scores of normalised images; in training those of the auxiliary classifier, if there is one, beside them."""
+        before = self.stem_0(x)
+        last = self.stem_1(before)
+        read = last
+        for i, cell in enumerate(self.cells):
+            before, last = last, cell(before, last)
+            if i == self.read_at:
+                read = last
+        scores = self.classifier(last.mean((2, 3)))
+        return (scores, self.auxiliary(read)) if self.training and self.read_at >= 0 else scores
+
+
+def auxiliary_head(c_in: int, classes: int, skeleton: str) -> nn.Sequential:
+    """The second classifier of training (476,426 parameters on 576 channels and 10 classes).
+
+    It reads maps of 8x8 on CIFAR and of 7x7 on ImageNet. On ImageNet the second BatchNorm is missing, as in the official code.
+    """
+    cifar = skeleton == "cifar"
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.AvgPool2d(5, 3 if cifar else 2, count_include_pad=False),
+        nn.Conv2d(c_in, 128, 1, bias=False),
+        nn.BatchNorm2d(128),
+        nn.ReLU(),
+        nn.Conv2d(128, 768, 2, bias=False),
+        nn.BatchNorm2d(768) if cifar else nn.Identity(),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(768, classes),
+    )
+
+
+def build(net: Network, seed: int = 0) -> nn.Module:
+    """The module of a description, open or settled; weights (torch's initial ones, as in the paper) are a function of `seed`.
+
+    Raises:
+        UserError: a description that no network fits: an unknown operation or skeleton, an edge from a node that does not come
+            before, a width that cannot be halved or shared out.
+    """
+    check(net)
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(derive(seed, "darts"))
+        return DARTSNetwork(net)
+
+
+def set_drop_path(network: nn.Module, rate: float) -> None:
+    """Sets the probability with which a sample is dropped on an edge during training, for all edges of a standalone network.
+
+    Identities are never dropped, and what is kept is scaled by 1 / (1 - rate), as in the official code. The masks are drawn from
+    torch's global generator, as those of dropout are; the training loop seeds it.
+
+    Args:
+        network: what `build` made.
+        rate: in [0, 1); the paper raises it linearly from 0 to 0.2.
+
+    Raises:
+        UserError: a rate outside that range.
+    """
+    if not 0 <= rate < 1:
+        raise UserError(f"drop-path rate {rate}: it is a probability below 1; give one in [0, 1)")
+    for part in network.modules():
+        if isinstance(part, Edge):
+            part.drop_path = rate
+
+
+def check(net: Network) -> None:
+    """Refuses a description that no network fits; errors as in `build`."""
+    if net.skeleton not in SKELETONS:
+        raise UserError(f"skeleton {net.skeleton!r} does not exist; choose one of {', '.join(SKELETONS)}")
+    if net.cells < 1 or net.classes < 1 or net.partial < 1:
+        raise UserError(f"{net.cells} cells, {net.classes} classes, partial={net.partial}: give at least 1 of each")
+    if net.width < 2 or net.width % (2 * net.partial):
+        rule = "a reduction cell halves the channels that an operation sees"
+        raise UserError(f"width {net.width} is no multiple of {2 * net.partial}; {rule}, choose one that is")
+    for kind, cell in (("normal", net.normal), ("reduction", net.reduction)):
+        _check_cell(kind, cell)
+
+
+def _check_cell(kind: str, cell: Cell) -> None:
+    existing = set(range(FIRST))
+    for number, node in enumerate(cell.nodes, FIRST):
+        for edge in _possible(node.edges):
+            if edge.source not in existing:
+                known = ", ".join(str(n) for n in sorted(existing))
+                raise UserError(f"{kind} cell: node {number} reads node {edge.source}; it can read those before it: {known}")
+            names = edge.op.meanings if isinstance(edge.op, Open) else (edge.op,)
+            if unknown := [name for name in names if name not in MAKERS]:
+                raise UserError(f"{kind} cell: operation {unknown[0]!r} does not exist; choose one of {', '.join(MAKERS)}")
+        if node.edges != ():
+            existing.add(number)
+    if not cell.concat or not set(cell.concat) <= existing - set(range(FIRST)):
+        known = ", ".join(str(n) for n in sorted(existing - set(range(FIRST)))) or "none"
+        raise UserError(f"{kind} cell: its output joins nodes {list(cell.concat)}; those that have inputs are {known}")
+
+
+def _possible(edges: Any) -> list[Any]:
+    """Every edge that a node may have."""
+    return list(edges.members if isinstance(edges, OpenMany) else edges)

@@ -1,0 +1,241 @@
+"""The DARTS cell space as data (Liu et al. 2019, arXiv 1806.09055, section 2.1; skeletons as in the official code).
+
+A network is a stack of two kinds of cell, normal and reduction. A cell has two inputs, nodes 0 and 1 (the outputs of the two
+cells before it), and nodes 2, 3, ...: each adds up what its edges give, an edge being an operation on an earlier node. What a
+search changes in the network is a field of its description, so that one build makes both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from common.errors import UserError
+from common.space import Arch, ManyOf, OneOf, decisions
+
+OPERATIONS = (
+    "none",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+"""The operations of the search space, in the order of the official code."""
+
+FIRST = 2
+"""The number of a cell's first node; 0 and 1 are its inputs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """An operation on the output of an earlier node."""
+
+    source: int
+    """Node read: 0 or 1 (the cell's inputs), or an earlier node of the cell."""
+    op: Any
+    """Name of an operation, or a decision between names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """The sum of its edges. A node without edges does not exist: it is neither read nor part of the output."""
+
+    edges: Any
+    """A tuple of `Edge`, or a decision (`ManyOf`) which of them are taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Nodes 2, 3, ... in order, and those whose outputs, joined over channels, are the cell's."""
+
+    nodes: tuple[Node, ...]
+    """`nodes[i]` is node i + 2."""
+    concat: tuple[int, ...]
+    """Numbers of nodes, ascending."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skeleton:
+    """How the published networks around cells are made."""
+
+    width: int
+    """Channels of a node in the first cells of the network that is trained at last."""
+    cells: int
+    """Cells of that network."""
+    classes: int
+    image: int
+    """Edge of its square images, in pixels."""
+
+
+SKELETONS = {
+    "cifar": Skeleton(width=36, cells=20, classes=10, image=32),
+    "imagenet": Skeleton(width=48, cells=14, classes=1000, image=224),
+}
+"""Name -> skeleton: `cifar` has a stem of one convolution at stride 1, `imagenet` one of three at stride 8 (official code)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A stem, a stack of cells, global average pooling and a linear layer.
+
+    Cells number `cells // 3` and `2 * cells // 3`, counted from 0, are reduction cells: they halve the resolution and double the
+    width. All cells of a kind are alike, and share their decisions.
+    """
+
+    normal: Cell
+    reduction: Cell
+    width: int
+    """Channels of a node in the first cells; even."""
+    cells: int
+    classes: int
+    skeleton: str = "cifar"
+    """Kind of stem: a name of `SKELETONS`."""
+    affine: bool = True
+    """Whether normalisations inside cells have weights; not in a search, where they would undo the mixing weights."""
+    pool_norm: bool = False
+    """Whether a normalisation without weights follows every pooling operation, as in a search."""
+    partial: int = 1
+    """An edge's operation sees 1 channel of so many, the others pass by (PC-DARTS, arXiv 1907.05737, section 3.1)."""
+    auxiliary: bool = False
+    """Whether a second classifier reads the last reduction cell during training."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Genotype:
+    """A settled cell of each kind; in both all nodes that are read or joined exist."""
+
+    normal: Cell
+    reduction: Cell
+
+
+def open_cell(nodes: int = 4, none: bool = True) -> Cell:
+    """The cell that is searched: every node takes two different inputs, each through one of the operations.
+
+    Args:
+        nodes: how many nodes.
+        none: whether `none`, an edge that gives zeros, is among the operations. The paper searches with it and never keeps it, so
+            that its count of 180 * 49**4 cells is of the space without.
+    """
+    names = OPERATIONS if none else OPERATIONS[1:]
+    made = (Node(edges=ManyOf([Edge(source=i, op=OneOf(*names)) for i in range(FIRST + n)], 2, 2)) for n in range(nodes))
+    return Cell(nodes=tuple(made), concat=tuple(range(FIRST, FIRST + nodes)))
+
+
+def darts_space(
+    *,
+    nodes: int = 4,
+    none: bool = True,
+    width: int = 16,
+    cells: int = 8,
+    classes: int = 10,
+    skeleton: str = "cifar",
+    partial: int = 1,
+) -> Network:
+    """The open network that is searched: by default the paper's, of 1,930,618 parameters (section 3.1.1).
+
+    Args:
+        nodes: nodes of a cell.
+        none: as in `open_cell`.
+        width: channels of a node in the first cells.
+        cells: how many.
+        classes: of images.
+        skeleton: a name of `SKELETONS`.
+        partial: 4 is PC-DARTS on CIFAR-10, 2 on ImageNet.
+    """
+    cell = open_cell(nodes, none)
+    return Network(
+        normal=cell,
+        reduction=cell,
+        width=width,
+        cells=cells,
+        classes=classes,
+        skeleton=skeleton,
+        affine=False,
+        pool_norm=True,
+        partial=partial,
+    )
+
+
+def standalone(genotype: Genotype, skeleton: str = "cifar", *, auxiliary: bool = False) -> Network:
+    """The network in which a cell is trained at last and measured.
+
+    Raises:
+        UserError: no such skeleton.
+    """
+    if skeleton not in SKELETONS:
+        raise UserError(f"skeleton {skeleton!r} does not exist; choose one of {', '.join(SKELETONS)}")
+    form = SKELETONS[skeleton]
+    return Network(
+        normal=genotype.normal,
+        reduction=genotype.reduction,
+        width=form.width,
+        cells=form.cells,
+        classes=form.classes,
+        skeleton=skeleton,
+        auxiliary=auxiliary,
+    )
+
+
+def existing(cell: Cell) -> Cell:
+    """A settled cell without edges from nodes that have no edges, and without those nodes in its output.
+
+    Nodes keep their numbers. Cells of FairDARTS need it (arXiv 1911.12126): their nodes have 0 to 2 inputs. A node whose edges
+    are all `none` stays, as zeros: so it is in the published counts of SNAS's cells, and in the supernet that it is taken from.
+
+    Raises:
+        UserError: nothing is left of the output.
+    """
+    known = set(range(FIRST))
+    nodes = []
+    for number, node in enumerate(cell.nodes, FIRST):
+        edges = tuple(edge for edge in node.edges if edge.source in known)
+        if edges:
+            known.add(number)
+        nodes.append(Node(edges=edges))
+    concat = tuple(number for number in cell.concat if number in known)
+    if not concat:
+        raise UserError(f"none of the nodes {list(cell.concat)} of the output has an input; give one of them an edge")
+    return Cell(nodes=tuple(nodes), concat=concat)
+
+
+def arch_of(space: Network, genotype: Genotype) -> Arch | None:
+    """The architecture of `space`, a `darts_space`, that has the cells of `genotype`; none if it cannot have them."""
+    known = decisions(space)
+    choices: dict[str, int] = {}
+    for kind, opened, wanted in (
+        ("normal", space.normal, genotype.normal),
+        ("reduction", space.reduction, genotype.reduction),
+    ):
+        if len(opened.nodes) != len(wanted.nodes) or opened.concat != wanted.concat:
+            return None
+        for i, node in enumerate(wanted.nodes):
+            path = f"{kind}.nodes.{i}.edges"
+            edges: Any = known[path]
+            taken = sorted({edge.source for edge in node.edges})
+            if not edges.low <= len(taken) == len(node.edges) <= edges.high:
+                return None
+            choices[path] = edges.rank(taken)
+            for edge in sorted(node.edges, key=lambda edge: edge.source):
+                inner = f"{path}[{edges.labels[edge.source]}].op"
+                names: Any = known[inner]
+                if edge.op not in names.options:
+                    return None
+                choices[inner] = names.options.index(edge.op)
+    return Arch(choices)
+
+
+def genotype_of(network: Network) -> Genotype:
+    """The cells of a settled network."""
+    return Genotype(normal=network.normal, reduction=network.reduction)
+
+
+def in_space(genotype: Genotype, skeleton: str = "cifar") -> tuple[Network, Arch]:
+    """The network of `standalone` as an open description and the architecture it is; settled as it is where no space has it."""
+    network = standalone(genotype, skeleton)
+    whole = open_cell(len(genotype.normal.nodes))
+    space = replace(network, normal=whole, reduction=whole)
+    arch = arch_of(space, genotype)
+    return (network, Arch({})) if arch is None else (space, arch)
