@@ -50,7 +50,8 @@ def read_archive(file: Path, name: str, *, size: int, skip_bad: bool, mirrored: 
 def _arrays(file: Path) -> dict[str, NDArray]:
     wanted = ["classes", *(f"{split}_{kind}" for split in SPLITS for kind in ("bytes", "offsets", "labels"))]
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        # Opened here, as numpy leaves a file it opened itself open when it cannot read it.
+        with file.open("rb") as raw, np.load(raw, allow_pickle=False) as stored:
             missing = [key for key in wanted if key not in stored.files]
             arrays = {key: stored[key] for key in wanted if key not in missing}
     # What numpy and zipfile raise on cut and altered files.
@@ -59,7 +60,7 @@ def _arrays(file: Path) -> dict[str, NDArray]:
         ValueError,
         EOFError,
         KeyError,
-        AttributeError,
+        TypeError,
         NotImplementedError,
         zipfile.BadZipFile,
         zlib.error,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from common.errors import UserError
 from common.streams import numpy_stream
 
 
+@runtime_checkable
 class Source(Protocol):
     """Square RGB pictures of one size, found by row."""
 

@@ -3,6 +3,7 @@
 import io
 import pickle
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
@@ -20,7 +21,7 @@ def records(count, classes=10, seed=0):
 class _Python2(pickle._Pickler):
     """Writes bytes as Python 2 wrote its strings, which is how CIFAR's files were made."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
 
     def save_bytes(self, value):
         self.write(b"T" + len(value).to_bytes(4, "little") + value)

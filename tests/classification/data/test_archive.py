@@ -85,6 +85,13 @@ def test_a_cut_file_is_refused(tmp_path, share):
         classification_folder(tmp_path)
 
 
+def test_a_single_array_is_refused(tmp_path):
+    with (tmp_path / "cifar10_webp.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(UserError, match=r"is no npz file, cut off or damaged .*: copy it again"):
+        classification_folder(tmp_path)
+
+
 def test_a_changed_byte_is_noticed(tmp_path):
     file = write_archive(tmp_path, archive_arrays()) / "cifar10_webp.npz"
     whole = bytearray(file.read_bytes())

@@ -120,7 +120,7 @@ def test_cutout_zeroes_one_square_cut_at_the_border(length):
             if len(rows):
                 untouched[:, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = 0
             assert torch.equal(image, untouched)
-    assert whole > 100
+    assert whole > 40
 
 
 def test_cutout_centres_lie_anywhere():
