@@ -10,6 +10,7 @@ import ast
 import difflib
 import json
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,8 @@ from common.space import decode, space_fingerprint
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 LAST = 5
 """The number of a DARTS cell's last node; a cell may leave it without inputs. Larger ones are those that are used."""
+MOST = 99
+"""The largest number of a node: a typing error must not take all memory."""
 
 
 @cache
@@ -88,7 +91,9 @@ def from_rows(data: Any, source: str = "genotype") -> Genotype:
 def from_text(text: str, source: str = "genotype") -> Genotype:
     """Cells of the official code's notation, which is parsed and never run; arguments and errors as in `from_rows`."""
     try:
-        statements = ast.parse(text.strip()).body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd escapes in strings: they end as unknown operations
+            statements = ast.parse(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise UserError(f"{source}: cannot be parsed{line}; write Genotype(normal=[('sep_conv_3x3', 0), ...], ...)") from None
@@ -186,6 +191,8 @@ def _check_row(row: Any, where: str) -> None:
             pass
         case _:
             raise UserError(f"{where} has {str(row)[:60]}; a row is [target, source, operation], [2, 0, 'sep_conv_3x3'] say")
+    if target > MOST:
+        raise UserError(f"{where} has {row}: a cell has no more than {MOST} nodes; write the number of one")
     if target < FIRST:
         raise UserError(f"{where} has {row}: node {target} is an input of the cell; targets are numbered from {FIRST}")
     if origin < 0:

@@ -69,6 +69,10 @@ BAD_ROWS = {
     "unknown operation": (lambda d: d["normal"][0].__setitem__(2, "conv_9x9"), ("'conv_9x9' does not exist", "sep_conv_3x3, ")),
     "target is an input": (lambda d: d["reduce"][0].__setitem__(0, 1), ("reduce has [1, 0, 'max_pool_3x3']", "numbered from 2")),
     "target beyond": (lambda d: d["normal"][0].__setitem__(0, 9), ("node 9, beyond the last one of the output", "normal_concat")),
+    "target far away": (
+        lambda d: d["normal"][0].__setitem__(0, 10**9),
+        ("[1000000000, 0, 'sep_conv_3x3']", "more than 99 nodes"),
+    ),
     "source after target": (lambda d: d["normal"][0].__setitem__(1, 3), ("node 2 cannot read node 3", "before the target")),
     "source is target": (lambda d: d["normal"][0].__setitem__(1, 2), ("node 2 cannot read node 2", "before the target")),
     "negative source": (lambda d: d["normal"][0].__setitem__(1, -1), ("no node -1", "numbered from 0")),
@@ -95,6 +99,7 @@ BAD_TEXTS = {
     "two genotypes": (PAIRS + PAIRS, ("has 2 of Genotype(...)", "one")),
     "code": (TEXT.format("__import__('os').listdir()", "[2]"), ("normal is \"__import__('os').listdir()\"", "write a list")),
     "endless range": (TEXT.format("[('none', 0)]", "range(10**9)"), ("normal_concat is 'range(10 ** 9)'", "range(2, 6)")),
+    "odd escape": (TEXT.format("[('\\d', 0), ('none', 1)]", "[2]"), ("operation '\\\\d' does not exist", "sep_conv_3x3")),
     "odd": (TEXT.format("[('skip_connect', 0)]", "[2]"), ("normal has 1 pairs", "each node has two")),
     "not pairs": (TEXT.format("['skip_connect', 0]", "[2]"), ("normal is ['skip_connect', 0]", "pairs")),
     "mixed": (TEXT.format("[('skip_connect', 0), ('none', 2, 0)]", "[2]"), ("normal has ('none', 2, 0)", "throughout")),
@@ -149,6 +154,6 @@ def test_names_and_paths(refuse, tmp_path):
     refuse("DARTS_V2", "dartz", parts=("system 'dartz'", "darts"))
 
 
-def test_a_restricted_number_of_operations_is_named():
+def test_operations_of_other_papers_are_offered_too():
     with pytest.raises(UserError, match="conv_7x1_1x7"):
         read_genotype(TEXT.format("[('conv', 0), ('none', 1)]", "[2]"))
