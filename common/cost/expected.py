@@ -32,20 +32,20 @@ COMPLETIONS = 64
 
 _TOGETHER = 2000
 _TOLERANCE = 1e-3
+_NO_SUBSET = "the odds of too many members of a ManyOf are 0: no subset it allows has a positive probability"
 
 
-def complete(price: Price, most: int = MOST_ENTRIES) -> int:
+def complete(price: Price, most: int = MOST_ENTRIES) -> None:
     """Traces until every entry of every table is there, those of tables that appear on the way included.
 
-    Returns:
-        How many entries are left open because no valid architecture with that combination was found (a `Where` rule forbids it).
+    Left open are entries for which no valid architecture is found, since a `Where` rule forbids the combination.
 
     Raises:
         UserError: there are more than `most` entries.
     """
     sizes = {path: len(decision) for path, decision in price.decisions.items()}
     done: set[tuple[str, ...]] = set()
-    hopeless, left = 0, most
+    left = most
     while todo := [paths for paths in price.tables if paths not in done]:
         wanted: list[tuple[tuple[str, ...], dict[str, int]]] = []
         for paths in todo:
@@ -64,11 +64,8 @@ def complete(price: Price, most: int = MOST_ENTRIES) -> int:
                 continue
             rest = [other for others, other in wanted[i + 1 : i + _TOGETHER] if not _known(price, others, other)]
             arch = settle(price.space, _merged(taken, rest)) or _completed(price.space, taken, rng)
-            if arch is None:
-                hopeless += 1
-            else:
+            if arch is not None:
                 price.price(arch)
-    return hopeless
 
 
 def _known(price: Price, paths: tuple[str, ...], taken: Mapping[str, int]) -> bool:
@@ -112,22 +109,24 @@ def subset_probabilities(decision: ManyOf, odds: Tensor) -> Tensor:
     Raises:
         UserError: no allowed subset has a positive product.
     """
-    return _subsets(_members(decision).to(odds.device), odds)
-
-
-def _members(decision: ManyOf) -> Tensor:
-    """Shape (ranks, high): the members of each subset, filled up with a number that stands for the factor 1."""
-    taken = [decision.subset(rank) for rank in range(len(decision))]
-    return torch.tensor([[*s, *[len(decision.options)] * (decision.high - len(s))] for s in taken]).long()
-
-
-def _subsets(index: Tensor, odds: Tensor) -> Tensor:
     factors = torch.cat([odds, odds.new_ones(1)])
-    product = _product(factors, index)
+    product = _product(factors, torch.tensor(_members(decision, 0, len(odds))).long().to(odds.device))
     total = product.sum()
     if not bool(total > 0):
-        raise UserError("the odds of too many members of a ManyOf are 0: no subset it allows has a positive probability")
+        raise UserError(_NO_SUBSET)
     return product / total
+
+
+def _members(decision: ManyOf, first: int, constant: int) -> list[list[int]]:
+    """For each rank the positions of its members' odds, the first at `first`, filled up with that of the factor 1."""
+    subsets = [decision.subset(rank) for rank in range(len(decision))]
+    return [[*(first + i for i in subset), *[constant] * (decision.high - len(subset))] for subset in subsets]
+
+
+def _rectangle(rows: list[list[int]], constant: int) -> Tensor:
+    longest = max(map(len, rows), default=0)
+    filled = [[*row, *[constant] * (longest - len(row))] for row in rows]
+    return torch.tensor(filled).long().reshape(len(rows), longest)
 
 
 def _product(factors: Tensor, index: Tensor) -> Tensor:
@@ -164,19 +163,23 @@ class ExpectedCost:
             if path not in price.decisions or not 0 <= option < len(price.decisions[path]):
                 raise UserError(f"cannot fix decision {path!r} to option {option}: the space does not have it")
         self.paths = self._needed()
-        if complete(price):
-            raise UserError(
-                "the space has a rule (Where) that forbids combinations whose cost counts: decisions drawn independently would "
-                "break it, so there is no expected cost; drop the rule or fix the decisions it spans"
-            )
+        complete(price)
         self._offsets: dict[str, int] = {}
-        n = 0
-        for path in self.paths:
-            self._offsets[path] = n
-            n += len(price.decisions[path])
-        self._owner = torch.tensor([i for i, p in enumerate(self.paths) for _ in range(len(price.decisions[p]))]).long()
-        self._members = {p: _members(many) for p in self.paths if isinstance(many := price.decisions[p], ManyOf)}
-        self._index, self._values = self._terms(n)
+        rows: list[list[int]] = []  # for each option (rank) of each decision: which weights are multiplied
+        owners: list[int] = []
+        n_weights = sum(len(price.decisions[path].options) for path in self.paths)
+        first = 0
+        for number, path in enumerate(self.paths):
+            decision = price.decisions[path]
+            self._offsets[path] = len(rows)
+            many = isinstance(decision, ManyOf)
+            rows += _members(decision, first, n_weights) if many else [[first + i] for i in range(len(decision))]
+            owners += [number] * len(decision)
+            first += len(decision.options)
+        self._options = _rectangle(rows, n_weights)
+        self._owners = torch.tensor(owners).long()
+        self._many = torch.tensor([isinstance(price.decisions[path], ManyOf) for path in self.paths]).bool()
+        self._terms, self._values = self._polynomial(len(rows))
 
     def _needed(self) -> tuple[str, ...]:
         possible: set[str] = set()
@@ -188,21 +191,24 @@ class ExpectedCost:
         free = [path for path in self.price.decisions if path in possible and path not in self._fixed]
         return tuple(path for path in free if len(self.price.decisions[path]) > 1)
 
-    def _terms(self, constant: int) -> tuple[Tensor, Tensor]:
+    def _polynomial(self, constant: int) -> tuple[Tensor, Tensor]:
         """Which probabilities are multiplied in each term (`constant`: the factor 1), and its parameters and multiply-adds."""
         sizes = {path: len(decision) for path, decision in self.price.decisions.items()}
         sums: dict[tuple[int, ...], tuple[int, int]] = {(): (0, 0)}
         for paths, table in self.price.tables.items():
             for taken in assignments(paths, sizes, self.price.alive):
-                params, macs = table[tuple(taken[path] for path in paths)]
-                if not (params or macs) or any(o not in (DEAD, self._fixed.get(p, o)) for p, o in taken.items()):
+                if any(o not in (DEAD, self._fixed.get(p, o)) for p, o in taken.items()):
                     continue
+                if (entry := table.get(tuple(taken[path] for path in paths))) is None:
+                    raise UserError(
+                        f"a rule of the space (Where) forbids {taken}, which independent draws would give: there is no expected "
+                        "cost; fix some of these decisions or drop the rule"
+                    )
                 term = tuple(self._offsets[p] + o for p, o in taken.items() if o != DEAD and p in self._offsets)
                 before = sums.get(term, (0, 0))
-                sums[term] = before[0] + params, before[1] + macs
-        longest = max(map(len, sums))
-        index = [[*term, *[constant] * (longest - len(term))] for term in sums]
-        return torch.tensor(index).long().reshape(len(sums), longest), torch.tensor([*sums.values()], dtype=torch.float64)
+                sums[term] = before[0] + entry[0], before[1] + entry[1]
+        sums = {term: entry for term, entry in sums.items() if any(entry)} or {(): (0, 0)}
+        return _rectangle([[*term] for term in sums], constant), torch.tensor([*sums.values()], dtype=torch.float64)
 
     def __call__(self, probabilities: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The expected cost.
@@ -218,15 +224,15 @@ class ExpectedCost:
             UserError: a decision is missing, fixed or not of the space, has another length, or does not sum to 1.
         """
         self._check(probabilities)
-        ranks = {
-            path: probabilities[path].double()
-            if path not in self._members
-            else _subsets(self._members[path].to(probabilities[path].device), probabilities[path].double())
-            for path in self.paths
-        }
-        with torch.no_grad():
-            self._check_sums(ranks)
-        return self.of_ranks(ranks)
+        weights = torch.cat([probabilities[path] for path in self.paths] or [torch.ones(0)]).double()
+        weights = torch.cat([weights, weights.new_ones(1)])
+        self._move(weights.device)
+        options = _product(weights, self._options)
+        if self.paths:
+            sums = options.new_zeros(len(self.paths)).index_add(0, self._owners, options)
+            self._check_sums(probabilities, sums.detach(), weights.detach())
+            options = options / torch.where(self._many, sums, 1.0).index_select(0, self._owners)
+        return self._expectation(options)
 
     def ranks(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Probabilities by option (rank of the subset) from logits: a softmax, over subsets of the sum of their members' logits.
@@ -236,21 +242,26 @@ class ExpectedCost:
         self._check(logits)
         found: dict[str, Tensor] = {}
         for path in self.paths:
-            values = logits[path].double()
-            if path in self._members:
+            values, decision = logits[path].double(), self.price.decisions[path]
+            if isinstance(decision, ManyOf):
                 padded = torch.cat([values, values.new_zeros(1)])
-                values = padded[self._members[path].to(values.device)].sum(1)
+                values = padded[torch.tensor(_members(decision, 0, len(values))).long().to(values.device)].sum(1)
             found[path] = torch.softmax(values, 0)
         return found
 
     def of_ranks(self, ranks: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The expected cost from probabilities by option, those of a `ManyOf` by the rank of the subset; nothing is checked."""
-        flat = [ranks[path].double() for path in self.paths]
-        factors = torch.cat([*flat, (flat[0] if flat else self._values).new_ones(1)])
-        if self._index.device != factors.device:
-            self._index, self._values = self._index.to(factors.device), self._values.to(factors.device)
-        params, macs = (_product(factors, self._index) @ self._values).unbind()
+        return self._expectation(torch.cat([ranks[path] for path in self.paths] or [torch.ones(0)]).double())
+
+    def _expectation(self, options: Tensor) -> dict[str, Tensor]:
+        self._move(options.device)
+        params, macs = (_product(torch.cat([options, options.new_ones(1)]), self._terms) @ self._values).unbind()
         return {"params": params, "macs": macs}
+
+    def _move(self, device: torch.device) -> None:
+        if self._values.device != device:
+            self._options, self._owners, self._many = (t.to(device) for t in (self._options, self._owners, self._many))
+            self._terms, self._values = self._terms.to(device), self._values.to(device)
 
     def _check(self, given: Mapping[str, Tensor]) -> None:
         if missing := [path for path in self.paths if path not in given]:
@@ -266,15 +277,17 @@ class ExpectedCost:
                     f"decision {path!r}: {what} need as many probabilities, not a tensor of shape {tuple(values.shape)}"
                 )
 
-    def _check_sums(self, ranks: Mapping[str, Tensor]) -> None:
-        if not ranks:
+    def _check_sums(self, given: Mapping[str, Tensor], sums: Tensor, weights: Tensor) -> None:
+        """Asks the device once; what is wrong is looked for only where something is."""
+        right = torch.where(self._many, sums > 0, (sums - 1).abs() <= _TOLERANCE).all() & (weights.min() >= -_TOLERANCE)
+        if bool(right):
             return
-        flat = torch.cat([*ranks.values()])
-        off = flat.new_zeros(len(self.paths)).index_add(0, self._owner.to(flat.device), flat) - 1
-        if not bool((off.abs().max() <= _TOLERANCE) & (flat.min() >= -_TOLERANCE)):
-            for path, values in ranks.items():
-                if not (abs(float(values.sum()) - 1) <= _TOLERANCE and float(values.min()) >= -_TOLERANCE):
-                    raise UserError(f"decision {path!r}: {values.tolist()} are no probabilities: they must be at least 0, sum 1")
+        for path, total, many in zip(self.paths, sums.tolist(), self._many.tolist(), strict=True):
+            if many and total <= 0 and float(given[path].min()) >= 0:
+                raise UserError(f"decision {path!r}: {_NO_SUBSET}")
+            if not float(given[path].min()) >= -_TOLERANCE or not (many or abs(total - 1) <= _TOLERANCE):
+                rule = "odds must be at least 0" if many else "they must be at least 0 and sum to 1"
+                raise UserError(f"decision {path!r}: {given[path].tolist()} are no probabilities: {rule}")
 
 
 def expected(price: Price, probabilities: Mapping[str, Tensor], fixed: Mapping[str, int] | None = None) -> dict[str, Tensor]:

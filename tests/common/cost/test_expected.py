@@ -160,7 +160,9 @@ def test_bad_input():
         (without, r"kernels\.2.*no probabilities"),
         ({**weights, "odd": weights["kernels.0"]}, "odd.*not one of the space"),
         ({**weights, "kernels.1": torch.ones(3) / 3}, r"kernels\.1.*4 options"),
-        ({**weights, "kernels.1": torch.ones(4)}, r"kernels\.1.*sum 1"),
+        ({**weights, "kernels.1": torch.full((4,), float("nan"))}, r"kernels\.1.*at least 0"),
+        ({**weights, "kernels.1": torch.tensor([0.7, 0.5, -0.2, 0])}, r"kernels\.1.*at least 0"),
+        ({**weights, "kernels.1": torch.ones(4)}, r"kernels\.1.*sum to 1"),
     ]:
         with pytest.raises(UserError, match=text):
             cost(wrong)
@@ -172,6 +174,19 @@ def test_bad_input():
         subset_probabilities(ManyOf("abc", 2, 2), torch.tensor([1.0, 0, 0]))
 
 
-def test_a_rule_that_ties_decisions_together_is_refused():
-    with pytest.raises(UserError, match="rule"):
-        ExpectedCost(Price(Picky(opened(PICKY)), (torch.zeros(1, 3, 9, 9),), PICKY))
+def test_subsets_of_no_weight():
+    price = price_of("two of the inputs")
+    with pytest.raises(UserError, match=r"nodes\.1.*odds of too many"):
+        ExpectedCost(price)({**random_weights(price), "nodes.1": torch.tensor([1.0, 0, 0])})
+    with pytest.raises(UserError, match=r"nodes\.1.*odds must be"):
+        ExpectedCost(price)({**random_weights(price), "nodes.1": torch.tensor([1.0, 1, -1])})
+
+
+def test_a_rule_that_ties_decisions_together_is_refused_unless_they_are_fixed():
+    price = Price(Picky(opened(PICKY)), (torch.zeros(1, 3, 9, 9),), PICKY)
+    with pytest.raises(UserError, match="rule of the space"):
+        ExpectedCost(price)
+    weights = random_weights(price)
+    cost = ExpectedCost(price, {"width": 1})
+    got = cost({path: weights[path] for path in cost.paths})
+    assert {k: float(v) for k, v in got.items()} == pytest.approx(enumerated(price, weights, {"width": 1}), rel=1e-9)

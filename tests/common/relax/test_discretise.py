@@ -152,7 +152,7 @@ def test_subsets_of_variable_size_shrink_to_keep_a_budget():
 
 
 def test_it_stays_feasible_and_says_so_when_it_gives_up():
-    space = cells.cell_space(4)
+    space = cells.cell_space(3)
     price = cells.price_of(space)
     strengths = random_strengths(space, 5)
     low, high = price.cheapest("macs").value, price.value(discretise(space, strengths, {"none"}), "macs")
