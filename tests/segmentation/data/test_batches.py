@@ -156,3 +156,9 @@ def test_evaluation_sees_every_sample_in_order_at_full_size(scenes, root):
     mixed = list(ordered(folder(root).train, 3))
     assert [batch.images.shape for batch in mixed] == [(1, 3, 40, 60), (1, 3, 60, 40), (1, 3, 50, 50)]
     assert [len(batch) for batch in ordered(folder(root).val, 3)] == [2]
+
+
+def test_every_step_and_every_place_in_a_batch_has_its_own_augmentation():
+    split = coded(96, 128, count=1)  # one picture: only the augmentation can differ
+    crops = torch.cat([batch_at(split, step, 3, 0, "x", Augmentation(crop=(40, 56))).images for step in range(4)])
+    assert len(crops.unique(dim=0)) == 12
