@@ -53,6 +53,11 @@ def is_elastic(module: nn.Module) -> bool:
     return hasattr(module, "regions")
 
 
+def sums_members(module: nn.Module) -> bool:
+    """Whether the module sums the members of a subset, each a module of its own that gets the module's inputs."""
+    return bool(readings(module)) and hasattr(module, "members")
+
+
 def active_children(module: nn.Module) -> Iterator[tuple[nn.Module, bool]]:
     """The children of `module` and whether the decisions it reads leave them active.
 

@@ -8,7 +8,7 @@ is found holds for every architecture that agrees on those decisions, whatever i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from typing import Any, NamedTuple
@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.cost.count import NORMS, Convention, Forward, Meter, perform, run
+from common.cost.held import NONE, Membership, Paths, conditioned, held_parameters, memberships
+from common.cost.liveness import Alive
 from common.errors import UserError
-from common.trace import Slot, active_children, is_elastic, readings
-
-Paths = frozenset[str]
-NONE: Paths = frozenset()
+from common.layers import EmptySum
+from common.trace import Slot, active_children, is_elastic, readings, sums_members
 
 
 class Dims(NamedTuple):
@@ -136,34 +136,40 @@ def _holds_numbers(value: Any) -> bool:
 class Dependencies(Meter):
     """Traces `module`, a private copy of a supernet on the meta device.
 
-    After `trace()`: `terms`, the summed `[params, macs]` of all costs that depend on the same decisions.
+    `alive` says what each of the space's decisions hangs on. After `trace()`: `terms`, the summed `[params, macs]` of all costs
+    that depend on the same decisions.
     """
 
-    def __init__(self, module: nn.Module, convention: Convention) -> None:
+    def __init__(self, module: nn.Module, convention: Convention, alive: Mapping[str, Alive | None]) -> None:
         super().__init__(convention)
         self.module = module
         self.terms: dict[Paths, list[int]] = {}
         self._recording = True
         self._conditions: Paths = NONE  # the decisions that put the running layer on the path
+        self._within: tuple[Membership, ...] = ()  # the members of subsets that it is part of
         self._frames: list[Paths] = [NONE]  # per running module: what the shapes it has looked at depend on
         self._composite = [True]  # per running module: whether it runs others
         self._aside = False  # while the tracer itself looks at shapes
         self._ran: set[int] = set()
         self._slices: dict[int, tuple[int, Paths]] = {}
-        self._held = _held(module)
+        members = {id(part): memberships(part, alive) for part in module.modules() if sums_members(part)}
+        self._held = held_parameters(module, members)
         self._sliced = {held.elastic[1] for held in self._held if held.elastic is not None}
         for part in list(module.modules()):
             part.register_forward_pre_hook(self._enter)
             part.register_forward_hook(self._leave)
             if is_elastic(part):
                 part.forward = self._with_width_apart(part.forward)
-            if slots := {slot.path: (slot, n) for r in readings(part) for slot, n in zip(r.slots, r.sizes, strict=True)}:
+            if id(part) in members:
+                part.forward = self._over_every_member(part, part.forward, members[id(part)])
+            elif slots := {slot.path: (slot, n) for r in readings(part) for slot, n in zip(r.slots, r.sizes, strict=True)}:
                 part.forward = self._under_every_option(part, part.forward, list(slots.values()))
 
     def trace(self, inputs: Sequence[Tensor], forward: Forward | None) -> None:
         """Fills `terms` for the decisions as they are set now."""
         self.terms, self._slices, self._ran = {}, {}, set()
         self._frames, self._composite, self._conditions, self._recording = [NONE], [True], NONE, True
+        self._within = ()
         self._aside = False
         run(self.module, inputs, forward, self)
         self._add_parameters()
@@ -182,13 +188,17 @@ class Dependencies(Meter):
         around = NONE.union(*self._frames)
         if self._recording:
             if macs := self.convention(func, args, kwargs, out):
-                self._add(Dims.union(map(_depends, tensors)).all | around | self._conditions, 0, macs)
+                self._add(self._here(Dims.union(map(_depends, tensors)).all | around), 0, macs)
             if func is torch.Tensor.__getitem__ and id(args[0]) in self._sliced:
                 most, before = self._slices.get(id(args[0]), (0, NONE))
-                self._slices[id(args[0])] = max(most, out.numel()), before | around | self._conditions
+                self._slices[id(args[0])] = max(most, out.numel()), before | self._here(around)
         for tensor in tensors_in(out):
             setattr(tensor, _DEPENDS, Dims.union([_depends(tensor), depends.plus(around)]))
         return out
+
+    def _here(self, depends: Paths) -> Paths:
+        """`depends`, and what puts the running layer on the path."""
+        return conditioned(depends | self._conditions, self._within)
 
     def _add(self, depends: Paths, params: int, macs: int) -> None:
         term = self.terms.setdefault(depends, [0, 0])
@@ -204,7 +214,7 @@ class Dependencies(Meter):
     def _fork(self) -> None:
         """Notes, at no cost, that what runs from here on may differ by the decisions that brought us here."""
         if self._recording:
-            self._add(self._conditions.union(*self._frames), 0, 0)
+            self._add(self._here(NONE.union(*self._frames)), 0, 0)
 
     @contextmanager
     def _looking(self) -> Iterator[None]:
@@ -272,7 +282,7 @@ class Dependencies(Meter):
                         slot.active = option
                     try:
                         outputs[combination] = forward(*inputs)
-                    except (RuntimeError, ValueError):
+                    except (RuntimeError, ValueError, EmptySum):
                         if combination == active:
                             raise
                         # An idle option that cannot take this input: whether it can depends on anything in sight.
@@ -284,6 +294,41 @@ class Dependencies(Meter):
                     slot.active = option
             with self._looking():
                 return self._merged(outputs, active, [slot.path for slot, _ in slots], unknown)
+
+        return run_all
+
+    def _over_every_member(self, module: nn.Module, forward: Any, members: Sequence[Membership]) -> Callable[..., Any]:
+        """As under every option, but each member runs once, however many subsets there are."""
+        own = frozenset(member.path for member in members)
+        inside = frozenset(slot.path for part in module.modules() for r in readings(part) for slot in r.slots)
+
+        def run_all(*inputs: Any) -> Any:
+            branches = list(active_children(module))
+            if not any(active for _, active in branches):
+                return forward(*inputs)  # which says that this cannot be
+            recording, conditions, within, depth = self._recording, self._conditions, self._within, len(self._frames)
+            self._conditions |= own
+            self._fork()
+            outputs: dict[tuple[int, ...], Any] = {}
+            unknown = NONE
+            try:
+                for i, (part, active) in enumerate(branches):
+                    self._recording, self._conditions, self._within = recording and active, conditions, (*within, members[i])
+                    try:
+                        outputs[i,] = part(*inputs)
+                    except (RuntimeError, ValueError, EmptySum):
+                        if active:
+                            raise
+                        del self._frames[depth:], self._composite[depth:]
+                        unknown = inside | Dims.union(map(_depends, tensors_in(inputs))).all
+                self._recording, self._conditions, self._within = recording, conditions | own, within
+                taken = [outputs[i,] for i, (_, active) in enumerate(branches) if active]
+                total = sum(taken[1:], taken[0])
+            finally:
+                self._recording, self._conditions, self._within = recording, conditions, within
+            with self._looking():
+                out = self._merged({**outputs, (len(branches),): total}, (len(branches),), list(own), unknown)
+            return out
 
         return run_all
 
@@ -339,53 +384,3 @@ def _mattering(paths: list[str], results: dict[tuple[int, ...], Any]) -> Paths:
             if apart.setdefault(rest, result) != result:
                 found.add(path)
     return frozenset(found)
-
-
-Chain = tuple[tuple[nn.Module, nn.Module], ...]
-"""The deciding modules around a module, outermost first, each with the child that leads to it."""
-
-
-class _Held:
-    """Parameters that are part of the network under the same decisions: plain ones together, an elastic one alone."""
-
-    def __init__(self, chains: list[Chain], numel: int, elastic: tuple[nn.Module, int] | None) -> None:
-        self.chains = chains
-        self.numel = numel
-        self.elastic = elastic  # the layer and the id of the parameter
-        outer = {id(module): module for chain in chains for module, _ in chain}
-        self.paths = frozenset(slot.path for module in outer.values() for r in readings(module) for slot in r.slots)
-
-    def alive(self) -> bool:
-        """Whether the decisions as they are now leave any way to the parameters."""
-        return any(
-            all(any(active for part, active in active_children(module) if part is child) for module, child in chain)
-            for chain in self.chains
-        )
-
-
-def _held(root: nn.Module) -> list[_Held]:
-    chains: dict[int, list[Chain]] = {}
-    owners: dict[int, tuple[nn.Module, nn.Parameter]] = {}
-
-    def walk(module: nn.Module, chain: Chain) -> None:
-        for parameter in module._parameters.values():
-            if parameter is not None:
-                chains.setdefault(id(parameter), []).append(chain)
-                if id(parameter) not in owners or is_elastic(module):
-                    owners[id(parameter)] = module, parameter
-        for child, _ in active_children(module):
-            walk(child, (*chain, (module, child)) if readings(module) else chain)
-
-    walk(root, ())
-    together: dict[tuple[tuple[int, ...], ...], _Held] = {}
-    alone: list[_Held] = []
-    for key, (module, parameter) in owners.items():
-        if is_elastic(module):
-            alone.append(_Held(chains[key], parameter.numel(), (module, key)))
-            continue
-        names = tuple(tuple(id(part) for pair in chain for part in pair) for chain in chains[key])
-        if names in together:
-            together[names].numel += parameter.numel()
-        else:
-            together[names] = _Held(chains[key], parameter.numel(), None)
-    return [*alone, *together.values()]

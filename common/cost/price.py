@@ -8,16 +8,19 @@ tables. Nothing is estimated.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from random import Random
 from typing import Any
 
 from torch import Tensor, nn
 
 from common.cost.count import Convention, Forward, conv_linear, on_meta
-from common.cost.dependencies import Dependencies, Paths
+from common.cost.dependencies import Dependencies
 from common.cost.extremes import Extreme, Metric, extreme
+from common.cost.held import Paths
 from common.cost.liveness import DEAD, Alive, liveness, settle
 from common.errors import UserError
+from common.layers import EmptySum
 from common.space import Arch, decisions, decode, sample
 from common.trace import slots_of
 
@@ -54,7 +57,7 @@ class Price:
         self.traces = 0
         self._inputs = [x.to("meta") for x in inputs]
         self._forward = forward
-        self._dependencies = Dependencies(on_meta(module), convention)
+        self._dependencies = Dependencies(on_meta(module), convention, self.alive)
         self._slots = slots_of(self._dependencies.module)
         self._traced: list[Mapping[str, int]] = []
         self._always = [path for path, condition in self.alive.items() if condition is None]
@@ -64,22 +67,26 @@ class Price:
     def fill(self, random: int = 16) -> None:
         """Traces a few architectures, so that most entries are there before the first question.
 
+        Architectures that sum nothing (an empty subset of members) cannot be traced and are passed over.
+
         Args:
             random: give up after this many random architectures; what is missing is traced when it is asked for.
         """
         options = max((len(d) for d in self.decisions.values()), default=1)
         for i in range(min(options, 64)):
             if (arch := settle(self.space, {path: i % len(d) for path, d in self.decisions.items()})) is not None:
-                self.price(arch)
+                with suppress(EmptySum):
+                    self.price(arch)
         rng = Random(0)
         for _ in range(random):
-            self.price(sample(self.space, rng))
+            with suppress(EmptySum):
+                self.price(sample(self.space, rng))
 
     def price(self, arch: Mapping[str, int]) -> dict[str, int]:
         """`{"params": ..., "macs": ...}` of the network that `arch` stands for.
 
         Raises:
-            UserError: `arch` is not one of the space.
+            UserError: `arch` is not one of the space, or sums nothing (`EmptySum`).
         """
         total = self._packed(arch)
         return {"params": total & _PARAMS, "macs": total >> _BITS}

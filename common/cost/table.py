@@ -23,7 +23,7 @@ from common.cost.latency import conditions, measure
 from common.cost.liveness import assignments, liveness, settle
 from common.errors import UserError
 from common.space import Arch, Decision, decisions, decode, label, sample, space_fingerprint
-from common.trace import active_children, readings
+from common.trace import active_children, readings, sums_members
 
 Build = Callable[[Any], nn.Module]
 
@@ -206,17 +206,20 @@ def _homes(module: nn.Module) -> dict[str, list[str]]:
     places: dict[str, list[str]] = {}
     elsewhere: set[str] = set()
 
-    def walk(part: nn.Module, name: str) -> Iterator[None]:
+    def walk(part: nn.Module, name: str | None) -> Iterator[None]:  # no name: members of a sum are numbered as they are taken
         read = readings(part)
         paths = [slot.path for reading in read for slot in reading.slots]
-        if len(paths) == 1 and hasattr(part, "options"):
+        if len(paths) == 1 and hasattr(part, "options") and name is not None:
             places.setdefault(paths[0], []).append(name)
         else:
             elsewhere.update(paths)
         names = {id(child): child_name for child_name, child in part.named_children()}
         for child, _ in active_children(part):
-            inner = name if hasattr(part, "options") and read else f"{name}.{names[id(child)]}".lstrip(".")
-            yield from walk(child, inner)
+            if name is None or sums_members(part):
+                yield from walk(child, None)
+            else:
+                inner = name if hasattr(part, "options") and read else f"{name}.{names[id(child)]}".lstrip(".")
+                yield from walk(child, inner)
 
     list(walk(module, ""))
     return {path: names for path, names in places.items() if path not in elsewhere}

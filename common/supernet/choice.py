@@ -218,8 +218,8 @@ class Choice(Deciding):
 
     def mixable(self) -> int | None:
         """One weight for each option, unless what is chosen hangs on several decisions or is a subset."""
-        slots = self.decisions[0].slots
-        return None if len(slots) > 1 or slots[0].many else self.decisions[0].sizes[0]
+        slot, *others = self.decisions[0].slots
+        return None if others or slot.many else self.decisions[0].sizes[0]
 
     def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
         """The options; one is active, or those that are live in a mixture."""
