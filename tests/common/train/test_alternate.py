@@ -1,0 +1,197 @@
+"""Weights and architecture in turn: gradients, warm-up, penalties, and resuming exactly after a kill."""
+
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from common.errors import UserError
+from common.relax.gates import TwoGates
+from common.relax.hypergradient import FIRST_ORDER, ONE_LEVEL, SECOND_ORDER
+from common.relax.relaxation import Relaxation
+from common.relax.weightings import GumbelSoftmax, Softmax
+from common.run.checkpoint import Checkpoint
+from common.space import ManyOf, OneOf
+from common.streams import derive, torch_stream
+from common.supernet import Supernet, choose, choose_many, opened
+from common.train.alternate import Alternation, ArchSettings
+from common.train.fit import TrainingDiverged, fit
+from common.train.schedules import cosine
+from tests.common.run.killing import die, forked, status
+
+SPACE = {"first": OneOf("good", "useless", "noise"), "inputs": ManyOf((0, 1, 2), 1, 2)}
+STEPS = 12
+
+
+class Option(nn.Module):
+    """`good` can learn the target; `useless` gives 0; `noise` does not see its input."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.linear, self.drop = kind, nn.Linear(4, 4), nn.Dropout(0.5)
+
+    def forward(self, x):
+        return {"good": self.linear(x), "useless": x * 0, "noise": self.drop(torch.ones_like(x)) - 1}[self.kind]
+
+
+class Net(nn.Module):
+    def __init__(self, space):
+        super().__init__()
+        self.first, self.norm = choose(space["first"], Option), nn.BatchNorm1d(4)
+        self.inputs, self.last = choose_many(space["inputs"], lambda i: nn.Linear(4, 4)), nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.last(self.inputs(self.first(self.norm(x))))
+
+
+def batch(kind):
+    def at(step):
+        g = torch_stream(3, kind, step)
+        x = torch.randn(16, 4, generator=g)
+        return x, x.sum(1, keepdim=True)
+
+    return at
+
+
+def squared(model, batch):
+    x, y = batch
+    return {"loss": (model(x) - y).square().mean()}
+
+
+class Search:
+    def __init__(self, rule=FIRST_ORDER, options=None, members=None, settings=None, steps=STEPS, **changes):
+        torch.manual_seed(0)
+        self.supernet = Supernet(Net(opened(SPACE)), SPACE)
+        self.relaxation = Relaxation(supernet=self.supernet, options=options or Softmax(), members=members, seed=5)
+        self.optimizer = torch.optim.SGD(self.supernet.module.parameters(), lr=0.01, momentum=0.9)
+        self.steps = steps
+        self.alternation = Alternation(
+            relaxation=self.relaxation,
+            model=self.supernet.module,
+            loss=squared,
+            train_batch=batch("train"),
+            search_batch=batch("search"),
+            rule=rule,
+            settings=settings or ArchSettings(lr=0.05, weight_decay=0.0),
+            weights=self.optimizer,
+            steps=steps,
+            seed=1,
+            **changes,
+        )
+
+    def run(self, checkpoint=None, observe=None):
+        return fit(
+            self.supernet.module,
+            batch_at=batch("train"),
+            loss=squared,
+            optimizer=self.optimizer,
+            schedule=cosine(),
+            steps=self.steps,
+            before_step=self.alternation.before_step,
+            side=self.alternation,
+            checkpoint=checkpoint,
+            save_every=4,
+            observe=observe,
+        )
+
+    def bits(self):
+        return [t.detach().clone() for t in (*self.supernet.module.state_dict().values(), *self.alternation.tensors().values())]
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_the_first_step_follows_the_gradient_of_the_mixture():
+    search = Search(members=Softmax())
+    before = search.relaxation.logits.tensors()
+    search.relaxation.mix(0, 0.0)
+    values = list(search.relaxation.logits.values.values())
+    torch.manual_seed(derive(1, "architecture step", 0))  # what the dropout of `noise` draws
+    gradients = torch.autograd.grad(squared(search.supernet.module, batch("search")(0))["loss"], values)
+    search.alternation.before_step(0)
+    for old, value, gradient in zip(before.values(), values, gradients, strict=True):
+        assert gradient.abs().min() > 1e-6  # Adam's first step is the sign of the gradient
+        assert torch.allclose(value.detach() - old, -0.05 * gradient.sign(), atol=1e-3)
+    assert all(parameter.grad is None for parameter in search.supernet.module.parameters())
+
+
+@pytest.mark.parametrize("rule", [FIRST_ORDER, SECOND_ORDER, ONE_LEVEL], ids=["first", "second", "one-level"])
+def test_what_helps_becomes_strong(rule):
+    search = Search(rule, steps=120)
+    search.run()
+    strengths = search.relaxation.labelled()
+    assert list(strengths) == ["first"], "members are summed, without logits"
+    assert max(strengths["first"], key=strengths["first"].__getitem__) == "good"
+    assert sum(strengths["first"].values()) == pytest.approx(1, abs=1e-5)
+    assert set(search.alternation.observed) == {"arch_train" if rule is ONE_LEVEL else "arch_val", "arch_grad_norm"} | (
+        {"arch_train"} if rule is SECOND_ORDER else set()
+    )
+
+
+def test_an_architecture_step_changes_neither_weights_nor_statistics():
+    search = Search(SECOND_ORDER)
+    search.run()
+    network = [t.clone() for t in search.supernet.module.state_dict().values()]
+    logits = search.relaxation.logits.tensors()
+    state = torch.get_rng_state()
+    search.alternation.before_step(STEPS - 1)
+    assert same(search.supernet.module.state_dict().values(), network)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.equal(search.relaxation.logits.values["first"], logits["first"])
+
+
+def test_weights_are_trained_alone_at_first_and_the_architecture_every_so_often():
+    moved = []
+    settings = ArchSettings(lr=0.05, begin=0.5, every=3)
+    search = Search(settings=settings, after=moved.append)
+    search.run()
+    assert moved == [6, 9]
+
+
+@pytest.mark.parametrize(
+    ("rule", "options", "members"),
+    [(FIRST_ORDER, GumbelSoftmax(), Softmax(keep=0.5)), (SECOND_ORDER, Softmax(), None), (FIRST_ORDER, TwoGates(), Softmax())],
+    ids=["gumbel", "second", "gates"],
+)
+@pytest.mark.parametrize("kill_at", [2, 7])
+def test_killed_and_resumed_equals_undisturbed(tmp_path, rule, options, members, kill_at):
+    undisturbed = Search(rule, options, members)
+    result = undisturbed.run(Checkpoint(tmp_path / "a"))
+
+    def work():
+        Search(rule, options, members).run(Checkpoint(tmp_path / "b"), lambda step, _: die() if step == kill_at else None)
+
+    assert status(forked(work)) == -signal.SIGKILL
+    resumed = Search(rule, options, members)
+    torch.manual_seed(99)
+    assert resumed.run(Checkpoint(tmp_path / "b")) == result
+    assert same(resumed.bits(), undisturbed.bits())
+
+
+def test_a_penalty_is_added_to_the_gradient():
+    def penalty(probabilities, progress):
+        return {"cost": 100 * probabilities["first"][0]}
+
+    search = Search(steps=60, penalty=penalty)
+    search.run()
+    assert search.alternation.observed["cost"] < 10
+    assert max(search.relaxation.labelled()["first"].items(), key=lambda pair: pair[1])[0] != "good"
+
+
+def test_a_gradient_that_is_no_number_stops_the_search():
+    search = Search(penalty=lambda probabilities, progress: {"cost": probabilities["first"][0] * float("nan")})
+    with pytest.raises(TrainingDiverged, match="architecture's gradient is nan at step 0"):
+        search.run()
+
+
+def test_decisions_that_cannot_be_mixed_are_refused():
+    space = {**SPACE, "unread": OneOf(1, 2)}
+    with pytest.raises(UserError, match="decision 'unread' cannot be mixed"):
+        Relaxation(supernet=Supernet(Net(opened(space)), space), options=Softmax())
+    single = {**SPACE, "unread": OneOf(1)}
+    made = Relaxation(supernet=Supernet(Net(opened(single)), single), options=Softmax())
+    assert list(made.logits.values) == ["first"]
+    assert replace(ArchSettings(), every=2).every == 2
