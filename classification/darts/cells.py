@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from classification.darts.space import FIRST, Cell, Network
 from classification.darts.space import Edge as EdgeDescription
+from common.layers import Partial
 from common.supernet import choose, choose_many
 
 Image = Float[Tensor, "n c h w"]
@@ -125,29 +126,6 @@ MAKERS: dict[str, Make] = {
 """Name -> constructor: the operations of the search space, then those of other published cells.
 
 The last three are NASP's, whose genotype gives names alone; they are made like the operations of the same form above."""
-
-
-class Partial(nn.Module):
-    """An operation on the first 1/k of the channels; the others pass by, and all are shuffled (PC-DARTS, arXiv 1907.05737, 3.1).
-
-    At stride 2 the others go through 2x2 max pooling. The shuffle interleaves k groups, so that the next operation sees others.
-    """
-
-    def __init__(self, op: nn.Module, k: int, stride: int) -> None:
-        """Wraps `op`, made for 1/k of the channels and the stride."""
-        super().__init__()
-        self.op = op
-        self.k = k
-        self.stride = stride
-
-    def forward(self, x: Image) -> Float[Tensor, "n c i j"]:
-        """As many channels as `x` has."""
-        seen = x.shape[1] // self.k
-        rest = x[:, seen:]
-        if self.stride == 2:
-            rest = F.max_pool2d(rest, 2, 2, ceil_mode=True)
-        x = torch.cat((self.op(x[:, :seen]), rest), 1)
-        return x.unflatten(1, (self.k, seen)).transpose(1, 2).flatten(1, 2)
 
 
 class Edge(nn.Module):

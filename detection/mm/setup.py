@@ -1,32 +1,12 @@
-"""mmdetection on a current torch: a stand-in for mmcv's compiled operators, and registration of our backbones.
-
-mmcv has no compiled wheel for a current torch. `mmcv-lite` lacks the module `mmcv._ext` only; the few operators that
-our detectors call are put there in plain torch and torchvision. Where a real mmcv is installed it is left alone.
-"""
+"""mmdetection, imported when it is first needed, and registration of our backbones with it."""
 
 from __future__ import annotations
 
 import functools
-import importlib.machinery
-import importlib.util
-import sys
-import types
-import warnings
-from collections.abc import Callable
 
-import torch
-import torchvision
-from torch import Tensor
+from torch import nn
 
-from common.errors import UserError
-
-_HARMLESS = (
-    # mmcv announces the move of a class that we do not use.
-    (r"(?s).*MultiScaleDeformableAttention.*has been moved", ImportWarning),
-    # Docstrings of mmdet, seen only when Python compiles the package for the first time.
-    (r"invalid escape sequence", DeprecationWarning),
-    (r"invalid escape sequence", SyntaxWarning),
-)
+from common import mm
 
 
 @functools.cache
@@ -36,19 +16,10 @@ def prepare() -> None:
     Raises:
         UserError: mmdet is not installed.
     """
-    missing = [name for name in ("mmengine", "mmcv", "mmdet") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"{', '.join(missing)} not installed: detection needs it; run pip install 'tasknas[detection]'")
-    with warnings.catch_warnings():
-        for message, category in _HARMLESS:
-            warnings.filterwarnings("ignore", message=message, category=category)
-        if importlib.util.find_spec("mmcv._ext") is None:
-            sys.modules["mmcv._ext"] = stand_in()
-        importlib.import_module("mmdet.models")
-        importlib.import_module("mmdet.datasets.transforms")
+    mm.import_packages(("mmdet.models", "mmdet.datasets.transforms"), "detection")
 
 
-def register(name: str, backbone: type[torch.nn.Module]) -> None:
+def register(name: str, backbone: type[nn.Module]) -> None:
     """Make `backbone` available to plain mmdet configurations as `backbone=dict(type=name, ...)`.
 
     Raises:
@@ -57,76 +28,4 @@ def register(name: str, backbone: type[torch.nn.Module]) -> None:
     prepare()
     from mmdet.registry import MODELS
 
-    known = MODELS.module_dict.get(name)
-    if known is None:
-        MODELS.register_module(name=name, module=backbone)
-    elif known is not backbone:
-        raise ValueError(f"{name} is already registered as {known}")
-
-
-def stand_in() -> types.ModuleType:
-    """A module to take the place of `mmcv._ext`: what we use works, any other operator says what to install."""
-    module = _Operators("mmcv._ext")
-    module.__spec__ = importlib.machinery.ModuleSpec("mmcv._ext", loader=None)
-    return module
-
-
-class _Operators(types.ModuleType):
-    def __getattr__(self, name: str) -> Callable:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _OPERATORS.get(name) or _absent(name)
-
-
-def _absent(name: str) -> Callable:
-    def operator(*_: object, **__: object) -> None:
-        raise UserError(
-            f"mmcv operator {name}: mmcv-lite has no compiled operators and no stand-in exists for this one;"
-            " choose settings that do not need it or install the full mmcv"
-        )
-
-    return operator
-
-
-def _nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Indices of the boxes that non-maximum suppression keeps, best first; a box is `x2 - x1 + offset` wide."""
-    if offset:
-        boxes = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
-    return torchvision.ops.nms(boxes, scores, iou_threshold)
-
-
-def _focal_terms(logits: Tensor, target: Tensor, alpha: float) -> tuple[Tensor, Tensor, Tensor]:
-    hit = torch.nn.functional.one_hot(target, logits.shape[1] + 1)[:, :-1].to(logits.dtype)
-    return hit * alpha, (1 - hit) * (1 - alpha), logits.sigmoid()
-
-
-def _focal_forward(input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float) -> None:
-    """Sigmoid focal loss (arXiv 1708.02002) of each logit, written to `output`; target = classes is background."""
-    positive, negative, p = _focal_terms(input, target, alpha)
-    log_p = torch.nn.functional.logsigmoid(input)
-    log_q = torch.nn.functional.logsigmoid(-input)
-    output.copy_(-positive * (1 - p) ** gamma * log_p - negative * p**gamma * log_q)
-    _weigh(output, target, weight)
-
-
-def _focal_backward(input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float) -> None:
-    """Derivative of `_focal_forward` by the logits, written to `grad_input`."""
-    positive, negative, p = _focal_terms(input, target, alpha)
-    log_p = torch.nn.functional.logsigmoid(input)
-    log_q = torch.nn.functional.logsigmoid(-input)
-    of_positive = (1 - p) ** gamma * (1 - p - gamma * p * log_p)
-    of_negative = p**gamma * (gamma * (1 - p) * log_q - p)
-    grad_input.copy_(-positive * of_positive - negative * of_negative)
-    _weigh(grad_input, target, weight)
-
-
-def _weigh(values: Tensor, target: Tensor, weight: Tensor) -> None:
-    if weight.numel():  # one weight a class; mmcv passes an empty tensor for none
-        values *= torch.cat([weight, weight.new_ones(1)])[target][:, None]
-
-
-_OPERATORS: dict[str, Callable] = {
-    "nms": _nms,
-    "sigmoid_focal_loss_forward": _focal_forward,
-    "sigmoid_focal_loss_backward": _focal_backward,
-}
+    mm.register(MODELS, name, backbone)

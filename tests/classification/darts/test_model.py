@@ -7,12 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from classification.darts.cells import MAKERS, Edge, FactorizedReduce, Partial
+from classification.darts.cells import MAKERS, Edge, FactorizedReduce
 from classification.darts.genotypes import published
 from classification.darts.model import build, set_drop_path
 from classification.darts.space import Edge as EdgeDescription
 from classification.darts.space import darts_space, standalone
 from common.errors import UserError
+from common.layers import Partial
 from common.space import ManyOf, decisions, sample
 from common.streams import stream
 from common.supernet import Mixed, Supernet, opened

@@ -1,0 +1,139 @@
+"""The mm* packages (mmdetection, mmsegmentation) on a current torch: importing them, and registration of our backbones.
+
+mmcv has no compiled wheel for a current torch. `mmcv-lite` lacks the module `mmcv._ext` only; the few operators that
+our networks call are put there in plain torch and torchvision. Where a real mmcv is installed it is left alone. Which package a
+task needs is the task's business.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+import types
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from common.errors import UserError
+
+_HARMLESS = (
+    # mmcv announces the move of a class that we do not use.
+    (r"(?s).*MultiScaleDeformableAttention.*has been moved", ImportWarning),
+    # Docstrings of the packages, seen only when Python compiles them for the first time.
+    (r"invalid escape sequence", DeprecationWarning),
+    (r"invalid escape sequence", SyntaxWarning),
+)
+
+
+def import_packages(modules: Sequence[str], extra: str) -> None:
+    """Makes mm* packages importable and imports them (seconds, the first time in a process).
+
+    Args:
+        modules: what to import, e.g. `mmdet.models`.
+        extra: the extra of this package that installs what they need; also what needs them, in messages.
+
+    Raises:
+        UserError: a package is not installed.
+    """
+    packages = dict.fromkeys(("mmengine", "mmcv", *(module.split(".")[0] for module in modules)))
+    if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
+        raise UserError(f"{', '.join(missing)} not installed: {extra} needs it; run pip install 'tasknas[{extra}]'")
+    with warnings.catch_warnings():
+        for message, category in _HARMLESS:
+            warnings.filterwarnings("ignore", message=message, category=category)
+        if importlib.util.find_spec("mmcv._ext") is None:
+            sys.modules["mmcv._ext"] = stand_in()
+        for module in modules:
+            importlib.import_module(module)
+
+
+def register(registry: Any, name: str, backbone: type[nn.Module]) -> None:
+    """Makes `backbone` available to plain configurations as `backbone=dict(type=name, ...)`.
+
+    Args:
+        registry: the package's registry of models.
+        name: what configurations call it.
+        backbone: the class.
+
+    Raises:
+        ValueError: another class already has this name.
+    """
+    known = registry.module_dict.get(name)
+    if known is None:
+        registry.register_module(name=name, module=backbone)
+    elif known is not backbone:
+        raise ValueError(f"{name} is already registered as {known}")
+
+
+def stand_in() -> types.ModuleType:
+    """A module to take the place of `mmcv._ext`: what we use works, any other operator says what to install."""
+    module = _Operators("mmcv._ext")
+    module.__spec__ = importlib.machinery.ModuleSpec("mmcv._ext", loader=None)
+    return module
+
+
+class _Operators(types.ModuleType):
+    def __getattr__(self, name: str) -> Callable:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _OPERATORS.get(name) or _absent(name)
+
+
+def _absent(name: str) -> Callable:
+    def operator(*_: object, **__: object) -> None:
+        raise UserError(
+            f"mmcv operator {name}: mmcv-lite has no compiled operators and no stand-in exists for this one;"
+            " choose settings that do not need it or install the full mmcv"
+        )
+
+    return operator
+
+
+def _nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
+    """Indices of the boxes that non-maximum suppression keeps, best first; a box is `x2 - x1 + offset` wide."""
+    if offset:
+        boxes = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
+    return torchvision.ops.nms(boxes, scores, iou_threshold)
+
+
+def _focal_terms(logits: Tensor, target: Tensor, alpha: float) -> tuple[Tensor, Tensor, Tensor]:
+    hit = torch.nn.functional.one_hot(target, logits.shape[1] + 1)[:, :-1].to(logits.dtype)
+    return hit * alpha, (1 - hit) * (1 - alpha), logits.sigmoid()
+
+
+def _focal_forward(input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float) -> None:
+    """Sigmoid focal loss (arXiv 1708.02002) of each logit, written to `output`; target = classes is background."""
+    positive, negative, p = _focal_terms(input, target, alpha)
+    log_p = torch.nn.functional.logsigmoid(input)
+    log_q = torch.nn.functional.logsigmoid(-input)
+    output.copy_(-positive * (1 - p) ** gamma * log_p - negative * p**gamma * log_q)
+    _weigh(output, target, weight)
+
+
+def _focal_backward(input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float) -> None:
+    """Derivative of `_focal_forward` by the logits, written to `grad_input`."""
+    positive, negative, p = _focal_terms(input, target, alpha)
+    log_p = torch.nn.functional.logsigmoid(input)
+    log_q = torch.nn.functional.logsigmoid(-input)
+    of_positive = (1 - p) ** gamma * (1 - p - gamma * p * log_p)
+    of_negative = p**gamma * (gamma * (1 - p) * log_q - p)
+    grad_input.copy_(-positive * of_positive - negative * of_negative)
+    _weigh(grad_input, target, weight)
+
+
+def _weigh(values: Tensor, target: Tensor, weight: Tensor) -> None:
+    if weight.numel():  # one weight a class; mmcv passes an empty tensor for none
+        values *= torch.cat([weight, weight.new_ones(1)])[target][:, None]
+
+
+_OPERATORS: dict[str, Callable] = {
+    "nms": _nms,
+    "sigmoid_focal_loss_forward": _focal_forward,
+    "sigmoid_focal_loss_backward": _focal_backward,
+}
