@@ -195,10 +195,10 @@ def retrained(run: Path, opened: OpenedRun, name: str, seed: int) -> tuple[nn.Mo
         UserError: the run has no such network, its training failed, or its weights are damaged.
     """
     from common.arch import from_labels
-    from common.oneshot.workers import Job
     from common.run.checkpoint import load_weights
     from common.run.files import Jsonl
     from common.space import decode
+    from common.stages.workers import Job
 
     log = run / "retrained.jsonl"
     rows = Jsonl(log).rows()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from common.oneshot.settings import PhaseSettings
+    from common.stages.settings import PhaseSettings
 
 Batch = TypeVar("Batch")
 SplitName = Literal["val", "test"]
@@ -68,8 +68,12 @@ class Task(Protocol):
         """The hand-made architecture of the space that a search has to beat."""
         ...
 
-    def build(self, description: Any, seed: int) -> nn.Module:
-        """Open description -> supernet, settled one -> ordinary network; initial weights are a function of `seed`."""
+    def supernet(self, seed: int) -> nn.Module:
+        """The build of the opened space; initial weights are a function of `seed`."""
+        ...
+
+    def network(self, arch: Arch, seed: int) -> nn.Module:
+        """The network of an architecture as it is trained alone; initial weights are a function of `seed`."""
         ...
 
     def phases(self, kind: Literal["supernet", "standalone"]) -> Sequence[Phase]:
@@ -94,6 +98,18 @@ class CalibratedTask(Task, Protocol):
 
     def calibrate(self, network: nn.Module, batch: Any) -> object:
         """Runs the network on a batch as far as its normalisations go."""
+        ...
+
+
+class PresentedTask(Task, Protocol):
+    """A task whose networks can be shown and exported."""
+
+    def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
+        """Writes sample predictions on test items as PNG files into `folder`; gives rows of `file` and `caption`."""
+        ...
+
+    def export(self, network: nn.Module, folder: Path) -> float:
+        """Writes `model.onnx` and what else is needed to use the network; gives the largest difference to the ONNX outputs."""
         ...
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from common.cost.price import Metric, Price
 from common.errors import UserError
 from common.objective import Objective
-from common.space import Arch
+from common.space import Arch, decode
 from common.streams import derive
 from common.supernet import opened
 from detection import mm
@@ -24,6 +24,7 @@ from detection.detnas.model import build
 from detection.detnas.phases import Classify, Detect
 from detection.detnas.settings import DataSettings, Settings
 from detection.detnas.space import SIZES, DetectorNet, backbone, classifier, uniform_arch
+from detection.export import export
 from detection.heads import RetinaNet
 from detection.pictures import draw_predictions
 
@@ -85,9 +86,13 @@ class DetectionTask:
         self.objectives = (Objective("AP50" if settings.recipe == "smoke" else "AP"), Objective("macs", "min", "MACs"))
         self.baseline = uniform_arch(self.space, 0)
 
-    def build(self, description: Any, seed: int) -> nn.Module:
-        """The detector, its convolutions in channels-last order: a third faster on a CPU."""
-        return build(description, seed).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    def supernet(self, seed: int) -> nn.Module:
+        """The detector with every decision open."""
+        return _build(opened(self.space), seed)
+
+    def network(self, arch: Arch, seed: int) -> nn.Module:
+        """The detector of an architecture."""
+        return _build(decode(self.space, arch), seed)
 
     @cached_property
     def images(self) -> Images:
@@ -187,6 +192,16 @@ class DetectionTask:
         """Test images with the true boxes in white and those found in the colour of their class."""
         split = self.data.test.head(count)
         return draw_predictions(split, self.predictions(network, split), folder)
+
+    def export(self, network: nn.Module, folder: Path) -> float:
+        """See `detection.export.export`."""
+        assert isinstance(network, mm.Detector)
+        return export(network, self.data.canvas, self.data.classes, folder).max_abs_diff
+
+
+def _build(description: Any, seed: int) -> nn.Module:
+    """Its convolutions are in channels-last order: a third faster on a CPU."""
+    return build(description, seed).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def _device_of(network: nn.Module) -> torch.device:

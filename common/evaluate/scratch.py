@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from common.errors import UserError
 from common.evaluate.base import Scores
 from common.evaluate.wrappers import failed
-from common.space import Arch, decode
+from common.space import Arch
 from common.train.fit import TrainingDiverged
 from common.train.phase import train_phase
 
@@ -49,7 +49,7 @@ class FromScratch:
 
     def _score(self, arch: Arch, share: float) -> Scores:
         start = perf_counter()
-        network = self.task.build(decode(self.task.space, arch), self.seed).to(self.device)
+        network = self.task.network(arch, self.seed).to(self.device)
         try:
             for phase in self.task.phases("standalone"):
                 train_phase(network, phase, seed=self.seed, share=share)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from common.errors import UserError
-from common.train.optim import OptimSettings
+from common.stages.settings import PhaseSettings, check_least
 
 Paths = Literal["uniform", "fair", "cost-bins", "sandwich", "baseline"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseSettings:
-    """One phase of training: so many steps on one kind of batch."""
+class PathPhaseSettings(PhaseSettings):
+    """One phase of a supernet's training, some paths of it at a step."""
 
-    steps: int
-    """Optimiser steps; 0 leaves the phase out."""
-    batch: int
-    """Images in a step."""
-    optim: OptimSettings
     paths: Paths = "uniform"
-    """Which paths a step of a supernet trains; `baseline` trains the hand-made path alone."""
+    """Which paths a step trains; `baseline` trains the hand-made path alone."""
     bins: tuple[float, ...] = ()
     """Ascending edges of the cost bins that `cost-bins` draws from."""
     bins_in: str = "macs"
@@ -34,8 +28,7 @@ class PhaseSettings:
         Raises:
             UserError: a value is out of range.
         """
-        if self.steps < 0 or self.batch < 1:
-            raise UserError(f"a phase of {self.steps} steps of {self.batch} images: give 0 or more steps of 1 or more images")
+        PhaseSettings.__post_init__(self)
         if (self.paths == "cost-bins") != bool(self.bins):
             raise UserError(f"paths={self.paths!r} with bins={self.bins}: bins belong to cost-bins; give both or neither")
         if self.bins and (len(self.bins) < 2 or list(self.bins) != sorted(set(self.bins))):
@@ -80,8 +73,8 @@ class SearchSettings:
             "calibration_batch",
             *(() if self.images is None else ("images",)),
         )
-        _check_least(self, "search", at_least_one, 1)
-        _check_least(self, "search", ("mutants", "crossovers", "calibration_batches"), 0)
+        check_least(self, "search", at_least_one, 1)
+        check_least(self, "search", ("mutants", "crossovers", "calibration_batches"), 0)
         if self.mutants + self.crossovers > self.population:
             raise UserError(
                 f"search.mutants={self.mutants} and search.crossovers={self.crossovers} do not fit "
@@ -94,28 +87,3 @@ class SearchSettings:
     def trials(self) -> int:
         """Candidates in all."""
         return self.generations * self.population
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrainSettings:
-    """What is trained alone after the search, each with the same budget and seeds."""
-
-    random_archs: int = 3
-    """Random architectures that the winner is compared with."""
-    seeds: int = 3
-    """Trainings of each network."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges.
-
-        Raises:
-            UserError: a value is out of range.
-        """
-        _check_least(self, "retrain", ("random_archs",), 0)
-        _check_least(self, "retrain", ("seeds",), 1)
-
-
-def _check_least(settings: object, prefix: str, names: Iterable[str], least: int) -> None:
-    for name in names:
-        if getattr(settings, name) < least:
-            raise UserError(f"{prefix}.{name}={getattr(settings, name)}: give {least} or more")

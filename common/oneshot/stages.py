@@ -5,65 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from common.arch import from_labels, labels
 from common.errors import UserError
-from common.objective import Constraint, Number, Objective, dominates
-from common.oneshot.settings import RetrainSettings, SearchSettings
+from common.objective import Number, Objective, dominates
+from common.oneshot.settings import PathPhaseSettings, SearchSettings
 from common.oneshot.training import build_supernet, path_policy
-from common.oneshot.workers import Job, TaskFactory, make_inherited, retrain
+from common.oneshot.workers import make_inherited
 from common.run.checkpoint import load_weights, save_weights
-from common.search.base import Unseen
 from common.search.driver import search
 from common.search.random import RandomSearch
 from common.search.topk_evolution import TopKEvolution
 from common.space import Arch
-from common.streams import derive, stream
+from common.stages.context import Context, rule_in_words
+from common.streams import derive
 from common.train.phase import train_phase
 
 if TYPE_CHECKING:
     from common.evaluate.base import Evaluator
-    from common.evaluate.pool import LocalPool
-    from common.run.folder import RunFolder
-    from common.run.progress import Bar, Progress
+    from common.run.progress import Bar
     from common.search.base import Searcher, Trial
-    from common.task import CalibratedTask, Task
+    from common.task import Task
 
 LOG_EVERY = 5
 """Steps between two rows of the loss curve."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What every stage of a run works with."""
-
-    task: CalibratedTask
-    factory: TaskFactory
-    folder: RunFolder
-    progress: Progress
-    pool: LocalPool
-    seed: int
-    device: str
-    constraints: Sequence[Constraint]
-
-    def weights(self, phase: str) -> Path:
-        """Where the supernet's weights after a phase are."""
-        return self.folder.path / "weights" / f"{phase}.safetensors"
-
-    def feasible(self, arch: Arch) -> bool:
-        """Whether an architecture keeps every hard constraint."""
-        return keeps(self.task, self.constraints, arch)
-
-    def last_phase(self) -> str:
-        """The name of the supernet's last phase."""
-        return self.task.phases("supernet")[-1].name
-
-    def evaluator(self, settings: SearchSettings) -> Evaluator:
-        """Scores with the trained supernet's weights, spread over the workers."""
-        make = partial(make_inherited, self.factory, self.weights(self.last_phase()), settings, self.device)
-        return self.pool.evaluator(make)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +46,7 @@ class TrainSupernet:
         task = context.task
         phases = task.phases("supernet")
         phase = phases[self.index]
+        assert isinstance(phase.settings, PathPhaseSettings), f"phase {phase.name} of a supernet says which paths it trains"
         supernet = build_supernet(task, derive(context.seed, "supernet"), context.device)
         if self.index:
             load_weights(context.weights(phases[self.index - 1].name), supernet.module)
@@ -160,65 +127,25 @@ class RandomBaseline:
         return {"trials": len(trials), "scores": dict(best_trial(trials, context.task).scores)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retrain:
-    """Trains the winner, random architectures and the hand-made baseline alone, with equal budget and the same seeds."""
+def evaluator(context: Context, settings: SearchSettings) -> Evaluator:
+    """Scores with the trained supernet's weights, spread over the workers."""
+    last = context.task.phases("supernet")[-1].name
+    make = partial(make_inherited, context.factory, context.weights(last), settings, context.device)
+    return context.pool.evaluator(make)
 
-    settings: RetrainSettings
-    search: SearchSettings
-    save_every: int = 200
-    """Steps between checkpoints."""
-    name: str = "retrain"
 
-    def run(self, context: Context) -> Mapping[str, object]:
-        """Trains what is not trained yet, one network after the other on each worker; rows are written in a fixed order."""
-        task, folder = context.task, context.folder
-        rivals = self._rivals(context)
-        drawn, wanted = sum(kind == "random" for _, kind, _ in rivals), self.settings.random_archs
-        if drawn < wanted:
-            context.progress.say(f"note: {drawn} of {wanted} random architectures to compare with: no more keep the budget")
-        jobs = [
-            Job(name=name, kind=kind, arch=arch, seed=seed) for seed in range(self.settings.seeds) for name, kind, arch in rivals
-        ]
-        done = {(row["name"], row["seed"]) for row in folder.log("retrained.jsonl").rows()}
-        left = [job for job in jobs if (job.name, job.seed) not in done]
-        inherited = self._inherited(context, [arch for _, _, arch in rivals])
-        train = partial(retrain, context.factory, folder.path, context.seed, context.device, self.save_every)
-        metric = task.objectives[0].name
-        with context.progress.stage(self.name, len(jobs), len(done)) as bar:
-            for job, (row, curve) in zip(left, context.pool.map(train, left), strict=True):
-                for point in curve:
-                    folder.append_metrics(point["stage"], point["step"], point["values"])
-                folder.append_retrained({**row, "inherited": inherited[job.arch]})
-                outcome = "diverged" if "error" in row else f"test {metric} {row['test'][metric]:.3f}"
-                bar.advance(1, note=f"{job.name} #{job.seed}: {outcome}")
-        few = {"random": f"{drawn} of {wanted}, no more keep the budget"} if drawn < wanted else {}
-        return {"networks": len(rivals), "seeds": self.settings.seeds, **few}
-
-    def _rivals(self, context: Context) -> list[tuple[str, str, Arch]]:
-        space = context.task.space
-        winner = from_labels(space, context.folder.result("search")["arch"], "search result")
-        rivals = [("searched", "searched", winner)]
-        unseen = Unseen(space, context.feasible, rule_in_words(context.constraints))
-        unseen.add(winner)
-        unseen.add(context.task.baseline)
-        rng = stream(context.seed, "rivals")
-        while len(rivals) <= self.settings.random_archs and (arch := unseen.draw(rng)) is not None:
-            rivals.append((f"random {len(rivals)}", "random", arch))
-        return [*rivals, ("baseline", "baseline", context.task.baseline)]
-
-    def _inherited(self, context: Context, archs: Sequence[Arch]) -> dict[Arch, dict[str, float]]:
-        """Scores of the same architectures under the supernet, for the rank correlation."""
-        log = context.folder.log("inherited.jsonl")
-        known = {from_labels(context.task.space, row["arch"], str(log.path)): row["scores"] for row in log.rows()}
-        missing = [arch for arch in dict.fromkeys(archs) if arch not in known]  # the baseline may have won
-        for arch, scores in zip(missing, context.evaluator(self.search)(missing, "full") if missing else [], strict=True):
-            known[arch] = dict(scores.values)
-            if scores.status == "ok":  # a failure may be one of memory: it is not written down for good
-                log.append({"arch": labels(context.task.space, arch), "scores": known[arch]})
-            else:
-                context.progress.say(f"note: no inherited score of {arch.fingerprint}: {scores.error}")
-        return known
+def inherited(settings: SearchSettings, context: Context, archs: Sequence[Arch]) -> dict[Arch, dict[str, float]]:
+    """Scores under the supernet, kept in `inherited.jsonl`; an architecture that fails has none."""
+    log = context.folder.log("inherited.jsonl")
+    known = {from_labels(context.task.space, row["arch"], str(log.path)): row["scores"] for row in log.rows()}
+    missing = [arch for arch in dict.fromkeys(archs) if arch not in known]  # the baseline may have won
+    for arch, scores in zip(missing, evaluator(context, settings)(missing, "full") if missing else [], strict=True):
+        known[arch] = dict(scores.values)
+        if scores.status == "ok":  # a failure may be one of memory: it is not written down for good
+            log.append({"arch": labels(context.task.space, arch), "scores": known[arch]})
+        else:
+            context.progress.say(f"note: no inherited score of {arch.fingerprint}: {scores.error}")
+    return known
 
 
 def run_search(context: Context, searcher: Searcher, settings: SearchSettings, file: str, name: str) -> list[Trial]:
@@ -231,7 +158,7 @@ def run_search(context: Context, searcher: Searcher, settings: SearchSettings, f
     with context.progress.stage(name, settings.trials, len(history)) as bar:
         return search(
             searcher,
-            context.evaluator(settings),
+            evaluator(context, settings),
             budget=settings.trials,
             batch=max(1, 2 * context.pool.workers),
             history=history,
@@ -288,41 +215,3 @@ def best_trial(trials: Sequence[Trial], task: Task) -> Trial:
         raise UserError(f"all {len(trials)} candidates failed ({why}); mend the cause and start a new run")
     sign = -1 if objective.direction == "max" else 1
     return min(good, key=lambda trial: (sign * trial.value(objective), trial.id))
-
-
-def check_feasible(task: Task, constraints: Sequence[Constraint], seed: int) -> None:
-    """Refuses constraints that a search would find nothing under, before anything is trained.
-
-    Raises:
-        UserError: no architecture keeps them all, or none was found to.
-    """
-    if constraints:
-        Unseen(task.space, partial(keeps, task, constraints), rule_in_words(constraints)).draw(stream(seed, "feasible"))
-
-
-def keeps(task: Task, constraints: Sequence[Constraint], arch: Arch) -> bool:
-    """Whether an architecture keeps every hard constraint."""
-    if not constraints:
-        return True
-    costs = task.costs(arch)
-    return all(rule.holds(costs) for rule in constraints)
-
-
-def rule_in_words(constraints: Sequence[Constraint]) -> str:
-    """The constraints as an error message names them."""
-    return " and ".join(map(str, constraints))
-
-
-def winner_row(rows: Sequence[Mapping[str, Any]], task: Task) -> Mapping[str, Any]:
-    """The searched network's training with the best validation score.
-
-    Raises:
-        UserError: it diverged under every seed.
-    """
-    objective = task.objectives[0]
-    sign = 1 if objective.direction == "max" else -1
-    searched = [row for row in rows if row["kind"] == "searched" and objective.name in row["val"]]
-    if not searched:
-        why = next((row["error"] for row in rows if row["kind"] == "searched" and "error" in row), "it was never trained")
-        raise UserError(f"the searched network has no training to export: {why}; start a new run with other settings")
-    return max(searched, key=lambda row: (sign * row["val"][objective.name], -row["seed"]))

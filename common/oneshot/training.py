@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from common.oneshot.settings import PhaseSettings
+from common.oneshot.settings import PathPhaseSettings
 from common.streams import derive
-from common.supernet import Supernet, cost_bins, fair, opened, sandwich, uniform
+from common.supernet import Supernet, cost_bins, fair, sandwich, uniform
 from common.supernet.paths import Policy
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ Observe = Callable[[int, Mapping[str, float]], None]
 
 def build_supernet(task: Task, seed: int, device: str) -> Supernet:
     """The task's supernet on `device`."""
-    return Supernet(task.build(opened(task.space), seed).to(device), task.space)
+    return Supernet(task.supernet(seed).to(device), task.space)
 
 
-def path_policy(task: Task, settings: PhaseSettings, seed: int, name: str) -> Policy:
+def path_policy(task: Task, settings: PathPhaseSettings, seed: int, name: str) -> Policy:
     """The paths that the steps of a phase train."""
     key = derive(seed, "phase", name)
     match settings.paths:

@@ -1,54 +1,24 @@
-"""What runs in worker processes: inherited scores of candidates, and the training of single networks."""
+"""What runs in worker processes of a one-shot search: inherited scores of candidates."""
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
-from common.arch import labels
 from common.evaluate.inherited import Inherited
 from common.oneshot.settings import SearchSettings
 from common.oneshot.training import build_supernet
-from common.run.checkpoint import Checkpoint, load_weights, save_weights
-from common.run.files import Jsonl
-from common.space import Arch, decode
-from common.streams import derive
-from common.train.fit import TrainingDiverged
-from common.train.phase import train_phase
+from common.run.checkpoint import load_weights
+from common.stages.workers import TaskFactory, task_of
 
 if TYPE_CHECKING:
     from common.evaluate.base import Evaluator
     from common.task import CalibratedTask
 
-TaskFactory = Callable[[], "CalibratedTask"]
-"""Picklable; makes the task anew in a worker: a `functools.partial` of a task's class and its settings."""
-
-CURVE = 200
-"""Points of a loss curve that are kept."""
-
-_tasks: dict[bytes, CalibratedTask] = {}
-
-
-def task_of(factory: TaskFactory) -> CalibratedTask:
-    """The task of a factory: made once in a process."""
-    key = pickle.dumps(factory)
-    if key not in _tasks:
-        _tasks[key] = factory()
-    return _tasks[key]
-
-
-def prepare(factory: TaskFactory) -> None:
-    """Makes a factory's task ready in this process, before it is needed."""
-    task_of(factory)
-
 
 def make_inherited(factory: TaskFactory, weights: Path, settings: SearchSettings, device: str) -> Evaluator:
     """An evaluator over the supernet whose weights are in the file `weights`."""
-    task = task_of(factory)
+    task = cast("CalibratedTask", task_of(factory))
     supernet = build_supernet(task, 0, device)
     load_weights(weights, supernet.module)
     return Inherited(
@@ -58,105 +28,3 @@ def make_inherited(factory: TaskFactory, weights: Path, settings: SearchSettings
         calibration_batch=settings.calibration_batch,
         limit=settings.images,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A network to train alone.
-
-    Attributes:
-        name: of the network, the same for all its seeds.
-        kind: `searched`, `random` or `baseline`.
-        arch: of the network.
-        seed: number of the training, from 0; networks of one number share initial seed and batches.
-    """
-
-    name: str
-    kind: str
-    arch: Arch
-    seed: int
-
-    @property
-    def slug(self) -> str:
-        """Names the job's files."""
-        return f"{self.name}-{self.seed}".replace(" ", "-")
-
-
-def retrain(
-    factory: TaskFactory, run: Path, run_seed: int, device: str, save_every: int, job: Job
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Trains one network from scratch and measures it on the validation and the test split.
-
-    Goes on from its checkpoints in the run folder if it was interrupted; leaves its weights and loss curve in `retrained/`.
-    A training that diverges gives a row with its error and no scores, and no weights: it would diverge again, and must not keep
-    the others from being compared.
-
-    Args:
-        factory: makes the task.
-        run: the run folder.
-        run_seed: seed of the run.
-        device: where to train.
-        save_every: steps between checkpoints.
-        job: what to train.
-
-    Returns:
-        The row for `retrained.jsonl` (without inherited scores), and the loss curve as rows for `metrics.jsonl`.
-    """
-    task = task_of(factory)
-    seed = derive(run_seed, "retrain", job.seed)
-    network = task.build(decode(task.space, job.arch), seed).to(device)
-    folder = run / "retrained"
-    folder.mkdir(exist_ok=True)
-    curve = _Curve(Jsonl(folder / f"{job.slug}.curve.jsonl"))
-    offset, error = 0, ""
-    for phase in task.phases("standalone"):
-        every = max(1, phase.settings.steps // CURVE)
-
-        def observe(step: int, values: Mapping[str, float], offset: int = offset, every: int = every) -> None:
-            if step % every == 0:
-                curve.add(offset + step, values)
-
-        checkpoint = Checkpoint(run / "checkpoints" / f"retrain-{job.slug}-{phase.name}")
-        try:
-            train_phase(network, phase, seed=seed, checkpoint=checkpoint, observe=observe, save_every=save_every)
-        except TrainingDiverged as diverged:
-            error = str(diverged)
-            break
-        offset += phase.settings.steps
-    network.eval()
-    row = {
-        "name": job.name,
-        "kind": job.kind,
-        "seed": job.seed,
-        "arch": labels(task.space, job.arch),
-        "val": {} if error else task.metrics(network, "val"),
-        "test": {} if error else task.metrics(network, "test"),
-        "cost": task.costs(job.arch),
-        "seconds": round(curve.seconds(), 3),
-        **({"error": error} if error else {}),
-    }
-    if not error:
-        save_weights(folder / f"{job.slug}.safetensors", network)
-    stage = f"retrain {job.name} #{job.seed}"
-    return row, [{"stage": stage, "step": point["step"], "values": point["values"]} for point in curve.rows]
-
-
-class _Curve:
-    """A loss curve in a file of its own: the part before a kill is there when the training goes on from its checkpoint."""
-
-    def __init__(self, log: Jsonl) -> None:
-        self._log = log
-        log.repair()
-        self.rows = log.rows()
-        self._before = self.rows[-1]["seconds"] if self.rows else 0.0
-        self._start = perf_counter()
-
-    def seconds(self) -> float:
-        """Spent so far, by processes before this one too."""
-        return self._before + perf_counter() - self._start
-
-    def add(self, step: int, values: Mapping[str, float]) -> None:
-        """A point, unless it is there: steps after the last checkpoint are done again, with the same values."""
-        if not self.rows or step > self.rows[-1]["step"]:
-            self.rows.append({"step": step, "values": dict(values), "seconds": self.seconds()})
-            self._log.append(self.rows[-1], durable=False)

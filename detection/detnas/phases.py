@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.oneshot.settings import PhaseSettings
+from common.stages.settings import PhaseSettings
 from common.streams import derive
 from detection import mm
 from detection.data import Batch, Split, batch_at

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from common.errors import UserError
-from common.oneshot.settings import PhaseSettings, RetrainSettings, SearchSettings
+from common.oneshot.settings import PathPhaseSettings, SearchSettings
+from common.stages.settings import PhaseSettings, RetrainSettings
 from common.train.optim import OptimSettings
 from detection.detnas.space import SIZES
 from detection.heads import PAPER_FASTER_RCNN, PAPER_RETINANET, SMALL_FASTER_RCNN, SMALL_RETINANET, Head, Postprocess, RetinaNet
@@ -53,11 +54,11 @@ class Settings:
     data: DataSettings
     budget: dict[str, float]
     """Hard upper limits on costs, each one of `COSTS`."""
-    warm_up: PhaseSettings
+    warm_up: PathPhaseSettings
     """Classification with the hand-made path alone, whose weights its siblings then start from. A departure from the paper."""
-    pretrain: PhaseSettings
+    pretrain: PathPhaseSettings
     """Classification over sampled paths."""
-    detect: PhaseSettings
+    detect: PathPhaseSettings
     """Detection over sampled paths."""
     search: SearchSettings
     retrain_pretrain: PhaseSettings
@@ -105,15 +106,15 @@ _BRISK = replace(_ADAMW, lr=3e-2, momentum=0.85)
 
 def smoke() -> Settings:
     """Every stage on the embedded scenes in under two minutes on two cores. Too little training for the paper's recipe."""
-    detect = PhaseSettings(steps=280, batch=24, optim=_BRISK)
+    detect = PathPhaseSettings(steps=280, batch=24, optim=_BRISK)
     return Settings(
         recipe="smoke",
         space="tiny",
         head=replace(SMALL_RETINANET, postprocess=Postprocess(per_image=10)),
         data=DataSettings(size=64, val=400, test=400),
         budget={"macs_backbone": 12.5e6},
-        warm_up=PhaseSettings(steps=80, batch=64, optim=_BRISK, paths="baseline"),
-        pretrain=PhaseSettings(steps=80, batch=64, optim=_BRISK),
+        warm_up=PathPhaseSettings(steps=80, batch=64, optim=_BRISK, paths="baseline"),
+        pretrain=PathPhaseSettings(steps=80, batch=64, optim=_BRISK),
         detect=detect,
         search=SearchSettings(
             generations=3,
@@ -127,7 +128,7 @@ def smoke() -> Settings:
             images=256,
         ),
         retrain_pretrain=PhaseSettings(steps=60, batch=64, optim=_BRISK),
-        retrain_detect=replace(detect, steps=220),
+        retrain_detect=PhaseSettings(steps=220, batch=24, optim=_BRISK),
         retrain=RetrainSettings(random_archs=1, seeds=2),
         label_smoothing=0.0,
         dropout=0.0,
@@ -137,7 +138,7 @@ def smoke() -> Settings:
 def small() -> Settings:
     """A real data folder, under an hour on two cores. The tiny space and a small head at 256 pixels."""
     optim = replace(_ADAMW, lr=6e-3)
-    detect = PhaseSettings(steps=1000, batch=8, optim=optim)
+    detect = PathPhaseSettings(steps=1000, batch=8, optim=optim)
     return Settings(
         recipe="small",
         space="tiny",
@@ -153,8 +154,8 @@ def small() -> Settings:
         ),
         data=DataSettings(size=256, flip=True),
         budget={"macs_backbone": 12.5e6},
-        warm_up=PhaseSettings(steps=150, batch=64, optim=_ADAMW, paths="baseline"),
-        pretrain=PhaseSettings(steps=300, batch=64, optim=_ADAMW),
+        warm_up=PathPhaseSettings(steps=150, batch=64, optim=_ADAMW, paths="baseline"),
+        pretrain=PathPhaseSettings(steps=300, batch=64, optim=_ADAMW),
         detect=detect,
         search=SearchSettings(
             generations=5,
@@ -167,7 +168,7 @@ def small() -> Settings:
             calibration_batch=16,
         ),
         retrain_pretrain=PhaseSettings(steps=200, batch=64, optim=_ADAMW),
-        retrain_detect=replace(detect, steps=600),
+        retrain_detect=PhaseSettings(steps=600, batch=8, optim=optim),
         retrain=RetrainSettings(random_archs=3, seeds=3),
         label_smoothing=0.0,
         dropout=0.0,
@@ -188,18 +189,20 @@ def paper() -> Settings:
         name="sgd", lr=0.02, momentum=0.9, weight_decay=1e-4, schedule="step", drops=(60 / 90, 80 / 90), warmup=500 / 90_000
     )
     bins = tuple(290e6 + 10e6 * i for i in range(8))
-    pretrain = PhaseSettings(steps=300_000, batch=1024, optim=classify, paths="cost-bins", bins=bins, bins_in="macs_classifier")
+    pretrain = PathPhaseSettings(
+        steps=300_000, batch=1024, optim=classify, paths="cost-bins", bins=bins, bins_in="macs_classifier"
+    )
     return Settings(
         recipe="paper",
         space="300M",
         head=PAPER_FASTER_RCNN,
         data=DataSettings(size=1088, flip=True, crop=224),
         budget={"macs_backbone": 300e6},
-        warm_up=PhaseSettings(steps=0, batch=1, optim=classify, paths="baseline"),
+        warm_up=PathPhaseSettings(steps=0, batch=1, optim=classify, paths="baseline"),
         pretrain=pretrain,
-        detect=PhaseSettings(steps=90_000, batch=16, optim=detect),
+        detect=PathPhaseSettings(steps=90_000, batch=16, optim=detect),
         search=SearchSettings(),
-        retrain_pretrain=replace(pretrain, paths="uniform", bins=()),
+        retrain_pretrain=PhaseSettings(steps=300_000, batch=1024, optim=classify),
         retrain_detect=PhaseSettings(steps=90_000, batch=16, optim=detect),
         retrain=RetrainSettings(),
         threads=4,
@@ -218,8 +221,9 @@ def with_head(settings: Settings, kind: str) -> Settings:
     if isinstance(old, RetinaNet) == (kind == "retinanet"):
         return settings
     if settings.recipe == "paper":  # the paper trains RetinaNet at half the rate
-        detect = replace(settings.detect, optim=replace(settings.detect.optim, lr=0.01))
-        return replace(settings, head=PAPER_RETINANET, detect=detect, retrain_detect=detect)
+        optim = replace(settings.detect.optim, lr=0.01)
+        detect, alone = replace(settings.detect, optim=optim), replace(settings.retrain_detect, optim=optim)
+        return replace(settings, head=PAPER_RETINANET, detect=detect, retrain_detect=alone)
     head = replace(
         SMALL_FASTER_RCNN,
         strides=old.strides,

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from common.errors import UserError
-from common.space import decode
 from common.supernet import recalibrate
 from common.supernet.recalibrate import batch_norms
 from detection import mm
@@ -27,7 +26,7 @@ def settings(head: str = "retinanet") -> Settings:
 @pytest.mark.parametrize("head", ["retinanet", "faster_rcnn"])
 def test_calibration_shows_every_normalisation_real_images(head):
     task = DetectionTask(settings(head))
-    network = task.build(decode(task.space, task.baseline), 0)
+    network = task.network(task.baseline, 0)
     recalibrate(network, task.calibration(2, 4), task.calibrate)
     once = [norm.running_var.clone() for norm in batch_norms(network)]
     # blank proposals would leave a box head a variance of zero, and every box a score of chance
@@ -46,7 +45,7 @@ def test_images_follow_the_network(monkeypatch):
         return [Detections(boxes=none.reshape(0, 4), scores=none, labels=none.long()) for _ in images]
 
     monkeypatch.setattr(mm, "predict", predict)
-    network = task.build(decode(task.space, task.baseline), 0)
+    network = task.network(task.baseline, 0)
     task.predictions(network.to("meta"), task.data.val)
     task.predictions(network.to_empty(device="cpu"), task.data.val)
     assert seen == [("meta", 4), ("cpu", 4)]

@@ -2,7 +2,7 @@ import pytest
 
 from common.errors import UserError
 from common.evaluate.scratch import FromScratch
-from common.oneshot.settings import PhaseSettings
+from common.oneshot.settings import PathPhaseSettings
 from common.space import sample
 from common.streams import stream
 from common.train.optim import OptimSettings
@@ -23,7 +23,7 @@ def test_scores_are_a_function_of_architecture_seed_and_fidelity():
 
 
 def test_a_training_that_diverges_is_a_failed_candidate():
-    task = ToyTask(training=PhaseSettings(steps=6, batch=8, optim=OptimSettings(lr=1e30)))
+    task = ToyTask(training=PathPhaseSettings(steps=6, batch=8, optim=OptimSettings(lr=1e30)))
     (scores,) = FromScratch(task=task, seed=0)([sample(task.space, stream(0))], "full")
     assert scores.status == "failed" and scores.values == {} and scores.seconds > 0
     assert scores.error.startswith("TrainingDiverged: the loss is ")

@@ -18,28 +18,21 @@ from common.evaluate.inherited import Inherited
 from common.evaluate.pool import LocalPool
 from common.objective import Constraint, Objective, fronts
 from common.oneshot import stages as oneshot_stages
-from common.oneshot import workers
-from common.oneshot.settings import PhaseSettings, RetrainSettings, SearchSettings
-from common.oneshot.stages import (
-    Context,
-    RandomBaseline,
-    Retrain,
-    Search,
-    Standing,
-    TrainSupernet,
-    best_trial,
-    check_feasible,
-    rule_in_words,
-    winner_row,
-)
+from common.oneshot.settings import PathPhaseSettings, SearchSettings
+from common.oneshot.stages import RandomBaseline, Search, Standing, TrainSupernet, best_trial, inherited
 from common.oneshot.training import build_supernet, path_policy
-from common.oneshot.workers import Job
+from common.oneshot.workers import make_inherited
 from common.run.folder import RunFolder
 from common.run.progress import Progress
 from common.run.report import write_report
 from common.run.stages import run_stages
 from common.search.base import Trial
 from common.space import Arch, enumerate_all
+from common.stages import workers
+from common.stages.context import Context, check_feasible, rule_in_words
+from common.stages.retrain import Retrain, winner_row
+from common.stages.settings import RetrainSettings
+from common.stages.workers import Job
 from common.supernet.paths import extreme
 from common.train.fit import TrainingDiverged
 from common.train.optim import OptimSettings
@@ -79,7 +72,7 @@ def run(path: Path, task: ToyTask, *, seed: int = 0, resume: bool = False, upper
             ),
             Search(settings=SEARCH),
             RandomBaseline(settings=SEARCH),
-            Retrain(settings=RETRAIN, search=SEARCH, save_every=every),
+            Retrain(settings=RETRAIN, inherited=partial(inherited, SEARCH), save_every=every),
         ]
         run_stages(stages, folder, Progress(quiet=True), context, "again")
 
@@ -181,7 +174,7 @@ def test_kills_leave_no_trace(finished, tmp_path):
 def test_workers_compute_the_same(finished, tmp_path):
     task = ToyTask()
     (tmp_path / "weights.safetensors").write_bytes((finished / "weights" / "second.safetensors").read_bytes())
-    make = partial(workers.make_inherited, partial(ToyTask), tmp_path / "weights.safetensors", SEARCH, "cpu")
+    make = partial(make_inherited, partial(ToyTask), tmp_path / "weights.safetensors", SEARCH, "cpu")
     with RunFolder.resume(finished, {"seed": 0}, task.space) as folder:
         trials = folder.trials()
     with LocalPool(1) as pool:
@@ -308,7 +301,7 @@ def test_path_policies(paths):
     task = ToyTask()
     costs = sorted(task.costs(arch)["params"] for arch in enumerate_all(task.space))
     bins = (float(costs[60]), float(costs[120]), float(costs[200])) if paths == "cost-bins" else ()
-    settings = PhaseSettings(steps=1, batch=1, optim=OptimSettings(), paths=paths, bins=bins, bins_in="params")
+    settings = PathPhaseSettings(steps=1, batch=1, optim=OptimSettings(), paths=paths, bins=bins, bins_in="params")
     policy, again = path_policy(task, settings, 0, "p"), path_policy(task, settings, 0, "p")
     drawn = [policy(step) for step in range(12)]
     assert drawn == [again(step) for step in range(12)]
@@ -332,9 +325,9 @@ def test_path_policies(paths):
 def test_bins_have_to_fit_their_policy():
     for bins in ((), (1.0,), (2.0, 1.0)):
         with pytest.raises(UserError, match="bins"):
-            PhaseSettings(steps=1, batch=1, optim=OptimSettings(), paths="cost-bins", bins=bins)
+            PathPhaseSettings(steps=1, batch=1, optim=OptimSettings(), paths="cost-bins", bins=bins)
     with pytest.raises(UserError, match="give both or neither"):
-        PhaseSettings(steps=1, batch=1, optim=OptimSettings(), bins=(1.0, 2.0))
+        PathPhaseSettings(steps=1, batch=1, optim=OptimSettings(), bins=(1.0, 2.0))
 
 
 @pytest.mark.parametrize(

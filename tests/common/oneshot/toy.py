@@ -11,14 +11,14 @@ from torch.nn import functional as F
 
 from common.cost.price import Price
 from common.objective import Objective
-from common.oneshot.settings import PhaseSettings
-from common.space import Arch
+from common.oneshot.settings import PathPhaseSettings
+from common.space import Arch, decode
 from common.streams import torch_stream
 from common.supernet import opened
 from common.train.optim import OptimSettings
 from tests.common.cost.chains import Chain, Net, chain_space
 
-TRAINING = PhaseSettings(steps=6, batch=8, optim=OptimSettings(name="sgd", lr=0.05))
+TRAINING = PathPhaseSettings(steps=6, batch=8, optim=OptimSettings(name="sgd", lr=0.05))
 
 
 def batch(seed: int, *names: object, items: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -33,7 +33,7 @@ def batch(seed: int, *names: object, items: int) -> tuple[torch.Tensor, torch.Te
 @dataclass(frozen=True, kw_only=True)
 class ToyPhase:
     name: str
-    settings: PhaseSettings
+    settings: PathPhaseSettings
     dropout: float = 0.0
 
     def wrap(self, network: nn.Module, seed: int) -> nn.Module:
@@ -52,10 +52,10 @@ class ToyPhase:
 
 @dataclass(frozen=True, kw_only=True)
 class ToyTask:
-    """See `common.task.Task`; the settings are its whole state."""
+    """See `common.task.CalibratedTask`; the settings are its whole state."""
 
     length: int = 4
-    training: PhaseSettings = TRAINING
+    training: PathPhaseSettings = TRAINING
     direction: str = "max"
 
     @cached_property
@@ -70,10 +70,11 @@ class ToyTask:
     def baseline(self) -> Arch:
         return Arch({f"kernels.{i}": 1 for i in range(self.length)})
 
-    def build(self, description: Any, seed: int) -> nn.Module:
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed % 2**63)
-            return Net(description)
+    def supernet(self, seed: int) -> nn.Module:
+        return build(opened(self.space), seed)
+
+    def network(self, arch: Arch, seed: int) -> nn.Module:
+        return build(decode(self.space, arch), seed)
 
     def phases(self, kind: str) -> list[ToyPhase]:
         first = ToyPhase(name="first", settings=self.training, dropout=0.2)
@@ -98,8 +99,15 @@ class ToyTask:
         Image.new("RGB", (8, 8)).save(folder / "0.png")
         return [{"file": "0.png", "caption": "nothing"}]
 
-    def example(self) -> tuple[torch.Tensor, ...]:
-        return (torch.zeros(1, 3, 8, 8),)
+    def export(self, network: nn.Module, folder: Any) -> float:
+        (folder / "model.onnx").write_bytes(b"nothing")
+        return 0.0
+
+
+def build(description: Any, seed: int) -> nn.Module:
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed % 2**63)
+        return Net(description)
 
 
 @cache

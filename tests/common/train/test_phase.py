@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from common.oneshot.settings import PhaseSettings
+from common.stages.settings import PhaseSettings
 from common.train.optim import OptimSettings
 from common.train.phase import train_phase
 from tests.common.oneshot.toy import ToyPhase

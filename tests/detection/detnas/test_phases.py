@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from common.oneshot.settings import PhaseSettings
 from common.space import decode
+from common.stages.settings import PhaseSettings
 from common.supernet import Supernet, opened
 from common.train.optim import OptimSettings
 from detection.data import crops, embedded

@@ -7,7 +7,6 @@ import torch
 
 from common.errors import UserError
 from common.oneshot.training import build_supernet, path_policy
-from common.space import decode
 from common.train.phase import train_phase
 from detection.detnas.settings import RECIPES, DataSettings, paper, with_head
 from detection.heads import FasterRCNN, RetinaNet
@@ -75,7 +74,7 @@ def test_the_paper_recipe_trains(kind):
         assert torch.isfinite(torch.tensor(last["loss"]))
     moved = [name for name, p in supernet.module.named_parameters() if not torch.equal(p, before[name])]
     assert any("backbone.stages.3" in name for name in moved) and any("neck" in name for name in moved)
-    network = task.build(decode(task.space, task.baseline), 0)
+    network = task.network(task.baseline, 0)
     train_phase(network, task.phases("standalone")[-1], seed=0)
     network.eval()
     assert 0 <= task.metrics(network, "val", 2)["AP50"] <= 1

@@ -1,0 +1,46 @@
+"""The winner, ready to use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from common.arch import from_labels, save
+from common.run.checkpoint import load_weights, save_weights
+from common.run.files import write_json
+from common.stages.context import Context
+from common.stages.retrain import winner_row
+
+if TYPE_CHECKING:
+    from common.task import PresentedTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """Leaves the winner in `best/`, ready to use, and sample predictions in `samples/`; for a `PresentedTask`."""
+
+    pictures: int
+    name: str = "export"
+
+    def run(self, context: Context) -> Mapping[str, object]:
+        """Exports the searched network whose training reached the best validation score."""
+        task, folder = cast("PresentedTask", context.task), context.folder.path
+        row = winner_row(context.folder.log("retrained.jsonl").rows(), task)
+        arch = from_labels(task.space, row["arch"], "retrained.jsonl")
+        network = task.network(arch, 0)
+        load_weights(folder / "retrained" / f"{row['name']}-{row['seed']}.safetensors", network)
+        network.eval()
+        best = folder / "best"
+        best.mkdir(exist_ok=True)
+        with context.progress.stage(self.name, 3) as bar:
+            save(best / "arch.json", task.space, arch)
+            save_weights(best / "model.safetensors", network)
+            write_json(best / "metrics.json", {key: row[key] for key in ("val", "test", "cost", "seed", "inherited")})
+            bar.advance(1, note="weights")
+            difference = task.export(network, best)
+            bar.advance(1, note=f"ONNX, largest difference {difference:.1e}")
+            rows = task.pictures(network, folder / "samples", self.pictures)
+            write_json(folder / "samples" / "samples.json", rows)
+            bar.advance(1, note="pictures")
+        return {"name": row["name"], "seed": row["seed"], "onnx_max_abs_diff": difference}

@@ -1,0 +1,86 @@
+"""Retraining: what was found, random architectures and the hand-made one, alone and alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from common.arch import from_labels
+from common.errors import UserError
+from common.search.base import Unseen
+from common.space import Arch
+from common.stages.context import Context, rule_in_words
+from common.stages.settings import RetrainSettings
+from common.stages.workers import Job, retrain
+from common.streams import stream
+
+if TYPE_CHECKING:
+    from common.task import Task
+
+Inherited = Callable[[Context, Sequence[Arch]], Mapping[Arch, Mapping[str, float]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrain:
+    """Trains the winner, random architectures and the hand-made baseline alone, with equal budget and the same seeds."""
+
+    settings: RetrainSettings
+    inherited: Inherited | None = None
+    """Gives the scores of the same architectures under the search's own weights, for the rank correlation."""
+    save_every: int = 200
+    """Steps between checkpoints."""
+    name: str = "retrain"
+
+    def run(self, context: Context) -> Mapping[str, object]:
+        """Trains what is not trained yet, one network after the other on each worker; rows are written in a fixed order."""
+        task, folder = context.task, context.folder
+        rivals = self._rivals(context)
+        drawn, wanted = sum(kind == "random" for _, kind, _ in rivals), self.settings.random_archs
+        if drawn < wanted:
+            context.progress.say(f"note: {drawn} of {wanted} random architectures to compare with: no more keep the budget")
+        jobs = [
+            Job(name=name, kind=kind, arch=arch, seed=seed) for seed in range(self.settings.seeds) for name, kind, arch in rivals
+        ]
+        done = {(row["name"], row["seed"]) for row in folder.log("retrained.jsonl").rows()}
+        left = [job for job in jobs if (job.name, job.seed) not in done]
+        inherited = {} if self.inherited is None else self.inherited(context, [arch for _, _, arch in rivals])
+        train = partial(retrain, context.factory, folder.path, context.seed, context.device, self.save_every)
+        metric = task.objectives[0].name
+        with context.progress.stage(self.name, len(jobs), len(done)) as bar:
+            for job, (row, curve) in zip(left, context.pool.map(train, left), strict=True):
+                for point in curve:
+                    folder.append_metrics(point["stage"], point["step"], point["values"])
+                folder.append_retrained({**row, "inherited": dict(inherited.get(job.arch, {}))})
+                outcome = "diverged" if "error" in row else f"test {metric} {row['test'][metric]:.3f}"
+                bar.advance(1, note=f"{job.name} #{job.seed}: {outcome}")
+        few = {"random": f"{drawn} of {wanted}, no more keep the budget"} if drawn < wanted else {}
+        return {"networks": len(rivals), "seeds": self.settings.seeds, **few}
+
+    def _rivals(self, context: Context) -> list[tuple[str, str, Arch]]:
+        space = context.task.space
+        winner = from_labels(space, context.folder.result("search")["arch"], "search result")
+        rivals = [("searched", "searched", winner)]
+        unseen = Unseen(space, context.feasible, rule_in_words(context.constraints))
+        unseen.add(winner)
+        unseen.add(context.task.baseline)
+        rng = stream(context.seed, "rivals")
+        while len(rivals) <= self.settings.random_archs and (arch := unseen.draw(rng)) is not None:
+            rivals.append((f"random {len(rivals)}", "random", arch))
+        return [*rivals, ("baseline", "baseline", context.task.baseline)]
+
+
+def winner_row(rows: Sequence[Mapping[str, Any]], task: Task) -> Mapping[str, Any]:
+    """The searched network's training with the best validation score.
+
+    Raises:
+        UserError: it diverged under every seed.
+    """
+    objective = task.objectives[0]
+    sign = 1 if objective.direction == "max" else -1
+    searched = [row for row in rows if row["kind"] == "searched" and objective.name in row["val"]]
+    if not searched:
+        why = next((row["error"] for row in rows if row["kind"] == "searched" and "error" in row), "it was never trained")
+        raise UserError(f"the searched network has no training to export: {why}; start a new run with other settings")
+    return max(searched, key=lambda row: (sign * row["val"][objective.name], -row["seed"]))
