@@ -176,7 +176,7 @@ def test_latency_table_of_a_space(tmp_path, capsys):
         ((), "give a run folder, or --task, --system and --space"),
         (("--task", "detection", "--system", "detnas", "--space", "huge"), "detnas has no space 'huge'; choose one of tiny"),
         (("--task", "detection", "--system", "yolo", "--space", "tiny"), "task detection has no system 'yolo'; it has detnas"),
-        (("--task", "os", "--system", "detnas", "--space", "tiny"), "task 'os' is not installed here; there is detection"),
+        (("--task", "os", "--system", "detnas", "--space", "tiny"), f"task 'os' is not installed here; there is {', '.join(cli.tasks())}"),
         (("--archs", "1"), "give at least 2 architectures"),
         (("--device", "abacus"), "device 'abacus' cannot be used"),
         (("--device", "meta"), "device 'meta' cannot be used (it holds no numbers); give cpu, cuda, or auto"),
