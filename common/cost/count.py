@@ -64,13 +64,54 @@ def conv_linear(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], o
 
 
 NORMS = {F.batch_norm, F.instance_norm}
+_BY_SHAPE = {
+    *_CONVOLUTIONS,
+    *_TRANSPOSED,
+    *(F.linear, F.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardtanh, F.hardswish, F.hardsigmoid),
+    *(F.dropout, F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.interpolate, F.sigmoid, F.pad),
+    *(torch.relu, torch.sigmoid, torch.tanh, torch.add, torch.mul, torch.cat),
+    *(torch.Tensor.relu, torch.Tensor.sigmoid, torch.Tensor.add, torch.Tensor.__add__, torch.Tensor.__radd__),
+    *(torch.Tensor.mul, torch.Tensor.__mul__, torch.Tensor.__rmul__),
+}
+"""Operations that give one new tensor, whose shape and type follow from the arguments' and from their numbers."""
+_MOST = 50_000
+_shapes: dict[Any, tuple[torch.Size, torch.dtype]] = {}  # what operations of `_BY_SHAPE` gave
 
 
 def perform(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """`function(*args, **kwargs)` on the meta device."""
-    if function in NORMS:  # they keep the shape; decomposed in Python as they are there, they would take most of the time
-        return torch.empty_like(_argument(args, kwargs, 0, "input"))
-    return function(*args, **kwargs)
+    """`function(*args, **kwargs)` on the meta device.
+
+    Shapes are remembered: an operation there is decomposed in Python and takes ten times as long as making its result, and
+    networks repeat themselves.
+    """
+    if function in NORMS:
+        like = _argument(args, kwargs, 0, "input")
+        return torch.empty(like.shape, dtype=like.dtype, device="meta")
+    if function not in _BY_SHAPE:
+        return function(*args, **kwargs)
+    key = function, _outline(args), _outline(kwargs)
+    try:
+        known = _shapes.get(key)
+    except TypeError:  # an argument that is no key
+        return function(*args, **kwargs)
+    if known is None:
+        out = function(*args, **kwargs)
+        if len(_shapes) >= _MOST:
+            _shapes.clear()
+        _shapes[key] = out.shape, out.dtype
+        return out
+    return torch.empty(known[0], dtype=known[1], device="meta")
+
+
+def _outline(value: Any) -> Any:
+    """What the shape of a result can depend on."""
+    if isinstance(value, Tensor):
+        return Tensor, value.shape, value.dtype
+    if isinstance(value, tuple | list):
+        return tuple([_outline(part) for part in value])
+    if isinstance(value, dict):
+        return tuple([(key, _outline(part)) for key, part in value.items()])
+    return type(value), value
 
 
 class Meter(TorchFunctionMode):
@@ -103,7 +144,7 @@ def on_meta(module: nn.Module) -> nn.Module:
 def run(module: nn.Module, inputs: Iterable[Tensor], forward: Forward | None, mode: TorchFunctionMode) -> Any:
     """A pass of `module`, itself on the meta device, under `mode`."""
     empty = [x.to("meta") for x in inputs]
-    with torch.no_grad(), torch.device("meta"), mode:
+    with torch.no_grad(), mode, torch.device("meta"):  # in this order what `mode` does itself is not looked at by the other
         return module(*empty) if forward is None else forward(module, *empty)
 
 

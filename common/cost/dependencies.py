@@ -72,15 +72,21 @@ _KEEP_DIMENSIONS = {
 """Operations that act alike in every dimension or inside the last ones. Any other one may mix dimensions up."""
 
 
-def tensors_in(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> list[Tensor]:
     """The tensors in nested tuples, lists and dicts."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for part in value:
-            yield from tensors_in(part)
-    elif isinstance(value, dict):
-        yield from tensors_in(list(value.values()))
+    found: list[Tensor] = []
+    _collect((value,), found)
+    return found
+
+
+def _collect(values: Iterable[Any], found: list[Tensor]) -> None:
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, tuple | list):
+            _collect(value, found)
+        elif isinstance(value, dict):
+            _collect(value.values(), found)
 
 
 def _shapes(value: Any) -> Any:
@@ -180,7 +186,7 @@ class Dependencies(Meter):
         out = perform(func, args, kwargs)
         if self._aside:
             return out
-        tensors = list(tensors_in([args, kwargs]))
+        tensors = tensors_in((args, kwargs))
         depends = _through(func, args, tensors)
         if func in _SHAPE_READS:  # a number knows nothing of its origin: all that this module does from here may depend on it
             self._look(depends.all)

@@ -1,10 +1,11 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import mobilenet_v2, resnet18, shufflenet_v2_x1_0
 
-from common.cost.count import count
+from common.cost.count import count, perform
 
 
 @pytest.mark.parametrize("make", [resnet18, mobilenet_v2, shufflenet_v2_x1_0])
@@ -66,3 +67,30 @@ def test_another_pass_and_another_convention():
 
     cost = count(network, (torch.zeros(1, 3, 8, 8),), forward=lambda net, x: net[0](net[0](x)[:, :3]), convention=layers)
     assert (cost.macs, cost.convention) == (2, "layers")
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "kwargs"),
+    [
+        (F.conv2d, ((1, 4, 9, 9), (6, 4, 3, 3)), {"stride": 2}),
+        (F.conv2d, ((1, 4, 9, 9), (6, 4, 3, 3)), {"padding": 1}),
+        (F.max_pool2d, ((1, 4, 9, 9), 3), {"stride": 2, "padding": 1}),
+        (F.interpolate, ((1, 4, 5, 5),), {"scale_factor": 2.0}),
+        (F.interpolate, ((1, 4, 5, 5),), {"size": (7, 3)}),
+        (torch.cat, ([(1, 4, 5, 5), (1, 2, 5, 5)], 1), {}),
+        (torch.add, ((1, 4, 5, 5), (1, 4, 1, 1)), {}),
+        (F.batch_norm, ((2, 4, 5, 5), (4,), (4,)), {"training": False}),
+    ],
+)
+def test_remembered_shapes_are_those_of_the_operation(function, args, kwargs):
+    def made(value, device):
+        if isinstance(value, list):
+            return [made(part, device) for part in value]
+        return torch.zeros(value, device=device) if isinstance(value, tuple) else value
+
+    real = function(*[made(value, "cpu") for value in args], **kwargs)
+    for _ in range(2):  # as it is made, and as it is remembered
+        found = perform(function, [made(value, "meta") for value in args], kwargs)
+        assert (found.shape, found.dtype, found.device.type) == (real.shape, real.dtype, "meta")
+    with pytest.raises(RuntimeError):
+        perform(F.conv2d, [made((1, 3, 9, 9), "meta"), made((6, 4, 3, 3), "meta")], {})
