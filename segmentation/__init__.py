@@ -1,1 +1,1 @@
-"""Semantic segmentation: planned, nothing is here yet. `detection` shows the shape a task package takes."""
+"""Semantic segmentation: DCNAS, a search over how cells at several scales are connected."""

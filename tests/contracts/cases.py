@@ -18,6 +18,9 @@ from common.task import System
 
 TASKS = ("detection", "segmentation", "graphs", "gan", "superres", "binary", "classification")
 
+WITHOUT_COUNTS = {"dcnas"}
+"""Systems whose paper gives its architecture as a figure alone, and no count of it."""
+
 
 def listed() -> Iterator[tuple[str, System]]:
     """Task and system of every entry; a task that is not there yet is passed over, one that is broken is not."""

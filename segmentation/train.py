@@ -1,0 +1,34 @@
+"""Describe segmentation networks: `python -m segmentation.train describe dcnas --arch unet`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import tyro
+
+from common.errors import UserError
+from common.script import main
+from segmentation.systems import SYSTEMS
+
+
+def describe(
+    system: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SYSTEM")],
+    arch: Annotated[str, tyro.conf.arg(metavar="ARCH")],
+    space: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
+) -> None:
+    """Parameters and MACs of an architecture (of: dcnas) as one JSON object, without data or training.
+
+    Args:
+        system: name of the system: dcnas.
+        arch: unet (a hand-made wiring), or a file with an architecture.
+        space: size of the search: smoke, small, paper, small-neighbour or paper-neighbour. By default the one that a file was
+            written for, and paper for unet.
+    """
+    if system not in SYSTEMS:
+        raise UserError(f"system {system!r} does not exist; choose one of {', '.join(SYSTEMS)}")
+    print(json.dumps(SYSTEMS[system]().describe(arch, space), indent=2))
+
+
+if __name__ == "__main__":
+    main("python -m segmentation.train", {"describe": describe})
