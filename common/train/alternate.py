@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,31 +17,10 @@ from common.relax.relaxation import Relaxation
 from common.streams import derive
 from common.supernet import kept_statistics
 from common.train.fit import TrainingDiverged, move_batch, total_loss
+from common.train.optim import ArchSettings
 
-Batch = TypeVar("Batch")
 Penalty = Callable[[Mapping[str, Tensor], float], Mapping[str, Tensor]]
 """(probabilities, progress) -> named scalars that are added to the architecture's loss."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchSettings:
-    """How the logits learn; the defaults are those of DARTS (1806.09055, section 3.1).
-
-    Attributes:
-        lr: Learning rate of Adam.
-        betas: Its decay rates.
-        weight_decay: Its L2 penalty.
-        clip: Largest norm of their gradient; None for no limit.
-        every: Steps of the weights for one of the architecture.
-        begin: Share of the steps in which weights alone are trained, in [0, 1).
-    """
-
-    lr: float = 3e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-    weight_decay: float = 1e-3
-    clip: float | None = None
-    every: int = 1
-    begin: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)

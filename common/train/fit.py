@@ -111,6 +111,7 @@ def fit(
     amp: torch.dtype | None = None,
     ema: AveragedModel | None = None,
     side: Side | None = None,
+    until: Callable[[], bool] | None = None,
     observe: Callable[[int, Mapping[str, float]], None] | None = None,
     to: Callable[[Batch, torch.device], Batch] | None = None,
 ) -> dict[str, float]:
@@ -135,6 +136,7 @@ def fit(
         amp: dtype of mixed precision (bfloat16, or float16 with gradient scaling); None computes in the weights' own.
         ema: a moving average of the weights, updated after each step; see `common.train.optim.averaged`.
         side: what `before_step` and `around_step` train beside the model; saved and restored with it.
+        until: asked after each step, and before the first; True ends the training as if there were no more steps.
         observe: (step, values) after each step: the means of what `loss` gave, "lr" and, if clipped, "grad_norm".
         to: moves a batch to the model's device; the default moves tensors in tuples, lists and dicts.
 
@@ -167,6 +169,8 @@ def fit(
             states |= {} if side is None else {"side": dict(side.state())}
             checkpoint.save(done, _tensors(bare, ema, side), states, {"recent": recent})
 
+    if until is not None and until():
+        return recent
     model.train()
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices), held_back() as interrupted:
@@ -208,10 +212,13 @@ def fit(
             recent = {name: _blend(recent.get(name), value) for name, value in seen.items()}
             if observe:
                 observe(step, seen)
-            if stop or step + 1 == steps or (step + 1) % save_every == 0:
+            ended = until is not None and until()
+            if stop or ended or step + 1 == steps or (step + 1) % save_every == 0:
                 save(step + 1)
             if stop:
                 break
+            if ended:
+                return recent
         else:
             return recent
     raise KeyboardInterrupt  # reached where another rank got the signal

@@ -52,6 +52,42 @@ class OptimSettings:
                 raise UserError(f"{field} is {getattr(self, field)}; give a number {rule}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchSettings:
+    """How the logits learn; the defaults are those of DARTS (1806.09055, section 3.1)."""
+
+    lr: float = 3e-4
+    """Learning rate of Adam."""
+    betas: tuple[float, float] = (0.5, 0.999)
+    """Its decay rates."""
+    weight_decay: float = 1e-3
+    """Its L2 penalty."""
+    clip: float | None = None
+    """Largest norm of their gradient; no limit by default."""
+    every: int = 1
+    """Steps of the weights for one of the architecture."""
+    begin: float = 0.0
+    """Share of the steps in which weights alone are trained, in [0, 1)."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        rules = (
+            (self.lr > 0, "lr", "above 0"),
+            (all(0 <= beta < 1 for beta in self.betas), "betas", "from 0 to below 1"),
+            (self.weight_decay >= 0, "weight_decay", "0 or more"),
+            (self.clip is None or self.clip > 0, "clip", "above 0, or none"),
+            (self.every >= 1, "every", "1 or more"),
+            (0 <= self.begin < 1, "begin", "from 0 to below 1"),
+        )
+        for holds, name, rule in rules:
+            if not holds:
+                raise UserError(f"arch.{name}={getattr(self, name)}: give a number {rule}")
+
+
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Two groups of the trainable parameters: those with more than one dimension, decayed, and the rest, not.
 

@@ -170,13 +170,16 @@ def test_latency_table_of_a_space(tmp_path, capsys):
     assert last.startswith(f"{target}: predictions of 2 random architectures are off by ")
 
 
+TASKS = ", ".join(cli.tasks())
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         ((), "give a run folder, or --task, --system and --space"),
         (("--task", "detection", "--system", "detnas", "--space", "huge"), "detnas has no space 'huge'; choose one of tiny"),
         (("--task", "detection", "--system", "yolo", "--space", "tiny"), "task detection has no system 'yolo'; it has detnas"),
-        (("--task", "os", "--system", "detnas", "--space", "tiny"), f"task 'os' is not installed here; there is {', '.join(cli.tasks())}"),
+        (("--task", "os", "--system", "detnas", "--space", "tiny"), f"task 'os' is not installed here; there is {TASKS}"),
         (("--archs", "1"), "give at least 2 architectures"),
         (("--device", "abacus"), "device 'abacus' cannot be used"),
         (("--device", "meta"), "device 'meta' cannot be used (it holds no numbers); give cpu, cuda, or auto"),

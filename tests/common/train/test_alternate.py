@@ -1,7 +1,6 @@
 """Weights and architecture in turn: gradients, warm-up, penalties, and resuming exactly after a kill."""
 
 import signal
-from dataclasses import replace
 
 import pytest
 import torch
@@ -16,8 +15,9 @@ from common.run.checkpoint import Checkpoint
 from common.space import ManyOf, OneOf
 from common.streams import derive, torch_stream
 from common.supernet import Supernet, choose, choose_many, opened
-from common.train.alternate import Alternation, ArchSettings
+from common.train.alternate import Alternation
 from common.train.fit import TrainingDiverged, fit
+from common.train.optim import ArchSettings
 from common.train.schedules import cosine
 from tests.common.run.killing import die, forked, status
 
@@ -194,4 +194,9 @@ def test_decisions_that_cannot_be_mixed_are_refused():
     single = {**SPACE, "unread": OneOf(1)}
     made = Relaxation(supernet=Supernet(Net(opened(single)), single), options=Softmax())
     assert list(made.logits.values) == ["first"]
-    assert replace(ArchSettings(), every=2).every == 2
+
+
+@pytest.mark.parametrize("wrong", [{"lr": 0.0}, {"betas": (0.9, 1.0)}, {"clip": 0.0}, {"every": 0}, {"begin": 1.0}])
+def test_settings_out_of_range_are_refused(wrong):
+    with pytest.raises(UserError, match=f"arch.{next(iter(wrong))}="):
+        ArchSettings(**wrong)

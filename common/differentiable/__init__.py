@@ -1,0 +1,1 @@
+"""Differentiable search (DARTS and its kin), for any task."""

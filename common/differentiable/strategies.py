@@ -1,0 +1,150 @@
+"""From settings to the parts of a differentiable search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, cast
+
+import torch
+from torch import Tensor
+
+from common.cost.expected import ExpectedCost
+from common.differentiable.settings import RelaxedSearchSettings, WeightingSettings
+from common.errors import UserError
+from common.relax.cost import DualAscent
+from common.relax.gates import OneGate, OneHot, TwoGates
+from common.relax.hypergradient import AMENDED, FIRST_ORDER, ONE_LEVEL, SECOND_ORDER, Rule, mixed_level
+from common.relax.monitor import RankStop, SkipStop, StopRule
+from common.relax.relaxation import Relaxation
+from common.relax.weightings import GumbelSoftmax, HardGumbel, Sigmoid, Softmax, Temperature, Weighting
+from common.stages.context import Context
+from common.supernet import Supernet
+
+if TYPE_CHECKING:
+    from common.cost.extremes import Metric
+    from common.cost.price import Price
+
+
+class PricedTask(Protocol):
+    """A task that can price its networks without building them."""
+
+    def price(self, metric: str) -> tuple[Price, Metric]:
+        """The price of the networks that are retrained, and its metric, for a cost of `Task.costs`."""
+        ...
+
+
+def weighting_of(settings: WeightingSettings) -> Weighting:
+    """The weighting that settings describe."""
+    start, end = settings.temperature
+    match settings.kind:
+        case "softmax":
+            return Softmax(keep=settings.keep)
+        case "sigmoid":
+            return Sigmoid()
+        case "gumbel-softmax":
+            return GumbelSoftmax(temperature=Temperature(start=start, end=end, shape=settings.shape))
+        case "hard-gumbel":
+            return HardGumbel(temperature=Temperature(start=start, end=end, shape=settings.shape))
+        case "one-gate":
+            return OneGate()
+        case "two-gates":
+            return TwoGates()
+        case "one-hot":
+            return OneHot(keep=settings.kept)
+
+
+def rule_of(settings: RelaxedSearchSettings) -> Rule:
+    """The gradient that settings name."""
+    match settings.rule:
+        case "one-level":
+            return ONE_LEVEL
+        case "first-order":
+            return FIRST_ORDER
+        case "second-order":
+            return SECOND_ORDER
+        case "amended":
+            return AMENDED
+        case "mixed-level":
+            return mixed_level(settings.balance)
+
+
+def relaxation_of(settings: RelaxedSearchSettings, supernet: Supernet, seed: int) -> Relaxation:
+    """The relaxation of a supernet."""
+    return Relaxation(
+        supernet=supernet,
+        options=weighting_of(settings.options),
+        members=None if settings.members is None else weighting_of(settings.members),
+        seed=seed,
+        start=settings.start,
+        std=settings.std,
+        recompute=settings.recompute,
+    )
+
+
+def stop_rule_of(settings: RelaxedSearchSettings) -> StopRule | None:
+    """The rule that ends a search early, if any."""
+    return {"never": None, "skips": SkipStop(), "ranks": RankStop()}[settings.stop]
+
+
+def penalty_of(settings: RelaxedSearchSettings, context: Context) -> Penalties | None:
+    """What is added to the architecture's loss: entropy, and the price of the budgets."""
+    budgets: list[tuple[ExpectedCost, Metric, DualAscent]] = []
+    if settings.cost == "dual":
+        for constraint in context.constraints:
+            if constraint.upper is None:
+                raise UserError(f"{constraint}: dual ascent keeps upper limits; use search.cost=filter")
+            price, metric = cast("PricedTask", context.task).price(constraint.metric)
+            budgets.append((ExpectedCost(price), metric, DualAscent(budget=constraint.upper, rate=settings.dual_rate)))
+    return Penalties(entropy=settings.entropy, budgets=budgets) if settings.entropy or budgets else None
+
+
+@dataclass(slots=True, kw_only=True)
+class Penalties:
+    """Terms of the architecture's loss besides that of the task; the multipliers of the budgets are its state.
+
+    Attributes:
+        entropy: Weight of the mean entropy of the decisions (nats) at the end of the search; it rises linearly from 0.
+        budgets: Expected cost, metric and dual ascent of each.
+    """
+
+    entropy: float
+    budgets: list[tuple[ExpectedCost, Metric, DualAscent]]
+    _expected: list[float] = field(default_factory=list, init=False)  # at the latest step
+
+    def __call__(self, probabilities: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
+        """Named terms."""
+        terms: dict[str, Tensor] = {}
+        if self.entropy:
+            entropies = [-(p * p.clamp_min(1e-12).log()).sum() for p in probabilities.values()]
+            terms["entropy_penalty"] = self.entropy * progress * torch.stack(entropies).mean()
+        self._expected = []
+        for cost, metric, dual in self.budgets:
+            expected = cost({path: self._of(cost, path, probabilities) for path in cost.paths})[metric]
+            self._expected.append(float(expected.detach()))
+            terms[f"{metric}_penalty"] = dual.penalty(expected)
+        return terms
+
+    def ascend(self, step: int) -> None:
+        """After a step of the architecture: the price of each budget rises or falls."""
+        self.budgets = [
+            (cost, metric, dual.stepped(expected))
+            for (cost, metric, dual), expected in zip(self.budgets, self._expected, strict=True)
+        ]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The multipliers, for a checkpoint."""
+        return {f"{i}/{name}": value for i, (*_, dual) in enumerate(self.budgets) for name, value in dual.tensors().items()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Goes on from a checkpoint."""
+        self.budgets = [
+            (cost, metric, dual.restored({name: tensors[f"{i}/{name}"] for name in dual.tensors()}))
+            for i, (cost, metric, dual) in enumerate(self.budgets)
+        ]
+
+    def _of(self, cost: ExpectedCost, path: str, probabilities: Mapping[str, Tensor]) -> Tensor:
+        """What the search says of a decision; members that are summed without weights are all alike."""
+        if (known := probabilities.get(path)) is not None:
+            return known
+        return torch.ones(len(cost.price.decisions[path].options), dtype=torch.float64)
