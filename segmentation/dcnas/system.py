@@ -92,8 +92,8 @@ def describe(text: str, space: str | None) -> dict[str, Any]:
     with torch.device("meta"):
         backbone = build(network)
         whole = mm.build(backbone, DecodeHead(channels=size.head), in_channels=backbone.channels, classes=size.classes)
-    image = torch.empty(1, 3, height, width, device="meta")
-    cost, inner = count(whole, (image,)), count(backbone, (image,))
+    pixels = torch.empty(1, 3, height, width, dtype=torch.uint8, device="meta")
+    cost, inner = count(whole, (pixels,)), count(backbone, (pixels.float(),))
     return {
         "system": "dcnas",
         "arch": text,
