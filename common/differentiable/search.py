@@ -10,7 +10,7 @@ from torch import Tensor
 
 from common.arch import labels
 from common.differentiable.settings import RelaxedSearchSettings
-from common.differentiable.strategies import Penalties, penalty_of, relaxation_of, rule_of, stop_rule_of
+from common.differentiable.strategies import Penalties, feasible_of, penalty_of, relaxation_of, rule_of, stop_rule_of
 from common.errors import UserError
 from common.relax.discretise import discretise, discretise_within
 from common.relax.monitor import Snapshot, StopRule, entropy, share
@@ -132,7 +132,7 @@ class RelaxedSearch:
         if not context.constraints:
             return self._derived(context, relaxation), {}
         s = self.settings
-        found = discretise_within(context.task.space, relaxation.strengths(), context.feasible, set(s.forbidden), s.threshold)
+        found = discretise_within(context.task.space, relaxation.strengths(), feasible_of(context), set(s.forbidden), s.threshold)
         return found.arch, {"score": found.score, "proven": found.proven}
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,12 +12,14 @@ from torch import Tensor
 from common.cost.expected import ExpectedCost
 from common.differentiable.settings import RelaxedSearchSettings, WeightingSettings
 from common.errors import UserError
+from common.relax.budget import Budget
 from common.relax.cost import DualAscent
 from common.relax.gates import OneGate, OneHot, TwoGates
 from common.relax.hypergradient import AMENDED, FIRST_ORDER, ONE_LEVEL, SECOND_ORDER, Rule, mixed_level
 from common.relax.monitor import RankStop, SkipStop, StopRule
 from common.relax.relaxation import Relaxation
 from common.relax.weightings import GumbelSoftmax, HardGumbel, Sigmoid, Softmax, Temperature, Weighting
+from common.space import Arch
 from common.stages.context import Context
 from common.supernet import Supernet
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from common.cost.price import Price
 
 
+@runtime_checkable
 class PricedTask(Protocol):
     """A task that can price its networks without building them."""
 
@@ -82,6 +85,16 @@ def relaxation_of(settings: RelaxedSearchSettings, supernet: Supernet, seed: int
     )
 
 
+def feasible_of(context: Context) -> Budget | Callable[[Arch], bool]:
+    """The hard constraints: a single limit that the task can price is one that a search can be steered by."""
+    if isinstance(context.task, PricedTask) and len(context.constraints) == 1:
+        (constraint,) = context.constraints
+        if constraint.upper is not None and constraint.lower is None:
+            price, metric = context.task.price(constraint.metric)
+            return Budget(price, metric, constraint.upper)
+    return context.feasible
+
+
 def stop_rule_of(settings: RelaxedSearchSettings) -> StopRule | None:
     """The rule that ends a search early, if any."""
     return {"never": None, "skips": SkipStop(), "ranks": RankStop()}[settings.stop]
@@ -94,7 +107,9 @@ def penalty_of(settings: RelaxedSearchSettings, context: Context) -> Penalties |
         for constraint in context.constraints:
             if constraint.upper is None:
                 raise UserError(f"{constraint}: dual ascent keeps upper limits; use search.cost=filter")
-            price, metric = cast("PricedTask", context.task).price(constraint.metric)
+            if not isinstance(context.task, PricedTask):
+                raise UserError(f"{constraint}: this task prices networks by building them alone; use search.cost=filter")
+            price, metric = context.task.price(constraint.metric)
             budgets.append((ExpectedCost(price), metric, DualAscent(budget=constraint.upper, rate=settings.dual_rate)))
     return Penalties(entropy=settings.entropy, budgets=budgets) if settings.entropy or budgets else None
 

@@ -121,7 +121,7 @@ def test_a_budget_holds(tmp_path, cost):
 
 
 def test_a_budget_that_nothing_keeps_is_refused(tmp_path):
-    with pytest.raises(UserError, match="feasible"):
+    with pytest.raises(UserError, match="budget macs=1 is impossible"):
         run(tmp_path / "run", upper=1.0)
 
 
