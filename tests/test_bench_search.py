@@ -18,7 +18,7 @@ from tests.bench import search
 from tests.bench.engines import CLAIMED, ENGINES, with_fidelities, with_graph
 from tests.bench.fronts import METHODS, goal, volumes
 from tests.bench.kept import kept, source_digest, table_digest
-from tests.bench.search_page import Entry, Facts, Front, Section, anchors, front_rows, overview, page, verdict
+from tests.bench.search_page import Entry, Facts, Front, Section, anchors, ceiling, front_rows, overview, page, verdict
 from tests.bench.search_plots import curves
 
 TABLE = generated()
@@ -100,6 +100,11 @@ def test_the_overview_has_a_line_for_each_table():
     lines = overview([section(random, aging, good), section(random, aging, entry("bad", 85, 86, 87))], 300)
     assert lines[-2] == f"| {TABLE.title} | engine good | +3.000 ± 0.816 | +3.7 | none |"
     assert lines[-1] == f"| {TABLE.title} | engine bad | -8.000 ± 0.816 | -9.8 | engine bad |"
+
+
+def test_a_section_says_how_far_the_objective_leads():
+    scores = {"12 epochs": {"valid": np.array([1.0, 3.0, 2.0]), "test": np.array([90.0, 92.0, 93.0])}}
+    assert ceiling(replace(TABLE, scores=scores)).endswith("has a result of 92.00; the best of the table has 93.00.")
 
 
 def test_expensive_engines_have_fewer_seeds():

@@ -26,6 +26,7 @@ from tests.bench.fronts import FRONT_FROM, METHODS, NOTE, Goal, devices, goal, o
 from tests.bench.kept import Row, kept, source_digest, table_digest
 from tests.bench.search_page import Entry, Facts, Front, Section, head, page, row, verdict
 from tests.bench.search_plots import curves
+from tests.bench.search_remarks import REMARKS
 
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = "generated"
@@ -177,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         missing=missing,
     )
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(options.out, page(facts, sections, fronts, NOTE).encode())
+    write_atomic(options.out, page(facts, sections, fronts, NOTE, REMARKS).encode())
     print(options.out)
 
 

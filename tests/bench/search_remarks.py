@@ -1,0 +1,17 @@
+"""What the figures of the page on search engines do not say by themselves."""
+
+REMARKS = (
+    "PNAS leads where one short training says much about a network. Its levels were chosen: the pairs of edges that it opens "
+    "together on NAS-Bench-201 on that benchmark's CIFAR-10 table, with other seeds, where other pairs end level with random "
+    "search; those on NAS-Bench-Graph are the first that were tried.",
+    "NAO draws 50 architectures before its model is trained, and at 50 queries it is random search. What its model learns from "
+    "the next 25 at a time pays from 100 queries on; the paper has 600 and 300.",
+    "EcoNAS is the only engine with two fidelities, and it is charged for both by their epochs: a network that moves on costs as "
+    "much as 17 new ones on NAS-Bench-201. There the score at the higher fidelity is the test accuracy after 200 epochs, for the "
+    "table has no validation accuracy then: it sees what it is judged by, and is shown for completeness, not for comparison.",
+    "On tables where the network that is best by the objective is not nearly the best by the result (see the line above each "
+    "table), an engine that optimises the objective better need not end with a better result: by then it only follows the noise "
+    "of one validation. Compare the column of the objective.",
+    "NAS-Bench-MR lists a sample of its space, so networks have no neighbours there: evolution, local search and policies can "
+    "only draw at random, and only engines that predict from the features get further.",
+)
