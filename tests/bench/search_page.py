@@ -264,7 +264,7 @@ def page(facts: Facts, sections: Sequence[Section], fronts: Sequence[Front], fro
             *verdict(section, most),
             *anchors(section, most),
             "",
-            f"![{table.title}: mean and 10-90 % band by number of queries]({section.picture})",
+            f"![{table.title}: mean and quantiles by number of queries]({section.picture})",
         ]
     if fronts:
         lines += ["", "## Accuracy against latency", "", front_note]

@@ -14,36 +14,38 @@ from PIL import Image
 
 from common.run.files import write_atomic
 
-COLOURS = 64
-"""Of the palette: enough for lines and bands, and a picture of a few dozen kB."""
+COLOURS = 96
+"""Of the palette: a picture has some dozens of kB."""
+PANELS = ("mean", "10 % quantile: the unlucky", "90 % quantile: the lucky")
 
 
 def curves(file: Path, title: str, unit: str, results: Mapping[str, NDArray[np.float64]]) -> None:
-    """Draws mean and 10-90 % band of (seeds, queries) values, one colour for each name, into a PNG file."""
-    figure = Figure(figsize=(9, 5.5), dpi=100, layout="constrained")
+    """Draws mean and quantiles of (seeds, queries) values, a panel each, one colour for each name, into a PNG file."""
+    figure = Figure(figsize=(13, 4.6), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    bottoms, tops = [], []
+    panels = figure.subplots(1, len(PANELS))
+    ranges: list[list[float]] = [[] for _ in PANELS]
     for number, (name, values) in enumerate(results.items()):
         known = np.flatnonzero(~np.isnan(values).any(axis=0))  # a first result may cost more than one query
         if not len(known):
             continue
-        low, high = np.quantile(values[:, known], (0.1, 0.9), axis=0)
-        mean = values[:, known].mean(axis=0)
-        style = "--" if name.startswith("random") else "-" if number < 10 else ":"
-        axes.plot(known + 1, mean, style, color=f"C{number % 10}", label=name, linewidth=1.6)
-        axes.fill_between(known + 1, low, high, color=f"C{number % 10}", alpha=0.10, linewidth=0)
+        colour = "black" if name.startswith("random") else f"C{(number - 1) % 10}"
+        style = "--" if name.startswith("random") else "-" if number <= 10 else ":"
+        lines = [values[:, known].mean(axis=0), *np.quantile(values[:, known], (0.1, 0.9), axis=0)]
         late = known >= values.shape[1] // 15  # the first queries would squeeze all that follows
-        bottoms.append(low[late].min() if late.any() else low.min())
-        tops.append(high.max())
-    if bottoms:
-        margin = 0.03 * (max(tops) - min(bottoms)) or 1.0
-        axes.set_ylim(min(bottoms) - margin, max(tops) + margin)
-    axes.set_xlabel("queries")
-    axes.set_ylabel(f"result of the best so far [{unit}]")
-    axes.set_title(title)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right")
+        for panel, line, seen in zip(panels, lines, ranges, strict=True):
+            panel.plot(known + 1, line, style, color=colour, label=name, linewidth=1.4)
+            seen += (line[late] if late.any() else line).tolist()
+    for panel, name, seen in zip(panels, PANELS, ranges, strict=True):
+        if seen:
+            margin = 0.03 * (max(seen) - min(seen)) or 1.0
+            panel.set_ylim(min(seen) - margin, max(seen) + margin)
+        panel.set_title(name, fontsize=10)
+        panel.set_xlabel("queries")
+        panel.grid(alpha=0.3)
+    panels[0].set_ylabel(f"result of the best so far [{unit}]")
+    panels[0].legend(fontsize=7, loc="lower right")
+    figure.suptitle(title)
     drawn, small = BytesIO(), BytesIO()
     figure.savefig(drawn, format="png")
     Image.open(drawn).convert("RGB").quantize(COLOURS).save(small, format="png", optimize=True)
