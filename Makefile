@@ -16,7 +16,7 @@ RECIPE = small
 DATA =
 OUT =
 ARGS =
-RUN = -m detection.train detnas --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)") $(ARGS)
+OPTIONS = --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 # Which benchmark tables the engines are run on, a name or the beginning of some, and how many runs of each.
 TABLE = all
@@ -27,10 +27,10 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format bench bench-search soak detnas detnas-smoke
+.PHONY: help setup setup-dev demo test check format bench bench-search soak detnas detnas-smoke darts darts2 snas pc-darts gdas darts-smoke
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(VENV)/.ready ## Make .venv with what runs need
 
@@ -62,10 +62,28 @@ soak: $(VENV)/.ready-dev ## The long tests: twenty killed and resumed runs
 	@$(PYTEST) -m soak --timeout=7200 $(ARGS)
 
 detnas: $(VENV)/.ready ## Run DetNAS: RECIPE=small DATA=folder OUT=folder ARGS="more options"
-	@$(BIN)/python $(RUN)
+	@$(BIN)/python -m detection.train detnas $(OPTIONS)
 
 detnas-smoke: RECIPE = smoke
 detnas-smoke: detnas ## Run DetNAS, recipe smoke, with the same variables
+
+darts: $(VENV)/.ready ## Search a classifier's cells by DARTS, first order: the same variables
+	@$(BIN)/python -m classification.train darts $(OPTIONS)
+
+darts2: $(VENV)/.ready ## The same by DARTS, second order
+	@$(BIN)/python -m classification.train darts2 $(OPTIONS)
+
+snas: $(VENV)/.ready ## The same by SNAS
+	@$(BIN)/python -m classification.train snas $(OPTIONS)
+
+pc-darts: $(VENV)/.ready ## The same by PC-DARTS
+	@$(BIN)/python -m classification.train pc-darts $(OPTIONS)
+
+gdas: $(VENV)/.ready ## The same by GDAS
+	@$(BIN)/python -m classification.train gdas $(OPTIONS)
+
+darts-smoke: RECIPE = smoke
+darts-smoke: darts ## Run DARTS, recipe smoke, with the same variables
 
 # $(call install,EXTRAS): one pip call, so that the resolver sees every requirement at once.
 define install

@@ -1,15 +1,87 @@
-"""Describe classifiers: `python -m classification.train describe darts --arch DARTS_V2`."""
+"""Search, train and describe classifiers: `python -m classification.train darts --recipe smoke`."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated
 
 import tyro
 
+from classification.darts.settings import RECIPES, Settings
 from classification.systems import SYSTEMS
 from common.errors import UserError
-from common.script import main
+from common.script import RunOptions, main, override, parse_budget
+
+
+def resolve(method: str, options: RunOptions) -> Settings:
+    """The settings of a run.
+
+    Raises:
+        UserError: an unknown recipe, or an option that does not fit it.
+    """
+    recipes = RECIPES[method]
+    if options.recipe not in recipes:
+        raise UserError(f"recipe {options.recipe!r} does not exist; choose one of {', '.join(recipes)}")
+    settings = recipes[options.recipe]()
+    settings = replace(settings, data=replace(settings.data, folder=options.data, skip_bad=options.skip_bad))
+    if options.seed is not None:
+        settings = replace(settings, seed=options.seed)
+    if options.budget:
+        settings = replace(settings, budget=parse_budget(options.budget))
+    return override(settings, options.set)
+
+
+def darts(run: RunOptions) -> None:
+    """DARTS, first order: search the cells of a classifier by gradients (arXiv 1806.09055), from images to a report.
+
+    Args:
+        run: what to run, where and how.
+    """
+    _search("darts", run)
+
+
+def darts2(run: RunOptions) -> None:
+    """DARTS, second order: the architecture's gradient looks one step of the weights ahead (arXiv 1806.09055).
+
+    Args:
+        run: what to run, where and how.
+    """
+    _search("darts2", run)
+
+
+def snas(run: RunOptions) -> None:
+    """SNAS: architectures are sampled, softly, and learn with the weights from all training images (arXiv 1812.09926).
+
+    Args:
+        run: what to run, where and how.
+    """
+    _search("snas", run)
+
+
+def pc_darts(run: RunOptions) -> None:
+    """PC-DARTS: operations see a quarter of the channels, and edges have weights of their own (arXiv 1907.05737).
+
+    Args:
+        run: what to run, where and how.
+    """
+    _search("pc-darts", run)
+
+
+def gdas(run: RunOptions) -> None:
+    """GDAS: one operation per edge is sampled in each step and computed alone (arXiv 1910.04465).
+
+    Args:
+        run: what to run, where and how.
+    """
+    _search("gdas", run)
+
+
+def _search(method: str, run: RunOptions) -> None:
+    settings = resolve(method, run)
+    from classification.darts import pipeline
+
+    pipeline.run(settings, run)
 
 
 def describe(
@@ -29,5 +101,8 @@ def describe(
     print(json.dumps(SYSTEMS[system]().describe(arch, skeleton), indent=2))
 
 
+COMMANDS = {"darts": darts, "darts2": darts2, "snas": snas, "pc-darts": pc_darts, "gdas": gdas, "describe": describe}
+"""What can be asked for on the command line."""
+
 if __name__ == "__main__":
-    main("python -m classification.train", {"describe": describe})
+    main("python -m classification.train", COMMANDS)

@@ -115,6 +115,17 @@ def test_a_run_gets_what_was_given_and_nothing_else(clone):
     assert clone.asked()[-1] == "-m detection.train detnas --recipe smoke --out runs/y"
 
 
+@pytest.mark.parametrize("method", ["darts", "darts2", "snas", "pc-darts", "gdas"])
+def test_every_method_of_classification_runs_alike(clone, method):
+    clone.make(method, "DATA=my data", "ARGS=--budget macs=1e6")
+    assert clone.asked()[-1] == f"-m classification.train {method} --recipe small --data my data --budget macs=1e6"
+
+
+def test_the_smoke_of_darts(clone):
+    clone.make("darts-smoke", "OUT=runs/z")
+    assert clone.asked()[-1] == "-m classification.train darts --recipe smoke --out runs/z"
+
+
 def test_engines_are_measured_on_all_tables_unless_some_are_named(clone):
     clone.make("bench-search")
     assert clone.asked()[-1] == "-m tests.bench.search --table all --seeds 200"

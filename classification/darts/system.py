@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,10 +12,10 @@ from torch import Tensor
 
 from classification.darts.genotypes import published, read_genotype, to_text
 from classification.darts.model import build
+from classification.darts.opened import open_run
 from classification.darts.space import SKELETONS, Network, darts_space, in_space, standalone
 from common.cost.count import count
-from common.errors import UserError
-from common.task import OpenedRun, PublishedNetwork, System
+from common.task import PublishedNetwork, System
 
 CONVENTION = (
     "{} skeleton of width {} and {} cells, {} classes at {}x{}: MACs of convolutions and linear layers, all trainable "
@@ -67,15 +66,6 @@ def describe(text: str, space: str | None) -> dict[str, Any]:
         "genotype": to_text(genotype),
         "description": asdict(replace(network, auxiliary=False)),
     }
-
-
-def open_run(run: Path) -> OpenedRun:
-    """Refuses `run`: there are no runs of this system yet, only its networks.
-
-    Raises:
-        UserError: always.
-    """
-    raise UserError(f"{run}: no run of DARTS can be opened: the system has networks, and no search yet; use `describe`")
 
 
 def _published(name: str) -> PublishedNetwork:

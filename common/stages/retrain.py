@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING, Any
 
-from common.arch import from_labels
+from common.arch import from_labels, labels
 from common.errors import UserError
-from common.search.base import Unseen
+from common.search.base import MOST_DRAWS, Unseen
 from common.space import Arch
 from common.stages.context import Context, rule_in_words
 from common.stages.settings import RetrainSettings
@@ -29,6 +30,10 @@ class Retrain:
     settings: RetrainSettings
     inherited: Inherited | None = None
     """Gives the scores of the same architectures under the search's own weights, for the rank correlation."""
+    allowed: Callable[[Arch], bool] | None = None
+    """Which architectures the random ones may be, besides keeping the constraints: see `avoiding`. Any by default."""
+    alike: Callable[[Arch, Random], Arch] | None = None
+    """(what was found, rng) -> a random architecture of the same form; by default any of the space, uniformly."""
     save_every: int = 200
     """Steps between checkpoints."""
     name: str = "retrain"
@@ -62,13 +67,34 @@ class Retrain:
         space = context.task.space
         winner = from_labels(space, context.folder.result("search")["arch"], "search result")
         rivals = [("searched", "searched", winner)]
-        unseen = Unseen(space, context.feasible, rule_in_words(context.constraints))
+
+        def allowed(arch: Arch) -> bool:
+            return (self.allowed is None or self.allowed(arch)) and context.feasible(arch)
+
+        unseen = Unseen(space, allowed, rule_in_words(context.constraints))
         unseen.add(winner)
         unseen.add(context.task.baseline)
         rng = stream(context.seed, "rivals")
-        while len(rivals) <= self.settings.random_archs and (arch := unseen.draw(rng)) is not None:
+        while len(rivals) <= self.settings.random_archs and (arch := self._random(unseen, winner, rng)) is not None:
             rivals.append((f"random {len(rivals)}", "random", arch))
         return [*rivals, ("baseline", "baseline", context.task.baseline)]
+
+    def _random(self, unseen: Unseen, winner: Arch, rng: Random) -> Arch | None:
+        if self.alike is None:
+            return unseen.draw(rng)
+        drawn = (self.alike(winner, rng) for _ in range(MOST_DRAWS))
+        return next((arch for arch in drawn if unseen.take(arch)), None)
+
+
+def avoiding(space: Any, forbidden: Collection[str]) -> Callable[[Arch], bool]:
+    """Whether an architecture takes none of some options: random ones are then as free of them as what a search derives.
+
+    Args:
+        space: of the architectures.
+        forbidden: labels of options.
+    """
+    unwanted = frozenset(forbidden)
+    return lambda arch: unwanted.isdisjoint(labels(space, arch).values())
 
 
 def winner_row(rows: Sequence[Mapping[str, Any]], task: Task) -> Mapping[str, Any]:

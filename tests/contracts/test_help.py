@@ -1,6 +1,5 @@
 """Law 9 of docs/architecture.md: a train script's help is instant, for every task and each of its commands."""
 
-import importlib
 import os
 import subprocess
 import sys
@@ -35,12 +34,9 @@ def test_law_9_help_is_instant(task):
     assert min(first, *(cpu_seconds("-m", f"{task}.train", "--help")[0] for _ in range(2))) < 0.5
 
 
-def runs(task: str, name: str) -> bool:
-    """Whether the train script runs the system; one that has networks and no search yet can be described only."""
-    return hasattr(importlib.import_module(f"{task}.train"), name.replace("-", "_"))
-
-
-RUN = [(task, system) for task, system in SYSTEMS if runs(task, system.name)]
+DESCRIBED_ONLY = {"dcnas"}
+"""Systems that have networks and no search yet."""
+RUN = [(task, system) for task, system in SYSTEMS if system.name not in DESCRIBED_ONLY]
 
 
 @pytest.mark.parametrize(("task", "system"), RUN, ids=[f"{t}-{s.name}" for t, s in RUN])

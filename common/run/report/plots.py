@@ -13,6 +13,12 @@ from common.run.report.findings import Axis, Team, pairs, split
 from common.run.report.load import Limit, Run, TrialRow
 from common.run.report.words import count, number
 
+MONITORS = {
+    "entropy": "Mean entropy of the decisions, {} to {}: 1 where all options are alike, 0 where every decision is made.",
+    "skip_share": "Share of the decisions in which skip_connect leads, {} to {}: a rise towards 1 is the search's collapse.",
+}
+"""Values of a differentiable search that get charts of their own -> caption, with the first and the last value."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
@@ -50,7 +56,7 @@ def search(run: Run, known: Axis) -> list[Plot]:
 
 
 def losses(run: Run) -> list[Plot]:
-    """The loss (else the first logged value) of every stage."""
+    """The loss (else the first logged value) of every stage, and what tells the collapse of a differentiable search."""
     stages: dict[str, dict[str, list[charts.Point]]] = {}
     for row in run.metrics:
         for name, value in row.values.items():
@@ -67,6 +73,15 @@ def losses(run: Run) -> list[Plot]:
                 caption=f"{name}: {number(points[0][1])} to {number(points[-1][1])} in {count(len(points), 'logged step')}.",
             )
         )
+        for monitor in (name for name in MONITORS if name in series):
+            points = series[monitor]
+            plots.append(
+                Plot(
+                    title=f"{stage}: {monitor}",
+                    svg=charts.loss(stage=f"{stage} {monitor}", metric=monitor, raw=thin(points, 300), smooth=[]),
+                    caption=MONITORS[monitor].format(number(points[0][1]), number(points[-1][1])),
+                )
+            )
     return plots
 
 

@@ -35,6 +35,14 @@ def test_optimizers_follow_the_settings():
         make_optimizer(nn.Linear(2, 2).requires_grad_(False), OptimSettings())
 
 
+def test_the_cosine_and_the_line_end_at_the_floor():
+    for schedule in ("cosine", "linear"):
+        rate = make_schedule(OptimSettings(lr=0.025, schedule=schedule, floor=0.04))
+        assert 0.025 * rate(0) == pytest.approx(0.025) and 0.025 * rate(1 - 1e-9) == pytest.approx(0.001)
+        assert rate(0.5) == pytest.approx(0.52)
+        assert make_schedule(OptimSettings(schedule=schedule))(1 - 1e-9) == pytest.approx(0, abs=1e-6)
+
+
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_a_part_may_be_trained_later_than_others(name):
     early, late = nn.Linear(2, 1), nn.Linear(2, 1)

@@ -1,0 +1,114 @@
+"""A run folder made usable again without its data: its networks, their export, and predictions on image files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from classification.darts.model import build
+from classification.darts.settings import Settings
+from classification.data import Scale
+from classification.data.images import fault, picture
+from classification.export import Scaled, export
+from classification.pictures import draw
+from common.errors import UserError
+from common.run.files import read_json
+from common.script import from_plain
+from common.task import OpenedRun
+
+NEUTRAL = "#37474f"
+"""Frame of an image whose class nobody told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a run remembers of its data.
+
+    Attributes:
+        classes: names of the labels.
+        size: side of the images in pixels.
+        scale: the normalisation.
+    """
+
+    classes: tuple[str, ...]
+    size: int
+    scale: Scale
+
+
+def open_run(run: Path) -> OpenedRun:
+    """What can be done with the run folder `run`.
+
+    Raises:
+        UserError: its `config.json` is not one of this system's.
+    """
+    from classification.task import evaluated, searched
+
+    path = run / "config.json"
+    config = read_json(path)
+    settings: Settings = from_plain(Settings, config.get("settings"), f"{path}: settings")
+    data = config.get("data")
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: says nothing about its data; give a folder that a train script wrote")
+    kept = {"classes": data.get("classes"), "size": data.get("image_size")}
+    kept["scale"] = {"mean": data.get("mean"), "std": data.get("std")}
+    facts: Facts = from_plain(Facts, kept, f"{path}: data")
+    return OpenedRun(
+        space=evaluated(settings.network, searched(settings, len(facts.classes))),
+        build=build,
+        example=lambda: (torch.zeros(1, 3, facts.size, facts.size),),
+        export=partial(_export, facts),
+        predict=partial(predict, facts),
+    )
+
+
+def _export(facts: Facts, network: nn.Module, folder: Path) -> Mapping[str, Any]:
+    parity = export(network, facts.size, facts.scale, facts.classes, folder)
+    return {"onnx_max_abs_diff": parity.max_abs_diff, "largest_output": parity.scale, "dynamic_batch": parity.dynamic_batch}
+
+
+def predict(facts: Facts, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
+    """The classes of each image file, written below it in a picture in `folder`.
+
+    Args:
+        facts: of the data that the network was trained on.
+        network: the classifier, in eval mode.
+        files: the images; every one is read before the first is drawn, so a bad name costs nothing.
+        folder: where the pictures go; it exists.
+
+    Yields:
+        `image`, `picture` and `classes`: the probability of the best five by name, best first.
+
+    Raises:
+        UserError: a file is missing or is not an image.
+    """
+    images = [_read(file, facts.size) for file in files]
+    classify = Scaled(network, facts.scale).eval()
+    taken = {file.resolve() for file in files}
+    for file, image in zip(files, images, strict=True):
+        with torch.no_grad():
+            scores = classify(image[None])[0]
+        best = {facts.classes[i]: round(float(scores[i]), 4) for i in scores.argsort(descending=True, stable=True)[:5].tolist()}
+        target = _free(folder, file.stem, taken)
+        draw(image, NEUTRAL, [f"{name} {score:.2f}" for name, score in list(best.items())[:3]]).save(target)
+        yield {"image": str(file), "picture": str(target), "classes": best}
+
+
+def _read(file: Path, size: int) -> Tensor:
+    if why := fault(lambda: picture(file, size)):
+        raise UserError(f"{file}: {why}; give an image file")
+    return torch.from_numpy(picture(file, size)[0])
+
+
+def _free(folder: Path, stem: str, taken: set[Path]) -> Path:
+    """A name in `folder` that is not taken: no image read is overwritten, and images of two folders may be called the same."""
+    path, n = folder / f"{stem}-found.png", 2
+    while path.resolve() in taken:
+        path, n = folder / f"{stem}-found-{n}.png", n + 1
+    taken.add(path.resolve())
+    return path

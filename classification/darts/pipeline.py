@@ -1,0 +1,83 @@
+"""A differentiable search for classifiers from images to a report: one pipeline, whose methods differ in settings alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from classification.darts.drawing import DrawCells
+from classification.darts.settings import METHODS, Settings
+from classification.darts.system import SYSTEM
+from classification.task import ClassificationTask
+from common.cost.extremes import check_budget
+from common.differentiable.search import RelaxedSearch
+from common.run.stages import Stage
+from common.script import RunOptions
+from common.stages.best import Best
+from common.stages.context import Context
+from common.stages.retrain import Retrain, avoiding
+from common.stages.run import prepared
+from common.stages.run import run as run_system
+from common.stages.workers import task_of
+
+
+def run(settings: Settings, options: RunOptions) -> Path:
+    """Runs every stage that is not done yet and writes the report; prints its path.
+
+    Args:
+        settings: what to compute.
+        options: where and how: output folder, resume, workers, device.
+
+    Raises:
+        UserError: the data, the budget or the output folder cannot be used.
+    """
+    method = METHODS[settings.method]
+    system = replace(SYSTEM, title=method.title, paper=method.paper)
+    started = prepared(settings, options, replace(system, name=settings.method))
+    factory = partial(ClassificationTask, settings)
+    task = task_of(factory)
+    assert isinstance(task, ClassificationTask)
+    for note in (*task.data.notes, *(f"left out: {item}" for item in task.data.skipped)):
+        started[0].say(f"note: {note}")
+    for metric, upper in settings.budget.items():
+        price, name = task.price(metric)
+        check_budget(price, name, upper, metric)
+    left_out = len(task.data.skipped)
+    skipped = [f"{left_out} damaged or unusable items of the data were left out; see Data."] if left_out else []
+    return run_system(
+        settings,
+        options,
+        system,
+        started=started,
+        factory=factory,
+        task=task,
+        stages=stages(settings, task),
+        facts={"task": "classification", "data": task.data.describe(), "notes": [*NOTES, *skipped]},
+        last_pooled="retrain",
+    )
+
+
+def stages(settings: Settings, task: ClassificationTask) -> list[Stage[Context]]:
+    """The stages of a run, in order."""
+    forbidden = settings.search.forbidden
+    return [
+        RelaxedSearch(settings=settings.search, save_every=settings.save_every),
+        DrawCells(),
+        Retrain(
+            settings=settings.retrain,
+            allowed=avoiding(task.space, forbidden) if forbidden else None,
+            save_every=settings.save_every,
+        ),
+        Best(pictures=settings.pictures),
+    ]
+
+
+NOTES = [
+    "Costs: params and macs are those of the network that is trained alone, for one image of the data's size (convolutions and "
+    "linear layers), without the second classifier of training.",
+    "The search learns from the training split alone. Networks are chosen by the validation split and compared on the test "
+    "split, which no training and no choice has read, unless the data has none of its own; see Data.",
+    "skip_share (in metrics.jsonl, stage search) near 1 and few weights in the found cells tell the collapse of differentiable "
+    "search; entropy is 1 where all options are alike and 0 where every decision is made.",
+]

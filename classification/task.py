@@ -1,0 +1,252 @@
+"""Classification as a task of the core: the cells of DARTS on a data set of images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from classification.darts.model import build, check, set_drop_path
+from classification.darts.settings import DataSettings, NetworkSettings, Settings
+from classification.darts.space import FIRST, Cell, Edge, Genotype, Network, Node, arch_of, darts_space, genotype_of, standalone
+from classification.data import (
+    Augment,
+    ClassificationData,
+    Split,
+    batch_at,
+    classification_folder,
+    embedded,
+    halves,
+    ordered,
+)
+from classification.export import export
+from classification.pictures import draw_predictions
+from common.cost.count import count
+from common.cost.price import Metric, Price
+from common.errors import UserError
+from common.objective import Objective
+from common.space import Arch, decode
+from common.stages.settings import PhaseSettings
+from common.supernet import opened
+
+if TYPE_CHECKING:
+    from common.task import Phase, SplitName
+
+EVAL_BATCH = 250
+"""Images classified at once."""
+AUXILIARY_SIDES = range(32, 41)
+"""Sides of images on which the second classifier's convolutions end at a single pixel."""
+
+Batch = tuple[Tensor, Tensor, float]
+"""Images (n, 3, size, size) normalised, labels (n,), and the probability of drop-path in this step."""
+
+
+def load_data(settings: DataSettings) -> ClassificationData:
+    """The data of a run.
+
+    Raises:
+        UserError: the folder cannot be used.
+    """
+    if settings.folder is None:
+        return embedded(settings.size)
+    folder = Path(settings.folder)
+    return classification_folder(folder, size=settings.size, skip_bad=settings.skip_bad, mirrored=settings.flip)
+
+
+def searched(settings: Settings, classes: int) -> Network:
+    """The open network that is searched."""
+    s = settings.space
+    return darts_space(nodes=s.nodes, width=s.width, cells=s.cells, classes=classes, partial=s.partial)
+
+
+def evaluated(settings: NetworkSettings, cells: Network) -> Network:
+    """The network in which `cells`, those of a network settled or open, are trained alone and measured."""
+    network = standalone(genotype_of(cells), auxiliary=settings.auxiliary > 0)
+    return replace(network, width=settings.width, cells=settings.cells, classes=cells.classes)
+
+
+def by_hand(nodes: int) -> Genotype:
+    """Cells without a search: every node takes both inputs of the cell, each through a separable 3x3 convolution."""
+    node = Node(edges=tuple(Edge(source=source, op="sep_conv_3x3") for source in range(FIRST)))
+    cell = Cell(nodes=(node,) * nodes, concat=tuple(range(FIRST, FIRST + nodes)))
+    return Genotype(normal=cell, reduction=cell)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classify:
+    """Training on one split with cross-entropy.
+
+    Attributes:
+        name: of the phase.
+        settings: steps, batch size, optimiser.
+        split: to draw batches from.
+        augment: how images are varied.
+        drop_path: probability at the end of training that a sample is dropped on an edge; it rises linearly from 0.
+        auxiliary: weight of the second classifier's loss, where the network has one.
+    """
+
+    name: str
+    settings: PhaseSettings
+    split: Split
+    augment: Augment
+    drop_path: float = 0.0
+    auxiliary: float = 0.0
+
+    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
+        """The network itself."""
+        return network
+
+    def batch_at(self, step: int, seed: int) -> Batch:
+        """The step's images and labels, and how often paths are dropped."""
+        images, labels = batch_at(self.split, step, self.settings.batch, seed, self.name, self.augment)
+        return images, labels, self.drop_path * step / self.settings.steps
+
+    def loss(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """Cross-entropy of the network and of its second classifier, and the accuracy to look at."""
+        images, labels, dropped = batch
+        if self.drop_path:
+            set_drop_path(model, dropped)
+        scores = model(images)
+        terms: dict[str, Tensor] = {}
+        if isinstance(scores, tuple):
+            scores, beside = scores
+            terms["auxiliary_loss"] = self.auxiliary * F.cross_entropy(beside, labels)
+        accuracy = (scores.detach().argmax(1) == labels).float().mean()
+        return {"class_loss": F.cross_entropy(scores, labels), **terms, "accuracy": accuracy}
+
+    def finish(self, network: nn.Module) -> None:
+        """Nothing is left to do."""
+
+
+class ClassificationTask:
+    """Cells searched on one data set; see `common.task.PresentedTask` and `common.differentiable.strategies.PricedTask`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Reads the data.
+
+        Args:
+            settings: of the run.
+
+        Raises:
+            UserError: the data cannot be used, or do not fit the settings.
+        """
+        self.settings = settings
+        self.data = load_data(settings.data)
+        size = self.data.image_size
+        if settings.network.auxiliary and size not in AUXILIARY_SIDES:
+            raise UserError(
+                f"network.auxiliary={settings.network.auxiliary}: the second classifier reads images of {AUXILIARY_SIDES[0]} to "
+                f"{AUXILIARY_SIDES[-1]} pixels, these have {size}; set network.auxiliary=0 or data.size=32"
+            )
+        self._enough(self.data.train, "train", settings.train)
+        self.halves = (self.data.train, self.data.train) if settings.one_level else halves(self.data.train, settings.seed)
+        for half in self.halves:
+            self._enough(half, "weights", settings.weights)
+        self.space = searched(settings, len(self.data.classes))
+        check(opened(self.space))
+        check(opened(evaluated(settings.network, self.space)))
+        self.objectives = (Objective("accuracy"), Objective("macs", "min", "MACs"))
+        found = arch_of(self.space, by_hand(settings.space.nodes))
+        assert found is not None, "the space has every cell of two edges a node"
+        self.baseline = found
+        self._costs: dict[Arch, dict[str, int]] = {}
+
+    def supernet(self, seed: int) -> nn.Module:
+        """The network with every decision open."""
+        return build(opened(self.space), seed)
+
+    def network(self, arch: Arch, seed: int) -> nn.Module:
+        """The network in which the cells of an architecture are trained alone."""
+        return build(self._evaluated(decode(self.space, arch)), seed)
+
+    def phases(self, kind: Literal["supernet", "standalone"]) -> Sequence[Phase]:
+        """In a search the weights learn from one half of the training split and the architecture from the other.
+
+        Alone a network learns from all of it, with cutout, drop-path and a second classifier as the settings say.
+        """
+        s, padding = self.settings, self.data.image_size // 8  # 4 of 32 pixels
+        if kind == "standalone":
+            n = s.network
+            alone = Augment(padding=padding, cutout=n.cutout)
+            phase = Classify(
+                name="train",
+                settings=s.train,
+                split=self.data.train,
+                augment=alone,
+                drop_path=n.drop_path,
+                auxiliary=n.auxiliary,
+            )
+            return [phase]
+        names = ("weights", "architecture")
+        return [
+            Classify(name=name, settings=s.weights, split=half, augment=Augment(padding=padding))
+            for name, half in zip(names, self.halves, strict=True)
+        ]
+
+    def metrics(self, network: nn.Module, split: SplitName, limit: int | None = None) -> dict[str, float]:
+        """Share of images whose class is found (0..1), and mean cross-entropy."""
+        chosen = self.data.val if split == "val" else self.data.test
+        chosen = chosen if limit is None else chosen.head(limit)
+        right, loss = 0, 0.0
+        for scores, labels in self._scores(network, chosen):
+            right += int((scores.argmax(1) == labels).sum())
+            loss += float(F.cross_entropy(scores.double(), labels, reduction="sum"))
+        return {"accuracy": right / len(chosen), "loss": loss / len(chosen)}
+
+    def costs(self, arch: Arch) -> dict[str, int]:
+        """Parameters and MACs of the network of `network`, without the second classifier, for one image of the data."""
+        if self.settings.budget:  # many are asked for: from tables
+            return self._price.price(arch)
+        if arch not in self._costs:
+            with torch.device("meta"):
+                cost = count(build(replace(self._evaluated(decode(self.space, arch)), auxiliary=False)), (self._image,))
+            self._costs[arch] = {"params": cost.params, "macs": cost.macs}
+        return self._costs[arch]
+
+    def price(self, metric: str) -> tuple[Price, Metric]:
+        """The price of the networks that are retrained, and the metric in it: `params` or `macs`."""
+        return self._price, cast("Metric", metric)
+
+    def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
+        """Test images with their true class and the one found."""
+        split = self.data.test.head(count)
+        found = [scores.softmax(1) for scores, _ in self._scores(network, split)]
+        return draw_predictions(split, torch.cat(found) if found else torch.zeros(0, len(split.classes)), folder)
+
+    def export(self, network: nn.Module, folder: Path) -> float:
+        """See `classification.export.export`."""
+        return export(network, self.data.image_size, self.data.scale, self.data.classes, folder).max_abs_diff
+
+    @cached_property
+    def _price(self) -> Price:
+        whole = replace(evaluated(self.settings.network, self.space), auxiliary=False)
+        with torch.device("meta"):
+            module = build(opened(whole))
+        return Price(module, (self._image,), whole)
+
+    @property
+    def _image(self) -> Tensor:
+        side = self.data.image_size
+        return torch.empty(1, 3, side, side, device="meta")
+
+    def _evaluated(self, net: Network) -> Network:
+        return evaluated(self.settings.network, net)
+
+    def _scores(self, network: nn.Module, split: Split) -> list[tuple[Tensor, Tensor]]:
+        """Class scores and labels of all images of a split, batch by batch."""
+        device = next(network.parameters()).device
+        with torch.no_grad():
+            return [(network(images.to(device)).detach().cpu(), labels) for images, labels in ordered(split, EVAL_BATCH)]
+
+    @staticmethod
+    def _enough(split: Split, name: str, phase: PhaseSettings) -> None:
+        if len(split) < phase.batch:
+            raise UserError(
+                f"{name}.batch={phase.batch}: {split.name} has {len(split)} images; give more images or {name}.batch={len(split)}"
+            )

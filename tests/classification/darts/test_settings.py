@@ -1,0 +1,106 @@
+"""The recipes: what the papers say is in them, and every one builds and takes steps."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from classification.darts.model import build
+from classification.darts.settings import METHODS, RECIPES, NetworkSettings, Settings
+from classification.data import embedded
+from classification.task import ClassificationTask, evaluated, searched
+from common.differentiable.strategies import relaxation_of, rule_of
+from common.script import from_plain, plain
+from common.supernet import Supernet, opened
+from common.train.alternate import Alternation
+from common.train.fit import fit
+from common.train.optim import make_optimizer, make_schedule
+from common.train.phase import train_phase
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_papers_are_in_the_recipes(method):
+    s = RECIPES[method]["paper"]()
+    arch = s.search.arch
+    assert (arch.lr, arch.betas, arch.weight_decay) == (6e-4 if method == "pc-darts" else 3e-4, (0.5, 0.999), 1e-3)
+    optim = s.weights.optim
+    assert (optim.lr, optim.lr * optim.floor) == pytest.approx((0.1, 0.0) if method == "pc-darts" else (0.025, 0.001))
+    assert (optim.momentum, optim.weight_decay, optim.clip) == (0.9, 3e-4, 5.0)
+    assert s.weights.batch == (256 if method == "pc-darts" else 64)
+    assert s.search.rule == {"darts2": "second-order", "snas": "one-level"}.get(method, "first-order")
+    assert s.search.forbidden == (() if method == "snas" else ("none",))
+    assert s.search.options.temperature == {"snas": (1.0, 0.03), "gdas": (10.0, 0.1)}.get(method, (1.0, 1.0))
+    assert (arch.begin, s.space.partial) == ((0.3, 4) if method == "pc-darts" else (0.0, 1))
+    with torch.device("meta"):
+        supernet = build(opened(searched(s, 10)))
+    params = sum(p.numel() for p in supernet.parameters())
+    assert params == (299_578 if method == "pc-darts" else 1_930_618)
+
+
+def test_the_network_of_the_paper():
+    s = RECIPES["darts"]["paper"]()
+    assert s.network == NetworkSettings(width=36, cells=20, drop_path=0.2, auxiliary=0.4, cutout=16)
+    assert s.train.steps == pytest.approx(600 * 50_000 / 96, rel=1e-3)
+    task = ClassificationTask(replace(s, train=replace(s.train, batch=8)))  # digits of 32 pixels
+    assert task.costs(task.baseline)["params"] > 1_000_000
+
+
+@pytest.mark.parametrize("recipe", ["smoke", "small", "paper"])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_recipe_is_built_and_takes_two_steps(method, recipe):
+    """The full networks are made without memory; the steps are those of two images on two nodes and three cells."""
+    s = RECIPES[method][recipe]()
+    assert from_plain(Settings, plain(s)) == s
+    with torch.device("meta"):
+        whole = searched(s, 10)
+        build(opened(whole))
+        build(opened(evaluated(s.network, whole)))
+    phase = {"steps": 2, "batch": 2}
+    less = replace(
+        s,
+        data=replace(s.data, size=32 if s.network.auxiliary else 8),
+        space=replace(s.space, nodes=1, width=8, cells=3),
+        network=replace(s.network, width=4, cells=3),
+        weights=replace(s.weights, **phase),
+        train=replace(s.train, **phase),
+        search=replace(s.search, arch=replace(s.search.arch, begin=0.0)),
+    )
+    task = ClassificationTask(less)
+    weights, architecture = task.phases("supernet")
+    network = task.supernet(0)
+    relaxation = relaxation_of(less.search, Supernet(network, task.space), 0)
+    optimizer = make_optimizer(network, less.weights.optim)
+    alternation = Alternation(
+        relaxation=relaxation,
+        model=network,
+        loss=architecture.loss,
+        train_batch=lambda step: weights.batch_at(step, 0),
+        search_batch=lambda step: architecture.batch_at(step, 0),
+        rule=rule_of(less.search),
+        settings=less.search.arch,
+        weights=optimizer,
+        steps=2,
+        seed=0,
+    )
+    before = relaxation.strengths()
+    seen: list[float] = []
+    fit(
+        network,
+        batch_at=lambda step: weights.batch_at(step, 0),
+        loss=weights.loss,
+        optimizer=optimizer,
+        schedule=make_schedule(less.weights.optim),
+        steps=2,
+        before_step=alternation.before_step,
+        observe=lambda step, values: seen.append(values["loss"]),
+    )
+    assert len(seen) == 2
+    assert any(not torch.equal(values, before[path]) for path, values in relaxation.strengths().items())
+    (alone,) = task.phases("standalone")
+    assert train_phase(task.network(task.baseline, 0), alone, seed=0)["loss"] > 0
+
+
+def test_the_smoke_recipe_fits_the_embedded_digits():
+    for method in METHODS:
+        s = RECIPES[method]["smoke"]()
+        assert s.weights.batch <= len(embedded(s.data.size).train) // 2

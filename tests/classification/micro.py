@@ -1,0 +1,56 @@
+"""The smallest search that goes through every stage, and how to run it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from classification.darts.settings import RECIPES, NetworkSettings, Settings, SpaceSettings
+from classification.train import COMMANDS
+from common.script import main
+
+SETTINGS = [
+    *("data.size=8", "space.nodes=1", "space.width=8", "network.width=2", "pictures=2", "save_every=2"),
+    *("weights.steps=6", "weights.batch=8", "search.snapshots=3"),
+    *("train.steps=4", "train.batch=8", "retrain.random_archs=1", "retrain.seeds=1"),
+]
+"""Of a run that takes seconds."""
+
+
+def words(out: Path, *more: str, method: str = "darts", settings: Sequence[str] = SETTINGS) -> list[str]:
+    """The command line of a micro run; `more` may not end in a list of values."""
+    return [method, "--workers", "0", "--quiet", "--out", str(out), *more, "--set", *settings]
+
+
+def call(argv: Sequence[str]) -> None:
+    """The train script in this process."""
+    main("python -m classification.train", COMMANDS, argv)
+
+
+def tiny(method: str = "darts", **changes: Any) -> Settings:
+    """The smoke settings on the smallest networks and images."""
+    s = RECIPES[method]["smoke"]()
+    s = replace(
+        s,
+        data=replace(s.data, size=8),
+        space=SpaceSettings(nodes=1, width=8, cells=3, partial=s.space.partial),
+        network=NetworkSettings(width=4, cells=3, drop_path=0.0, auxiliary=0.0, cutout=0),
+        weights=replace(s.weights, steps=2, batch=8),
+        train=replace(s.train, steps=2, batch=8),
+    )
+    return replace(s, **changes)
+
+
+def results(path: Path) -> dict[str, Any]:
+    """Everything a run computed, wall-clock seconds and the export apart."""
+    found: dict[str, Any] = {}
+    for name in ("stages", "metrics", "retrained"):
+        rows = [json.loads(line) for line in (path / f"{name}.jsonl").read_text().splitlines()]
+        found[name] = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+    files = (*path.glob("weights/*"), *path.glob("retrained/*.safetensors"), *path.glob("samples/*"), path / "drawing.svg")
+    for file in files:
+        found[f"{file.parent.name if file.parent != path else ''}/{file.name}"] = file.read_bytes()
+    return found

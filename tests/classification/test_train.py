@@ -1,0 +1,116 @@
+"""A search from the command line to the report: what a run leaves, what decides it, and that kills leave no trace."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from classification.darts.settings import METHODS
+from common.cli import open_run, retrained
+from common.run.folder import RunFolder
+from tests.classification.micro import SETTINGS, call, results, words
+from tests.common.run.killing import die, forked, status
+
+pytestmark = [pytest.mark.xdist_group("classification-micro"), pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A micro run that was never disturbed."""
+    path = tmp_path_factory.mktemp("darts") / "run"
+    call(words(path))
+    return path
+
+
+def test_every_stage_ran_and_left_its_files(finished):
+    found = results(finished)
+    assert [row["stage"] for row in found["stages"]] == ["search", "drawing", "retrain", "export"]
+    assert [row["name"] for row in found["retrained"]] == ["searched", "random 1", "baseline"]
+    for row in found["retrained"]:
+        assert row["val"].keys() == row["test"].keys() == {"accuracy", "loss"}
+        assert 0 <= row["test"]["accuracy"] <= 1
+        assert "none" not in row["arch"].values()
+    searched = found["stages"][0]["result"]
+    assert searched["arch"] == found["retrained"][0]["arch"] and searched["snapshots"] == 3
+    looked = [row["values"] for row in found["metrics"] if row["stage"] == "search" and "entropy" in row["values"]]
+    assert len(looked) == 3 and all("skip_share" in values for values in looked)
+    config = json.loads((finished / "config.json").read_text())
+    assert (config["system"], config["title"], config["data"]["image_size"]) == ("darts", "DARTS, first order", 8)
+    report = (finished / "report.html").read_text()
+    for shown in ("DARTS, first order", "sep_conv_3x3", "search: entropy", "search: skip_share", "normal cell"):
+        assert shown in report, shown
+    assert len(json.loads((finished / "samples" / "samples.json").read_text())) == 2
+
+
+def test_the_exported_network_runs_on_an_image_file_like_the_run(finished, tmp_path):
+    picture = tmp_path / "x.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 9, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(picture)
+    script = [sys.executable, finished / "best" / "use.py", picture]
+    done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)["classes"]
+    opened = open_run(finished)
+    network, _, _ = retrained(finished, opened, "searched", 0)
+    (row,) = opened.predict(network.eval(), [picture], tmp_path)
+    assert row["classes"].keys() == said.keys() and len(said) == 5
+    assert all(said[name] == pytest.approx(value, abs=2e-4) for name, value in row["classes"].items())
+    with Image.open(row["picture"]) as drawn:
+        assert drawn.size[0] > 100
+    assert opened.example()[0].shape == (1, 3, 8, 8)
+    with torch.no_grad():
+        assert network(*opened.example()).shape == (1, 10)
+
+
+def test_resuming_a_finished_run_changes_nothing(finished, capsys):
+    before, report = results(finished), (finished / "report.html").read_bytes()
+    call(words(finished, "--resume"))
+    assert results(finished) == before and (finished / "report.html").read_bytes() == report
+    assert capsys.readouterr().out == f"{finished}/report.html\n"
+    with pytest.raises(SystemExit) as stop:
+        call(words(finished, "--resume", settings=[*SETTINGS, "search.snapshots=2"]))
+    assert stop.value.code == 2 and "search.snapshots was 3, is now 2" in capsys.readouterr().err
+
+
+def test_kills_leave_no_trace(finished, tmp_path):
+    """In the search, between two checkpoints, and in the retraining."""
+    path = tmp_path / "run"
+    for method, at in (("append_metrics", 3), ("append_retrained", 1)):
+
+        def work(method=method, at=at):
+            real, calls = getattr(RunFolder, method), iter(range(1000))
+
+            def dying(self, *values):
+                if next(calls) == at:
+                    die()
+                real(self, *values)
+
+            setattr(RunFolder, method, dying)
+            call(words(path, *(["--resume"] if path.exists() else [])))
+
+        assert status(forked(work)) == -signal.SIGKILL
+    call(words(path, "--resume"))
+    undisturbed, found = results(finished), results(path)
+    for one in (undisturbed, found):
+        one["stages"][-1]["result"] = {}
+    assert found == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "darts"])
+def test_every_method_goes_from_images_to_a_report(method, tmp_path, monkeypatch):
+    from classification import task
+
+    monkeypatch.setattr(task.ClassificationTask, "export", lambda self, network, folder: 0.0)
+    call(words(tmp_path / "run", method=method))
+    assert METHODS[method].title in (tmp_path / "run" / "report.html").read_text()
+    rows = results(tmp_path / "run")["retrained"]
+    assert ("none" in rows[1]["arch"].values()) <= (method == "snas")
