@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -67,6 +67,43 @@ def parse_budget(words: Sequence[str]) -> dict[str, float]:
             raise UserError(f"budget {word!r}: the limit must be a positive number")
         limits[metric] = limit
     return limits
+
+
+class Recipe(Protocol):
+    """What the settings of every system have."""
+
+    @property
+    def data(self) -> Any:
+        """Which data; it has `folder` and `skip_bad`."""
+        ...
+
+
+R = TypeVar("R", bound=Recipe)
+
+
+def settings_of(
+    recipes: Mapping[str, Callable[[], R]], options: RunOptions, change: Callable[[R], R] = lambda settings: settings
+) -> R:
+    """The settings that a command line asks for: a recipe, with what the options say in its place.
+
+    Args:
+        recipes: name -> settings, with `data`, `seed` and `budget`.
+        options: of the command line.
+        change: what a system's own options change in a recipe; `--set` comes after it.
+
+    Raises:
+        UserError: an unknown recipe, or an option that does not fit it.
+    """
+    if options.recipe not in recipes:
+        raise UserError(f"recipe {options.recipe!r} does not exist; choose one of {', '.join(recipes)}")
+    settings: Any = change(recipes[options.recipe]())
+    data = dataclasses.replace(settings.data, folder=options.data, skip_bad=options.skip_bad)
+    settings = dataclasses.replace(settings, data=data)
+    if options.seed is not None:
+        settings = dataclasses.replace(settings, seed=options.seed)
+    if options.budget:
+        settings = dataclasses.replace(settings, budget=parse_budget(options.budget))
+    return override(settings, options.set)
 
 
 def override(settings: S, words: Sequence[str]) -> S:

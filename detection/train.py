@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from common.errors import UserError
-from common.script import RunOptions, main, override, parse_budget
+from common.script import RunOptions, main, settings_of
 from detection.detnas.settings import RECIPES, Settings, with_head
 from detection.systems import SYSTEMS
 
@@ -20,20 +20,13 @@ def resolve(options: RunOptions, head: str | None = None) -> Settings:
     Raises:
         UserError: an unknown recipe, or an option that does not fit it.
     """
-    if options.recipe not in RECIPES:
-        raise UserError(f"recipe {options.recipe!r} does not exist; choose one of {', '.join(RECIPES)}")
-    settings = RECIPES[options.recipe]()
-    if head is not None:
-        settings = with_head(settings, head)
-    data = replace(settings.data, folder=options.data, skip_bad=options.skip_bad)
-    if options.data is None and data.flip:
-        data = replace(data, flip=False)  # a mirrored digit is another one
-    settings = replace(settings, data=data)
-    if options.seed is not None:
-        settings = replace(settings, seed=options.seed)
-    if options.budget:
-        settings = replace(settings, budget=parse_budget(options.budget))
-    return override(settings, options.set)
+
+    def change(settings: Settings) -> Settings:
+        if options.data is None:
+            settings = replace(settings, data=replace(settings.data, flip=False))  # a mirrored digit is another one
+        return settings if head is None else with_head(settings, head)
+
+    return settings_of(RECIPES, options, change)
 
 
 def detnas(run: RunOptions, head: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None) -> None:

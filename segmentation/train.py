@@ -1,4 +1,4 @@
-"""Describe segmentation networks: `python -m segmentation.train describe dcnas --arch unet`."""
+"""Search, train and describe segmentation networks: `python -m segmentation.train dcnas --recipe smoke`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ from typing import Annotated
 import tyro
 
 from common.errors import UserError
-from common.script import main
+from common.script import RunOptions, main, settings_of
+from segmentation.dcnas.settings import RECIPES
 from segmentation.systems import SYSTEMS
+
+
+def dcnas(run: RunOptions) -> None:
+    """DCNAS: search which cells of a network at all scales are connected, and how (arXiv 2003.11883), from images to a report.
+
+    Args:
+        run: what to run, where and how.
+    """
+    settings = settings_of(RECIPES, run)
+    from segmentation.dcnas import pipeline
+
+    pipeline.run(settings, run)
 
 
 def describe(
@@ -31,4 +44,4 @@ def describe(
 
 
 if __name__ == "__main__":
-    main("python -m segmentation.train", {"describe": describe})
+    main("python -m segmentation.train", {"dcnas": dcnas, "describe": describe})

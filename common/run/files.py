@@ -98,6 +98,22 @@ def write_atomic(path: Path, data: bytes) -> None:
         sync(path.parent)
 
 
+def free_path(folder: Path, name: str, ending: str, taken: set[Path]) -> Path:
+    """A path in `folder` that is not in `taken`, to which it is added: NAME + ending, NAME-2 + ending, ...
+
+    Args:
+        folder: of the path.
+        name: how its file's name begins.
+        ending: how it ends, `.png` say.
+        taken: resolved paths, of files that must not be overwritten.
+    """
+    path, n = folder / f"{name}{ending}", 2
+    while path.resolve() in taken:
+        path, n = folder / f"{name}-{n}{ending}", n + 1
+    taken.add(path.resolve())
+    return path
+
+
 def write_json(path: Path, value: object) -> None:
     """Writes `value` as indented JSON, atomically."""
     write_atomic(path, (json.dumps(value, indent=2) + "\n").encode())

@@ -69,6 +69,28 @@ def prepared(settings: RunSettings, options: RunOptions, system: System) -> tupl
     return progress, out, device
 
 
+class Remarks(Protocol):
+    """What data say of themselves."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader of the figures must know."""
+        ...
+
+    @property
+    def skipped(self) -> Sequence[str]:
+        """What was left out, each with its reason."""
+        ...
+
+
+def told(progress: Progress, data: Remarks) -> list[str]:
+    """Says what is remarkable about the data; gives what the report's notes say of it."""
+    for note in (*data.notes, *(f"left out: {item}" for item in data.skipped)):
+        progress.say(f"note: {note}")
+    left_out = len(data.skipped)
+    return [f"{left_out} damaged or unusable items of the data were left out; see Data."] if left_out else []
+
+
 def run(
     settings: RunSettings,
     options: RunOptions,

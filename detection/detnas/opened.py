@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from common.errors import UserError
-from common.run.files import read_json
+from common.run.files import free_path, read_json
 from common.script import from_plain
 from common.task import OpenedRun
 from detection import mm
@@ -78,7 +78,7 @@ def predict(
         (one,) = mm.predict(network, sample.image[None])  # pyright: ignore[reportArgumentType]
         found = Detections(boxes=sample.to_original(one.boxes), scores=one.scores, labels=one.labels)
         picture, _ = draw(sample, found, classes)
-        target = _free(folder, file.stem, taken)
+        target = free_path(folder, f"{file.stem}-found", ".png", taken)
         picture.save(target)
         rows = zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
         yield {
@@ -106,12 +106,3 @@ def _read(file: Path, canvas: tuple[int, int]) -> Sample:
         scale=scale,
         original=(height, width),
     )
-
-
-def _free(folder: Path, stem: str, taken: set[Path]) -> Path:
-    """A name in `folder` that is not taken: no image read is overwritten, and images of two folders may be called the same."""
-    path, n = folder / f"{stem}-found.png", 2
-    while path.resolve() in taken:
-        path, n = folder / f"{stem}-found-{n}.png", n + 1
-    taken.add(path.resolve())
-    return path

@@ -12,7 +12,7 @@ from common.script import RunOptions
 from common.stages.best import Best
 from common.stages.context import Context
 from common.stages.retrain import Retrain
-from common.stages.run import prepared
+from common.stages.run import prepared, told
 from common.stages.run import run as run_system
 from common.stages.workers import task_of
 from detection.detnas.settings import Settings
@@ -34,13 +34,10 @@ def run(settings: Settings, options: RunOptions) -> Path:
     factory = partial(DetectionTask, settings)
     task = task_of(factory)
     assert isinstance(task, DetectionTask)
-    for note in (*task.data.notes, *(f"left out: {item}" for item in task.data.skipped)):
-        started[0].say(f"note: {note}")
+    remarks = told(started[0], task.data)
     for metric, upper in settings.budget.items():
         price, name = task.prices[metric]
         check_budget(price, name, upper, metric)
-    left_out = len(task.data.skipped)
-    skipped = [f"{left_out} damaged or unusable items of the data were left out; see Data."] if left_out else []
     return run_system(
         settings,
         options,
@@ -49,7 +46,7 @@ def run(settings: Settings, options: RunOptions) -> Path:
         factory=factory,
         task=task,
         stages=stages(settings, task),
-        facts={"task": "detection", "data": task.data.describe(), "notes": [*NOTES, *skipped]},
+        facts={"task": "detection", "data": task.data.describe(), "notes": [*NOTES, *remarks]},
         last_pooled="retrain",
     )
 

@@ -186,6 +186,7 @@ class SegmentationData:
         return {
             "name": self.name,
             "classes": list(self.classes),
+            "palette": [list(colour) for colour in self.palette],
             "ignore": self.ignore,
             "size": list(self.size),
             "images": {split.name: len(split) for split in splits},

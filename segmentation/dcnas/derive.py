@@ -6,11 +6,14 @@ threshold, up to k. Then cells without a path from the stem to an output are lef
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from random import Random
+
 import torch
 
 from common.relax.discretise import discretise
 from common.relax.strengths import Strengths
-from common.space import Arch, decisions, decode
+from common.space import Arch, ManyOf, decisions, decode
 from common.streams import torch_stream
 from segmentation.dcnas.space import Network, standalone
 
@@ -36,6 +39,28 @@ def network_of(space: Network, arch: Arch) -> Network:
     The output at every stride has a path from the stem, since every cell of an architecture has an input before it.
     """
     return standalone(decode(space, arch))
+
+
+def random_alike(space: Network, arch: Arch, rng: Random, forbidden: Collection[str] = ()) -> Arch:
+    """A random architecture of the same form: every cell has as many inputs as in `arch`, drawn uniformly, and any operator.
+
+    Derivation takes as many inputs as the space allows, or a threshold lets through; an architecture drawn uniformly from the
+    space has fewer connections than that, and would be a weaker rival for a reason that no search is needed for.
+
+    Args:
+        space: of the architectures.
+        arch: what the inputs are counted in.
+        rng: of the draws.
+        forbidden: operators that are not taken.
+    """
+    choices: dict[str, int] = {}
+    for path, decision in decisions(space).items():
+        if isinstance(decision, ManyOf):
+            taken = decision.subset(arch[path])
+            choices[path] = decision.rank(sorted(rng.sample(range(len(decision.options)), len(taken))))
+        else:
+            choices[path] = rng.choice([i for i, name in enumerate(decision.labels) if name not in forbidden])
+    return Arch(choices)
 
 
 def random_derived(space: Network, seed: int) -> Arch:

@@ -161,6 +161,21 @@ def _cells(
     return {cell.name: cell for cell in cells}
 
 
+def with_inputs(net: Network, most: int) -> Network:
+    """An open network whose cells take `most` inputs at most.
+
+    Raises:
+        UserError: `most` is below 1.
+    """
+    if most < 1:
+        raise UserError(f"inputs={most}: a cell has one input at least")
+    cells = {
+        name: replace(cell, inputs=ManyOf(cell.inputs.options, 1, min(most, len(cell.inputs.options))))
+        for name, cell in net.cells.items()
+    }
+    return replace(net, cells=cells)
+
+
 def possible_inputs(cell: Cell) -> tuple[str, ...]:
     """The names that a cell may read, or those that it does read where that is settled."""
     return cell.inputs.options if isinstance(cell.inputs, ManyOf) else tuple(cell.inputs)

@@ -17,10 +17,11 @@ from common.arch import load
 from common.cost.count import count
 from common.errors import UserError
 from common.space import Arch, decisions, space_fingerprint
-from common.task import OpenedRun, System
-from segmentation import mm
+from common.task import System
 from segmentation.dcnas.derive import network_of
 from segmentation.dcnas.model import build
+from segmentation.dcnas.opened import open_run
+from segmentation.dcnas.segmentor import segmentor
 from segmentation.dcnas.sizes import SIZES
 from segmentation.dcnas.space import SKIP, Network, dcnas_space, neighbour_space
 from segmentation.dcnas.wirings import unet
@@ -91,7 +92,7 @@ def describe(text: str, space: str | None) -> dict[str, Any]:
     height, width = size.image
     with torch.device("meta"):
         backbone = build(network)
-        whole = mm.build(backbone, DecodeHead(channels=size.head), in_channels=backbone.channels, classes=size.classes)
+        whole = segmentor(network, DecodeHead(channels=size.head), size.classes)
     pixels = torch.empty(1, 3, height, width, dtype=torch.uint8, device="meta")
     cost, inner = count(whole, (pixels,)), count(backbone, (pixels.float(),))
     return {
@@ -106,15 +107,6 @@ def describe(text: str, space: str | None) -> dict[str, Any]:
         "cells": f"{len(network.cells)} of {len(opened.cells)}",
         "description": asdict(network),
     }
-
-
-def open_run(run: Path) -> OpenedRun:
-    """Refuses `run`: there are no runs of this system yet, only its networks.
-
-    Raises:
-        UserError: always.
-    """
-    raise UserError(f"{run}: no run of DCNAS can be opened: the system has networks, and no search yet; use `describe`")
 
 
 SYSTEM = System(

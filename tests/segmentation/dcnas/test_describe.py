@@ -71,16 +71,10 @@ def test_what_cannot_be_read_is_refused(tmp_path):
         (str(tmp_path / "damaged.json"), None, "damaged.json: not JSON"),
         (str(file), "small", "arch.json: "),
         (str(foreign), None, "foreign.json: "),
-        ("unet", "small-neighbour", "use a dense space"),
     ]
     for text, name, message in cases:
         with pytest.raises(UserError, match=message):
             SYSTEM.describe(text, name)
-
-
-def test_there_are_no_runs_yet(tmp_path):
-    with pytest.raises(UserError, match="no run of DCNAS"):
-        SYSTEM.open_run(tmp_path)
 
 
 def test_help_names_what_it_takes(capsys):

@@ -22,6 +22,7 @@ from segmentation.dcnas.space import (
     neighbour_space,
     pruned,
     standalone,
+    with_inputs,
 )
 from segmentation.dcnas.wirings import unet
 
@@ -130,6 +131,27 @@ def test_unet_is_in_every_dense_size(name):
     assert len(joined) == len(network.outputs) - 1
 
 
+@pytest.mark.parametrize("name", ["small-neighbour", "paper-neighbour"])
+def test_among_neighbours_unet_is_carried_from_layer_to_layer(name):
+    space = SIZES[name].space()
+    cells = pruned(decode(space, unet(space))).cells
+    joined = [cell for cell in cells.values() if len(cell.inputs) == 2]
+    assert [cell.stride for cell in joined] == [16, 8, 4]
+    for cell in joined:  # by what came down at its stride, and by the map below
+        assert cell.inputs == (f"s{cell.stride}_l{cell.layer - 1}", f"s{2 * cell.stride}_l{cell.layer - 1}")
+    path = [cell for cell in cells.values() if cell.op != SKIP]
+    assert len({cell.layer for cell in path}) == len(path) == max(cell.layer for cell in space.cells.values())
+
+
+def test_inputs_can_be_limited_otherwise():
+    space = with_inputs(dcnas_space(layers=3, strides=(4, 8)), 3)
+    assert decisions(space).keys() == decisions(dcnas_space(layers=3, strides=(4, 8))).keys()
+    assert [space.cells[name].inputs.high for name in ("s4_l1", "s4_l2", "s4_l3")] == [1, 3, 3]
+    assert with_inputs(space, 2) == dcnas_space(layers=3, strides=(4, 8))
+    with pytest.raises(UserError, match="inputs=0"):
+        with_inputs(space, 0)
+
+
 @pytest.mark.parametrize("name", [name for name in SIZES if "paper" not in name])
 def test_sizes_have_decisions_named_by_their_cells(name):
     space = SIZES[name].space()
@@ -145,8 +167,8 @@ def test_sizes_have_decisions_named_by_their_cells(name):
         (lambda: neighbour_space(layers=0, strides=(4,)), "give 1 at least"),
         (lambda: dcnas_space(inputs=0), "inputs=0: a cell has one input at least"),
         (lambda: unet(dcnas_space(layers=5)), r"5 layers: .* takes 6; give so many"),
-        (lambda: unet(neighbour_space(layers=6)), "use a dense space"),
-        (lambda: unet(dcnas_space(layers=6, inputs=1)), "use a dense space of 2 inputs"),
+        (lambda: unet(neighbour_space(layers=6, inputs=1)), "of 2 inputs"),
+        (lambda: unet(dcnas_space(layers=6, inputs=1)), "use a space of 2 inputs"),
         (lambda: unet(dcnas_space(layers=6), "conv"), "operator 'conv' is none of the space's"),
     ],
 )

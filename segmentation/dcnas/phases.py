@@ -1,0 +1,50 @@
+"""How DCNAS's networks are trained: cross-entropy over the pixels of augmented pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from common.stages.settings import PhaseSettings
+from segmentation import mm
+from segmentation.data import Augmentation, Split, batch_at
+
+if TYPE_CHECKING:
+    from segmentation.mm import Segmentor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Training on one split.
+
+    Attributes:
+        name: of the phase.
+        settings: steps, batch size, optimiser.
+        split: to draw batches from.
+        augmentation: how pictures are varied.
+    """
+
+    name: str
+    settings: PhaseSettings
+    split: Split
+    augmentation: Augmentation
+
+    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
+        """The segmentor itself."""
+        return network
+
+    def batch_at(self, step: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Pictures (n, 3, h, w) uint8 and the class of each pixel (n, h, w)."""
+        batch = batch_at(self.split, step, self.settings.batch, seed, self.name, self.augmentation)
+        return batch.images, batch.labels
+
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
+        """mmseg's loss terms."""
+        segmentor: Segmentor = model  # pyright: ignore[reportAssignmentType]
+        return mm.losses(segmentor, *batch)
+
+    def finish(self, network: nn.Module) -> None:
+        """Nothing is left to do."""

@@ -1,0 +1,41 @@
+"""The smallest DCNAS run that goes through every stage, and how to run it: here, in a child, and in a child that is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from common.script import main
+from segmentation.train import dcnas, describe
+from tests.common.run.killing import forked, status
+
+_SETTINGS = """
+data.train=12 data.val=6 data.test=6 data.crop=[32,32] data.size=64 pictures=2 save_every=1
+space.width=4 weights.steps=4 weights.batch=2 search.arch.begin=0.25 search.snapshots=2 train.steps=3 train.batch=2
+head.channels=8 retrain.random_archs=1 retrain.seeds=1
+"""
+SETTINGS = _SETTINGS.split()
+"""Of a run that takes seconds."""
+
+
+def words(out: Path, *more: str, settings: Sequence[str] = SETTINGS, workers: int = 0) -> list[str]:
+    """The command line of a micro run, from the system's name on; `more` may not end in a list of values."""
+    return ["dcnas", "--workers", str(workers), "--quiet", "--out", str(out), *more, "--set", *settings]
+
+
+def call(argv: Sequence[str]) -> None:
+    """The train script in this process."""
+    main("python -m segmentation.train", {"dcnas": dcnas, "describe": describe}, argv)
+
+
+def kill_when(argv: Sequence[str], event: Callable[[], bool], timeout: float = 120) -> int:
+    """Runs the script in a child and kills it with SIGKILL as soon as `event()`; its status."""
+    child = forked(lambda: call(argv))
+    end = time.monotonic() + timeout
+    while not event() and time.monotonic() < end and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    return status(child)
