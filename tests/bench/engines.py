@@ -69,19 +69,21 @@ class Engine:
     Attributes:
         title: What the page calls it.
         make: Makes the searcher: a module-level function, for it is sent to other processes.
-        most: At most so many seeds on the tables of `CLAIMED` and on others, for an engine that is expensive; None for as
-            many as are asked for.
+        most: At most so many seeds on the tables of `CLAIMED`, for an engine that is expensive; None for as many as are asked for.
+        elsewhere: At most so many on other tables.
         fits: Which tables it can search.
     """
 
     title: str
     make: Make
-    most: tuple[int, int] | None = None
+    most: int | None = None
+    elsewhere: int = 50
     fits: Callable[[Table], bool] = anywhere
 
     def seeds(self, table: Table, asked: int) -> range:
         """The seeds that it runs with on this table."""
-        return range(asked if self.most is None else min(asked, self.most[table.name not in CLAIMED]))
+        most = self.most if table.name in CLAIMED else self.elsewhere
+        return range(asked if most is None else min(asked, most))
 
     def settings(self, table: Table) -> str:
         """The settings that it has on this table, as text."""
@@ -221,12 +223,12 @@ ENGINES: dict[str, Engine] = {
     "topk": Engine(title="top-k evolution", make=topk),
     "local": Engine(title="local search", make=local),
     "tournament": Engine(title="tournament evolution", make=tournament),
-    "reinforce": Engine(title="REINFORCE", make=reinforce, most=(200, 50)),
-    "reinforce-lstm": Engine(title="REINFORCE, LSTM", make=reinforce_lstm, most=(50, 8)),
-    "pnas": Engine(title="PNAS", make=pnas, most=(64, 4)),
-    "npenas": Engine(title="NPENAS, GIN", make=npenas, most=(24, 4), fits=with_graph),
-    "npenas-mlp": Engine(title="NPENAS, MLP", make=npenas_mlp, most=(40, 8)),
-    "nao": Engine(title="NAO", make=nao, most=(16, 4)),
+    "reinforce": Engine(title="REINFORCE", make=reinforce, elsewhere=20),
+    "reinforce-lstm": Engine(title="REINFORCE, LSTM", make=reinforce_lstm, most=50, elsewhere=6),
+    "pnas": Engine(title="PNAS", make=pnas, most=64, elsewhere=4),
+    "npenas": Engine(title="NPENAS, GIN", make=npenas, most=24, elsewhere=3, fits=with_graph),
+    "npenas-mlp": Engine(title="NPENAS, MLP", make=npenas_mlp, most=40, elsewhere=6),
+    "nao": Engine(title="NAO", make=nao, most=16, elsewhere=3),
     "econas": Engine(title="EcoNAS", make=econas, fits=with_fidelities),
 }
 """Name -> engine, in the order of the page. The page measures the others against `random` and `aging`."""
