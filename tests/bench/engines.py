@@ -69,7 +69,7 @@ class Engine:
     Attributes:
         title: What the page calls it.
         make: Makes the searcher: a module-level function, for it is sent to other processes.
-        most: At most so many seeds on the tables of `CLAIMED`, for an engine that is expensive; None for as many as are asked for.
+        most: At most so many seeds on the tables of `CLAIMED`; None for as many as are asked for.
         elsewhere: At most so many on other tables.
         fits: Which tables it can search.
     """

@@ -241,7 +241,8 @@ def page(facts: Facts, sections: Sequence[Section], fronts: Sequence[Front], fro
         "A query is an evaluation at the table's default fidelity, others are charged by their epochs. "
         "Figures: mean over the seeds ± its standard error (standard deviation over the seeds); time per query is the median "
         "over the seeds of processor time, which for a process of one thread is wall-clock time on a machine that does nothing "
-        f"else. {facts.seeds} seeds are asked for; expensive engines, and all on tables that nothing is claimed about, have fewer, as the last column says.",
+        f"else. {facts.seeds} seeds are asked for; expensive engines, and all on tables that nothing is claimed about, have "
+        "fewer, as the last column says.",
     ]
     if facts.missing:
         lines += ["", "Not on this page:", "", *(f"- {line}" for line in facts.missing)]
