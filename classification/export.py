@@ -21,8 +21,8 @@ class Scaled(nn.Module):
         """Wraps `network`, which takes images normalised by `scale`."""
         super().__init__()
         self.network = network
-        self.register_buffer("mean", 255 * torch.tensor(scale.mean).view(3, 1, 1))
-        self.register_buffer("std", 255 * torch.tensor(scale.std).view(3, 1, 1))
+        self.mean = nn.Buffer(255 * torch.tensor(scale.mean).view(3, 1, 1))
+        self.std = nn.Buffer(255 * torch.tensor(scale.std).view(3, 1, 1))
 
     def forward(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n k"]:
         """Probabilities of the classes."""

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Annotated
 
 import tyro
 
-from classification.darts.settings import RECIPES, Settings
+from classification.darts.settings import RECIPES
 from classification.systems import SYSTEMS
 from common.errors import UserError
-from common.script import RunOptions, main, override, parse_budget
-
-
-def resolve(method: str, options: RunOptions) -> Settings:
-    """The settings of a run.
-
-    Raises:
-        UserError: an unknown recipe, or an option that does not fit it.
-    """
-    recipes = RECIPES[method]
-    if options.recipe not in recipes:
-        raise UserError(f"recipe {options.recipe!r} does not exist; choose one of {', '.join(recipes)}")
-    settings = recipes[options.recipe]()
-    settings = replace(settings, data=replace(settings.data, folder=options.data, skip_bad=options.skip_bad))
-    if options.seed is not None:
-        settings = replace(settings, seed=options.seed)
-    if options.budget:
-        settings = replace(settings, budget=parse_budget(options.budget))
-    return override(settings, options.set)
+from common.script import RunOptions, main, settings_of
 
 
 def darts(run: RunOptions) -> None:
@@ -78,7 +59,7 @@ def gdas(run: RunOptions) -> None:
 
 
 def _search(method: str, run: RunOptions) -> None:
-    settings = resolve(method, run)
+    settings = settings_of(RECIPES[method], run)
     from classification.darts import pipeline
 
     pipeline.run(settings, run)

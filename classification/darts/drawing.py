@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from classification.darts.space import FIRST, Cell, Genotype, genotype_of
-from common.arch import from_labels
-from common.run.files import write_atomic
-from common.space import decode
-from common.stages.context import Context
+from classification.darts.space import FIRST, Cell, Genotype
 
 UNIT, RISE, RADIUS, MARGIN = 112, 30, 13, 60
 """Pixels: between nodes, of an arc for each node that it passes, of a node, around a cell."""
 DASHES = {"skip_connect": "6 4", "none": "1 5"}
 """How edges without weights are drawn."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrawCells:
-    """Leaves the cells that a search found in `drawing.svg`, which the report shows."""
-
-    name: str = "drawing"
-
-    def run(self, context: Context) -> dict[str, object]:
-        """Draws the result of the search."""
-        space = context.task.space
-        arch = from_labels(space, context.folder.result("search")["arch"], "search result")
-        cells = draw_genotype(genotype_of(decode(space, arch)))
-        write_atomic(context.folder.path / "drawing.svg", cells.encode())
-        return {}
 
 
 def draw_genotype(genotype: Genotype) -> str:

@@ -18,7 +18,7 @@ from classification.data.images import fault, picture
 from classification.export import Scaled, export
 from classification.pictures import draw
 from common.errors import UserError
-from common.run.files import read_json
+from common.run.files import free_path, read_json
 from common.script import from_plain
 from common.task import OpenedRun
 
@@ -94,7 +94,7 @@ def predict(facts: Facts, network: nn.Module, files: Sequence[Path], folder: Pat
         with torch.no_grad():
             scores = classify(image[None])[0]
         best = {facts.classes[i]: round(float(scores[i]), 4) for i in scores.argsort(descending=True, stable=True)[:5].tolist()}
-        target = _free(folder, file.stem, taken)
+        target = free_path(folder, f"{file.stem}-found", ".png", taken)
         draw(image, NEUTRAL, [f"{name} {score:.2f}" for name, score in list(best.items())[:3]]).save(target)
         yield {"image": str(file), "picture": str(target), "classes": best}
 
@@ -103,12 +103,3 @@ def _read(file: Path, size: int) -> Tensor:
     if why := fault(lambda: picture(file, size)):
         raise UserError(f"{file}: {why}; give an image file")
     return torch.from_numpy(picture(file, size)[0])
-
-
-def _free(folder: Path, stem: str, taken: set[Path]) -> Path:
-    """A name in `folder` that is not taken: no image read is overwritten, and images of two folders may be called the same."""
-    path, n = folder / f"{stem}-found.png", 2
-    while path.resolve() in taken:
-        path, n = folder / f"{stem}-found-{n}.png", n + 1
-    taken.add(path.resolve())
-    return path

@@ -6,18 +6,21 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from classification.darts.drawing import DrawCells
+from classification.darts.drawing import draw_genotype
 from classification.darts.settings import METHODS, Settings
+from classification.darts.space import genotype_of
 from classification.darts.system import SYSTEM
 from classification.task import ClassificationTask
 from common.cost.extremes import check_budget
 from common.differentiable.search import RelaxedSearch
 from common.run.stages import Stage
 from common.script import RunOptions
+from common.space import decode
 from common.stages.best import Best
 from common.stages.context import Context
+from common.stages.drawing import Drawing
 from common.stages.retrain import Retrain, avoiding
-from common.stages.run import prepared
+from common.stages.run import prepared, told
 from common.stages.run import run as run_system
 from common.stages.workers import task_of
 
@@ -38,13 +41,10 @@ def run(settings: Settings, options: RunOptions) -> Path:
     factory = partial(ClassificationTask, settings)
     task = task_of(factory)
     assert isinstance(task, ClassificationTask)
-    for note in (*task.data.notes, *(f"left out: {item}" for item in task.data.skipped)):
-        started[0].say(f"note: {note}")
+    remarks = told(started[0], task.data)
     for metric, upper in settings.budget.items():
         price, name = task.price(metric)
         check_budget(price, name, upper, metric)
-    left_out = len(task.data.skipped)
-    skipped = [f"{left_out} damaged or unusable items of the data were left out; see Data."] if left_out else []
     return run_system(
         settings,
         options,
@@ -53,7 +53,7 @@ def run(settings: Settings, options: RunOptions) -> Path:
         factory=factory,
         task=task,
         stages=stages(settings, task),
-        facts={"task": "classification", "data": task.data.describe(), "notes": [*NOTES, *skipped]},
+        facts={"task": "classification", "data": task.data.describe(), "notes": [*NOTES, *remarks]},
         last_pooled="retrain",
     )
 
@@ -63,7 +63,7 @@ def stages(settings: Settings, task: ClassificationTask) -> list[Stage[Context]]
     forbidden = settings.search.forbidden
     return [
         RelaxedSearch(settings=settings.search, save_every=settings.save_every),
-        DrawCells(),
+        Drawing(draw=lambda arch: draw_genotype(genotype_of(decode(task.space, arch)))),
         Retrain(
             settings=settings.retrain,
             allowed=avoiding(task.space, forbidden) if forbidden else None,

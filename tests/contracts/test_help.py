@@ -34,12 +34,7 @@ def test_law_9_help_is_instant(task):
     assert min(first, *(cpu_seconds("-m", f"{task}.train", "--help")[0] for _ in range(2))) < 0.5
 
 
-DESCRIBED_ONLY = {"dcnas"}
-"""Systems that have networks and no search yet."""
-RUN = [(task, system) for task, system in SYSTEMS if system.name not in DESCRIBED_ONLY]
-
-
-@pytest.mark.parametrize(("task", "system"), RUN, ids=[f"{t}-{s.name}" for t, s in RUN])
+@pytest.mark.parametrize(("task", "system"), SYSTEMS, ids=[f"{t}-{s.name}" for t, s in SYSTEMS])
 def test_law_9_help_of_a_system_loads_no_torch(task, system):
     seconds, printed = cpu_seconds("-m", f"{task}.train", system.name, "--help")
     assert "--recipe" in printed and "options options" not in printed
