@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # this would compile torch at every start.
 export PYTHONDONTWRITEBYTECODE =
 
-RUN_EXTRAS := detection,export
+RUN_EXTRAS := detection,segmentation,export
 DEV_EXTRAS := $(RUN_EXTRAS),dev
 
 # A system's run: make detnas RECIPE=small DATA=folder OUT=runs/name ARGS="--seed 3". What is not given is left to the script.
@@ -27,7 +27,7 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format bench bench-search soak detnas detnas-smoke darts darts2 snas pc-darts gdas darts-smoke
+.PHONY: help setup setup-dev demo test check format bench bench-search soak detnas detnas-smoke darts darts2 snas pc-darts gdas darts-smoke dcnas dcnas-smoke
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -84,6 +84,12 @@ gdas: $(VENV)/.ready ## The same by GDAS
 
 darts-smoke: RECIPE = smoke
 darts-smoke: darts ## Run DARTS, recipe smoke, with the same variables
+
+dcnas: $(VENV)/.ready ## Run DCNAS: the same variables
+	@$(BIN)/python -m segmentation.train dcnas $(OPTIONS)
+
+dcnas-smoke: RECIPE = smoke
+dcnas-smoke: dcnas ## Run DCNAS, recipe smoke, with the same variables
 
 # $(call install,EXTRAS): one pip call, so that the resolver sees every requirement at once.
 define install

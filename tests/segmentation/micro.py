@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from common.script import main
 from segmentation.train import dcnas, describe
@@ -29,6 +31,27 @@ def words(out: Path, *more: str, settings: Sequence[str] = SETTINGS, workers: in
 def call(argv: Sequence[str]) -> None:
     """The train script in this process."""
     main("python -m segmentation.train", {"dcnas": dcnas, "describe": describe}, argv)
+
+
+def rows(path: Path, name: str) -> list[dict[str, Any]]:
+    """The rows of a JSON-lines file of a run, wall-clock seconds apart."""
+    lines = (path / f"{name}.jsonl").read_text().splitlines()
+    return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+
+
+def results(path: Path) -> dict[str, Any]:
+    """Everything a run computed, the export apart."""
+    found: dict[str, Any] = {name: rows(path, name) for name in ("stages", "metrics", "retrained")}
+    files = [path / name for name in ("drawing.svg", "strengths.json", "snapshots.json", "best/model.safetensors")]
+    for file in (*files, *path.glob("weights/*"), *path.glob("retrained/*.safetensors"), *path.glob("samples/*")):
+        found[str(file.relative_to(path))] = file.read_bytes()
+    return found
+
+
+def lines(path: Path, name: str, n: int) -> Callable[[], bool]:
+    """Whether the run has written `n` lines of a file."""
+    file = path / f"{name}.jsonl"
+    return lambda: file.exists() and file.read_bytes().count(b"\n") >= n
 
 
 def kill_when(argv: Sequence[str], event: Callable[[], bool], timeout: float = 120) -> int:
