@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -79,13 +80,16 @@ class SegmentationTask:
             UserError: the data cannot be used, or do not fit the settings.
         """
         self.settings = settings
-        self.data = load_data(settings.data)
+        chosen = settings.data
+        augmentation = Augmentation(crop=chosen.crop, scale=chosen.scale)
+        self.data = load_data(chosen)
+        self.augmentation = replace(augmentation, flip=chosen.flip and self.data.flip)
         self.halves = halves(self.data.train, settings.seed)
         for split in (self.data.train, *self.halves):
             try:
-                check_crop(split, settings.data.crop)
+                check_crop(split, chosen.crop)
             except UserError as error:
-                raise UserError(f"data.crop={list(settings.data.crop)}: {error}") from None
+                raise UserError(f"data.crop={list(chosen.crop)}: {error}") from None
         self.space = settings.space.open()
         self.objectives = (Objective("mIoU"), Objective("macs", "min", "MACs"))
         self.baseline = unet(self.space)
@@ -102,10 +106,9 @@ class SegmentationTask:
     def phases(self, kind: Literal["supernet", "standalone"]) -> Sequence[Phase]:
         """In a search the weights learn from one half of the training pictures and the architecture from the other."""
         s = self.settings
-        augmentation = Augmentation(crop=s.data.crop, scale=s.data.scale, flip=s.data.flip and self.data.flip)
 
         def segment(name: str, settings: PhaseSettings, split: Split) -> Segment:
-            return Segment(name=name, settings=settings, split=split, augmentation=augmentation)
+            return Segment(name=name, settings=settings, split=split, augmentation=self.augmentation)
 
         if kind == "standalone":
             return [segment("train", s.train, self.data.train)]

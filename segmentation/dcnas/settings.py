@@ -107,6 +107,12 @@ class Settings:
         net = space.open()
         if net.width % net.partial:
             raise UserError(f"space.width={net.width} cannot be shared out to space.partial={net.partial}; give a multiple of it")
+        operators = {op for cell in net.cells.values() for op in cell.op.options}
+        unknown = [op for op in self.search.forbidden if op not in operators]
+        if unknown or operators <= set(self.search.forbidden):
+            raise UserError(
+                f"search.forbidden={list(self.search.forbidden)}: name some, not all, of {', '.join(sorted(operators))}"
+            )
         for metric in self.budget:
             if metric not in COSTS:
                 raise UserError(f"budget {metric!r} is no cost of a segmentation network; limit {', '.join(COSTS)}")
