@@ -229,7 +229,7 @@ class ClassificationTask:
 
     @cached_property
     def _price(self) -> Price:
-        whole = replace(evaluated(self.settings.network, self.space), auxiliary=False)
+        whole = replace(self._evaluated(self.space), auxiliary=False)
         with torch.device("meta"):
             module = build(opened(whole))
         return Price(module, (self._image,), whole)

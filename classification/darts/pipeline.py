@@ -44,7 +44,7 @@ def run(settings: Settings, options: RunOptions) -> Path:
     remarks = told(started[0], task.data)
     for metric, upper in settings.budget.items():
         price, name = task.price(metric)
-        check_budget(price, name, upper, metric)
+        check_budget(price, name, upper, metric)  # pools cost as little as `none`, so this bounds what is derived without it too
     return run_system(
         settings,
         options,

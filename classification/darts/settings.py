@@ -209,7 +209,7 @@ def smoke(method: str) -> Settings:
     """Every stage on the embedded digits in under a minute and a half on two cores. Too little training for the papers' rates."""
     seen = METHODS[method].partial
     brisk = OptimSettings(name="adamw", lr=1e-2, weight_decay=0.05, schedule="one-cycle", clip=5.0)
-    steps = 40 if method == "darts2" else 90  # of second order a step takes two and a half times as long
+    steps = 30 if method == "darts2" else 90  # of second order a step takes three times as long
     return Settings(
         method=method,
         recipe="smoke",

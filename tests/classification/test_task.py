@@ -8,10 +8,12 @@ from torch import nn
 
 from classification import task as module
 from classification.darts.cells import Edge
+from classification.darts.model import build
 from classification.darts.settings import NetworkSettings, PhaseSettings
+from classification.darts.space import darts_space
 from classification.task import ClassificationTask, by_hand, evaluated
 from common.cost.count import count
-from common.space import decode, sample
+from common.space import decisions, decode, sample
 from common.streams import stream
 from common.train.optim import OptimSettings
 from common.train.phase import train_phase
@@ -46,6 +48,15 @@ def test_the_costs_are_those_of_the_network_alone_and_equal_the_price(task):
         assert task.costs(arch) == {"params": network.params, "macs": network.macs} == limited.costs(arch)
     price, metric = task.price("macs")
     assert price.value(task.baseline, metric) == task.costs(task.baseline)["macs"]
+
+
+def test_the_cheapest_cells_can_be_had_without_none(task):
+    """So the price of the whole space tells which budgets what is derived can keep."""
+    without = darts_space(nodes=1, none=False, classes=10)
+    price, metric = task.price("macs")
+    least = evaluated(task.settings.network, decode(without, dict.fromkeys(decisions(without), 0)))
+    found = count(build(least), (torch.zeros(1, 3, 8, 8),))
+    assert price.cheapest(metric).exact and price.cheapest(metric).value == found.macs
 
 
 def test_the_second_classifier_is_no_cost():

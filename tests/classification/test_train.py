@@ -13,10 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-from classification.darts.settings import METHODS
+from classification.darts.settings import METHODS, NetworkSettings
+from classification.task import ClassificationTask
 from common.cli import open_run, retrained
 from common.run.folder import RunFolder
-from tests.classification.micro import SETTINGS, call, results, words
+from tests.classification.micro import SETTINGS, call, results, tiny, words
 from tests.common.run.killing import die, forked, status
 
 pytestmark = [pytest.mark.xdist_group("classification-micro"), pytest.mark.timeout(300)]
@@ -104,12 +105,23 @@ def test_kills_leave_no_trace(finished, tmp_path):
     assert found == undisturbed
 
 
+def test_a_budget_holds_for_all_but_the_hand_made_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(ClassificationTask, "export", lambda self, network, folder: 0.0)
+    task = ClassificationTask(tiny(network=NetworkSettings(width=2, cells=3, drop_path=0.0, auxiliary=0.0, cutout=0)))
+    price, _ = task.price("macs")
+    low, high = price.cheapest("macs").value, price.dearest("macs").value
+    upper = low + (high - low) // 3
+    settings = [*SETTINGS, "network.cells=3", "search.cost=dual"]
+    call(words(tmp_path / "run", "--budget", f"macs={upper}", settings=settings))
+    rows = results(tmp_path / "run")["retrained"]
+    assert [row["name"] for row in rows] == ["searched", "random 1", "baseline"]
+    assert all(low <= row["cost"]["macs"] <= upper and "none" not in row["arch"].values() for row in rows[:2])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "darts"])
 def test_every_method_goes_from_images_to_a_report(method, tmp_path, monkeypatch):
-    from classification import task
-
-    monkeypatch.setattr(task.ClassificationTask, "export", lambda self, network, folder: 0.0)
+    monkeypatch.setattr(ClassificationTask, "export", lambda self, network, folder: 0.0)
     call(words(tmp_path / "run", method=method))
     assert METHODS[method].title in (tmp_path / "run" / "report.html").read_text()
     rows = results(tmp_path / "run")["retrained"]
