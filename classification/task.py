@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classification.darts.model import build, check, set_drop_path
-from classification.darts.settings import DataSettings, NetworkSettings, Settings
-from classification.darts.space import FIRST, Cell, Edge, Genotype, Network, Node, arch_of, darts_space, genotype_of, standalone
+from classification.darts.model import build, check
+from classification.darts.networks import by_hand, evaluated, searched
+from classification.darts.phases import Classify
+from classification.darts.settings import DataSettings, Settings
+from classification.darts.space import Network, arch_of
 from classification.data import (
     Augment,
     ClassificationData,
     Split,
-    batch_at,
     classification_folder,
     embedded,
     halves,
@@ -43,9 +44,6 @@ EVAL_BATCH = 250
 AUXILIARY_SIDES = range(32, 41)
 """Sides of images on which the second classifier's convolutions end at a single pixel."""
 
-Batch = tuple[Tensor, Tensor, float]
-"""Images (n, 3, size, size) normalised, labels (n,), and the probability of drop-path in this step."""
-
 
 def load_data(settings: DataSettings) -> ClassificationData:
     """The data of a run.
@@ -57,71 +55,6 @@ def load_data(settings: DataSettings) -> ClassificationData:
         return embedded(settings.size)
     folder = Path(settings.folder)
     return classification_folder(folder, size=settings.size, skip_bad=settings.skip_bad, mirrored=settings.flip)
-
-
-def searched(settings: Settings, classes: int) -> Network:
-    """The open network that is searched."""
-    s = settings.space
-    return darts_space(nodes=s.nodes, width=s.width, cells=s.cells, classes=classes, partial=s.partial)
-
-
-def evaluated(settings: NetworkSettings, cells: Network) -> Network:
-    """The network in which `cells`, those of a network settled or open, are trained alone and measured."""
-    network = standalone(genotype_of(cells), auxiliary=settings.auxiliary > 0)
-    return replace(network, width=settings.width, cells=settings.cells, classes=cells.classes)
-
-
-def by_hand(nodes: int) -> Genotype:
-    """Cells without a search: every node takes both inputs of the cell, each through a separable 3x3 convolution."""
-    node = Node(edges=tuple(Edge(source=source, op="sep_conv_3x3") for source in range(FIRST)))
-    cell = Cell(nodes=(node,) * nodes, concat=tuple(range(FIRST, FIRST + nodes)))
-    return Genotype(normal=cell, reduction=cell)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Classify:
-    """Training on one split with cross-entropy.
-
-    Attributes:
-        name: of the phase.
-        settings: steps, batch size, optimiser.
-        split: to draw batches from.
-        augment: how images are varied.
-        drop_path: probability at the end of training that a sample is dropped on an edge; it rises linearly from 0.
-        auxiliary: weight of the second classifier's loss, where the network has one.
-    """
-
-    name: str
-    settings: PhaseSettings
-    split: Split
-    augment: Augment
-    drop_path: float = 0.0
-    auxiliary: float = 0.0
-
-    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
-        """The network itself."""
-        return network
-
-    def batch_at(self, step: int, seed: int) -> Batch:
-        """The step's images and labels, and how often paths are dropped."""
-        images, labels = batch_at(self.split, step, self.settings.batch, seed, self.name, self.augment)
-        return images, labels, self.drop_path * step / self.settings.steps
-
-    def loss(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """Cross-entropy of the network and of its second classifier, and the accuracy to look at."""
-        images, labels, dropped = batch
-        if self.drop_path:
-            set_drop_path(model, dropped)
-        scores = model(images)
-        terms: dict[str, Tensor] = {}
-        if isinstance(scores, tuple):
-            scores, beside = scores
-            terms["auxiliary_loss"] = self.auxiliary * F.cross_entropy(beside, labels)
-        accuracy = (scores.detach().argmax(1) == labels).float().mean()
-        return {"class_loss": F.cross_entropy(scores, labels), **terms, "accuracy": accuracy}
-
-    def finish(self, network: nn.Module) -> None:
-        """Nothing is left to do."""
 
 
 class ClassificationTask:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from classification.darts.model import build
+from classification.darts.networks import evaluated, searched
 from classification.darts.settings import Settings
 from classification.data import Scale
 from classification.data.images import fault, picture
@@ -47,8 +48,6 @@ def open_run(run: Path) -> OpenedRun:
     Raises:
         UserError: its `config.json` is not one of this system's.
     """
-    from classification.task import evaluated, searched
-
     path = run / "config.json"
     config = read_json(path)
     settings: Settings = from_plain(Settings, config.get("settings"), f"{path}: settings")

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from classification.darts.drawing import draw_genotype
-from classification.darts.settings import METHODS, Settings
+from classification.darts.methods import METHODS
+from classification.darts.settings import Settings
 from classification.darts.space import genotype_of
 from classification.darts.system import SYSTEM
 from classification.task import ClassificationTask

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from classification.darts.methods import METHODS
 from classification.darts.space import OPERATIONS
-from common.differentiable.settings import RelaxedSearchSettings, WeightingSettings
+from common.differentiable.settings import RelaxedSearchSettings
 from common.errors import UserError
 from common.stages.settings import PhaseSettings, RetrainSettings, check_least
-from common.train.optim import ArchSettings, OptimSettings
+from common.train.optim import OptimSettings
 
 COSTS = ("params", "macs")
 """What an architecture costs: see `classification.task.ClassificationTask.costs`."""
@@ -123,80 +124,6 @@ class Settings:
     def one_level(self) -> bool:
         """Whether weights and architecture learn from the same images, those of the whole training split."""
         return self.search.rule == "one-level"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
-    """What a paper changes in the pipeline.
-
-    Attributes:
-        title: as its authors call it.
-        paper: where it was published.
-        search: its search, as published.
-        weights: how it trains the supernet's weights on CIFAR-10, as published.
-        partial: see `SpaceSettings`.
-    """
-
-    title: str
-    paper: str
-    search: RelaxedSearchSettings
-    weights: PhaseSettings
-    partial: int = 1
-
-
-_SGD = OptimSettings(name="sgd", lr=0.025, weight_decay=3e-4, schedule="cosine", floor=0.04, clip=5.0)
-_EPOCH = 391
-"""Steps of a DARTS search in which it sees its 25,000 training images, 64 at a time."""
-_DARTS = RelaxedSearchSettings(options=WeightingSettings(), arch=ArchSettings(), forbidden=("none",))
-
-METHODS = {
-    "darts": Method(
-        title="DARTS, first order",
-        paper="arXiv:1806.09055",
-        search=_DARTS,
-        weights=PhaseSettings(steps=50 * _EPOCH, batch=64, optim=_SGD),
-    ),
-    "darts2": Method(
-        title="DARTS, second order",
-        paper="arXiv:1806.09055",
-        search=replace(_DARTS, rule="second-order"),
-        weights=PhaseSettings(steps=50 * _EPOCH, batch=64, optim=_SGD),
-    ),
-    "snas": Method(
-        title="SNAS",
-        paper="arXiv:1812.09926",
-        search=replace(
-            _DARTS,
-            options=WeightingSettings(kind="gumbel-softmax", temperature=(1.0, 0.03)),
-            rule="one-level",
-            start=1.0,
-            std=0.01,
-            forbidden=(),
-            snapshots=150,
-        ),
-        weights=PhaseSettings(steps=150 * 782, batch=64, optim=_SGD),
-    ),
-    "pc-darts": Method(
-        title="PC-DARTS",
-        paper="arXiv:1907.05737",
-        search=replace(_DARTS, members=WeightingSettings(), arch=ArchSettings(lr=6e-4, begin=15 / 50)),
-        weights=PhaseSettings(steps=50 * 98, batch=256, optim=replace(_SGD, lr=0.1, floor=0.0)),
-        partial=4,
-    ),
-    "gdas": Method(
-        title="GDAS",
-        paper="arXiv:1910.04465",
-        search=replace(_DARTS, options=WeightingSettings(kind="hard-gumbel", temperature=(10.0, 0.1)), snapshots=250),
-        weights=PhaseSettings(steps=250 * _EPOCH, batch=64, optim=_SGD),
-    ),
-}
-"""Name on the command line -> method.
-
-Departures and reconstructions: biases and norms are not decayed (there: all weights are). SNAS searches without its resource
-term (`search.cost=dual` and a budget take its place) and without drop-path; its steps are 150 epochs of all 50,000 images, which
-it learns weights and architecture from. GDAS searches both kinds of cell (its best result fixes the reduction cell by hand);
-its 250 epochs are those of public reimplementations.
-"""
 
 
 def _changed(method: str, lr: float, snapshots: int) -> RelaxedSearchSettings:

@@ -9,9 +9,10 @@ from torch import nn
 from classification import task as module
 from classification.darts.cells import Edge
 from classification.darts.model import build
+from classification.darts.networks import by_hand, evaluated
 from classification.darts.settings import NetworkSettings, PhaseSettings
 from classification.darts.space import darts_space
-from classification.task import ClassificationTask, by_hand, evaluated
+from classification.task import ClassificationTask
 from common.cost.count import count
 from common.space import decisions, decode, sample
 from common.streams import stream

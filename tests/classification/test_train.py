@@ -13,7 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from classification.darts.settings import METHODS, NetworkSettings
+from classification.darts.methods import METHODS
+from classification.darts.settings import NetworkSettings
 from classification.task import ClassificationTask
 from common.cli import open_run, retrained
 from common.run.folder import RunFolder

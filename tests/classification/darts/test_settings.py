@@ -6,11 +6,13 @@ from functools import cache
 import pytest
 import torch
 
+from classification.darts.methods import METHODS
 from classification.darts.model import build
-from classification.darts.settings import METHODS, RECIPES, NetworkSettings, Settings
+from classification.darts.networks import evaluated, searched
+from classification.darts.settings import RECIPES, NetworkSettings, Settings
 from classification.darts.space import Network
 from classification.data import embedded
-from classification.task import ClassificationTask, evaluated, searched
+from classification.task import ClassificationTask
 from common.differentiable.strategies import relaxation_of, rule_of
 from common.script import from_plain, plain
 from common.supernet import Supernet, opened

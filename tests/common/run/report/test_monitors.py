@@ -1,0 +1,26 @@
+"""What tells the collapse of a differentiable search has charts of its own."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from common.run.report.plots import MONITORS, losses
+
+
+def run(**values: list[float]) -> Any:
+    names = list(values)
+    steps = len(values[names[0]])
+    rows = [
+        SimpleNamespace(stage="search", step=i, values={name: values[name][i] for name in names if i < len(values[name])})
+        for i in range(steps)
+    ]
+    return SimpleNamespace(metrics=rows)
+
+
+def test_monitors_have_charts_after_the_loss():
+    plots = losses(run(loss=[2.0, 1.5, 1.0], skip_share=[0.1, 0.9], entropy=[1.0, 0.5]))
+    assert [plot.title for plot in plots] == ["search", "search: entropy", "search: skip_share"]
+    assert "0.1 to 0.9" in plots[2].caption and "<svg" in plots[1].svg and set(MONITORS) == {"entropy", "skip_share"}
+
+
+def test_searches_without_them_have_none():
+    assert [plot.title for plot in losses(run(loss=[2.0, 1.0]))] == ["search"]
