@@ -14,6 +14,8 @@ from common.tables.table import Table
 
 VERDICT = 150
 """Queries at which the engines are compared."""
+ROUNDING = 1e-9
+"""Means of the same numbers in another order differ by less."""
 NOISE = 2.0
 """A difference counts from so many standard errors on."""
 ANCHOR_QUERIES = 100
@@ -124,7 +126,8 @@ class Apart:
     @property
     def word(self) -> str:
         """Where the best is seen from aging evolution."""
-        return "ahead of" if self.ahead > self.error else "behind" if self.ahead < -self.error else "level with"
+        enough = self.error + ROUNDING
+        return "ahead of" if self.ahead > enough else "behind" if self.ahead < -enough else "level with"
 
 
 def apart(section: Section, queries: int) -> Apart:
@@ -142,7 +145,7 @@ def apart(section: Section, queries: int) -> Apart:
     if "random" in known:
         base = known["random"][1]
         behind = [(title, sign * (s.mean - base.mean), _error(s, base)) for name, (title, s) in known.items() if name != "random"]
-        worse = [(title, less, noise) for title, less, noise in behind if less < -NOISE * noise]
+        worse = [(title, less, noise) for title, less, noise in behind if less < -NOISE * noise - ROUNDING]
     return Apart(at=at, best=title, ahead=ahead, error=error, worse=worse)
 
 
