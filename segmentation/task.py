@@ -28,6 +28,7 @@ from segmentation.export import export
 from segmentation.pictures import draw_predictions
 
 if TYPE_CHECKING:
+    from common.relax.ranked import Bound
     from common.stages.settings import PhaseSettings
     from common.task import Phase, SplitName
     from segmentation.mm import Segmentor
@@ -67,7 +68,7 @@ class SegmentationTask:
     """A segmentation network searched by DCNAS on one data set; see `common.task.PresentedTask`.
 
     It has no `price` (`common.differentiable.strategies.PricedTask`): which cells are left of an architecture depends on all of
-    its connections together, so hard budgets act on what is derived.
+    its connections together. So hard budgets act on what is derived, which `guide` leads to.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -134,6 +135,10 @@ class SegmentationTask:
         if arch not in self._costs:
             self._costs[arch] = self.prices.of(arch)
         return self._costs[arch]
+
+    def guide(self, metric: str) -> list[Bound]:
+        """What the options of the cells add to a cost: see `common.differentiable.strategies.GuidedTask`."""
+        return self.prices.guide(metric)
 
     @cached_property
     def prices(self) -> Costs:

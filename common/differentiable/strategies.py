@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -12,11 +12,12 @@ from torch import Tensor
 from common.cost.expected import ExpectedCost
 from common.differentiable.settings import RelaxedSearchSettings, WeightingSettings
 from common.errors import UserError
-from common.relax.budget import Budget
+from common.relax.budget import Budget, Guided
 from common.relax.cost import DualAscent
 from common.relax.gates import OneGate, OneHot, TwoGates
 from common.relax.hypergradient import AMENDED, FIRST_ORDER, ONE_LEVEL, SECOND_ORDER, Rule, mixed_level
 from common.relax.monitor import RankStop, SkipStop, StopRule
+from common.relax.ranked import Bound
 from common.relax.relaxation import Relaxation
 from common.relax.weightings import GumbelSoftmax, HardGumbel, Sigmoid, Softmax, Temperature, Weighting
 from common.space import Arch
@@ -34,6 +35,15 @@ class PricedTask(Protocol):
 
     def price(self, metric: str) -> tuple[Price, Metric]:
         """The price of the networks that are retrained, and its metric, for a cost of `Task.costs`."""
+        ...
+
+
+@runtime_checkable
+class GuidedTask(Protocol):
+    """A task whose costs are no sum over decisions, but roughly one."""
+
+    def guide(self, metric: str) -> Sequence[Bound]:
+        """What options add to a cost of `Task.costs`, roughly."""
         ...
 
 
@@ -85,14 +95,22 @@ def relaxation_of(settings: RelaxedSearchSettings, supernet: Supernet, seed: int
     )
 
 
-def feasible_of(context: Context) -> Budget | Callable[[Arch], bool]:
-    """The hard constraints: a single limit that the task can price is one that a search can be steered by."""
+def feasible_of(context: Context) -> Budget | Guided | Callable[[Arch], bool]:
+    """The hard constraints: upper limits that the task can price, or guide to, are ones that a search can be steered by."""
     if isinstance(context.task, PricedTask) and len(context.constraints) == 1:
         (constraint,) = context.constraints
         if constraint.upper is not None and constraint.lower is None:
             price, metric = context.task.price(constraint.metric)
             return Budget(price, metric, constraint.upper)
+    limits = {rule.metric: rule.upper for rule in context.constraints if rule.upper is not None and rule.lower is None}
+    if isinstance(context.task, GuidedTask) and len(limits) == len(context.constraints):
+        return Guided(context.feasible, [_part(bound, upper) for m, upper in limits.items() for bound in context.task.guide(m)])
     return context.feasible
+
+
+def _part(bound: Bound, upper: float) -> Bound:
+    """Costs as shares of a limit, so that those of several limits add up."""
+    return bound._replace(values={key: value / upper for key, value in bound.values.items()})
 
 
 def stop_rule_of(settings: RelaxedSearchSettings) -> StopRule | None:

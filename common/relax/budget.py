@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from common.cost.expected import complete
@@ -11,6 +11,7 @@ from common.cost.liveness import Alive, assignments
 from common.cost.price import Price
 from common.errors import UserError
 from common.relax.ranked import Bound
+from common.space import Arch
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,25 @@ class Budget:
                 if any(least.values()):
                     found.append(Bound(chain, kept, least))
         return constant, found
+
+
+@dataclass(frozen=True, slots=True)
+class Guided:
+    """A hard constraint that no table prices, and a sum over decisions that says roughly where the cost lies.
+
+    Our own: for networks whose parts matter or not by what other decisions say (cells that nothing reads any more).
+
+    Attributes:
+        feasible: Whether an architecture keeps the constraint; its word is final.
+        guide: Costs of options, in any unit; they need not bound anything.
+    """
+
+    feasible: Callable[[Arch], bool]
+    guide: Sequence[Bound]
+
+    def __call__(self, arch: Arch) -> bool:
+        """Whether `arch` keeps it."""
+        return self.feasible(arch)
 
 
 def _chain(path: str, alive: Mapping[str, Alive | None]) -> tuple[str, ...]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from common.errors import UserError
-from common.relax.budget import Budget
+from common.relax.budget import Budget, Guided
 from common.relax.ranked import Ranked, Ranking
 from common.relax.strengths import Forbidden, Strengths, ranking
 from common.space import Arch, Invalid, neighbours, record
 
 BISECTIONS = 50
+GUIDED_LOOKS = 200
+"""Of the strongest architectures, so many are tried before a guide is followed."""
 _EPSILON = 1e-9
+_CLOSE, _STEEPEST = 1e-3, 1e6  # how well a multiplier is found; the largest one tried, where costs are 1
 
 
 class Found(NamedTuple):
@@ -91,10 +95,13 @@ def discretise_within(
     what follows cannot beat it. If `most` architectures do not suffice, it is improved by changing one decision at a time and
     returned unproven.
 
+    With a `Guided` constraint the strongest are tried first; then those in order of score - mu * guide, mu being the least
+    at which the first of them is feasible, and that one is improved by changing one decision at a time. It is returned unproven.
+
     Args:
         space: the description with open decisions.
         strengths: as for `discretise`.
-        feasible: a `Budget`, or any function of an architecture.
+        feasible: a `Budget`, a `Guided` constraint, or any function of an architecture.
         forbidden: as for `discretise`.
         threshold: as for `discretise`.
         most: architectures looked at before giving up on the best, or, with a function, on any.
@@ -105,6 +112,8 @@ def discretise_within(
     ranks = ranking(space, strengths, forbidden, threshold)
     if isinstance(feasible, Budget):
         return _within_budget(space, ranks, feasible, most, "" if callable(forbidden) or not forbidden else _without(forbidden))
+    if isinstance(feasible, Guided):
+        return _guided(space, ranks, feasible)
     for i, way in enumerate(ranks.ranked()):
         if i == most:
             raise UserError(f"none of the {most:,} strongest architectures is feasible; loosen the constraint or look at more")
@@ -149,6 +158,34 @@ def _within_budget(space: Any, ranks: Ranking, budget: Budget, most: int, withou
             if candidate is not None and budget(candidate):
                 found = Found(candidate, way.score, False)
     return found._replace(proven=True)
+
+
+def _guided(space: Any, ranks: Ranking, constraint: Guided) -> Found:
+    for way in islice(ranks.ranked(), GUIDED_LOOKS):
+        if (arch := _valid(space, way)) is not None and constraint(arch):
+            return Found(arch, way.score, True)
+    steered = dataclasses.replace(ranks, bounds=constraint.guide)
+
+    def first(weight: float, mu: float) -> Arch | None:
+        arch = _valid(space, next(steered.ranked(weight, mu)))
+        return arch if arch is not None and constraint(arch) else None
+
+    low, high = 0.0, 1 / max(next(steered.ranked()).cost, _EPSILON)
+    found = None
+    steepest = _STEEPEST * high
+    while high < steepest and (found := first(1.0, high)) is None:
+        low, high = high, 4 * high
+    if found is None and (found := first(0.0, 1.0)) is None:
+        raise UserError("no architecture was found that is feasible; loosen the constraint")
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        if (better := first(1.0, middle)) is None:
+            low = middle
+        else:
+            high, found = middle, better
+        if high - low <= _CLOSE * high:
+            break
+    return _improved(space, ranks, constraint, Found(found, _score(ranks, found), False))
 
 
 def _first_valid(space: Any, ways: Iterator[Ranked], most: int) -> tuple[Arch, Ranked] | None:
@@ -215,10 +252,11 @@ def _score(ranks: Ranking, arch: Arch) -> float:
     return sum(ranks.scores[path][option] for path, option in arch.items())
 
 
-def _improved(space: Any, ranks: Ranking, budget: Budget, found: Found) -> Found:
+def _improved(space: Any, ranks: Ranking, feasible: Callable[[Arch], bool], found: Found) -> Found:
     while True:
-        better = [(_score(ranks, arch), i, arch) for i, arch in enumerate(neighbours(space, found.arch)) if budget(arch)]
-        score, _, arch = max(better, key=lambda entry: (entry[0], -entry[1]), default=(found.score, 0, found.arch))
-        if score <= found.score + _EPSILON:
+        scored = [(_score(ranks, arch), arch) for arch in neighbours(space, found.arch)]
+        better = sorted((entry for entry in scored if entry[0] > found.score + _EPSILON), key=lambda entry: -entry[0])
+        following = next((entry for entry in better if feasible(entry[1])), None)
+        if following is None:
             return found
-        found = Found(arch, score, False)
+        found = Found(following[1], following[0], False)

@@ -12,11 +12,12 @@ from functools import lru_cache
 import torch
 
 from common.cost.count import Cost, count
+from common.relax.ranked import Bound
 from common.space import Arch
-from segmentation.dcnas.cells import Connection, operator, source_stride
+from segmentation.dcnas.cells import Connection, operator
 from segmentation.dcnas.derive import network_of
 from segmentation.dcnas.segmentor import segmentor
-from segmentation.dcnas.space import Cell, Network, cell_name, possible_inputs
+from segmentation.dcnas.space import STEM, Cell, Network, cell_name, possible_inputs
 from segmentation.heads import DecodeHead
 
 
@@ -35,6 +36,7 @@ class Costs:
         self.space = space
         self._image = image
         self._part = lru_cache(maxsize=None)(self._count)
+        self._strides = {STEM: space.stem_stride, **{name: cell.stride for name, cell in space.cells.items()}}
         whole = network_of(space, known)
         with torch.device("meta"):
             pixels = torch.empty(1, 3, *image, dtype=torch.uint8)
@@ -63,6 +65,18 @@ class Costs:
             macs += sum(min(part.macs for part in parts) for parts in choices)
         return {"params": params, "macs": macs}
 
+    def guide(self, metric: str) -> list[Bound]:
+        """What every operator and every set of inputs adds to a cost where its cell is left, for `Guided`."""
+        found = []
+        for name, cell in self.space.cells.items():
+            of_ops = [getattr(self._part(op, cell.stride), metric) for op in cell.op.options]
+            of_edges = [getattr(self._edge(source, cell), metric) for source in possible_inputs(cell)]
+            of_sets = [sum(of_edges[i] for i in cell.inputs.subset(rank)) for rank in range(len(cell.inputs))]
+            for what, values in (("op", of_ops), ("inputs", of_sets)):
+                path = f"cells.{name}.{what}"
+                found.append(Bound((path,), (path,), {(i,): float(value) for i, value in enumerate(values)}))
+        return found
+
     def _cells(self, net: Network) -> tuple[int, int]:
         params = macs = 0
         for cell in net.cells.values():
@@ -73,7 +87,7 @@ class Costs:
         return params, macs
 
     def _edge(self, source: str, cell: Cell) -> Cost:
-        return self._part(source_stride(source, self.space), cell.stride)
+        return self._part(self._strides[source], cell.stride)
 
     def _count(self, what: str | int, stride: int) -> Cost:
         """The cost of an operator at a stride, or of the connection to it from another stride."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from common.cost.price import Price
 from common.errors import UserError
-from common.relax.budget import Budget
+from common.relax.budget import Budget, Guided
 from common.relax.discretise import discretise, discretise_within
 from common.relax.strengths import ranking
 from common.space import Arch, ManyOf, OneOf, Repeat, decisions, decode, enumerate_all, label
@@ -227,3 +227,17 @@ def test_bad_input():
         discretise(space, good, threshold=0)
     with pytest.raises(UserError, match="from 0 on"):
         Budget(cells.price_of(space), "macs", -1)
+
+
+def test_a_guide_leads_to_what_no_table_prices():
+    space = cells.cell_space(3)
+    price = cells.price_of(space)
+    strengths = random_strengths(space, 5)
+    low, high = price.cheapest("macs").value, price.value(discretise(space, strengths, {"none"}), "macs")
+    for part in (0.1, 0.5, 0.9, 1.0):
+        budget = Budget(price, "macs", low + part * (high - low))
+        found = discretise_within(space, strengths, Guided(budget, budget.bounds()[1]), {"none"})
+        best = discretise_within(space, strengths, budget, {"none"})
+        assert budget(found.arch) and found.score <= best.score + 1e-9 and (found.proven or part < 1)
+    with pytest.raises(UserError, match="no architecture was found that is feasible; loosen"):
+        discretise_within(space, strengths, Guided(lambda arch: False, budget.bounds()[1]), {"none"})
