@@ -13,7 +13,8 @@ import importlib.util
 import sys
 import types
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -51,6 +52,15 @@ def import_packages(modules: Sequence[str], extra: str) -> None:
             sys.modules["mmcv._ext"] = stand_in()
         for module in modules:
             importlib.import_module(module)
+
+
+@contextmanager
+def scope(package: str) -> Iterator[None]:
+    """Within it, names in configurations are looked up in `package` first, whatever a runner of another one has set before."""
+    from mmengine.registry import DefaultScope
+
+    with DefaultScope.overwrite_default_scope(package):
+        yield
 
 
 def register(registry: Any, name: str, backbone: type[nn.Module]) -> None:

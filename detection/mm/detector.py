@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
+from common.mm import scope
 from detection.detections import Detections
 from detection.heads import Head, RetinaNet, checked
 from detection.mm import dense
@@ -104,7 +105,7 @@ def build(
         return backbone
 
     # torch's and mmengine's initialisers draw from the global generator: lend it to them and put it back.
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), scope("mmdet"):
         torch.default_generator.manual_seed(seed)
         net = MODELS.build({**config, "backbone": {"type": given}})
         if not any(p.is_meta for p in net.parameters()):

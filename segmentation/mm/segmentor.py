@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from common.errors import UserError
+from common.mm import scope
 from segmentation.data.labels import IGNORE
 from segmentation.heads import DecodeHead
 from segmentation.mm.setup import prepare
@@ -76,7 +77,7 @@ def build(backbone: nn.Module, head: DecodeHead, *, in_channels: Sequence[int], 
         return backbone
 
     # torch's and mmengine's initialisers draw from the global generator: lend it to them and put it back.
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), scope("mmseg"):
         warnings.filterwarnings("ignore", "``build_loss`` would be deprecated", UserWarning)  # mmseg's heads call it
         torch.default_generator.manual_seed(seed)
         config = {"type": "EncoderDecoder", "backbone": {"type": given}, "decode_head": head_config(head, in_channels, classes)}

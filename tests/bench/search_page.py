@@ -177,7 +177,7 @@ def overview(sections: Sequence[Section], queries: int) -> list[str]:
     for section in sections:
         found = apart(section, queries)
         difference = f"{found.ahead:+.3f} ± {found.error:.3f}" if found.best else "-"
-        errors = f"{found.ahead / found.error:+.1f}" if found.best and 0 < found.error < math.inf else "-"
+        errors = f"{found.ahead / found.error:+.1f}" if found.best and ROUNDING < found.error < math.inf else "-"
         worse = "; ".join(title for title, _, _ in found.worse) or "none"
         lines.append(f"| {section.table.title} | {found.best or '-'} | {difference} | {errors} | {worse} |")
     return lines

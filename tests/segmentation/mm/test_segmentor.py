@@ -36,6 +36,13 @@ def tiny(classes: int = 3) -> mm.Segmentor:
     return mm.build(backbone, HEAD, in_channels=(4, 8), classes=classes)
 
 
+def test_another_packages_runner_does_not_get_in_the_way():
+    from mmengine.registry import DefaultScope
+
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        assert isinstance(tiny(), mm.Segmentor)
+
+
 def batch(n: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
     rng = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (n, 3, 18, 30), generator=rng, dtype=torch.uint8)
