@@ -57,9 +57,8 @@ def import_packages(modules: Sequence[str], extra: str) -> None:
 @contextmanager
 def scope(package: str) -> Iterator[None]:
     """Within it, names in configurations are looked up in `package` first, whatever a runner of another one has set before."""
-    from mmengine.registry import DefaultScope
-
-    with DefaultScope.overwrite_default_scope(package):
+    registry = importlib.import_module("mmengine.registry")  # not a package of the core's own: a task needs it
+    with registry.DefaultScope.overwrite_default_scope(package):
         yield
 
 
