@@ -1,6 +1,6 @@
 """Classification data: the embedded digits or a folder in one of the layouts in use, as splits, and batches of them."""
 
-from classification.data.batches import Augment, batch_at, ordered, positions_at
+from classification.data.batches import Augment, batch_at, ordered
 from classification.data.embedded import embedded
 from classification.data.folders import classification_folder
 from classification.data.splits import ClassificationData, Scale, Split, halves
@@ -15,5 +15,4 @@ __all__ = [
     "embedded",
     "halves",
     "ordered",
-    "positions_at",
 ]

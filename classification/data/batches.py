@@ -6,7 +6,6 @@ Batches are plain (images, labels) tuples: images normalised float32, labels int
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classification.data.splits import Split
+from common.data.order import positions_at
 from common.errors import UserError
 from common.streams import numpy_stream
 
@@ -88,19 +88,6 @@ def ordered(split: Split, batch_size: int) -> Iterator[tuple[Float[Tensor, "n 3 
     """
     for positions in torch.arange(len(split)).split(batch_size):
         yield split.scale(split.images(positions)), split.labels[positions]
-
-
-def positions_at(count: int, step: int, batch_size: int, seed: int, name: str) -> NDArray[np.int64]:
-    """Positions of the pictures of one step's batch, in a split of `count`."""
-    start, stop = step * batch_size, (step + 1) * batch_size
-    epochs = range(start // count, (stop - 1) // count + 1)
-    orders = [_epoch_order(count, seed, name, epoch) for epoch in epochs]
-    return np.concatenate(orders)[start - epochs[0] * count : stop - epochs[0] * count]
-
-
-@lru_cache(maxsize=16)
-def _epoch_order(count: int, seed: int, name: str, epoch: int) -> NDArray[np.int64]:
-    return numpy_stream(seed, name, "order", epoch).permutation(count)
 
 
 def _moved(

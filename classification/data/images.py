@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-import struct
-import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from common.data.pictures import DAMAGE, in_threads
+from common.data.problems import listing
 from common.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
-# What Pillow's decoders raise on damaged files.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 _THREADED = 8  # pictures from which on threads pay
 
 
@@ -68,7 +64,7 @@ def fault(read: Callable[[], object]) -> str:
         return "missing"
     except Image.UnidentifiedImageError:
         return "not an image, or empty"
-    except _DAMAGE as error:
+    except DAMAGE as error:
         return "damaged: " + str(error).split("\n")[0]
     return ""
 
@@ -77,8 +73,7 @@ def side_by_side(job: Callable[[int], object], count: int) -> list[object]:
     """`job` of 0 to count - 1, in order; many of them in threads (Pillow releases the interpreter's lock)."""
     if count < _THREADED:
         return [job(i) for i in range(count)]
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(job, range(count)))
+    return in_threads(job, range(count))
 
 
 def refuse_bad(name: str, faults: Sequence[str], skip_bad: bool) -> None:
@@ -93,9 +88,7 @@ def refuse_bad(name: str, faults: Sequence[str], skip_bad: bool) -> None:
         UserError: one line with the first few, the number of the others, and the remedy.
     """
     if faults and not skip_bad:
-        more = f"; ... and {len(faults) - 4} more" if len(faults) > 4 else ""
-        count = f"{len(faults)} bad images: " if len(faults) > 1 else ""
-        raise UserError(f"{name}: {count}{'; '.join(faults[:4])}{more}; replace them, or pass --skip-bad to leave them out")
+        raise UserError(f"{name}: {listing(faults, 'bad images')}; replace them, or pass --skip-bad to leave them out")
 
 
 class Files:
@@ -165,6 +158,6 @@ class Files:
     def _read(self, row: int) -> Tensor:
         try:
             return self._decode(row)[0]
-        except _DAMAGE as error:
+        except DAMAGE as error:
             why = str(error).split("\n")[0]
             raise UserError(f"{self._files[row]}: cannot be decoded ({why}); replace it, or pass --skip-bad") from error

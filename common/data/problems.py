@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from common.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _SHOWN = 4  # problems told in words; the others are counted
@@ -36,14 +37,20 @@ class Problems:
             UserError: one line with the first few problems, the number of the others, and the remedy.
         """
         if self.fatal:
-            raise UserError(f"{folder}: {_listing(self.fatal)}; correct the files named")
+            raise UserError(f"{folder}: {listing(self.fatal)}; correct the files named")
         if self.skippable and not skip:
             raise UserError(
-                f"{folder}: {_listing(self.skippable)}; correct the files named, or pass --skip-bad to leave these out"
+                f"{folder}: {listing(self.skippable)}; correct the files named, or pass --skip-bad to leave these out"
             )
 
 
-def _listing(problems: list[str]) -> str:
+def listing(problems: Sequence[str], what: str = "problems") -> str:
+    """The first few in words, the others counted.
+
+    Args:
+        problems: a line each.
+        what: they are, in the plural.
+    """
     more = f"; ... and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-    count = f"{len(problems)} problems: " if len(problems) > 1 else ""
+    count = f"{len(problems)} {what}: " if len(problems) > 1 else ""
     return count + "; ".join(problems[:_SHOWN]) + more

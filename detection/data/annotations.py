@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from common.data.problems import Problems
 from common.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,38 +18,6 @@ _KEYS = {
     "annotations": {"id": int, "image_id": int, "category_id": int, "bbox": list},
     "categories": {"id": int, "name": str},
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problems:
-    """What is wrong with a data set.
-
-    Attributes:
-        fatal: only a repair of the files helps.
-        skippable: leaving the named images, boxes or classes out helps.
-    """
-
-    fatal: list[str] = field(default_factory=list)
-    skippable: list[str] = field(default_factory=list)
-
-    def report(self, folder: Path, *, skip: bool) -> None:
-        """Raise if anything remains: always for fatal problems, for the skippable ones unless `skip`.
-
-        Raises:
-            UserError: one line with the first few problems, the number of the others, and the remedy.
-        """
-        if self.fatal:
-            raise UserError(f"{folder}: {_listing(self.fatal)}; correct the files named")
-        if self.skippable and not skip:
-            raise UserError(
-                f"{folder}: {_listing(self.skippable)}; correct the files named, or pass --skip-bad to leave these out"
-            )
-
-
-def _listing(problems: list[str], shown: int = 4) -> str:
-    more = f"; ... and {len(problems) - shown} more" if len(problems) > shown else ""
-    count = f"{len(problems)} problems: " if len(problems) > 1 else ""
-    return count + "; ".join(problems[:shown]) + more
 
 
 def read_annotations(file: Path, problems: Problems) -> dict[str, Any]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
+from common.data.order import positions_at
 from common.errors import UserError
-from common.streams import numpy_stream, stream
+from common.streams import stream
 from detection.data.samples import Sample, Split
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def batch_at(split: Split, step: int, batch_size: int, seed: int, name: str, aug
         name: of the stage: stages see different orders.
         augment: flip each image left-right with probability 1/2; wrong for digits and letters.
     """
-    indices = _indices(len(split), step, batch_size, seed, name)
+    indices = positions_at(len(split), step, batch_size, seed, name).tolist()
     samples = [split[i] for i in indices]
     if not augment:
         return _collate(samples)
@@ -136,13 +135,3 @@ def _collate(samples: Sequence[Sample]) -> Batch:
         ids=tuple(sample.image_id for sample in samples),
         samples=tuple(samples),
     )
-
-
-def _indices(count: int, step: int, batch_size: int, seed: int, name: str) -> list[int]:
-    positions = range(step * batch_size, (step + 1) * batch_size)
-    return [int(_epoch_order(count, seed, name, at // count)[at % count]) for at in positions]
-
-
-@lru_cache(maxsize=16)
-def _epoch_order(count: int, seed: int, name: str, epoch: int) -> np.ndarray:
-    return numpy_stream(seed, name, "order", epoch).permutation(count)

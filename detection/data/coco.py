@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from common.data.problems import Problems
 from common.errors import UserError
-from detection.data.annotations import Problems, read_annotations
+from detection.data.annotations import read_annotations
 from detection.data.images import damage, damages
 from detection.data.samples import Data, Sample, Split
 

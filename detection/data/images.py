@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import struct
-import zlib
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from common.data.pictures import DAMAGE, ORIENTATION, in_threads
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-# What Pillow's decoders raise on damaged files, seen by cutting and flipping bytes of JPEG and PNG files.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-_ORIENTATION = 0x0112
 
 
 def damage(file: Path) -> tuple[str, tuple[int, int] | None]:
@@ -33,15 +27,14 @@ def damage(file: Path) -> tuple[str, tuple[int, int] | None]:
         with Image.open(file) as image:
             width, height = image.size
             # As displayed, which is how readers see it: EXIF orientations 5 to 8 lie on their side.
-            size = (height, width) if image.getexif().get(_ORIENTATION, 1) >= 5 else (width, height)
+            size = (height, width) if image.getexif().get(ORIENTATION, 1) >= 5 else (width, height)
             image.draft("RGB", (max(1, width // 8), max(1, height // 8)))
             image.load()
-    except _DAMAGE as error:
+    except DAMAGE as error:
         return ("damaged: " + str(error).split("\n")[0]) if size else "not an image", size
     return "", size
 
 
 def damages(files: Iterable[Path]) -> list[tuple[str, tuple[int, int] | None]]:
     """`damage` of every file, in order, decoded in parallel threads (Pillow releases the interpreter's lock)."""
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(damage, files))
+    return in_threads(damage, files)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from jaxtyping import Int64, UInt8
 from PIL import Image
 from torch import Tensor
 
+from common.data.order import positions_at
 from common.errors import UserError
 from common.streams import numpy_stream
 from segmentation.data.labels import IGNORE
@@ -108,7 +108,7 @@ def batch_at(split: Split, step: int, batch_size: int, seed: int, name: str, aug
     height, width = augmentation.crop
     images = np.empty((batch_size, height, width, 3), dtype=np.uint8)
     labels = np.empty((batch_size, height, width), dtype=np.int64)
-    chosen = _indices(split, step, batch_size, seed, name)
+    chosen = positions_at(len(split), step, batch_size, seed, name, split.name).tolist()
     for position, index in enumerate(chosen):
         rng = numpy_stream(seed, name, split.name, "augment", step, position)
         images[position], labels[position] = _augmented(split[index], augmentation, rng)
@@ -184,14 +184,3 @@ def _window(
         tries += 1
         if tries == _TRIES or (labels != IGNORE).any():
             return labels, box
-
-
-def _indices(split: Split, step: int, batch_size: int, seed: int, name: str) -> list[int]:
-    count = len(split)
-    positions = range(step * batch_size, (step + 1) * batch_size)
-    return [int(_epoch_order(count, seed, name, split.name, at // count)[at % count]) for at in positions]
-
-
-@lru_cache(maxsize=16)
-def _epoch_order(count: int, seed: int, name: str, split: str, epoch: int) -> np.ndarray:
-    return numpy_stream(seed, name, split, "order", epoch).permutation(count)

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import struct
-import zlib
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from common.data.pictures import DAMAGE, ORIENTATION
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    Item = TypeVar("Item")
-    Result = TypeVar("Result")
-
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 """Endings of picture files, in lower case."""
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-"""What Pillow's decoders raise on damaged files."""
 _INDEX_MODES = ("1", "L", "P", "I", "I;16")  # one number per pixel
-_ORIENTATION = 0x0112
 
 
 class Unusable(Exception):
@@ -47,7 +38,7 @@ def picture_size(file: Path) -> tuple[int, int]:
         with Image.open(file) as image:
             width, height = image.size
             # Pillow decodes a PNG to look for an orientation, which PNG files practically never have.
-            turned = image.format != "PNG" and image.getexif().get(_ORIENTATION, 1) >= 5
+            turned = image.format != "PNG" and image.getexif().get(ORIENTATION, 1) >= 5
     except DAMAGE:
         raise Unusable("not an image") from None
     return (height, width) if turned else (width, height)
@@ -110,12 +101,6 @@ def reduced(size: tuple[int, int], limit: int | None) -> tuple[int, int]:
     """Width and height scaled so that the longer is at most `limit`; never enlarged."""
     factor = 1.0 if limit is None else min(1.0, limit / max(size))
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
-
-
-def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """`work` of every item, in order (Pillow releases the interpreter's lock while it decodes)."""
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(work, items))
 
 
 def _present(file: Path) -> None:

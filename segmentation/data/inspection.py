@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from common.data.pictures import in_threads
 from segmentation.data.files import (
     NotIndices,
     Unusable,
     counts,
-    in_threads,
     picture_size,
     read_picture,
     read_values,

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from classification.data import Augment, batch_at, embedded, ordered, positions_at
+from classification.data import Augment, batch_at, embedded, ordered
 from classification.data.splits import Held, Scale, Split
+from common.data.order import positions_at
 from common.errors import UserError
 
 UNSCALED = Scale(mean=(0.0, 0.0, 0.0), std=(1 / 255, 1 / 255, 1 / 255))

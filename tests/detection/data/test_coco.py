@@ -1,8 +1,5 @@
 """Folders that can be read: small made ones and real ones."""
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -122,10 +119,10 @@ def test_images_may_lie_in_a_folder_per_split(folder):
 
 
 @pytest.fixture(scope="module")
-def real():
-    root = Path(os.environ.get("TASKNAS_DATA", Path(__file__).parents[3].parent / "shared" / "data")) / "detection"
+def real(tasknas_data):
+    root = tasknas_data / "detection"
     if not root.is_dir():
-        pytest.skip(f"real data not found: {root} (set TASKNAS_DATA)")
+        pytest.skip(f"no real data: {root} is missing")
     pytest.importorskip("mmdet")
     return root
 
