@@ -10,10 +10,11 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import importlib.util
+import logging
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,6 +61,35 @@ def scope(package: str) -> Iterator[None]:
     registry = importlib.import_module("mmengine.registry")  # not a package of the core's own: a task needs it
     with registry.DefaultScope.overwrite_default_scope(package):
         yield
+
+
+def built(package: str, config: Mapping[str, Any], backbone: nn.Module, parts: Sequence[str], seed: int) -> nn.Module:
+    """A network of `package` around a backbone that is used as it is.
+
+    Args:
+        package: mmdet or mmseg; its registry is asked.
+        config: of the network, as the package's configurations write it, without a backbone.
+        backbone: what the network gets for one.
+        parts: what is initialised as the package does it; parameters on the meta device are left alone.
+        seed: of their initial weights.
+    """
+    models = importlib.import_module(f"{package}.registry").MODELS
+    logger = importlib.import_module("mmengine.logging").MMLogger.get_current_instance()
+
+    def given() -> nn.Module:
+        return backbone
+
+    # torch's and mmengine's initialisers draw from the global generator: lend it to them and put it back.
+    with torch.random.fork_rng(devices=[]), scope(package):
+        torch.default_generator.manual_seed(seed)
+        net = models.build({**config, "backbone": {"type": given}})
+        if not any(p.is_meta for p in net.parameters()):
+            level = logger.level
+            logger.setLevel(logging.WARNING)  # a paragraph for every parameter otherwise
+            for name in parts:
+                net.get_submodule(name).init_weights()
+            logger.setLevel(level)
+    return net
 
 
 def register(registry: Any, name: str, backbone: type[nn.Module]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from common.mm import scope
+from common.mm import built
 from detection.detections import Detections
 from detection.heads import Head, RetinaNet, checked
 from detection.mm import dense
@@ -95,27 +94,10 @@ def build(
     """
     checked(head, strides)
     prepare()
-    from mmdet.registry import MODELS
-    from mmengine.logging import MMLogger
-
     write = retinanet_config if isinstance(head, RetinaNet) else faster_rcnn_config
     config = write(head, list(in_channels), list(strides), classes)  # pyright: ignore[reportArgumentType]
-
-    def given() -> nn.Module:
-        return backbone
-
-    # torch's and mmengine's initialisers draw from the global generator: lend it to them and put it back.
-    with torch.random.fork_rng(devices=[]), scope("mmdet"):
-        torch.default_generator.manual_seed(seed)
-        net = MODELS.build({**config, "backbone": {"type": given}})
-        if not any(p.is_meta for p in net.parameters()):
-            logger = MMLogger.get_current_instance()
-            level = logger.level
-            logger.setLevel(logging.WARNING)  # a paragraph for every parameter otherwise
-            for name in ("neck", *(("bbox_head",) if isinstance(head, RetinaNet) else ("rpn_head", "roi_head"))):
-                net.get_submodule(name).init_weights()  # pyright: ignore[reportCallIssue]
-            logger.setLevel(level)
-    return Detector(net, head, classes)
+    parts = ("neck", "bbox_head") if isinstance(head, RetinaNet) else ("neck", "rpn_head", "roi_head")
+    return Detector(built("mmdet", config, backbone, parts, seed), head, classes)
 
 
 def losses(

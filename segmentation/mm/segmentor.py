@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Sequence
 
@@ -11,7 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from common.errors import UserError
-from common.mm import scope
+from common.mm import built
 from segmentation.data.labels import IGNORE
 from segmentation.heads import DecodeHead
 from segmentation.mm.setup import prepare
@@ -70,24 +69,10 @@ def build(backbone: nn.Module, head: DecodeHead, *, in_channels: Sequence[int], 
     if classes < 2:
         raise UserError(f"{classes} classes: segmentation tells two apart at least")
     prepare()
-    from mmengine.logging import MMLogger
-    from mmseg.registry import MODELS
-
-    def given() -> nn.Module:
-        return backbone
-
-    # torch's and mmengine's initialisers draw from the global generator: lend it to them and put it back.
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), scope("mmseg"):
+    config = {"type": "EncoderDecoder", "decode_head": head_config(head, in_channels, classes)}
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "``build_loss`` would be deprecated", UserWarning)  # mmseg's heads call it
-        torch.default_generator.manual_seed(seed)
-        config = {"type": "EncoderDecoder", "backbone": {"type": given}, "decode_head": head_config(head, in_channels, classes)}
-        net = MODELS.build({**config, "train_cfg": {}, "test_cfg": {"mode": "whole"}})
-        if not any(p.is_meta for p in net.parameters()):
-            logger = MMLogger.get_current_instance()
-            level = logger.level
-            logger.setLevel(logging.WARNING)  # a paragraph for every parameter otherwise
-            net.get_submodule("decode_head").init_weights()  # pyright: ignore[reportCallIssue]
-            logger.setLevel(level)
+        net = built("mmseg", {**config, "train_cfg": {}, "test_cfg": {"mode": "whole"}}, backbone, ("decode_head",), seed)
     return Segmentor(net, head, classes)
 
 
