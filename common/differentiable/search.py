@@ -144,12 +144,14 @@ class Watch:
     penalties: Penalties | None
     rule: StopRule | None
     history: list[Snapshot] = field(default_factory=list)
+    _over: bool = field(default=False, init=False)
 
     def look(self, relaxation: Relaxation, derived: Callable[[], Arch]) -> dict[str, float]:
         """Adds a snapshot; gives what the report plots."""
         strengths = relaxation.labelled()
         arch = labels(relaxation.supernet.space, derived())
         self.history.append(Snapshot(strengths=strengths, derived=arch))
+        self._judge()
         seen: dict[str, float] = {}
         if all(abs(sum(options.values()) - 1) < 1e-3 for options in strengths.values()):
             seen["entropy"] = entropy(strengths).share
@@ -158,8 +160,11 @@ class Watch:
         return seen
 
     def ended(self) -> bool:
-        """Whether the stop rule says so."""
-        return self.rule is not None and self.rule.stops(self.history)
+        """Whether the stop rule says so; asked at every step, and only snapshots change it."""
+        return self._over
+
+    def _judge(self) -> None:
+        self._over = self.rule is not None and self.rule.stops(self.history)
 
     def tensors(self) -> Mapping[str, Tensor]:
         """The logits, and the multiplier of a budget."""
@@ -181,3 +186,4 @@ class Watch:
         if self.penalties is not None:
             self.penalties.load(under("penalties/"))
         self.history = [Snapshot(**row) for row in state["history"]]
+        self._judge()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from classification.darts.settings import RECIPES, NetworkSettings, Settings, SpaceSettings
 from classification.train import COMMANDS
 from common.script import main
+from tests.common.run.rows import rows
 
 SETTINGS = [
     *("data.size=8", "space.nodes=1", "space.width=8", "network.width=2", "pictures=2", "save_every=2"),
@@ -46,10 +46,7 @@ def tiny(method: str = "darts", **changes: Any) -> Settings:
 
 def results(path: Path) -> dict[str, Any]:
     """Everything a run computed, wall-clock seconds and the export apart."""
-    found: dict[str, Any] = {}
-    for name in ("stages", "metrics", "retrained"):
-        rows = [json.loads(line) for line in (path / f"{name}.jsonl").read_text().splitlines()]
-        found[name] = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+    found: dict[str, Any] = {name: rows(path, name) for name in ("stages", "metrics", "retrained")}
     files = (*path.glob("weights/*"), *path.glob("retrained/*.safetensors"), *path.glob("samples/*"), path / "drawing.svg")
     for file in files:
         found[f"{file.parent.name if file.parent != path else ''}/{file.name}"] = file.read_bytes()

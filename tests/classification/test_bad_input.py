@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from tests.classification.micro import SETTINGS, call, words
+from tests.common.refusing import refused
 
 
 @pytest.fixture
@@ -12,12 +13,7 @@ def refuse(capsys, tmp_path):
     """Runs a micro search that must be refused; gives the message."""
 
     def refuse(*more: str, settings: tuple[str, ...] = ()) -> str:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            call(words(tmp_path / "run", *more, settings=[*SETTINGS, *settings]))
-        assert stop.value.code == 2
-        out, error = capsys.readouterr()
-        assert out == "" and error.startswith("error: ") and error.count("\n") == 1, error
+        error = refused(call, words(tmp_path / "run", *more, settings=[*SETTINGS, *settings]), (), capsys)
         assert not (tmp_path / "run").exists()
         return error
 

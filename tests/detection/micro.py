@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from common.script import main
 from detection.train import describe, detnas
-from tests.common.run.killing import forked, status
+from tests.common.run import killing
+from tests.common.run.killing import forked
+from tests.common.run.rows import rows
 
 _SETTINGS = """
 data.train=48 data.val=24 data.test=24 pictures=2 save_every=1
@@ -38,12 +36,6 @@ def call(argv: Sequence[str]) -> None:
     main("python -m detection.train", {"detnas": detnas, "describe": describe}, argv)
 
 
-def rows(path: Path, name: str) -> list[dict[str, Any]]:
-    """The rows of a JSON-lines file of a run, wall-clock seconds apart."""
-    lines = (path / f"{name}.jsonl").read_text().splitlines()
-    return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
-
-
 def results(path: Path) -> dict[str, Any]:
     """Everything a run computed."""
     found: dict[str, Any] = {name: rows(path, name) for name in ("stages", *RESULTS)}
@@ -52,17 +44,6 @@ def results(path: Path) -> dict[str, Any]:
     return found
 
 
-def lines(path: Path, name: str, n: int) -> Callable[[], bool]:
-    """Whether the run has written `n` lines of a file."""
-    file = path / f"{name}.jsonl"
-    return lambda: file.exists() and file.read_bytes().count(b"\n") >= n
-
-
-def kill_when(argv: Sequence[str], event: Callable[[], bool], timeout: float = 120) -> int:
+def kill_when(argv: Sequence[str], event: Callable[[], bool]) -> int:
     """Runs the script in a child and kills it with SIGKILL as soon as `event()`; its status."""
-    child = forked(lambda: call(argv))
-    end = time.monotonic() + timeout
-    while not event() and time.monotonic() < end and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        time.sleep(0.002)
-    os.kill(child, signal.SIGKILL)
-    return status(child)
+    return killing.kill_when(forked(lambda: call(argv)), event)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.common.refusing import refused
 from tests.detection.data.folders import Folder
 from tests.detection.micro import SETTINGS, call, kill_when, words
 
@@ -26,21 +27,9 @@ def folder(tmp_path) -> Folder:
 
 
 @pytest.fixture
-def refuse(capsys, tmp_path):
+def refuse(capsys):
     """Runs a command line that must be refused; gives the message, after looking for `parts` in it."""
-
-    def refuse(*argv: str, parts: tuple[str, ...]) -> str:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            call(argv)
-        assert stop.value.code == 2
-        out, error = capsys.readouterr()
-        assert out == "" and error.startswith("error: ") and error.count("\n") == 1, error
-        for part in parts:
-            assert part in error, error
-        return error
-
-    return refuse
+    return lambda *argv, parts: refused(call, argv, parts, capsys)
 
 
 def on(folder: Folder, out: Path, *more: str) -> list[str]:

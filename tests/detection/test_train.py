@@ -21,7 +21,8 @@ from safetensors.torch import load_file
 from common.export import Parity
 from common.streams import stream
 from tests.common.run.killing import forked, status
-from tests.detection.micro import RESULTS, SETTINGS, call, kill_when, lines, results, rows, words
+from tests.common.run.rows import lines, rows
+from tests.detection.micro import RESULTS, SETTINGS, call, kill_when, results, words
 
 pytest.importorskip("mmdet")
 from detection import task

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.common.refusing import refused
 from tests.segmentation.data.folders import annotation, make_split_folders, remove
 from tests.segmentation.micro import SETTINGS, call, kill_when, words
 
@@ -26,19 +27,7 @@ def root(tmp_path) -> Path:
 @pytest.fixture
 def refuse(capsys):
     """Runs a command line that must be refused; gives the message, after looking for `parts` in it."""
-
-    def refuse(*argv: str, parts: tuple[str, ...]) -> str:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            call(argv)
-        assert stop.value.code == 2
-        out, error = capsys.readouterr()
-        assert out == "" and error.startswith("error: ") and error.count("\n") == 1, error
-        for part in parts:
-            assert part in error, error
-        return error
-
-    return refuse
+    return lambda *argv, parts: refused(call, argv, parts, capsys)
 
 
 def repaint(file: str, old: int, new: int):

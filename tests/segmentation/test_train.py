@@ -23,7 +23,8 @@ from common.streams import stream
 from segmentation import task as task_module
 from segmentation.dcnas.settings import smoke
 from segmentation.dcnas.space import live_cells
-from tests.segmentation.micro import SETTINGS, call, kill_when, lines, results, rows, words
+from tests.common.run.rows import lines, rows
+from tests.segmentation.micro import SETTINGS, call, kill_when, results, words
 
 pytest.importorskip("mmseg")
 pytestmark = [pytest.mark.xdist_group("segmentation-micro"), pytest.mark.timeout(300)]

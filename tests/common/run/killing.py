@@ -34,6 +34,15 @@ def kill_after(child: int, seconds: float) -> int:
     return status(child)
 
 
+def kill_when(child: int, event: Callable[[], bool], timeout: float = 120) -> int:
+    """Kills the child with SIGKILL as soon as `event()`, if it has not ended before, or after `timeout` seconds; its status."""
+    end = time.monotonic() + timeout
+    while not event() and time.monotonic() < end and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    return status(child)
+
+
 def die() -> None:
     """SIGKILL for this process."""
     os.kill(os.getpid(), signal.SIGKILL)

@@ -13,7 +13,8 @@ from common.script import from_plain, plain
 from segmentation.dcnas.settings import RECIPES, Settings, SpaceSettings, paper, smoke
 from segmentation.dcnas.sizes import SIZES
 from segmentation.dcnas.space import OPERATORS
-from tests.segmentation.micro import kill_when, lines, rows, words
+from tests.common.run.rows import lines, rows
+from tests.segmentation.micro import kill_when, words
 
 
 def test_the_paper_recipe_has_the_values_of_the_specification():
