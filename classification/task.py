@@ -29,6 +29,7 @@ from classification.data import (
 from classification.export import export
 from classification.pictures import draw_predictions
 from common.cost.count import count
+from common.cost.extremes import check_budget
 from common.cost.price import Metric, Price
 from common.errors import UserError
 from common.objective import Objective
@@ -63,6 +64,8 @@ class ClassificationTask:
     Networks stay in torch's own order of memory. Channels-last is a third faster on a CPU, but torch 2.14 aborts in the backward
     pass of strided 1x1 convolutions with one or two output channels.
     """
+
+    kind = "classification"
 
     def __init__(self, settings: Settings) -> None:
         """Reads the data.
@@ -149,6 +152,11 @@ class ClassificationTask:
     def price(self, metric: str) -> tuple[Price, Metric]:
         """The price of the networks that are retrained, and the metric in it: `params` or `macs`."""
         return self._price, cast("Metric", metric)
+
+    def check_budget(self, metric: str, upper: float) -> None:
+        """See `common.stages.run.RunTask`. Pools cost as little as `none`: this bounds what is derived without it too."""
+        price, name = self.price(metric)
+        check_budget(price, name, upper, metric)
 
     def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
         """Test images with their true class and the one found."""

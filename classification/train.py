@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import tyro
 
 from classification.darts.settings import RECIPES
 from classification.systems import SYSTEMS
-from common.errors import UserError
-from common.script import RunOptions, main, settings_of
+from common.script import RunOptions, describe_system, main, settings_of
 
 
 def darts(run: RunOptions) -> None:
@@ -77,9 +75,7 @@ def describe(
         arch: a published name (DARTS_V2), or a file with an architecture or a genotype: Genotype(normal=[...], ...), or its rows.
         skeleton: network around the cells: cifar (36 channels, 20 cells; the default) or imagenet (48 channels, 14 cells).
     """
-    if system not in SYSTEMS:
-        raise UserError(f"system {system!r} does not exist; choose one of {', '.join(SYSTEMS)}")
-    print(json.dumps(SYSTEMS[system]().describe(arch, skeleton), indent=2))
+    describe_system(SYSTEMS, system, arch, skeleton)
 
 
 COMMANDS = {"darts": darts, "darts2": darts2, "snas": snas, "pc-darts": pc_darts, "gdas": gdas, "describe": describe}

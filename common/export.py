@@ -34,6 +34,10 @@ class Parity:
     scale: float
     dynamic_batch: bool
 
+    def facts(self) -> dict[str, float]:
+        """As `export` prints it."""
+        return {"onnx_max_abs_diff": self.max_abs_diff, "largest_output": self.scale, "dynamic_batch": self.dynamic_batch}
+
 
 def export_onnx(module: nn.Module, inputs: Sequence[Tensor], path: Path) -> Parity:
     """Writes `module` to `path` and checks it in onnxruntime on `inputs`.

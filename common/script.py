@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
 from common.errors import UserError
+
+if TYPE_CHECKING:
+    from common.task import System
 
 S = TypeVar("S")
 BAD_INPUT = 2
@@ -27,7 +30,7 @@ class RunOptions:
     """What every system's run can be told."""
 
     recipe: str = "smoke"
-    """smoke (embedded data, two minutes), small (a data folder, under an hour on two cores) or paper (as published)."""
+    """smoke (embedded data, in a minute or two), small (a data folder, under an hour on two cores) or paper (as published)."""
     data: str | None = None
     """Data folder; none for the embedded data."""
     out: str | None = None
@@ -47,7 +50,7 @@ class RunOptions:
     quiet: bool = False
     """Print nothing but the report's path."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
-    """Any other setting by its name in config.json, e.g. search.generations=5 detect.steps=900."""
+    """Any other setting by its name in config.json, e.g. retrain.seeds=1 save_every=50."""
 
 
 def parse_budget(words: Sequence[str]) -> dict[str, float]:
@@ -233,6 +236,23 @@ def _dataclass_from(kind: Any, data: Mapping[str, Any], name: str) -> Any:
 
 def _spelled(kind: Any) -> str:
     return kind.__name__ if isinstance(kind, type) and get_origin(kind) is None else str(kind)
+
+
+def describe_system(systems: Mapping[str, Callable[[], System]], name: str, arch: str, space: str | None) -> None:
+    """Prints what the system `name` says of an architecture, as JSON.
+
+    Args:
+        systems: of a task.
+        name: what the user asked for.
+        arch: text that the system reads.
+        space: which of its spaces the text belongs to, or None.
+
+    Raises:
+        UserError: there is no such system, or it cannot read the text.
+    """
+    if name not in systems:
+        raise UserError(f"system {name!r} does not exist; choose one of {', '.join(systems)}")
+    print(json.dumps(systems[name]().describe(arch, space), indent=2))
 
 
 def device_named(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import nn
 
+from common.cost.extremes import check_budget
 from common.cost.price import Metric, Price
 from common.errors import UserError
 from common.objective import Objective
@@ -64,6 +65,8 @@ def load_data(settings: DataSettings) -> Data:
 
 class DetectionTask:
     """A detector searched by DetNAS on one data set; see `common.task.CalibratedTask`."""
+
+    kind = "detection"
 
     def __init__(self, settings: Settings) -> None:
         """Reads the data.
@@ -187,6 +190,11 @@ class DetectionTask:
         bare = Arch({path.removeprefix("backbone."): option for path, option in arch.items()})
         forms = {id(self.prices["macs_backbone"][0]): bare}
         return {name: price.value(forms.get(id(price), arch), metric) for name, (price, metric) in self.prices.items()}
+
+    def check_budget(self, metric: str, upper: float) -> None:
+        """See `common.stages.run.RunTask`."""
+        price, name = self.prices[metric]
+        check_budget(price, name, upper, metric)
 
     def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
         """Test images with the true boxes in white and those found in the colour of their class."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Annotated
 
 import tyro
 
-from common.errors import UserError
-from common.script import RunOptions, main, settings_of
+from common.script import RunOptions, describe_system, main, settings_of
 from detection.detnas.settings import RECIPES, Settings, with_head
 from detection.systems import SYSTEMS
 
@@ -54,9 +52,7 @@ def describe(
         arch: a published name (COCO_FPN_300M), an arch.json, or the paper's own notation ("2 1 2 0 ...").
         space: which of the system's spaces the architecture belongs to, where the notation does not tell.
     """
-    if system not in SYSTEMS:
-        raise UserError(f"system {system!r} does not exist; choose one of {', '.join(SYSTEMS)}")
-    print(json.dumps(SYSTEMS[system]().describe(arch, space), indent=2))
+    describe_system(SYSTEMS, system, arch, space)
 
 
 if __name__ == "__main__":

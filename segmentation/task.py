@@ -71,6 +71,8 @@ class SegmentationTask:
     its connections together. So hard budgets act on what is derived, which `guide` leads to.
     """
 
+    kind = "segmentation"
+
     def __init__(self, settings: Settings) -> None:
         """Reads the data.
 
@@ -135,6 +137,14 @@ class SegmentationTask:
         if arch not in self._costs:
             self._costs[arch] = self.prices.of(arch)
         return self._costs[arch]
+
+    def check_budget(self, metric: str, upper: float) -> None:
+        """See `common.stages.run.RunTask`."""
+        least = self.prices.least()[metric]
+        if upper < least:
+            raise UserError(
+                f"budget {metric}={upper:g} is impossible: no architecture costs less than {least:,}; raise the budget"
+            )
 
     def guide(self, metric: str) -> list[Bound]:
         """What the options of the cells add to a cost: see `common.differentiable.strategies.GuidedTask`."""

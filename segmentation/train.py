@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import tyro
 
-from common.errors import UserError
-from common.script import RunOptions, main, settings_of
+from common.script import RunOptions, describe_system, main, settings_of
 from segmentation.dcnas.settings import RECIPES
 from segmentation.systems import SYSTEMS
 
@@ -38,9 +36,7 @@ def describe(
         space: size of the search: smoke, small, paper, small-neighbour or paper-neighbour. By default the one that a file was
             written for, and paper for unet.
     """
-    if system not in SYSTEMS:
-        raise UserError(f"system {system!r} does not exist; choose one of {', '.join(SYSTEMS)}")
-    print(json.dumps(SYSTEMS[system]().describe(arch, space), indent=2))
+    describe_system(SYSTEMS, system, arch, space)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from classification.data.images import fault, picture
 from classification.export import Scaled, export
 from classification.pictures import draw
 from common.errors import UserError
-from common.run.files import free_path, read_json
-from common.script import from_plain
+from common.run.files import free_path
+from common.stages.opened import read_run
 from common.task import OpenedRun
 
 NEUTRAL = "#37474f"
@@ -33,13 +33,20 @@ class Facts:
 
     Attributes:
         classes: names of the labels.
-        size: side of the images in pixels.
-        scale: the normalisation.
+        image_size: side of the images in pixels.
+        mean: of the training images' channels, 0 to 1.
+        std: likewise.
     """
 
     classes: tuple[str, ...]
-    size: int
-    scale: Scale
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @property
+    def scale(self) -> Scale:
+        """The normalisation."""
+        return Scale(mean=self.mean, std=self.std)
 
 
 def open_run(run: Path) -> OpenedRun:
@@ -48,27 +55,18 @@ def open_run(run: Path) -> OpenedRun:
     Raises:
         UserError: its `config.json` is not one of this system's.
     """
-    path = run / "config.json"
-    config = read_json(path)
-    settings: Settings = from_plain(Settings, config.get("settings"), f"{path}: settings")
-    data = config.get("data")
-    if not isinstance(data, dict):
-        raise UserError(f"{path}: says nothing about its data; give a folder that a train script wrote")
-    kept = {"classes": data.get("classes"), "size": data.get("image_size")}
-    kept["scale"] = {"mean": data.get("mean"), "std": data.get("std")}
-    facts: Facts = from_plain(Facts, kept, f"{path}: data")
+    settings, facts = read_run(run, Settings, Facts)
     return OpenedRun(
         space=evaluated(settings.network, searched(settings, len(facts.classes))),
         build=build,
-        example=lambda: (torch.zeros(1, 3, facts.size, facts.size),),
+        example=lambda: (torch.zeros(1, 3, facts.image_size, facts.image_size),),
         export=partial(_export, facts),
         predict=partial(predict, facts),
     )
 
 
 def _export(facts: Facts, network: nn.Module, folder: Path) -> Mapping[str, Any]:
-    parity = export(network, facts.size, facts.scale, facts.classes, folder)
-    return {"onnx_max_abs_diff": parity.max_abs_diff, "largest_output": parity.scale, "dynamic_batch": parity.dynamic_batch}
+    return export(network, facts.image_size, facts.scale, facts.classes, folder).facts()
 
 
 def predict(facts: Facts, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
@@ -86,7 +84,7 @@ def predict(facts: Facts, network: nn.Module, files: Sequence[Path], folder: Pat
     Raises:
         UserError: a file is missing or is not an image.
     """
-    images = [_read(file, facts.size) for file in files]
+    images = [_read(file, facts.image_size) for file in files]
     classify = Scaled(network, facts.scale).eval()
     taken = {file.resolve() for file in files}
     for file, image in zip(files, images, strict=True):

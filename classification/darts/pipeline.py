@@ -12,7 +12,6 @@ from classification.darts.settings import Settings
 from classification.darts.space import genotype_of
 from classification.darts.system import SYSTEM
 from classification.task import ClassificationTask
-from common.cost.extremes import check_budget
 from common.differentiable.search import RelaxedSearch
 from common.run.stages import Stage
 from common.script import RunOptions
@@ -21,9 +20,7 @@ from common.stages.best import Best
 from common.stages.context import Context
 from common.stages.drawing import Drawing
 from common.stages.retrain import Retrain, avoiding
-from common.stages.run import prepared, told
 from common.stages.run import run as run_system
-from common.stages.workers import task_of
 
 
 def run(settings: Settings, options: RunOptions) -> Path:
@@ -34,28 +31,17 @@ def run(settings: Settings, options: RunOptions) -> Path:
         options: where and how: output folder, resume, workers, device.
 
     Raises:
-        UserError: the data, the budget or the output folder cannot be used.
+        UserError: the device, the data, the budget or the output folder cannot be used.
     """
     method = METHODS[settings.method]
-    system = replace(SYSTEM, title=method.title, paper=method.paper)
-    started = prepared(settings, options, replace(system, name=settings.method))
-    factory = partial(ClassificationTask, settings)
-    task = task_of(factory)
-    assert isinstance(task, ClassificationTask)
-    remarks = told(started[0], task.data)
-    for metric, upper in settings.budget.items():
-        price, name = task.price(metric)
-        check_budget(price, name, upper, metric)  # pools cost as little as `none`, so this bounds what is derived without it too
+    system = replace(SYSTEM, name=settings.method, title=method.title, paper=method.paper)
     return run_system(
         settings,
         options,
         system,
-        started=started,
-        factory=factory,
-        task=task,
-        stages=stages(settings, task),
-        facts={"task": "classification", "data": task.data.describe(), "notes": [*NOTES, *remarks]},
-        last_pooled="retrain",
+        factory=partial(ClassificationTask, settings),
+        stages=partial(stages, settings),
+        notes=NOTES,
     )
 
 

@@ -10,7 +10,7 @@ from classification.darts.methods import METHODS
 from classification.darts.space import OPERATIONS
 from common.differentiable.settings import RelaxedSearchSettings
 from common.errors import UserError
-from common.stages.settings import PhaseSettings, RetrainSettings, check_least
+from common.stages.settings import PhaseSettings, RetrainSettings, RunSettings, check_least, check_trained
 from common.train.optim import OptimSettings
 
 COSTS = ("params", "macs")
@@ -72,16 +72,12 @@ class NetworkSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(RunSettings):
     """Everything that decides what a run computes."""
 
     method: str
     """darts, darts2, snas, pc-darts or gdas."""
-    recipe: str
-    """The recipe these settings began as."""
     data: DataSettings
-    budget: dict[str, float]
-    """Hard upper limits on costs, each one of `COSTS`."""
     space: SpaceSettings
     weights: PhaseSettings
     """Training of the supernet's weights; a step of the architecture sees as many images."""
@@ -90,13 +86,6 @@ class Settings:
     train: PhaseSettings
     """Training of a single network."""
     retrain: RetrainSettings
-    seed: int = 0
-    threads: int = 1
-    """Torch threads of each process; another number can change the last bits of a result."""
-    pictures: int = 8
-    """Sample predictions in the report."""
-    save_every: int = 200
-    """Training steps between two checkpoints; how much a killed run has to do again."""
 
     def __post_init__(self) -> None:
         """Checks what can be checked without data.
@@ -104,21 +93,15 @@ class Settings:
         Raises:
             UserError: an unknown method or budget, or a number out of range.
         """
+        RunSettings.__post_init__(self)  # not super(): slots make the class anew
         if self.method not in METHODS:
             raise UserError(f"method {self.method!r} does not exist; choose one of {', '.join(METHODS)}")
-        for metric in self.budget:
-            if metric not in COSTS:
-                raise UserError(f"budget {metric!r} is no cost of a classifier; limit {', '.join(COSTS)}")
-        for name, phase in (("weights", self.weights), ("train", self.train)):
-            if phase.steps < 1:
-                raise UserError(f"{name}.steps={phase.steps}: a network must be trained; give 1 or more")
+        self.check_costs(COSTS, "classifier")
+        check_trained({"weights": self.weights, "train": self.train}, "network")
         if odd := sorted(set(self.search.forbidden) - set(OPERATIONS)):
             raise UserError(f"search.forbidden: {odd[0]!r} is no operation; choose among {', '.join(OPERATIONS)}")
         check_least(self.space, "space", ("nodes", "cells", "width", "partial"), 1)
         check_least(self.network, "network", ("cells", "width"), 1)
-        for name, least in (("save_every", 1), ("pictures", 0), ("threads", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"{name}={getattr(self, name)}: give {least} or more")
 
     @property
     def one_level(self) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -22,51 +22,9 @@ from common.run.report import write_report
 from common.run.stages import Stage, resume_command, run_stages
 from common.script import RunOptions, device_named, next_folder, plain
 from common.stages.context import Context, check_feasible
-from common.stages.workers import TaskFactory, prepare
+from common.stages.settings import RunSettings
+from common.stages.workers import prepare, task_of
 from common.task import System, Task
-
-
-class RunSettings(Protocol):
-    """What the settings of every system have."""
-
-    @property
-    def recipe(self) -> str:
-        """The recipe that they began as."""
-        ...
-
-    @property
-    def budget(self) -> Mapping[str, float]:
-        """Hard upper limits on costs."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Of everything random."""
-        ...
-
-    @property
-    def threads(self) -> int:
-        """Torch threads of each process."""
-        ...
-
-
-def prepared(settings: RunSettings, options: RunOptions, system: System) -> tuple[Progress, Path, str]:
-    """Checks the options, sets the number of threads, and says what begins; before any data are read.
-
-    Returns:
-        The progress display, the run's folder and its device.
-
-    Raises:
-        UserError: the device or the folder cannot be used.
-    """
-    device = device_named(options.device)
-    torch.set_num_threads(settings.threads)
-    if options.resume and options.out is None:
-        raise UserError("--resume needs the folder to go on with; give --out")
-    out = Path(options.out) if options.out else next_folder(f"{system.name}-{settings.recipe}")
-    progress = Progress(quiet=options.quiet)
-    progress.say(f"{system.title}, recipe {settings.recipe}, into {out}")
-    return progress, out, device
 
 
 class Remarks(Protocol):
@@ -82,13 +40,34 @@ class Remarks(Protocol):
         """What was left out, each with its reason."""
         ...
 
+    def describe(self) -> Mapping[str, Any]:
+        """The entry `data` of `config.json`."""
+        ...
 
-def told(progress: Progress, data: Remarks) -> list[str]:
-    """Says what is remarkable about the data; gives what the report's notes say of it."""
-    for note in (*data.notes, *(f"left out: {item}" for item in data.skipped)):
-        progress.say(f"note: {note}")
-    left_out = len(data.skipped)
-    return [f"{left_out} damaged or unusable items of the data were left out; see Data."] if left_out else []
+
+class RunTask(Task, Protocol):
+    """A task as a run needs it."""
+
+    @property
+    def kind(self) -> str:
+        """The task's name in `config.json` and the report: detection, say."""
+        ...
+
+    @property
+    def data(self) -> Remarks:
+        """What it learns from."""
+        ...
+
+    def check_budget(self, metric: str, upper: float) -> None:
+        """Refuses an upper limit on a cost that no architecture keeps.
+
+        Raises:
+            UserError: names the least cost.
+        """
+        ...
+
+
+T = TypeVar("T", bound=RunTask)
 
 
 def run(
@@ -96,30 +75,35 @@ def run(
     options: RunOptions,
     system: System,
     *,
-    started: tuple[Progress, Path, str],
-    factory: TaskFactory,
-    task: Task,
-    stages: Sequence[Stage[Context]],
-    facts: Mapping[str, Any],
-    last_pooled: str,
+    factory: Callable[[], T],
+    stages: Callable[[T], Sequence[Stage[Context]]],
+    notes: Sequence[str],
 ) -> Path:
     """Runs every stage that is not done yet and writes the report; prints its path.
 
     Args:
-        settings: What to compute; a dataclass.
+        settings: What to compute.
         options: Where and how.
         system: What is run.
-        started: What `prepared` gave.
-        factory: Makes the task anew in workers.
-        task: What it made in this process.
-        stages: In their order.
-        facts: More entries of `config.json`: `task`, `data` and `notes` at least.
-        last_pooled: The last stage that uses workers: they are warmed up unless it is done.
+        factory: Makes the task, here and in workers: picklable.
+        stages: What is done with the task, in order; the last one to use workers is named `retrain`.
+        notes: What a reader of the report must know of this system.
 
     Raises:
-        UserError: the budget or the output folder cannot be used.
+        UserError: the device, the data, the budget or the output folder cannot be used.
     """
-    progress, out, device = started
+    device = device_named(options.device)
+    torch.set_num_threads(settings.threads)
+    if options.resume and options.out is None:
+        raise UserError("--resume needs the folder to go on with; give --out")
+    out = Path(options.out) if options.out else next_folder(f"{system.name}-{settings.recipe}")
+    progress = Progress(quiet=options.quiet)
+    progress.say(f"{system.title}, recipe {settings.recipe}, into {out}")
+    task = task_of(factory)
+    for note in (*task.data.notes, *(f"left out: {item}" for item in task.data.skipped)):
+        progress.say(f"note: {note}")
+    for metric, upper in settings.budget.items():
+        task.check_budget(metric, upper)
     constraints = [Constraint(metric, upper=upper) for metric, upper in settings.budget.items()]
     check_feasible(task, constraints, settings.seed)
     config = {
@@ -135,12 +119,14 @@ def run(
         "environment": {**environment(), "date": date.today().isoformat()},
         "workers": options.workers,
         "device": device,
-        **facts,
+        "task": task.kind,
+        "data": task.data.describe(),
+        "notes": [*notes, *_left_out(len(task.data.skipped))],
     }
     open_folder = RunFolder.resume if options.resume else RunFolder.create
     pool = LocalPool(workers(options.workers, device, settings.threads), settings.threads)
     with open_folder(out, config, task.space) as folder, pool:
-        if not folder.done(last_pooled):
+        if not folder.done("retrain"):
             pool.warm(prepare, factory)  # workers import and read while this process trains
         context = Context(
             task=task,
@@ -152,10 +138,14 @@ def run(
             device=device,
             constraints=constraints,
         )
-        run_stages(stages, folder, progress, context, resume_command(out))
+        run_stages(stages(task), folder, progress, context, resume_command(out))
         report = write_report(out)
     print(report)
     return report
+
+
+def _left_out(items: int) -> list[str]:
+    return [f"{items} damaged or unusable items of the data were left out; see Data."] if items else []
 
 
 def workers(asked: int | None, device: str, threads: int) -> int:

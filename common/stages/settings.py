@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from common.errors import UserError
@@ -46,6 +46,56 @@ class RetrainSettings:
         """
         check_least(self, "retrain", ("random_archs",), 0)
         check_least(self, "retrain", ("seeds",), 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """What the settings of every system begin with. Together they are everything that decides what a run computes."""
+
+    recipe: str
+    """The recipe these settings began as."""
+    budget: dict[str, float]
+    """Hard upper limits on costs, each one that the task counts."""
+    seed: int = 0
+    """Of everything random."""
+    threads: int = 1
+    """Torch threads of each process; another number can change the last bits of a result."""
+    pictures: int = 8
+    """Sample predictions in the report."""
+    save_every: int = 200
+    """Training steps between two checkpoints; how much a killed run has to do again."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        for name, least in (("save_every", 1), ("pictures", 0), ("threads", 1)):
+            if getattr(self, name) < least:
+                raise UserError(f"{name}={getattr(self, name)}: give {least} or more")
+
+    def check_costs(self, known: Iterable[str], model: str) -> None:
+        """Refuses a budget of anything but the costs in `known`, those of a `model`.
+
+        Raises:
+            UserError: names the budget.
+        """
+        known = tuple(known)
+        for metric in self.budget:
+            if metric not in known:
+                raise UserError(f"budget {metric!r} is no cost of a {model}; limit {', '.join(known)}")
+
+
+def check_trained(phases: Mapping[str, PhaseSettings], model: str) -> None:
+    """Refuses phases (by the names that `--set` knows) that leave a `model` untrained.
+
+    Raises:
+        UserError: names the setting.
+    """
+    for name, phase in phases.items():
+        if phase.steps < 1:
+            raise UserError(f"{name}.steps={phase.steps}: a {model} must be trained; give 1 or more")
 
 
 def check_least(settings: object, prefix: str, names: Iterable[str], least: int) -> None:

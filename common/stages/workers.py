@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from common.arch import labels
 from common.run.checkpoint import Checkpoint, save_weights
@@ -26,15 +26,17 @@ TaskFactory = Callable[[], "Task"]
 CURVE = 200
 """Points of a loss curve that are kept."""
 
-_tasks: dict[bytes, Task] = {}
+T = TypeVar("T", bound="Task")
+_tasks: dict[bytes, Any] = {}
 
 
-def task_of(factory: TaskFactory) -> Task:
+def task_of(factory: Callable[[], T]) -> T:
     """The task of a factory: made once in a process."""
     key = pickle.dumps(factory)
     if key not in _tasks:
         _tasks[key] = factory()
-    return _tasks[key]
+    task: T = _tasks[key]
+    return task
 
 
 def prepare(factory: TaskFactory) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from common.errors import UserError
-from common.run.files import free_path, read_json
-from common.script import from_plain
+from common.run.files import free_path
+from common.stages.opened import read_run
 from common.task import OpenedRun
 from detection import mm
 from detection.data import Sample
@@ -25,43 +25,45 @@ from detection.export import export
 from detection.pictures import draw
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a run remembers of its data.
+
+    Attributes:
+        classes: names of the labels.
+        canvas: height and width that images are fitted into, in pixels.
+    """
+
+    classes: tuple[str, ...]
+    canvas: tuple[int, int]
+
+
 def open_run(run: Path) -> OpenedRun:
     """What can be done with the run folder `run`.
 
     Raises:
         UserError: its `config.json` is not one of this system's.
     """
-    path = run / "config.json"
-    config = read_json(path)
-    settings: Settings = from_plain(Settings, config.get("settings"), f"{path}: settings")
-    data = config.get("data")
-    if not isinstance(data, dict):
-        raise UserError(f"{path}: says nothing about its data; give a folder that a train script wrote")
-    classes: tuple[str, ...] = from_plain(tuple[str, ...], data.get("classes"), f"{path}: data.classes")
-    canvas: tuple[int, int] = from_plain(tuple[int, int], data.get("canvas"), f"{path}: data.canvas")
+    settings, facts = read_run(run, Settings, Facts)
     return OpenedRun(
-        space=DetectorNet(backbone=backbone(settings.space), head=settings.head, classes=len(classes)),
+        space=DetectorNet(backbone=backbone(settings.space), head=settings.head, classes=len(facts.classes)),
         build=build,
-        example=lambda: (torch.zeros(1, 3, *canvas, dtype=torch.uint8),),
-        export=partial(_export, canvas, classes),
-        predict=partial(predict, canvas, classes),
+        example=lambda: (torch.zeros(1, 3, *facts.canvas, dtype=torch.uint8),),
+        export=partial(_export, facts),
+        predict=partial(predict, facts),
     )
 
 
-def _export(canvas: tuple[int, int], classes: Sequence[str], network: nn.Module, folder: Path) -> Mapping[str, Any]:
+def _export(facts: Facts, network: nn.Module, folder: Path) -> Mapping[str, Any]:
     assert isinstance(network, mm.Detector)
-    parity = export(network, canvas, classes, folder)
-    return {"onnx_max_abs_diff": parity.max_abs_diff, "largest_output": parity.scale, "dynamic_batch": parity.dynamic_batch}
+    return export(network, facts.canvas, facts.classes, folder).facts()
 
 
-def predict(
-    canvas: tuple[int, int], classes: Sequence[str], network: nn.Module, files: Sequence[Path], folder: Path
-) -> Iterator[dict[str, Any]]:
+def predict(facts: Facts, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
     """Detections in each image file, drawn into `folder` as PNG.
 
     Args:
-        canvas: height and width that images are fitted into, in pixels.
-        classes: names of the labels.
+        facts: of the data that the network was trained on.
         network: the detector, in eval mode.
         files: the images; every one is read before the first is drawn, so a bad name costs nothing.
         folder: where the pictures go; it exists.
@@ -72,12 +74,12 @@ def predict(
     Raises:
         UserError: a file is missing or is not an image.
     """
-    samples = [_read(file, canvas) for file in files]
+    samples = [_read(file, facts.canvas) for file in files]
     taken = {file.resolve() for file in files}
     for file, sample in zip(files, samples, strict=True):
         (one,) = mm.predict(network, sample.image[None])  # pyright: ignore[reportArgumentType]
         found = Detections(boxes=sample.to_original(one.boxes), scores=one.scores, labels=one.labels)
-        picture, _ = draw(sample, found, classes)
+        picture, _ = draw(sample, found, facts.classes)
         target = free_path(folder, f"{file.stem}-found", ".png", taken)
         picture.save(target)
         rows = zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
@@ -85,7 +87,7 @@ def predict(
             "image": str(file),
             "picture": str(target),
             "detections": [
-                {"class": classes[label], "score": round(score, 4), "box": [round(x, 2) for x in box]}
+                {"class": facts.classes[label], "score": round(score, 4), "box": [round(x, 2) for x in box]}
                 for box, score, label in rows
             ],
         }

@@ -5,16 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from common.cost.extremes import check_budget
 from common.oneshot.stages import RandomBaseline, Search, TrainSupernet, inherited
 from common.run.stages import Stage
 from common.script import RunOptions
 from common.stages.best import Best
 from common.stages.context import Context
 from common.stages.retrain import Retrain
-from common.stages.run import prepared, told
 from common.stages.run import run as run_system
-from common.stages.workers import task_of
 from detection.detnas.settings import Settings
 from detection.detnas.system import SYSTEM
 from detection.task import DetectionTask
@@ -28,26 +25,15 @@ def run(settings: Settings, options: RunOptions) -> Path:
         options: where and how: output folder, resume, workers, device.
 
     Raises:
-        UserError: the data, the budget or the output folder cannot be used.
+        UserError: the device, the data, the budget or the output folder cannot be used.
     """
-    started = prepared(settings, options, SYSTEM)
-    factory = partial(DetectionTask, settings)
-    task = task_of(factory)
-    assert isinstance(task, DetectionTask)
-    remarks = told(started[0], task.data)
-    for metric, upper in settings.budget.items():
-        price, name = task.prices[metric]
-        check_budget(price, name, upper, metric)
     return run_system(
         settings,
         options,
         SYSTEM,
-        started=started,
-        factory=factory,
-        task=task,
-        stages=stages(settings, task),
-        facts={"task": "detection", "data": task.data.describe(), "notes": [*NOTES, *remarks]},
-        last_pooled="retrain",
+        factory=partial(DetectionTask, settings),
+        stages=partial(stages, settings),
+        notes=NOTES,
     )
 
 

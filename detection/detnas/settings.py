@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from common.errors import UserError
 from common.oneshot.settings import PathPhaseSettings, SearchSettings
-from common.stages.settings import PhaseSettings, RetrainSettings
+from common.stages.settings import PhaseSettings, RetrainSettings, RunSettings, check_trained
 from common.train.optim import OptimSettings
 from detection.detnas.space import SIZES
 from detection.heads import PAPER_FASTER_RCNN, PAPER_RETINANET, SMALL_FASTER_RCNN, SMALL_RETINANET, Head, Postprocess, RetinaNet
@@ -42,18 +42,14 @@ class DataSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(RunSettings):
     """Everything that decides what a run computes."""
 
-    recipe: str
-    """The recipe these settings began as."""
     space: str
     """Size of the search space: tiny, 300M, 1.3G or 3.8G."""
     head: Head
     """What is put on the backbone."""
     data: DataSettings
-    budget: dict[str, float]
-    """Hard upper limits on costs, each one of `COSTS`."""
     warm_up: PathPhaseSettings
     """Classification with the hand-made path alone, whose weights its siblings then start from. A departure from the paper."""
     pretrain: PathPhaseSettings
@@ -70,13 +66,6 @@ class Settings:
     """Of the classification loss."""
     dropout: float = 0.2
     """Before the classifier's linear layer."""
-    seed: int = 0
-    threads: int = 1
-    """Torch threads of each process; another number can change the last bits of a result."""
-    pictures: int = 8
-    """Sample predictions in the report."""
-    save_every: int = 200
-    """Training steps between two checkpoints; how much a killed run has to do again."""
 
     def __post_init__(self) -> None:
         """Checks what can be checked without data.
@@ -84,17 +73,11 @@ class Settings:
         Raises:
             UserError: an unknown space or budget, or a number out of range.
         """
+        RunSettings.__post_init__(self)  # not super(): slots make the class anew
         if self.space not in SIZES:
             raise UserError(f"space {self.space!r} does not exist; choose one of {', '.join(SIZES)}")
-        for metric in self.budget:
-            if metric not in COSTS:
-                raise UserError(f"budget {metric!r} is no cost of a detector; limit {', '.join(COSTS)}")
-        for name, phase in (("detect", self.detect), ("retrain_detect", self.retrain_detect)):
-            if phase.steps < 1:
-                raise UserError(f"{name}.steps={phase.steps}: a detector must be trained; give 1 or more")
-        for name, least in (("save_every", 1), ("pictures", 0), ("threads", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"{name}={getattr(self, name)}: give {least} or more")
+        self.check_costs(COSTS, "detector")
+        check_trained({"detect": self.detect, "retrain_detect": self.retrain_detect}, "detector")
 
 
 _ADAMW = OptimSettings(name="adamw", lr=2e-2, weight_decay=0.05, schedule="one-cycle", clip=10.0)

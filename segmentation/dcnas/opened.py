@@ -14,8 +14,8 @@ from PIL import Image
 from torch import nn
 
 from common.errors import UserError
-from common.run.files import free_path, read_json
-from common.script import from_plain
+from common.run.files import free_path
+from common.stages.opened import read_run
 from common.task import OpenedRun
 from segmentation import mm
 from segmentation.data.files import Unusable, read_picture
@@ -48,14 +48,7 @@ def open_run(run: Path) -> OpenedRun:
     Raises:
         UserError: its `config.json` is not one of this system's.
     """
-    path = run / "config.json"
-    config = read_json(path)
-    settings: Settings = from_plain(Settings, config.get("settings"), f"{path}: settings")
-    data = config.get("data")
-    if not isinstance(data, dict):
-        raise UserError(f"{path}: says nothing about its data; give a folder that a train script wrote")
-    kept = {key: data.get(key) for key in ("classes", "palette", "size")}
-    facts: Facts = from_plain(Facts, kept, f"{path}: data")
+    settings, facts = read_run(run, Settings, Facts)
 
     def build(net: Network) -> nn.Module:
         return segmentor(net, settings.head, len(facts.classes))
@@ -71,8 +64,7 @@ def open_run(run: Path) -> OpenedRun:
 
 def _export(facts: Facts, network: nn.Module, folder: Path) -> Mapping[str, Any]:
     assert isinstance(network, mm.Segmentor)
-    parity = export(network, facts.size, facts.classes, facts.palette, folder)
-    return {"onnx_max_abs_diff": parity.max_abs_diff, "largest_output": parity.scale, "dynamic_batch": parity.dynamic_batch}
+    return export(network, facts.size, facts.classes, facts.palette, folder).facts()
 
 
 def predict(facts: Facts, limit: int | None, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:

@@ -6,16 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from common.differentiable.search import RelaxedSearch
-from common.errors import UserError
 from common.run.stages import Stage
 from common.script import RunOptions
 from common.stages.best import Best
 from common.stages.context import Context
 from common.stages.drawing import Drawing
 from common.stages.retrain import Retrain
-from common.stages.run import prepared, told
 from common.stages.run import run as run_system
-from common.stages.workers import task_of
 from segmentation.dcnas.derive import random_alike
 from segmentation.dcnas.drawing import draw
 from segmentation.dcnas.settings import Settings
@@ -31,29 +28,15 @@ def run(settings: Settings, options: RunOptions) -> Path:
         options: where and how: output folder, resume, workers, device.
 
     Raises:
-        UserError: the data, the budget or the output folder cannot be used.
+        UserError: the device, the data, the budget or the output folder cannot be used.
     """
-    started = prepared(settings, options, SYSTEM)
-    factory = partial(SegmentationTask, settings)
-    task = task_of(factory)
-    assert isinstance(task, SegmentationTask)
-    remarks = told(started[0], task.data)
-    for metric, upper in settings.budget.items():
-        least = task.prices.least()[metric]
-        if upper < least:
-            raise UserError(
-                f"budget {metric}={upper:g} is impossible: no architecture costs less than {least:,}; raise the budget"
-            )
     return run_system(
         settings,
         options,
         SYSTEM,
-        started=started,
-        factory=factory,
-        task=task,
-        stages=stages(settings, task),
-        facts={"task": "segmentation", "data": task.data.describe(), "notes": [*NOTES, *remarks]},
-        last_pooled="retrain",
+        factory=partial(SegmentationTask, settings),
+        stages=partial(stages, settings),
+        notes=NOTES,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from common.differentiable.settings import RelaxedSearchSettings, WeightingSettings
 from common.errors import UserError
-from common.stages.settings import PhaseSettings, RetrainSettings, check_least
+from common.stages.settings import PhaseSettings, RetrainSettings, RunSettings, check_least, check_trained
 from common.train.optim import ArchSettings, OptimSettings
 from segmentation.dcnas.sizes import SIZES
 from segmentation.dcnas.space import Network, with_inputs
@@ -67,14 +67,10 @@ class SpaceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(RunSettings):
     """Everything that decides what a run computes."""
 
-    recipe: str
-    """The recipe these settings began as."""
     data: DataSettings
-    budget: dict[str, float]
-    """Hard upper limits on costs, each one of `COSTS`."""
     space: SpaceSettings
     head: DecodeHead
     """What is put on the cells."""
@@ -84,13 +80,6 @@ class Settings:
     train: PhaseSettings
     """Training of a single network."""
     retrain: RetrainSettings
-    seed: int = 0
-    threads: int = 1
-    """Torch threads of each process; another number can change the last bits of a result."""
-    pictures: int = 8
-    """Sample predictions in the report."""
-    save_every: int = 200
-    """Training steps between two checkpoints; how much a killed run has to do again."""
 
     def __post_init__(self) -> None:
         """Checks what can be checked without data.
@@ -98,6 +87,7 @@ class Settings:
         Raises:
             UserError: an unknown space or budget, or a number out of range.
         """
+        RunSettings.__post_init__(self)  # not super(): slots make the class anew
         space = self.space
         if space.size not in SIZES:
             raise UserError(f"space.size={space.size}: no such size; choose one of {', '.join(SIZES)}")
@@ -113,21 +103,14 @@ class Settings:
             raise UserError(
                 f"search.forbidden={list(self.search.forbidden)}: name some, not all, of {', '.join(sorted(operators))}"
             )
-        for metric in self.budget:
-            if metric not in COSTS:
-                raise UserError(f"budget {metric!r} is no cost of a segmentation network; limit {', '.join(COSTS)}")
-        for name, phase in (("weights", self.weights), ("train", self.train)):
-            if phase.steps < 1:
-                raise UserError(f"{name}.steps={phase.steps}: a network must be trained; give 1 or more")
+        self.check_costs(COSTS, "segmentation network")
+        check_trained({"weights": self.weights, "train": self.train}, "network")
         if self.search.stop == "skips":
             raise UserError(
                 "search.stop=skips counts skips in the cells of DARTS, which DCNAS does not have; give never or ranks"
             )
         if self.search.cost == "dual":
             raise UserError("search.cost=dual needs prices that are sums over the cells, which DCNAS's are not; give filter")
-        for name, least in (("save_every", 1), ("pictures", 0), ("threads", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"{name}={getattr(self, name)}: give {least} or more")
 
 
 def _search(lr: float, begin: float, keep: float, entropy: float, snapshots: int) -> RelaxedSearchSettings:

@@ -76,6 +76,8 @@ class Page:
     stages: tuple[Stage, ...]
     total: str
     search: tuple[Plot, ...]
+    monitors: tuple[Plot, ...]
+    searching: bool
     losses: tuple[Plot, ...]
     drawing: Drawing | None
     drawing_svg: Markup | None
@@ -141,6 +143,8 @@ def page(run: Run) -> Page:
         ),
         total=duration(total),
         search=tuple(plots.search(run, known)) if known else (),
+        monitors=tuple(plots.monitors(run)),
+        searching=not (run.trials or run.random or run.retrained),
         losses=tuple(plots.losses(run)),
         drawing=draw(arch, run.decisions) if arch else None,
         drawing_svg=svg,
@@ -208,8 +212,9 @@ def _tiles(run: Run, known: Axis | None, sides: Sequence[Team], total: float) ->
     elif known and run.trials:
         best = best_so_far([known.score_of(trial) for trial in run.trials], known.score.maximise)[-1]
         tiles.append((quantity(best, known.score.unit), "", f"best {known.score.name} so far", "during the search"))
-    beside = f"and {count(len(run.random), 'random one')}" if run.random else "in the search"
-    tiles.append((str(len(run.trials)), "", "trials", beside))
+    if run.trials or run.random:  # a differentiable search makes none
+        beside = f"and {count(len(run.random), 'random one')}" if run.random else "in the search"
+        tiles.append((str(len(run.trials)), "", "trials", beside))
     tiles.append((duration(total), "", "in all", f"{count(len(run.stages), 'stage')} finished"))
     return tuple(tiles)
 

@@ -55,14 +55,26 @@ def search(run: Run, known: Axis) -> list[Plot]:
     return plots
 
 
-def losses(run: Run) -> list[Plot]:
-    """The loss (else the first logged value) of every stage, and what tells the collapse of a differentiable search."""
-    stages: dict[str, dict[str, list[charts.Point]]] = {}
-    for row in run.metrics:
-        for name, value in row.values.items():
-            stages.setdefault(row.stage, {}).setdefault(name, []).append((row.step, value))
+def monitors(run: Run) -> list[Plot]:
+    """What tells how sure a differentiable search is, and whether it collapses."""
     plots = []
-    for stage, series in stages.items():
+    for stage, series in _logged(run).items():
+        for name in (name for name in MONITORS if name in series):
+            points = series[name]
+            plots.append(
+                Plot(
+                    title=f"{stage}: {name}",
+                    svg=charts.loss(stage=f"{stage} {name}", metric=name, raw=thin(points, 300), smooth=[]),
+                    caption=MONITORS[name].format(number(points[0][1]), number(points[-1][1])),
+                )
+            )
+    return plots
+
+
+def losses(run: Run) -> list[Plot]:
+    """The loss (else the first logged value) of every stage."""
+    plots = []
+    for stage, series in _logged(run).items():
         name = "loss" if "loss" in series else next((name for name in series if "loss" in name), next(iter(series)))
         points = series[name]
         smooth = thin(points, 40) if len(points) > 80 else []
@@ -73,16 +85,16 @@ def losses(run: Run) -> list[Plot]:
                 caption=f"{name}: {number(points[0][1])} to {number(points[-1][1])} in {count(len(points), 'logged step')}.",
             )
         )
-        for monitor in (name for name in MONITORS if name in series):
-            points = series[monitor]
-            plots.append(
-                Plot(
-                    title=f"{stage}: {monitor}",
-                    svg=charts.loss(stage=f"{stage} {monitor}", metric=monitor, raw=thin(points, 300), smooth=[]),
-                    caption=MONITORS[monitor].format(number(points[0][1]), number(points[-1][1])),
-                )
-            )
     return plots
+
+
+def _logged(run: Run) -> dict[str, dict[str, list[charts.Point]]]:
+    """Stage -> name -> (step, value)."""
+    stages: dict[str, dict[str, list[charts.Point]]] = {}
+    for row in run.metrics:
+        for name, value in row.values.items():
+            stages.setdefault(row.stage, {}).setdefault(name, []).append((row.step, value))
+    return stages
 
 
 def seeds(run: Run, known: Axis, sides: Sequence[Team]) -> Plot | None:

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from common.run.report.plots import MONITORS, losses
+from common.run.report.plots import MONITORS, losses, monitors
 
 
 def run(**values: list[float]) -> Any:
@@ -16,11 +16,13 @@ def run(**values: list[float]) -> Any:
     return SimpleNamespace(metrics=rows)
 
 
-def test_monitors_have_charts_after_the_loss():
-    plots = losses(run(loss=[2.0, 1.5, 1.0], skip_share=[0.1, 0.9], entropy=[1.0, 0.5]))
-    assert [plot.title for plot in plots] == ["search", "search: entropy", "search: skip_share"]
-    assert "0.1 to 0.9" in plots[2].caption and "<svg" in plots[1].svg and set(MONITORS) == {"entropy", "skip_share"}
+def test_monitors_have_charts_beside_the_loss():
+    logged = run(loss=[2.0, 1.5, 1.0], skip_share=[0.1, 0.9], entropy=[1.0, 0.5])
+    assert [plot.title for plot in losses(logged)] == ["search"]
+    plots = monitors(logged)
+    assert [plot.title for plot in plots] == ["search: entropy", "search: skip_share"]
+    assert "0.1 to 0.9" in plots[1].caption and "<svg" in plots[0].svg and set(MONITORS) == {"entropy", "skip_share"}
 
 
 def test_searches_without_them_have_none():
-    assert [plot.title for plot in losses(run(loss=[2.0, 1.0]))] == ["search"]
+    assert monitors(run(loss=[2.0, 1.0])) == []
