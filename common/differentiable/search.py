@@ -26,6 +26,7 @@ from common.train.optim import make_optimizer, make_schedule
 
 if TYPE_CHECKING:
     from common.relax.relaxation import Relaxation
+    from common.task import Task
 
 LOG_EVERY = 5
 """Steps between two rows of the loss curve."""
@@ -52,32 +53,9 @@ class RelaxedSearch:
             UserError: the task has no two supernet phases, a decision cannot be mixed, or nothing keeps the budget.
         """
         s, task = self.settings, context.task
-        phases = task.phases("supernet")
-        if len(phases) != 2:
-            raise UserError(f"a differentiable search takes two phases, of weights and of architecture, not {len(phases)}")
-        weights, architecture = phases
-        steps = weights.settings.steps
-        network = task.supernet(derive(context.seed, "supernet")).to(context.device)
-        supernet = Supernet(network, task.space)
-        relaxation = relaxation_of(s, supernet, derive(context.seed, "relaxation"))
-        seed = derive(context.seed, "supernet", weights.name)
-        model = weights.wrap(network, seed).to(context.device)
-        optimizer = make_optimizer(model, weights.settings.optim)
         penalties = penalty_of(s, context)
-        alternation = Alternation(
-            relaxation=relaxation,
-            model=model,
-            loss=architecture.loss,
-            train_batch=lambda step: weights.batch_at(step, seed),
-            search_batch=lambda step: architecture.batch_at(step, seed),
-            rule=rule_of(s),
-            settings=s.arch,
-            weights=optimizer,
-            steps=steps,
-            seed=seed,
-            penalty=penalties,
-            after=None if penalties is None else penalties.ascend,
-        )
+        alternation = alternation_of(s, task, context.seed, context.device, penalties)
+        relaxation, steps, weights = alternation.relaxation, alternation.steps, task.phases("supernet")[0]
         watch = Watch(alternation=alternation, penalties=penalties, rule=stop_rule_of(s))
         every = max(1, steps // s.snapshots)
         checkpoint = context.folder.checkpoint(self.name)
@@ -93,13 +71,13 @@ class RelaxedSearch:
                 bar.advance(1, loss=values["loss"])
 
             last = fit(
-                model,
-                batch_at=lambda step: weights.batch_at(step, seed),
+                alternation.model,
+                batch_at=alternation.train_batch,
                 loss=weights.loss,
-                optimizer=optimizer,
+                optimizer=alternation.weights,
                 schedule=make_schedule(weights.settings.optim),
                 steps=steps,
-                seed=seed,
+                seed=alternation.seed,
                 checkpoint=checkpoint,
                 save_every=self.save_every,
                 before_step=alternation.before_step,
@@ -111,7 +89,7 @@ class RelaxedSearch:
         arch, found = self._found(context, relaxation)
         target = context.weights(self.name)
         target.parent.mkdir(exist_ok=True)
-        save_weights(target, network)
+        save_weights(target, relaxation.supernet.module)
         strengths = {path: values.tolist() for path, values in relaxation.strengths().items()}
         write_json(context.folder.path / "strengths.json", strengths)
         history = [asdict(snapshot) for snapshot in watch.history]
@@ -134,6 +112,44 @@ class RelaxedSearch:
         s = self.settings
         found = discretise_within(context.task.space, relaxation.strengths(), feasible_of(context), set(s.forbidden), s.threshold)
         return found.arch, {"score": found.score, "proven": found.proven}
+
+
+def alternation_of(
+    settings: RelaxedSearchSettings, task: Task, seed: int, device: str = "cpu", penalties: Penalties | None = None
+) -> Alternation:
+    """The task's supernet, relaxed, with both of its optimisers, before the first step.
+
+    Args:
+        settings: of the search.
+        task: of its two supernet phases the first trains the weights; the architecture learns from the batches of the second.
+        seed: of everything random.
+        device: where the supernet is.
+        penalties: what is added to the architecture's loss.
+
+    Raises:
+        UserError: the task has no two supernet phases, or a decision cannot be mixed.
+    """
+    phases = task.phases("supernet")
+    if len(phases) != 2:
+        raise UserError(f"a differentiable search takes two phases, of weights and of architecture, not {len(phases)}")
+    weights, architecture = phases
+    supernet = Supernet(task.supernet(derive(seed, "supernet")).to(device), task.space)
+    of_batches = derive(seed, "supernet", weights.name)
+    model = weights.wrap(supernet.module, of_batches).to(device)
+    return Alternation(
+        relaxation=relaxation_of(settings, supernet, derive(seed, "relaxation")),
+        model=model,
+        loss=architecture.loss,
+        train_batch=lambda step: weights.batch_at(step, of_batches),
+        search_batch=lambda step: architecture.batch_at(step, of_batches),
+        rule=rule_of(settings),
+        settings=settings.arch,
+        weights=make_optimizer(model, weights.settings.optim),
+        steps=weights.settings.steps,
+        seed=of_batches,
+        penalty=penalties,
+        after=None if penalties is None else penalties.ascend,
+    )
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,21 +10,23 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One promise and what was measured.
+    """One promise, or a figure that nothing is promised of, and what was measured.
 
     Attributes:
         what: is measured.
         unit: of target and values; empty for ratios.
-        target: the limit.
         values: repeated measurements; their median counts.
+        target: the limit; None promises nothing.
+        bound: the least that can be, where a figure is told beside what limits it.
         least: the target is a lower bound, not an upper one.
         note: how it was measured.
     """
 
     what: str
     unit: str
-    target: float
     values: Sequence[float]
+    target: float | None = None
+    bound: float | None = None
     least: bool = False
     note: str = ""
 
@@ -43,12 +45,16 @@ class Row:
 
     @property
     def passed(self) -> bool:
-        """Whether the median keeps the target."""
+        """Whether the median keeps the target, if there is one."""
+        if self.target is None:
+            return True
         return self.measured >= self.target if self.least else self.measured <= self.target
 
     @property
     def distance(self) -> str:
-        """How far from the target, in words."""
+        """How far from the target or the bound, in words."""
+        if self.target is None:
+            return "" if self.bound is None else f"{self.measured / self.bound:.1f} times the least, {shown(self.bound)}"
         if not self.unit:
             points = 100 * (self.target - self.measured)
             return f"{abs(points):.1f} points {'below' if points >= 0 else 'above'} the limit"
@@ -78,11 +84,12 @@ def page(rows: Sequence[Row], environment: dict[str, Any], date: str, command: s
     ]
     for row in rows:
         unit = f" {row.unit}" if row.unit else ""
-        sign = "at least" if row.least else "at most"
+        target = "none" if row.target is None else f"{'at least' if row.least else 'at most'} {shown(row.target)}{unit}"
+        kept = "" if row.target is None else "yes" if row.passed else "**no**"
         low, high = row.spread
         lines.append(
-            f"| {row.what} | {sign} {shown(row.target)}{unit} | **{shown(row.measured)}**{unit} | {shown(low)} to {shown(high)} "
-            f"(n={len(row.values)}) | {'yes' if row.passed else '**no**'} | {row.distance} |"
+            f"| {row.what} | {target} | **{shown(row.measured)}**{unit} | {shown(low)} to {shown(high)} "
+            f"(n={len(row.values)}) | {kept} | {row.distance} |"
         )
     lines += ["", "How each was measured:", ""]
     lines += [f"- {row.what}: {row.note}" for row in rows if row.note]
