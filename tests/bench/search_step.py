@@ -59,8 +59,8 @@ def search_steps(repeats: int) -> Iterator[Row]:
             unit="",
             values=ratios,
             bound=PASSES[search.rule] / 3 * share,
-            note=f"{s.space.cells} cells of {s.space.nodes} nodes, width {s.space.width}, {weights.batch} images of {s.data.size} "
-            "px, the two in turns (processor time, one thread); the supernet has "
+            note=f"{s.space.cells} cells of {s.space.nodes} nodes, width {s.space.width}, {weights.batch} images of "
+            f"{s.data.size} px, the two in turns (processor time, one thread); the supernet has "
             f"{share:.2f} times the multiply-adds of the cells alone.",
         )
 
