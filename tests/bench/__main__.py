@@ -17,10 +17,8 @@ def main() -> None:
     rows = []
     for row in everything(options.quick):
         rows.append(row)
-        print(
-            f"{'    ' if row.target is None else 'ok  ' if row.passed else 'MISS'} {row.what}: {shown(row.measured)} {row.unit}, {row.distance}",
-            flush=True,
-        )
+        mark = "    " if row.target is None else "ok  " if row.passed else "MISS"
+        print(f"{mark} {row.what}: {shown(row.measured)} {row.unit}, {row.distance}", flush=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     date = datetime.date.today().isoformat()
     command = "make bench" if not options.quick else "python -m tests.bench --quick"
