@@ -37,6 +37,13 @@ def test_the_page_names_machine_command_and_misses():
     assert summary([RATIO, RATE]) == "1 of 2 kept; missed: ratio"
 
 
+def test_a_figure_without_a_promise_is_told_beside_what_bounds_it():
+    told = Row(what="search step", unit="", values=[14.0], bound=7.0)
+    assert told.passed and told.distance == "2.0 times the least, 7.000"
+    assert "| search step | none | **14.000** | 14.000 to 14.000 (n=1) |  | 2.0 times" in page([told], ENVIRONMENT, "d", "c")
+    assert summary([told, RATE]) == "1 of 1 kept"
+
+
 def test_measurements_run():
     row = activation(2)
     assert len(row.values) == 2
