@@ -152,7 +152,7 @@ def small(method: str) -> Settings:
         search=_changed(method, 6e-3, 25),
         network=NetworkSettings(width=12, cells=5, drop_path=0.0, auxiliary=0.0, cutout=8),
         train=PhaseSettings(
-            steps=800,
+            steps=500,
             batch=64,
             optim=OptimSettings(name="adamw", lr=6e-3, weight_decay=0.05, schedule="one-cycle", clip=5.0),
         ),
