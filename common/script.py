@@ -30,7 +30,7 @@ class RunOptions:
     """What every system's run can be told."""
 
     recipe: str = "smoke"
-    """smoke (embedded data, in a minute or two), small (a data folder, under an hour on two cores) or paper (as published)."""
+    """smoke (embedded data, in a minute or two), small (a data folder, about an hour on two cores) or paper (as published)."""
     data: str | None = None
     """Data folder; none for the embedded data."""
     out: str | None = None
@@ -121,7 +121,7 @@ def override(settings: S, words: Sequence[str]) -> S:
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:
-            raise UserError(f"--set {word!r}: write name=value, search.generations=5 say")
+            raise UserError(f"--set {word!r}: write name=value, retrain.seeds=1 say")
         *parents, last = key.split(".")
         part, inner = settings, changes
         for name in parents:

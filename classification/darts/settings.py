@@ -135,10 +135,11 @@ def smoke(method: str) -> Settings:
 
 
 def small(method: str) -> Settings:
-    """CIFAR-10's subset, or a folder like it, under an hour on two cores.
+    """CIFAR-10's subset, or a folder like it, in about an hour on two cores.
 
-    How many steps that is differs by method: of second order a step takes three times as long, of PC-DARTS half and of GDAS a
-    seventh of the time (measured on a CPU).
+    The search takes half an hour (measured, first order) and the six trainings, two at a time, somewhat less (reckoned from their
+    steps). How many steps that is differs by method: of second order a step takes two and a half times as long, of PC-DARTS half
+    and of GDAS a seventh of the time (`make bench`).
     """
     steps = {"darts2": 170, "snas": 350, "pc-darts": 900, "gdas": 2500}.get(method, 500)
     weights = replace(METHODS[method].weights, steps=steps, batch=32)

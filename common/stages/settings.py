@@ -71,9 +71,8 @@ class RunSettings:
         Raises:
             UserError: a value is out of range.
         """
-        for name, least in (("save_every", 1), ("pictures", 0), ("threads", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"{name}={getattr(self, name)}: give {least} or more")
+        check_least(self, "", ("save_every", "threads"), 1)
+        check_least(self, "", ("pictures",), 0)
 
     def check_costs(self, known: Iterable[str], model: str) -> None:
         """Refuses a budget of anything but the costs in `known`, those of a `model`.
@@ -99,11 +98,12 @@ def check_trained(phases: Mapping[str, PhaseSettings], model: str) -> None:
 
 
 def check_least(settings: object, prefix: str, names: Iterable[str], least: int) -> None:
-    """Refuses settings below `least`.
+    """Refuses settings below `least`; `prefix` is the name of the settings they are part of, if any.
 
     Raises:
         UserError: names the setting as `--set` does.
     """
+    at = f"{prefix}." if prefix else ""
     for name in names:
         if getattr(settings, name) < least:
-            raise UserError(f"{prefix}.{name}={getattr(settings, name)}: give {least} or more")
+            raise UserError(f"{at}{name}={getattr(settings, name)}: give {least} or more")

@@ -1,4 +1,4 @@
-"""The measurements. A and B are always timed in turns, so that a machine's moods meet both alike."""
+"""The measurements."""
 
 from __future__ import annotations
 
@@ -31,16 +31,10 @@ from detection.detnas.model import build
 from detection.detnas.space import backbone
 from detection.detnas.system import tiny_detector
 from tests.bench.rows import Row
-from tests.bench.search_step import search_steps
+from tests.bench.search_step import search_memory, search_steps
+from tests.bench.timing import ratios, timed
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def timed(f: Callable[[], object], clock: Callable[[], float] = perf_counter) -> float:
-    """Seconds of one call."""
-    start = clock()
-    f()
-    return clock() - start
 
 
 def step(module: nn.Module, inputs: Tensor) -> Callable[[], None]:
@@ -59,25 +53,23 @@ def paths(name: str, space: Any, inputs: Tensor, *, repeats: int, archs: int = 4
     supernet = Supernet(build(opened(space)).to(**layout), space)
     supernet.module.train()
     rng = Random(0)
-    ratios: list[float] = []
+    found: list[float] = []
     for _ in range(archs):
         arch = sample(space, rng)
         alone = supernet.extract(arch, lambda net: build(net).to(**layout)).train()
         supernet.activate(arch)
-        pair = [(supernet.module, step(supernet.module, inputs)), (alone, step(alone, inputs))]
-        for repeat in range(repeats + 2):
-            times = [0.0, 0.0]
-            for side in (0, 1) if repeat % 2 else (1, 0):
-                module, run = pair[side]
+
+        def without_gradients(alone: nn.Module = alone) -> None:
+            for module in (supernet.module, alone):
                 module.zero_grad(set_to_none=True)
-                times[side] = timed(run, process_time)  # not the time that other processes took
-            if repeat >= 2:
-                ratios.append(times[0] / times[1])
+
+        pair = (step(supernet.module, inputs), step(alone, inputs))
+        found += ratios(*pair, repeats, warm_up=2, before=without_gradients)
     return Row(
         what=f"sampled path / extracted network, {name}",
         unit="",
         target=1.03,
-        values=ratios,
+        values=found,
         note=f"forward and backward in training mode, {archs} random architectures, the two timed in turns (processor time, one "
         "thread), the ratio of each pair.",
     )
@@ -250,6 +242,7 @@ def everything(quick: bool) -> Iterator[Row]:
     pixels = torch.randint(0, 256, (16, 3, 64, 64), dtype=torch.uint8, generator=rng)
     yield paths("tiny detector, 16 images of 64 px", tiny_detector(), pixels, repeats=2 * repeats, channels_last=True)
     yield from search_steps(max(2, repeats // 2))
+    yield search_memory()
     yield activation(repeats)
     yield pricing(repeats)
     yield from driver(500 if quick else 10_000)

@@ -1,10 +1,9 @@
-"""What a step of a differentiable search costs, in steps of a network trained alone."""
+"""What a step of a differentiable search costs: time in steps of a network trained alone, memory in steps without sampling."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from time import process_time
 
 import torch
 from torch import nn
@@ -12,11 +11,20 @@ from torch import nn
 from classification.darts.settings import RECIPES, NetworkSettings
 from classification.task import ClassificationTask
 from common.cost.count import count
+from common.cost.memory import peak_memory
 from common.differentiable.search import alternation_of
+from common.relax.relaxation import Relaxation
+from common.relax.weightings import Softmax
+from common.supernet import Supernet, opened
 from common.task import Phase
 from common.train.fit import fit
 from common.train.optim import make_optimizer, make_schedule
+from segmentation import mm
+from segmentation.dcnas.segmentor import segmentor
+from segmentation.dcnas.settings import RECIPES as DCNAS
+from segmentation.dcnas.sizes import SIZES
 from tests.bench.rows import Row
+from tests.bench.timing import ratios
 
 PASSES = {"first-order": 3 + 2, "one-level": 3 + 2, "second-order": 3 + 3 + 3 + 2 * 2}
 """Forward passes' worth of multiply-adds in a step of a search: 3 for weights (forward, gradients of activations and of weights),
@@ -36,18 +44,8 @@ def search_steps(repeats: int) -> Iterator[Row]:
         task = ClassificationTask(replace(s, weights=weights, train=weights, search=search, network=same))
         alternation = alternation_of(search, task, 0)
         alone = task.network(task.baseline, 0)
-
-        weigh = one_step(alternation.model, task.phases("supernet")[0], alternation.before_step)
-        pair = (weigh, one_step(alone, task.phases("standalone")[0]))
-        ratios: list[float] = []
-        for repeat in range(repeats + 1):
-            times = [0.0, 0.0]
-            for side in (0, 1) if repeat % 2 else (1, 0):
-                start = process_time()
-                pair[side]()
-                times[side] = process_time() - start
-            if repeat:  # the first is a warm-up
-                ratios.append(times[0] / times[1])
+        searching = one_step(alternation.model, task.phases("supernet")[0], alternation.before_step)
+        found = ratios(searching, one_step(alone, task.phases("standalone")[0]), repeats, warm_up=1)
         image = (torch.empty(1, 3, s.data.size, s.data.size),)
         macs = 0.0
         for step in range(DRAWS):
@@ -57,12 +55,45 @@ def search_steps(repeats: int) -> Iterator[Row]:
         yield Row(
             what=f"search step / step alone, {method}",
             unit="",
-            values=ratios,
+            values=found,
             bound=PASSES[search.rule] / 3 * share,
             note=f"{s.space.cells} cells of {s.space.nodes} nodes, width {s.space.width}, {weights.batch} images of "
             f"{s.data.size} px, the two in turns (processor time, one thread); the supernet has "
             f"{share:.2f} times the multiply-adds of the cells alone.",
         )
+
+
+def search_memory() -> Row:
+    """Peak memory of a DCNAS search step with half of the paths and a quarter of the channels, over the unsampled step."""
+    s = DCNAS["small"]()
+    rng = torch.Generator().manual_seed(0)
+    height, width = s.data.crop
+    images = torch.randint(0, 256, (s.weights.batch, 3, height, width), dtype=torch.uint8, generator=rng)
+    classes = SIZES["small"].classes
+    labels = torch.randint(0, classes, (s.weights.batch, height, width), generator=rng)
+
+    def peaks(keep: float, partial: int) -> list[int]:
+        space = replace(s.space.open(), partial=partial)
+        network = segmentor(opened(space), s.head, classes)
+        supernet = Supernet(network, space)
+        relaxation = Relaxation(supernet=supernet, options=Softmax(), members=Softmax(keep=keep))
+
+        def step(number: int) -> None:
+            relaxation.mix(number, 0.0)
+            torch.stack([*mm.losses(network, images, labels).values()]).sum().backward()
+            network.zero_grad(set_to_none=False)  # gradients of the weights are no memory of a step
+
+        step(0)
+        return [peak_memory(lambda number=number: step(number)) for number in range(1, 4)]
+
+    (whole, *_), sampled = peaks(1.0, 1), peaks(0.5, 4)
+    return Row(
+        what="peak memory of a DCNAS search step, paths 1/2 and channels 1/4 / unsampled",
+        unit="",
+        target=0.5,
+        values=[peak / whole for peak in sampled],
+        note=f"space small, {s.weights.batch} crops of {height}x{width}, three draws; unsampled {whole / 2**20:,.0f} MiB.",
+    )
 
 
 def one_step(module: nn.Module, phase: Phase, before: Callable | None = None) -> Callable[[], object]:
