@@ -1,10 +1,13 @@
 """The bench's page says what was measured, and a miss is called one."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from detection.detnas.space import backbone
-from tests.bench.measures import activation, help_text, paths, summary
+from tests.bench.measures import ROOT, activation, help_text, paths, summary
 from tests.bench.rows import Row, page
 
 ENVIRONMENT = {
@@ -52,3 +55,13 @@ def test_measurements_run():
     assert len(paths("tiny", backbone("tiny"), images, repeats=2, archs=2).values) == 4
     wall, processor = help_text("common.cli", 1)
     assert wall.unit == processor.unit == "s"
+
+
+@pytest.mark.parametrize("module", ["tests.bench", "tests.bench.search"])
+def test_a_page_that_cannot_be_written_is_refused_before_anything_is_measured(module, tmp_path):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file" / "page.md", tmp_path):
+        command = [sys.executable, "-m", module, "--out", str(out)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 2 and done.stdout == ""
+        assert done.stderr.startswith(f"error: --out {out}: ") and done.stderr.count("\n") == 1

@@ -5,7 +5,9 @@ import datetime
 from pathlib import Path
 
 from common.run.environment import environment
+from common.script import spoken_errors
 from tests.bench.measures import ROOT, everything, summary
+from tests.bench.out import check_out
 from tests.bench.rows import page, shown
 
 
@@ -14,12 +16,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "bench.md", help="page to write")
     parser.add_argument("--quick", action="store_true", help="few repeats, to try it out: the figures mean nothing")
     options = parser.parse_args()
+    check_out(options.out)
     rows = []
     for row in everything(options.quick):
         rows.append(row)
         mark = "    " if row.target is None else "ok  " if row.passed else "MISS"
         print(f"{mark} {row.what}: {shown(row.measured)} {row.unit}, {row.distance}", flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     date = datetime.date.today().isoformat()
     command = "make bench" if not options.quick else "python -m tests.bench --quick"
     options.out.write_text(page(rows, environment(), date, command), encoding="utf-8")
@@ -27,4 +29,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with spoken_errors("No page was written."):
+        main()

@@ -24,6 +24,7 @@ from common.tables.table import Table
 from tests.bench.engines import ENGINES, Engine, settings
 from tests.bench.fronts import FRONT_FROM, METHODS, NOTE, Goal, devices, goal, ours, volumes
 from tests.bench.kept import Row, kept, source_digest, table_digest
+from tests.bench.out import check_out
 from tests.bench.search_page import Entry, Facts, Front, Section, head, page, row, verdict
 from tests.bench.search_plots import curves
 from tests.bench.search_remarks import REMARKS
@@ -158,6 +159,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Everything; see `--help`."""
     options = parsed(arguments)
+    check_out(options.out)
     found = git(ROOT)
     options.commit = "unknown" if found is None else found["commit"][:12] + (" with changes" if found["dirty"] else "")
     tables, missing = loaded(options.table, options.data)
@@ -177,7 +179,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seeds=options.seeds,
         missing=missing,
     )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(options.out, page(facts, sections, fronts, NOTE, REMARKS).encode())
     print(options.out)
 
