@@ -72,6 +72,35 @@ def added(members: Iterable[nn.Module], inputs: Sequence[Any]) -> Tensor:
     return total
 
 
+class Scale(nn.Module):
+    """Multiplies the last dimension by one weight each: the vectors of graph attention, a_l * x say.
+
+    Args:
+        width: of the last dimension.
+        bound: weights begin uniform in [-bound, bound].
+    """
+
+    def __init__(self, width: int, bound: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(width).uniform_(-bound, bound))
+
+    def forward(self, x: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
+        """The scaled tensor."""
+        return x * self.weight
+
+
+class Shift(nn.Module):
+    """Adds one number to each entry of the last dimension, 0 in the beginning: a bias on its own."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
+        """The shifted tensor."""
+        return x + self.bias
+
+
 class Partial(nn.Module):
     """An operation on the first 1/k of the channels; the others pass by, and all are shuffled (PC-DARTS, arXiv 1907.05737, 3.1).
 

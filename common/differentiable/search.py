@@ -81,6 +81,7 @@ class RelaxedSearch:
                 checkpoint=checkpoint,
                 save_every=self.save_every,
                 before_step=alternation.before_step,
+                around_step=lambda: relaxation.supernet.idle_protected(alternation.weights),
                 side=watch,
                 until=watch.ended,
                 clip_norm=weights.settings.optim.clip,

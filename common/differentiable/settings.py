@@ -8,7 +8,7 @@ from typing import Literal
 from common.errors import UserError
 from common.train.optim import ArchSettings
 
-Kind = Literal["softmax", "sigmoid", "gumbel-softmax", "hard-gumbel", "one-gate", "two-gates", "one-hot"]
+Kind = Literal["softmax", "sigmoid", "gumbel-softmax", "hard-gumbel", "annealed-gumbel", "one-gate", "two-gates", "one-hot"]
 RuleName = Literal["one-level", "first-order", "second-order", "amended", "mixed-level"]
 
 
@@ -18,9 +18,11 @@ class WeightingSettings:
 
     kind: Kind = "softmax"
     temperature: tuple[float, float] = (1.0, 1.0)
-    """At the beginning and at the end, of the two Gumbel weightings."""
+    """At the beginning and at the end, of the Gumbel weightings of SNAS and GDAS."""
+    noise: tuple[float, float] = (1.0, 0.0)
+    """Likewise the factor of annealed Gumbel noise."""
     shape: Literal["linear", "exponential"] = "linear"
-    """How the temperature falls."""
+    """How the temperature, or the noise, falls."""
     keep: float = 1.0
     """Share of the options that a softmax computes in a step, drawn uniformly."""
     kept: int = 1

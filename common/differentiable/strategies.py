@@ -19,7 +19,8 @@ from common.relax.hypergradient import AMENDED, FIRST_ORDER, ONE_LEVEL, SECOND_O
 from common.relax.monitor import RankStop, SkipStop, StopRule
 from common.relax.ranked import Bound
 from common.relax.relaxation import Relaxation
-from common.relax.weightings import GumbelSoftmax, HardGumbel, Sigmoid, Softmax, Temperature, Weighting
+from common.relax.sampled import AnnealedGumbel, HardGumbel
+from common.relax.weightings import GumbelSoftmax, Sigmoid, Softmax, Temperature, Weighting
 from common.space import Arch
 from common.stages.context import Context
 from common.supernet import Supernet
@@ -59,6 +60,8 @@ def weighting_of(settings: WeightingSettings) -> Weighting:
             return GumbelSoftmax(temperature=Temperature(start=start, end=end, shape=settings.shape))
         case "hard-gumbel":
             return HardGumbel(temperature=Temperature(start=start, end=end, shape=settings.shape))
+        case "annealed-gumbel":
+            return AnnealedGumbel(noise=settings.noise, shape=settings.shape)
         case "one-gate":
             return OneGate()
         case "two-gates":

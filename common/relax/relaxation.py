@@ -23,7 +23,7 @@ class Relaxation:
     """Mixes the options of a supernet's relaxable decisions, as their logits say.
 
     Attributes:
-        supernet: its `relaxable` decisions are mixed, all of them.
+        supernet: its `relaxable` decisions are mixed, all of them; its `sampled` ones too if one option at a time is live.
         options: how the options of a `OneOf` are weighted.
         members: how the members of a `ManyOf` are; None sums them with weight 1, without logits (DARTS).
         seed: of the initial logits and of what the weightings draw.
@@ -45,12 +45,14 @@ class Relaxation:
 
     def __post_init__(self) -> None:
         known = decisions(self.supernet.space)
-        if closed := [path for path in known if path not in self.supernet.relaxable and len(known[path]) > 1]:
+        mixable = self.supernet.sampled if self.options.single() else self.supernet.relaxable
+        if closed := [path for path in known if path not in mixable and len(known[path]) > 1]:
+            sampling = "sample its options (hard-gumbel, annealed-gumbel), " if closed[0] in self.supernet.sampled else ""
             raise UserError(
                 f"decision {closed[0]!r} cannot be mixed: it sets a width, a kernel or a depth, or no module reads it; "
-                "settle it before the search, or use a one-shot search"
+                f"{sampling}settle it before the search, or use a one-shot search"
             )
-        self._known = {path: known[path] for path in self.supernet.relaxable}
+        self._known = {path: known[path] for path in mixable}
         sizes = {path: len(decision.options) for path, decision in self._known.items() if self.weighting(path) is not None}
         self.logits = Logits(sizes, self.seed, self.start, self.std)
 

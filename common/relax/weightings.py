@@ -1,8 +1,8 @@
 """Weightings: how the logits of one decision become the weights that its options are mixed with.
 
 All of them share one interface, `Weighting`; what differs is the forward value, the gradient and which options are computed.
-Here are those whose weights follow smoothly from the logits, with and without noise; `common.relax.gates` holds those that give
-the weights 0 and 1. (The hard Gumbel-softmax is here, beside the soft one that it takes its gradient from.)
+Here are those whose weights follow smoothly from the logits, with and without noise. Weights 0 and 1 are given by
+`common.relax.sampled`, where one option is computed alone, and by `common.relax.gates`.
 
 DARTS itself has no weights on edges: the inputs of a node are summed, which is `Mixed(torch.ones(n))` without logits.
 """
@@ -45,6 +45,10 @@ class Weighting(Protocol):
     def settle(self, logits: Tensor, before: Tensor) -> None:
         """Puts the logits, in place, where they may be, after an optimiser moved them from `before`; by default anywhere."""
         return None
+
+    def single(self) -> bool:
+        """Whether every mixture has one live option: then a decision that sets a width can be weighted as well."""
+        return False
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """How strong each option is, shape (n,), within [0, 1], differentiable and without noise.
@@ -209,37 +213,5 @@ class GumbelSoftmax(Weighting):
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """P(option has the largest weight) = softmax(logits) at every temperature; the mean weights are that at 0 alone."""
-        check_logits(logits)
-        return logits.softmax(0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HardGumbel(Weighting):
-    """The largest of logits + G, G Gumbel noise, has weight 1 and alone is computed: GDAS (1910.04465, section 3.2).
-
-    With h = softmax((logits + G) / temperature) and k the option drawn, weight k is 1 + h_k - stop(h_k). Every logit learns
-    from the one output that is computed: with g_k = dL/d(weight k),
-
-        dL/d(logit i) = g_k h_k (1{i=k} - h_i) / temperature
-
-    so the options not drawn all move against the one drawn, in proportion to h. Departure: the released code adds the other
-    weights (value 0) to the output as bare numbers, so that option i also gets the gradient of the sum of the output's
-    entries, which has nothing to do with option i. The paper's equations have no such term, and neither has this.
-
-    Attributes:
-        temperature: 10 to 0.1, linear, as in the paper.
-    """
-
-    temperature: Temperature = Temperature(start=10.0, end=0.1)
-
-    def weigh(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
-        """One-hot at an option drawn with probability softmax(logits), with the gradient of the soft weights."""
-        check_logits(logits)
-        noisy = logits + gumbel(logits, rng)
-        live = strongest(noisy, 1)
-        return Mixed(straight_through(ones_at(live, logits), (noisy / self.temperature.at(progress)).softmax(0)), live)
-
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """The probabilities that options are drawn with: softmax(logits)."""
         check_logits(logits)
         return logits.softmax(0)

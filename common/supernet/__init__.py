@@ -1,7 +1,7 @@
 """Supernets: a build function applied to an opened description, and what one does with the result."""
 
 from common.supernet.choice import Choice, Mixed, Open, Subset, choose, choose_inputs, choose_many, fmap, opened, repeat
-from common.supernet.elastic import batch_norm, conv2d, depthwise, instance_norm, linear
+from common.supernet.elastic import batch_norm, conv2d, depthwise, instance_norm, linear, scale, shift
 from common.supernet.net import Supernet
 from common.supernet.paths import cost_bins, extreme, fair, sandwich, uniform
 from common.supernet.recalibrate import kept_statistics, recalibrate
@@ -29,5 +29,7 @@ __all__ = [
     "recalibrate",
     "repeat",
     "sandwich",
+    "scale",
+    "shift",
     "uniform",
 ]

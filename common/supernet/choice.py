@@ -183,6 +183,10 @@ class Deciding(nn.Module):
         """How many weights the module's decision is mixed by; None if it runs one option at a time."""
         return None
 
+    def gates(self) -> tuple[Open, ...]:
+        """The decisions of which one option runs at a time, its weight multiplying the output if the option was sampled."""
+        return ()
+
     def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
         """The parts that decisions switch on and off, by their names from here, and whether they run now."""
         yield from ((name, child, True) for name, child in self.named_children())
@@ -204,7 +208,7 @@ class Choice(Deciding):
         Live options that share a module are computed once, under the sum of their weights.
         """
         slot = self.decisions[0].slots[0]
-        if slot.mixed is None:
+        if slot.mixed is None or self.mixable() is None:
             return self.options[self.table[self.decisions[0].index()]](*inputs)
         weights: dict[int, Tensor] = {}
         for i, weight in slot.mixed.terms():
@@ -224,7 +228,8 @@ class Choice(Deciding):
     def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
         """The options; one is active, or those that are live in a mixture."""
         mixed = self.decisions[0].slots[0].mixed
-        running = {self.decisions[0].index()} if mixed is None else {i for i, _ in mixed.terms()}
+        one = mixed is None or self.mixable() is None
+        running = {self.decisions[0].index()} if one else {i for i, _ in mixed.terms()}
         positions = {self.table[i] for i in running}
         yield from ((f"options.{i}", option, i in positions) for i, option in enumerate(self.options))
 

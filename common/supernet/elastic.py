@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from common.layers import Scale, Shift
 from common.supernet.choice import Deciding, Open, largest
 
 Region = tuple[slice, ...]
@@ -23,6 +24,20 @@ class Elastic(Deciding):
     """A layer of which a region of the weights is active; remembers the regions that training steps used."""
 
     seen: set[tuple[int, ...]]
+    out: Any
+
+    def gates(self) -> tuple[Open, ...]:
+        """The output width, where one decision sets it: see `gated`."""
+        out = getattr(self, "out", None)
+        return (out,) if isinstance(out, Open) and len(out.slots) == 1 else ()
+
+    def gated(self, output: Tensor) -> Tensor:
+        """`output` times the weight of the width that a sampled mixture takes: 1, through which that width's logits learn."""
+        for width in self.gates():
+            slot = width.slots[0]
+            if slot.mixed is not None and slot.mixed.weights.requires_grad:
+                output = slot.mixed.weights[slot.active] * output
+        return output
 
     def note(self, region: tuple[int, ...]) -> None:
         """Remembers a region used by a forward pass that gradients will flow through."""
@@ -58,7 +73,7 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         weight, bias = self.weight[self.regions("weight", (n, c, k))], None if self.bias is None else self.bias[:n]
         groups = n if self.depthwise else 1
         padding = k // 2 * self.dilation[0]
-        return F.conv2d(input, weight, bias, self.stride, padding, self.dilation, groups)
+        return self.gated(F.conv2d(input, weight, bias, self.stride, padding, self.dilation, groups))
 
     def regions(self, name: str, region: tuple[int, ...]) -> Region:
         """`region` is (filters, input channels, kernel size)."""
@@ -89,10 +104,10 @@ class ElasticLinear(Elastic, nn.Linear):
         self.seen = set()
 
     def forward(self, input: Tensor) -> Tensor:
-        """`(..., active in)` -> `(..., active out)`."""
+        """`(..., active in)` -> `(..., active out)`; a matrix of inputs may be sparse."""
         n, c = self.out.value() if isinstance(self.out, Open) else self.out, input.shape[-1]
         self.note((n, c))
-        return F.linear(input, self.weight[:n, :c], None if self.bias is None else self.bias[:n])
+        return self.gated(F.linear(input, self.weight[:n, :c], None if self.bias is None else self.bias[:n]))
 
     def regions(self, name: str, region: tuple[int, ...]) -> Region:
         """`region` is (output features, input features)."""
@@ -162,6 +177,52 @@ class ElasticInstanceNorm2d(Elastic, nn.InstanceNorm2d):
         return self
 
 
+class ElasticScale(Elastic, Scale):
+    """A scaling of the leading entries of the last dimension."""
+
+    def __init__(self, widest: int, bound: float) -> None:
+        Scale.__init__(self, widest, bound)
+        self.decisions = ()
+        self.seen = set()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(..., active width)` -> the same shape."""
+        n = x.shape[-1]
+        self.note((n,))
+        return x * self.weight[:n]
+
+    def regions(self, name: str, region: tuple[int, ...]) -> Region:
+        """`region` is (width,)."""
+        return (slice(region[0]),)
+
+    def settle(self) -> nn.Module:
+        """Itself in all but name: its state has the plain layer's entries."""
+        return self
+
+
+class ElasticShift(Elastic, Shift):
+    """A bias of the leading entries of the last dimension."""
+
+    def __init__(self, widest: int) -> None:
+        Shift.__init__(self, widest)
+        self.decisions = ()
+        self.seen = set()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(..., active width)` -> the same shape."""
+        n = x.shape[-1]
+        self.note((n,))
+        return x + self.bias[:n]
+
+    def regions(self, name: str, region: tuple[int, ...]) -> Region:
+        """`region` is (width,)."""
+        return (slice(region[0]),)
+
+    def settle(self) -> nn.Module:
+        """Itself in all but name: its state has the plain layer's entries."""
+        return self
+
+
 def conv2d(c_in: Any, c_out: Any, kernel: Any, stride: int = 1, *, dilation: int = 1, bias: bool = True) -> nn.Module:
     """A convolution, padded to keep the size at stride 1 (odd kernels); widths and kernel may be open."""
     if any(isinstance(value, Open) for value in (c_in, c_out, kernel)):
@@ -182,6 +243,16 @@ def linear(features_in: Any, features_out: Any, *, bias: bool = True) -> nn.Modu
     if isinstance(features_in, Open) or isinstance(features_out, Open):
         return ElasticLinear(largest(features_in), features_out, bias=bias)
     return nn.Linear(features_in, features_out, bias)
+
+
+def scale(width: Any, bound: float) -> nn.Module:
+    """A weight for each entry of the last dimension, whose width may be open; see `common.layers.Scale`."""
+    return ElasticScale(largest(width), bound) if isinstance(width, Open) else Scale(width, bound)
+
+
+def shift(width: Any) -> nn.Module:
+    """A bias of the last dimension, whose width may be open."""
+    return ElasticShift(largest(width)) if isinstance(width, Open) else Shift(width)
 
 
 def batch_norm(width: Any) -> nn.Module:

@@ -27,6 +27,8 @@ class Supernet:
         slots: what each decision that a module reads is set to, by path.
         relaxable: the decisions that can be mixed, in the space's order: every module that reads one chooses by it alone among
             modules, members or summed inputs.
+        sampled: those, and the decisions that can be mixed with one live option alone: some module multiplies its output by the
+            option's weight, 1, so that gradients reach it, and the others merely run the option. A width is one of them.
     """
 
     def __init__(self, module: nn.Module, space: Any) -> None:
@@ -35,6 +37,7 @@ class Supernet:
         self.slots: dict[str, Slot] = {}
         self._weights: dict[str, int] = {}  # how many weights mix a decision
         single: set[str] = set()  # decisions that some module cannot run as a weighted sum
+        gated: set[str] = set()
         for part in module.modules():
             if isinstance(part, Deciding):
                 for decision in part.decisions:
@@ -44,7 +47,12 @@ class Supernet:
                         single.update(decision.paths)
                     else:
                         self._weights.update(dict.fromkeys(decision.paths, n))
+                        gated.update(decision.paths)
+                for gate in part.gates():
+                    self._weights.update(dict.fromkeys(gate.paths, gate.sizes[0]))
+                    gated.update(gate.paths)
         self.relaxable = tuple(path for path in decisions(space) if path in self._weights and path not in single)
+        self.sampled = tuple(path for path in decisions(space) if path in gated)
         self._elastic = list(elastic_layers(module))
 
     def activate(self, arch: Mapping[str, int]) -> None:
@@ -69,20 +77,25 @@ class Supernet:
 
         Raises:
             UserError: an unknown decision, a wrong number of weights, no live option or one that does not exist, or a decision
-                that is not in `relaxable`: it runs one option at a time. Nothing is mixed then.
+                that is not in `relaxable` and has several live options, or is not in `sampled`. Nothing is mixed then.
         """
         for path, mixture in mixed.items():
             self._check(path, mixture)
         for path, mixture in mixed.items():
-            self.slots[path].mixed, self.slots[path].recompute = mixture, recompute
+            slot = self.slots[path]
+            slot.mixed, slot.recompute = mixture, recompute
+            if mixture.live is not None and len(mixture.live) == 1 and not slot.many:
+                slot.active = mixture.live[0]  # what modules that cannot mix the decision run
 
     def _check(self, path: str, mixture: Mixed) -> None:
         if path not in self.slots:
             raise UserError(f"no module of this supernet reads decision {path!r}; it has {', '.join(self.slots)}")
-        if path not in self.relaxable:
+        one = mixture.live is not None and len(mixture.live) == 1 and path in self.sampled
+        if path not in self.relaxable and not one:
+            instead = "sample one option at a time" if path in self.sampled else "activate its options instead"
             raise UserError(
                 f"decision {path!r} sets a width, a kernel or a depth, or is read together with others or to concatenate, and "
-                "cannot be relaxed to a weighted sum; activate its options instead"
+                f"cannot be relaxed to a weighted sum; {instead}"
             )
         n, kind = self._weights[path], "members" if self.slots[path].many else "options"
         if mixture.weights.dim() != 1:
@@ -94,6 +107,11 @@ class Supernet:
                 raise UserError(f"none of the {n} {kind} of decision {path!r} is live: keep one at least")
             if odd := [i for i in mixture.live if not 0 <= i < n or mixture.live.count(i) > 1]:
                 raise UserError(f"decision {path!r} has {kind} 0 to {n - 1}; live {odd[0]} is not one of them, or named twice")
+
+    def forget(self) -> None:
+        """Elastic layers forget the regions that were used since the last step of the weights: in a step of the logits, say."""
+        for layer in self._elastic:
+            layer.seen = set()
 
     def active_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Name and value of every parameter on the active path (whole tensors, also where only a slice is active).

@@ -126,6 +126,7 @@ class Alternation:
         self._adam.step()
         self._adam.zero_grad()
         self.relaxation.settle(before)
+        self.relaxation.supernet.forget()  # no weights were stepped on
         self.observed = observed
         if self.after is not None:
             self.after(step)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 class OptimSettings:
     """How weights are updated."""
 
-    name: Literal["sgd", "adamw"] = "sgd"
-    """Optimiser."""
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    """Optimiser; Adam adds the decay to the gradient, AdamW takes it off the weights."""
     lr: float = 0.1
     """Base learning rate; the schedule multiplies it."""
     momentum: float = 0.9
-    """Momentum of SGD; the first beta of AdamW."""
+    """Momentum of SGD; the first beta of Adam and AdamW."""
     weight_decay: float = 4e-5
     """Decay of weights with more than one dimension; biases and norms are never decayed."""
     schedule: Literal["constant", "cosine", "linear", "one-cycle", "step"] = "cosine"
@@ -103,18 +103,19 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
 
 
 def make_optimizer(module: nn.Module, settings: OptimSettings) -> Optimizer:
-    """The optimiser of `settings` over the trainable parameters of `module`; AdamW fused: a tenth of a small network's step.
+    """The optimiser of `settings` over the trainable parameters of `module`; Adam is fused: a tenth of a small network's step.
 
     Raises:
         UserError: nothing in `module` is trainable.
     """
-    from torch.optim import SGD, AdamW
+    from torch.optim import SGD, Adam, AdamW
 
     groups = parameter_groups(module, settings.weight_decay)
     if not groups:
         raise UserError(f"{type(module).__name__} has no trainable parameter; unfreeze some of it")
-    if settings.name == "adamw":
-        return AdamW(groups, lr=settings.lr, betas=(settings.momentum, 0.999), fused=True)
+    if settings.name != "sgd":
+        kind = Adam if settings.name == "adam" else AdamW
+        return kind(groups, lr=settings.lr, betas=(settings.momentum, 0.999), fused=True)
     # fused SGD fails where a parameter gets its first gradient after others have: every path of a supernet that is new
     return SGD(groups, lr=settings.lr, momentum=settings.momentum)
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from common.relax.gates import OneGate, OneHot, TwoGates
-from common.relax.weightings import GumbelSoftmax, HardGumbel, Sigmoid, Softmax, Temperature, Weighting
+from common.relax.sampled import HardGumbel
+from common.relax.weightings import GumbelSoftmax, Sigmoid, Softmax, Temperature, Weighting
 from common.streams import torch_stream
 from common.supernet.choice import Mixed
 

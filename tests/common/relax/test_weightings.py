@@ -11,7 +11,8 @@ from torch import nn
 
 from common.errors import UserError
 from common.relax.gates import OneGate, OneHot, TwoGates
-from common.relax.weightings import GumbelSoftmax, HardGumbel, Sigmoid, Softmax, Temperature, Weighting
+from common.relax.sampled import HardGumbel
+from common.relax.weightings import GumbelSoftmax, Sigmoid, Softmax, Temperature, Weighting
 from tests.common.relax.closed_forms import (
     ALL,
     LOGITS,

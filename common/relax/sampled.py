@@ -1,0 +1,100 @@
+"""Weightings that sample one option, compute it alone and let all logits learn through its weight: GDAS and PDNAS."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from common.errors import UserError
+from common.relax.weightings import Temperature, Weighting, check_logits, gumbel, ones_at, straight_through, strongest
+from common.supernet.choice import Mixed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardGumbel(Weighting):
+    """The largest of logits + G, G Gumbel noise, has weight 1 and alone is computed: GDAS (1910.04465, section 3.2).
+
+    With h = softmax((logits + G) / temperature) and k the option drawn, weight k is 1 + h_k - stop(h_k). Every logit learns
+    from the one output that is computed: with g_k = dL/d(weight k),
+
+        dL/d(logit i) = g_k h_k (1{i=k} - h_i) / temperature
+
+    so the options not drawn all move against the one drawn, in proportion to h. Departure: the released code adds the other
+    weights (value 0) to the output as bare numbers, so that option i also gets the gradient of the sum of the output's
+    entries, which has nothing to do with option i. The paper's equations have no such term, and neither has this.
+
+    Attributes:
+        temperature: 10 to 0.1, linear, as in the paper.
+    """
+
+    temperature: Temperature = Temperature(start=10.0, end=0.1)
+
+    def weigh(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
+        """One-hot at an option drawn with probability softmax(logits), with the gradient of the soft weights."""
+        check_logits(logits)
+        noisy = logits + gumbel(logits, rng)
+        live = strongest(noisy, 1)
+        return Mixed(straight_through(ones_at(live, logits), (noisy / self.temperature.at(progress)).softmax(0)), live)
+
+    def single(self) -> bool:
+        """It is so."""
+        return True
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """The probabilities that options are drawn with: softmax(logits)."""
+        check_logits(logits)
+        return logits.softmax(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnealedGumbel(Weighting):
+    """The largest of log softmax(logits) + a G, G Gumbel noise, has weight 1 and alone is computed: PDNAS (2003.09676).
+
+    The noise fades as the search goes on: a falls from 1 to 0, so that options are drawn in proportion to softmax(logits) first
+    and the strongest alone is taken at last. The gradient is that of p = softmax(logits) without noise: with k the option drawn
+    and g_k = dL/d(weight k), dL/d(logit i) = g_k p_k (1{i=k} - p_i). Departure: the paper makes p by a small network over a
+    trainable prior; here logits are learnt directly. That a falls over the whole search is a reconstruction.
+
+    Attributes:
+        noise: a at the beginning and at the end of the search, 0 or more; above 0 if it falls exponentially.
+        shape: how it falls, `linear` or `exponential` (equal ratios).
+
+    Raises:
+        UserError: the noise is out of range, or the shape unknown.
+    """
+
+    noise: tuple[float, float] = (1.0, 0.0)
+    shape: Literal["linear", "exponential"] = "linear"
+
+    def __post_init__(self) -> None:
+        least = 0.0 if self.shape == "linear" else 1e-300
+        if not all(least <= a < math.inf for a in self.noise):
+            raise UserError(f"noise={self.noise}: give two numbers of 0 or more; above 0 if the noise falls exponentially")
+        if self.shape not in ("linear", "exponential"):
+            raise UserError(f"noise shape={self.shape!r}: it changes 'linear' or 'exponential' in the progress")
+
+    def at(self, progress: float) -> float:
+        """The factor of the noise when the share `progress` of the search is done, in [0, 1]."""
+        start, end = self.noise
+        if self.shape == "linear":
+            return start + (end - start) * progress
+        return start * (end / start) ** progress
+
+    def weigh(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
+        """One-hot at the option drawn, with the gradient of softmax(logits)."""
+        check_logits(logits)
+        live = strongest(logits.log_softmax(0) + self.at(progress) * gumbel(logits, rng), 1)
+        return Mixed(straight_through(ones_at(live, logits), logits.softmax(0)), live)
+
+    def single(self) -> bool:
+        """It is so."""
+        return True
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """softmax(logits): how often options are drawn while a is 1."""
+        check_logits(logits)
+        return logits.softmax(0)

@@ -1,0 +1,1 @@
+"""PDNAS, and the searches it is compared with in the same space."""

@@ -1,0 +1,227 @@
+"""The space of PDNAS (arXiv 2003.09676): blocks with micro decisions, and gates for shortcuts between them. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from common.errors import UserError
+from common.space import Arch, OneOf, record
+from common.space.values import Decision
+
+ATTENTIONS = ("const", "gcn", "gat", "sym-gat", "cos", "linear", "gene-linear")
+"""How a neighbour is weighted: see `graphs.pdnas.attention`."""
+AGGREGATIONS = ("sum", "mean", "max")
+ACTIVATIONS = ("none", "sigmoid", "tanh", "softplus", "relu", "leaky-relu", "relu6", "elu")
+HEADS = (1, 2, 4, 8, 16)
+WIDTHS = (16, 32, 64, 128)
+"""The multiples 1, 2, 4 and 8 of the base width 16."""
+PROPAGATIONS = ("once", "personalised")
+"""One hop, or the ten of personalised PageRank: see `graphs.pdnas.propagation`."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a node hears from its neighbours and itself. Fields may be open.
+
+    Attributes:
+        attention: one of `ATTENTIONS`.
+        aggregation: one of `AGGREGATIONS`.
+        propagation: one of `PROPAGATIONS`; the paper's blocks propagate once.
+    """
+
+    attention: Any
+    aggregation: Any
+    propagation: Any = "once"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A linear layer, messages, a bias and an activation. Fields may be open.
+
+    Attributes:
+        width: features that the block gives, all heads together; the last block gives one for each class.
+        heads: how many parts the features have, each with attention of its own. A power of two that divides the width. Those of
+            the last block all have the width of the classes, and are averaged.
+        message: a `Message`; None leaves the graph out (outside the paper's space).
+        activation: one of `ACTIVATIONS`.
+        shortcuts: for each output before the block's own input (0 is the network's input, k the k-th block's output), whether it
+            is added to that input.
+        root: whether the block's input is added once more, through a linear layer of its own, to what the messages give
+            (outside the paper's space).
+    """
+
+    width: Any
+    heads: Any
+    message: Any
+    activation: Any
+    shortcuts: tuple[Any, ...] = ()
+    root: Any = False
+
+
+@dataclass(frozen=True)
+class Network:
+    """Blocks in a row.
+
+    Attributes:
+        features: of a node.
+        classes: scores that the last block gives for a node.
+        blocks: at least one.
+        dropout: probability that an entry of a block's input is dropped in training.
+        attention_dropout: probability that a neighbour's weight is.
+    """
+
+    features: int
+    classes: int
+    blocks: tuple[Block, ...]
+    dropout: float = 0.6
+    attention_dropout: float = 0.6
+
+
+def pdnas_space(
+    features: int,
+    classes: int,
+    blocks: int,
+    *,
+    extended: bool = False,
+    shortcuts: bool = True,
+    widths: tuple[int, ...] = WIDTHS,
+    heads: tuple[int, ...] = HEADS,
+    dropout: float = 0.6,
+    attention_dropout: float = 0.6,
+) -> Network:
+    """The open network.
+
+    A block's direct input is the output before it; binary gates add earlier ones, L (L - 1) / 2 in all. The last block's width is
+    that of the classes, so that two blocks have 3,360 * 840 * 2 architectures (a width there as well, which nothing could read,
+    would make it 3,360^2 * 2).
+
+    Reconstructions: widths are those of all heads together, which makes GCN (16) and GAT (8 heads of 8) values of the space; the
+    base width and the numbers of heads are not published.
+
+    Args:
+        features: of a node.
+        classes: of the nodes.
+        blocks: how many.
+        extended: open also what the propagation operators of APPNP, ARMA and GraphSAGE need: blocks without messages, messages
+            over ten hops, and root weights.
+        shortcuts: whether the gates are open; they are closed otherwise.
+        widths: that are searched.
+        heads: that are searched.
+        dropout: see `Network`.
+        attention_dropout: likewise.
+
+    Raises:
+        UserError: no block, or fewer than two classes.
+    """
+    if blocks < 1 or classes < 2 or features < 1:
+        raise UserError(
+            f"{blocks} blocks, {classes} classes, {features} features: give 1 or more blocks, 2 or more classes, features"
+        )
+    hops = OneOf(*PROPAGATIONS) if extended else "once"
+    message = Message(attention=OneOf(*ATTENTIONS), aggregation=OneOf(*AGGREGATIONS), propagation=hops)
+    made = tuple(
+        Block(
+            width=OneOf(*widths) if k < blocks - 1 else classes,
+            heads=OneOf(*heads),
+            message=OneOf(message, None) if extended else message,
+            activation=OneOf(*ACTIVATIONS),
+            shortcuts=tuple(OneOf(False, True) if shortcuts else False for _ in range(k)),
+            root=OneOf(False, True) if extended else False,
+        )
+        for k in range(blocks)
+    )
+    return Network(features, classes, made, dropout, attention_dropout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """A network of one kind of block, made by hand: what a search has to beat.
+
+    Attributes:
+        width: of the blocks but the last.
+        heads: of those blocks.
+        last_heads: of the last block.
+        message: of every block.
+        first: whether all blocks but the last have messages as well.
+        activation: of the blocks but the last.
+        root: of every block.
+    """
+
+    width: int
+    heads: int
+    message: Message
+    activation: str
+    last_heads: int = 1
+    first: bool = True
+    root: bool = False
+
+    @property
+    def extended(self) -> bool:
+        """Whether it needs more than the paper's space."""
+        return self.root or not self.first or self.message.propagation != "once"
+
+
+OPERATORS: Mapping[str, Operator] = {
+    "GCN": Operator(width=16, heads=1, message=Message("gcn", "sum"), activation="relu"),
+    "GAT": Operator(width=64, heads=8, message=Message("gat", "sum"), activation="elu"),
+    "SAGE": Operator(width=64, heads=1, message=Message("const", "mean"), activation="relu"),
+    "ARMA": Operator(width=16, heads=1, message=Message("gcn", "sum"), activation="relu", root=True),
+    "APPNP": Operator(width=64, heads=1, message=Message("gcn", "sum", "personalised"), activation="relu", first=False),
+}
+"""Name -> network: GCN (1609.02907), GAT (1710.10903), GraphSAGE with its GCN aggregator (1706.02216), ARMA with one stack of one
+layer, self loops included (1901.01343), APPNP (1810.05997)."""
+
+
+def by_hand(name: str, features: int, classes: int, blocks: int = 2, last_heads: int | None = None) -> Network:
+    """The network of an operator of `OPERATORS`.
+
+    Args:
+        name: of the operator.
+        features: of a node.
+        classes: of the nodes.
+        blocks: how many.
+        last_heads: of the last block; the operator's own by default. GAT has 8 on Pubmed.
+
+    Raises:
+        UserError: there is no such operator.
+    """
+    if name not in OPERATORS:
+        raise UserError(f"operator {name!r} does not exist; choose one of {', '.join(OPERATORS)}")
+    o = OPERATORS[name]
+    made = [
+        Block(o.width, o.heads, o.message if o.first else None, o.activation, (False,) * k, o.root) for k in range(blocks - 1)
+    ]
+    last = Block(classes, last_heads or o.last_heads, o.message, "none", (False,) * (blocks - 1), o.root)
+    return Network(features, classes, (*made, last))
+
+
+def arch_of(space: Network, network: Network) -> Arch:
+    """The architecture of `space` whose blocks are those of `network`.
+
+    Raises:
+        UserError: a block of it is not in the space.
+    """
+    wanted = dict(_values(network.blocks, "blocks"))
+
+    def option(path: str, decision: Decision) -> int:
+        value = wanted[path.replace("[Message]", "")]
+        for i, offered in enumerate(decision.options):
+            if offered == value or (isinstance(offered, Message) and isinstance(value, Message)):
+                return i
+        raise UserError(f"{path} is {value!r}, which this space does not offer: {', '.join(decision.labels)}")
+
+    if len(network.blocks) != len(space.blocks):
+        raise UserError(f"{len(network.blocks)} blocks: this space has {len(space.blocks)}")
+    return record(space, option)
+
+
+def _values(value: Any, path: str) -> Iterable[tuple[str, Any]]:
+    yield path, value
+    if isinstance(value, tuple):
+        for i, item in enumerate(value):
+            yield from _values(item, f"{path}.{i}")
+    elif isinstance(value, Block | Message):
+        for name in value.__dataclass_fields__:
+            yield from _values(getattr(value, name), f"{path}.{name}")
