@@ -1,7 +1,8 @@
-"""Planetoid graphs (Yang et al. 2016) for the benchmark's training: raw features, not scaled, and the public split."""
+"""Planetoid graphs (Yang et al. 2016) as the benchmark has them: raw features, not scaled as usual, and the public split."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def planetoid(folder: Path, name: str) -> Graph:
     with quiet():
         from torch_geometric.io import read_planetoid_data
 
+    with warnings.catch_warnings():  # the files name a class by where scipy had it once
+        warnings.filterwarnings("ignore", "Please import `csr_matrix`", DeprecationWarning)
         data = read_planetoid_data(str(raw), name)
     x, edges, y = data.x, data.edge_index, data.y
     assert isinstance(x, Tensor) and isinstance(edges, Tensor) and isinstance(y, Tensor)

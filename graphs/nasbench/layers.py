@@ -96,7 +96,7 @@ def _gin(layer: GINConv, x: Raw, edges: Tensor) -> Tensor:
 
 def _cheb(layer: ChebConv, x: Raw, edges: Tensor) -> Tensor:
     looped, norm = layer.__norm__(edges, x.nodes, None, layer.normalization)
-    first, second = (x.times(lin.weight.t()) for lin in layer.lins)
+    first, second = (x.times(weight.t()) for weight in layer.lins.parameters())
     assert layer.bias is not None
     return first + layer.propagate(looped, x=second, norm=norm) + layer.bias
 
