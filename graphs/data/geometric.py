@@ -7,7 +7,4 @@ import warnings
 with warnings.catch_warnings():
     # torch_geometric.nn.pool compiles two classes with it on import; nothing here uses them
     warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
-    import torch_geometric
-
-VERSION: str = torch_geometric.__version__
-"""Of PyTorch Geometric, for a report."""
+    import torch_geometric  # noqa: F401

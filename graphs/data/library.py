@@ -48,6 +48,7 @@ def library(path: str, folder: str | Path | None = None) -> NodeData:
     made, arguments = _class(path, folder)
     if _splits_itself(made):
         graphs = {split: _graphs(path, made, {**arguments, "split": split}) for split in SPLITS}
+        found = [graph for members in graphs.values() for graph in members]
         notes = [f"{path}: its own split into graphs"]
     else:
         found = _graphs(path, made, arguments)
@@ -59,11 +60,10 @@ def library(path: str, folder: str | Path | None = None) -> NodeData:
         masks, notes = _masks(found[0], path)
         train, val, test = one_graph(found[0]["x"], found[0]["edge_index"], found[0]["y"], masks)
         graphs = {"train": [train], "val": [val], "test": [test]}
-    every = [graph for members in graphs.values() for graph in members]
-    if any(graph.edge_attr is not None for graph in every):
+    if any(graph.edge_attr is not None for graph in found):
         notes.append(f"{path}: edge_attr is not used")
-    multilabel = every[0]["y"].ndim == 2
-    classes = every[0]["y"].shape[1] if multilabel else 1 + max(int(graph["y"].max()) for graph in every)
+    multilabel = found[0]["y"].ndim == 2
+    classes = found[0]["y"].shape[1] if multilabel else 1 + max(int(graph["y"].max()) for graph in found)
     return check(
         NodeData(
             name=path.rpartition(":")[2],
@@ -129,7 +129,8 @@ def _graphs(path: str, made: Any, arguments: dict[str, str]) -> list[Data]:
                 f"{path}: graph {position} is a {type(graph).__name__}: only graphs with one kind of node can be used"
             )
         for key in ("x", "edge_index", "y"):
-            if not isinstance(getattr(graph, key, None), torch.Tensor):
+            value = getattr(graph, key, None)
+            if not isinstance(value, torch.Tensor) or (key != "edge_index" and not value.numel()):
                 raise UserError(f"{path}: graph {position} has no {key}: features x, edge_index and labels y are needed")
     return [_typed(graph) for graph in found]
 

@@ -29,8 +29,6 @@ def planetoid(folder: str | Path, name: str) -> NodeData:
         UserError: the data set is not there, a file is missing, damaged or does not fit the others, or the graph is unusable.
     """
     root = Path(folder).expanduser()
-    if not root.is_dir():
-        raise UserError(f"{root} is no folder: give one that holds Planetoid's raw files ({ORIGIN}, data/)")
     raw = _raw_folder(root, name)
     classes = check_raw(raw, name)
     with warnings.catch_warnings():
@@ -62,8 +60,6 @@ def found_in(folder: Path) -> list[str]:
     Raises:
         UserError: `folder` is no folder.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder} is no folder: give one that holds Planetoid's raw files ({ORIGIN}, data/)")
     names = {}
     for raw in _places(folder):
         for file in sorted(raw.glob("ind.*")):
@@ -77,6 +73,8 @@ def found_in(folder: Path) -> list[str]:
 
 def _places(folder: Path) -> list[Path]:
     """Every folder that may hold raw files: those inside, with their `raw/`, and the folder itself."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder: give one that holds Planetoid's raw files ({ORIGIN}, data/)")
     inside = sorted(path for path in folder.iterdir() if path.is_dir())
     places = [place for path in inside for place in (path / "raw", path)] + [folder]
     return [place for place in places if place.is_dir()]

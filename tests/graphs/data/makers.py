@@ -109,6 +109,11 @@ class Bare(Single):
         return Data(edge_index=ring(8).edge_index, y=ring(8).y, num_nodes=8)
 
 
+class Empty(Single):
+    def graph(self):
+        return Data(x=torch.empty(0, 3), edge_index=torch.empty(2, 0, dtype=torch.int64), y=torch.empty(0, dtype=torch.int64))
+
+
 class Many(InMemoryDataset):
     """Two graphs and no split."""
 

@@ -18,12 +18,16 @@ def listing(folder: Path) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize(
     ("name", "sizes", "labelled"),
-    [("Cora", (2708, 5278, 1433, 7), (140, 500, 1000)), ("CiteSeer", (3327, 4552, 3703, 6), (120, 500, 1000))],
+    [
+        ("Cora", (2708, 5278, 1433, 7), (140, 500, 1000)),
+        ("CiteSeer", (3327, 4552, 3703, 6), (120, 500, 1000)),
+        ("PubMed", (19717, 44324, 500, 3), (60, 500, 1000)),
+    ],
 )
 def test_published_numbers(tasknas_data, name, sizes, labelled):
     folder = tasknas_data / "graphs" / "planetoid"
-    if not (folder / name).is_dir():
-        pytest.skip(f"no real data: {folder / name} is missing")
+    if not all((folder / name / "raw" / f"ind.{name.lower()}.{part}").is_file() for part in FILES):
+        pytest.skip(f"no real data: {folder / name / 'raw'} lacks files")
     before = listing(folder)
     data = planetoid(folder, name)
     facts = data.describe()
