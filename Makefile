@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # this would compile torch at every start.
 export PYTHONDONTWRITEBYTECODE =
 
-RUN_EXTRAS := detection,segmentation,export
+RUN_EXTRAS := detection,segmentation,graphs,export
 DEV_EXTRAS := $(RUN_EXTRAS),dev
 
 # A system's run: make detnas RECIPE=small DATA=folder OUT=runs/name ARGS="--seed 3". What is not given is left to the script.
@@ -27,7 +27,7 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format bench bench-search soak detnas detnas-smoke darts darts2 snas pc-darts gdas darts-smoke dcnas dcnas-smoke
+.PHONY: help setup setup-dev demo test check format bench bench-search bench-nasbench-graph soak detnas detnas-smoke darts darts2 snas pc-darts gdas darts-smoke dcnas dcnas-smoke
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,9 @@ bench: $(VENV)/.ready-dev ## Measure the speed ratios of docs/results/bench.md o
 
 bench-search: $(VENV)/.ready-dev ## Search engines on tables, docs/results/search.md: TABLE=nasbench201 SEEDS=200 ARGS="more options"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.search --table "$(TABLE)" --seeds "$(SEEDS)" $(ARGS)
+
+bench-nasbench-graph: $(VENV)/.ready-dev ## Trainings against their table, docs/results/nasbench-graph.md, 40 minutes: ARGS="more options"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.nasbench_graph --architectures 60 --seed 0 --epochs 200 --every 5 $(ARGS)
 
 soak: $(VENV)/.ready-dev ## The long tests: twenty killed and resumed runs
 	@$(PYTEST) -m soak --timeout=7200 $(ARGS)
