@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,16 +39,19 @@ class Parity:
         return {"onnx_max_abs_diff": self.max_abs_diff, "largest_output": self.scale, "dynamic_batch": self.dynamic_batch}
 
 
-def export_onnx(module: nn.Module, inputs: Sequence[Tensor], path: Path) -> Parity:
+def export_onnx(
+    module: nn.Module, inputs: Sequence[Tensor], path: Path, free: Sequence[Mapping[int, str]] | None = None
+) -> Parity:
     """Writes `module` to `path` and checks it in onnxruntime on `inputs`.
 
-    The batch is free where the network allows it, else the one of `inputs`.
+    The batch is free where the network allows it, else the one of `inputs`; or so are the dimensions that `free` names.
 
     Args:
         module: a standalone network of tensors to a tensor, or a tuple or list of tensors; exported in
             eval mode and left as it was.
         inputs: example inputs, named `input0`, `input1`, ... in the file; outputs are `output0`, ...
         path: the file to write.
+        free: for each input the dimensions that may differ, by name; by default the first of all inputs, `batch`.
 
     Raises:
         UserError: the packages for it are missing, or the numbers disagree by more than 1e-4 of the largest output.
@@ -62,20 +65,28 @@ def export_onnx(module: nn.Module, inputs: Sequence[Tensor], path: Path) -> Pari
         with torch.inference_mode(False), torch.no_grad():
             expected = _listed(module(*inputs))
             names = [f"input{i}" for i in range(len(inputs))], [f"output{i}" for i in range(len(expected))]
-            dynamic = _write(module, inputs, path, names)
+            dynamic = _write(module, inputs, path, names, free)
     finally:
         for part, training in modes.items():
             part.training = training
     return _compare(path, names[0], inputs, expected, dynamic)
 
 
-def _write(module: nn.Module, inputs: Sequence[Tensor], path: Path, names: tuple[list[str], list[str]]) -> bool:
+def _write(
+    module: nn.Module,
+    inputs: Sequence[Tensor],
+    path: Path,
+    names: tuple[list[str], list[str]],
+    named: Sequence[Mapping[int, str]] | None,
+) -> bool:
     # With a batch of one torch takes the size for a constant; two of the same keep it free.
-    several = tuple(torch.cat([x, x]) if x.shape[0] == 1 else x for x in inputs)
-    batch = torch.export.Dim("batch")
+    several = tuple(torch.cat([x, x]) if x.shape[0] == 1 and named is None else x for x in inputs)
+    named = [{0: "batch"} for _ in inputs] if named is None else named
+    dims = {name: torch.export.Dim(name) for of_input in named for name in of_input.values()}
+    shapes = tuple({at: dims[name] for at, name in of_input.items()} for of_input in named)
     with _quiet():
         try:
-            program = torch.export.export(module, several, dynamic_shapes=tuple({0: batch} for _ in inputs))
+            program = torch.export.export(module, several, dynamic_shapes=shapes)
             free = True
         except Exception:  # torch.export fails in many ways on a batch size that the network fixes; then it stays fixed
             program, free = torch.export.export(module, tuple(inputs)), False

@@ -101,6 +101,21 @@ class CalibratedTask(Task, Protocol):
         ...
 
 
+class TunedTask(Task, Protocol):
+    """A task whose training can be tuned for each network."""
+
+    def tuned(self, words: Sequence[str]) -> Task:
+        """The same task, on the same data, with other settings.
+
+        Args:
+            words: `name=value`, as `--set` takes them.
+
+        Raises:
+            UserError: no such setting, or a value it refuses.
+        """
+        ...
+
+
 class PresentedTask(Task, Protocol):
     """A task whose networks can be shown and exported."""
 

@@ -52,7 +52,9 @@ class FromScratch:
         network = self.task.network(arch, self.seed).to(self.device)
         try:
             for phase in self.task.phases("standalone"):
-                train_phase(network, phase, seed=self.seed, share=share)
+                train_phase(
+                    network, phase, seed=self.seed, share=share, measure=lambda: self.task.metrics(network, "val", self.limit)
+                )
         except TrainingDiverged as error:
             return failed(error, perf_counter() - start)
         values = self.task.metrics(network.eval(), "val", self.limit)

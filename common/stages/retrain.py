@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,10 @@ class Retrain:
     """Gives the scores of the same architectures under the search's own weights, for the rank correlation."""
     allowed: Callable[[Arch], bool] | None = None
     """Which architectures the random ones may be, besides keeping the constraints: see `avoiding`. Any by default."""
+    others: Mapping[str, Arch] = field(default_factory=dict)
+    """Hand-made architectures besides the baseline, by name."""
+    tuned: str | None = None
+    """Name of the stage that chose settings for each network (`common.stages.tune`); the task's own are used without."""
     alike: Callable[[Arch, Random], Arch] | None = None
     """(what was found, rng) -> a random architecture of the same form; by default any of the space, uniformly."""
     save_every: int = 200
@@ -41,12 +45,15 @@ class Retrain:
     def run(self, context: Context) -> Mapping[str, object]:
         """Trains what is not trained yet, one network after the other on each worker; rows are written in a fixed order."""
         task, folder = context.task, context.folder
-        rivals = self._rivals(context)
+        rivals = self.rivals(context)
         drawn, wanted = sum(kind == "random" for _, kind, _ in rivals), self.settings.random_archs
         if drawn < wanted:
             context.progress.say(f"note: {drawn} of {wanted} random architectures to compare with: no more keep the budget")
+        chosen: Any = {} if self.tuned is None else folder.result(self.tuned)["chosen"]
         jobs = [
-            Job(name=name, kind=kind, arch=arch, seed=seed) for seed in range(self.settings.seeds) for name, kind, arch in rivals
+            Job(name=name, kind=kind, arch=arch, seed=seed, words=tuple(chosen.get(name, ())))
+            for seed in range(self.settings.seeds)
+            for name, kind, arch in rivals
         ]
         done = {(row["name"], row["seed"]) for row in folder.log("retrained.jsonl").rows()}
         left = [job for job in jobs if (job.name, job.seed) not in done]
@@ -63,7 +70,8 @@ class Retrain:
         few = {"random": f"{drawn} of {wanted}, no more keep the budget"} if drawn < wanted else {}
         return {"networks": len(rivals), "seeds": self.settings.seeds, **few}
 
-    def _rivals(self, context: Context) -> list[tuple[str, str, Arch]]:
+    def rivals(self, context: Context) -> list[tuple[str, str, Arch]]:
+        """Name, kind and architecture of every network: the winner, random ones, and those made by hand."""
         space = context.task.space
         winner = from_labels(space, context.folder.result("search")["arch"], "search result")
         rivals = [("searched", "searched", winner)]
@@ -73,11 +81,13 @@ class Retrain:
 
         unseen = Unseen(space, allowed, rule_in_words(context.constraints))
         unseen.add(winner)
-        unseen.add(context.task.baseline)
+        for arch in (context.task.baseline, *self.others.values()):
+            unseen.add(arch)
         rng = stream(context.seed, "rivals")
         while len(rivals) <= self.settings.random_archs and (arch := self._random(unseen, winner, rng)) is not None:
             rivals.append((f"random {len(rivals)}", "random", arch))
-        return [*rivals, ("baseline", "baseline", context.task.baseline)]
+        others = [(name, "baseline", arch) for name, arch in self.others.items()]
+        return [*rivals, ("baseline", "baseline", context.task.baseline), *others]
 
     def _random(self, unseen: Unseen, winner: Arch, rng: Random) -> Arch | None:
         if self.alike is None:

@@ -4,9 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from common.errors import UserError
 from common.train.optim import OptimSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopSettings:
+    """When training ends before its last step; the network then has its best weights."""
+
+    metric: str = "loss"
+    """The validation score that is watched; the lowest is best if it is a loss, else the highest."""
+    patience: int = 100
+    """Steps without a better score before training ends."""
+    every: int = 1
+    """Steps between two looks."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        check_least(self, "stop", ("patience", "every"), 1)
+
+    @property
+    def highest(self) -> bool:
+        """Whether the highest score is best."""
+        return "loss" not in self.metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +42,10 @@ class PhaseSettings:
     steps: int
     """Optimiser steps; 0 leaves the phase out."""
     batch: int
-    """Images in a step."""
+    """Images (or graphs) in a step."""
     optim: OptimSettings
+    stop: StopSettings | None = None
+    """When a network that is trained alone stops early; none trains all steps."""
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -46,6 +74,58 @@ class RetrainSettings:
         """
         check_least(self, "retrain", ("random_archs",), 0)
         check_least(self, "retrain", ("seeds",), 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScratchSettings:
+    """A search among candidates that are trained alone, one after the other."""
+
+    engine: Literal["random", "evolution", "reinforce"] = "random"
+    """Random search, aging evolution, or REINFORCE with an LSTM."""
+    trials: int = 50
+    """Candidates in all."""
+    fidelity: float = 1.0
+    """Share of the training steps that a candidate gets, in (0, 1]."""
+    population: int = 20
+    """Of evolution: how many of the youngest candidates are alive."""
+    tournament: int = 5
+    """Of evolution: how many of them compete to be the parent."""
+    children: int = 2
+    """Of evolution and REINFORCE: candidates that are made at once."""
+    rate: float = 3.5e-4
+    """Of REINFORCE: the learning rate; GraphNAS's by default (1904.09981)."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        check_least(self, "trials", ("trials", "population", "tournament", "children"), 1)
+        if not 0 < self.fidelity <= 1:
+            raise UserError(f"trials.fidelity={self.fidelity}: give a share of the training steps above 0 and at most 1")
+        if not self.rate > 0:
+            raise UserError(f"trials.rate={self.rate}: give a learning rate above 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneSettings:
+    """Which settings of training are tuned for every network that is trained alone, on the validation split."""
+
+    grid: dict[str, tuple[float, ...]]
+    """Setting by its name in config.json -> values; every combination is tried. Nothing is tuned if it is empty."""
+    seeds: int = 1
+    """Trainings of each combination."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        check_least(self, "tune", ("seeds",), 1)
+        if empty := [name for name, values in self.grid.items() if not values]:
+            raise UserError(f"tune.grid: {empty[0]} has no values; give one or more, or leave it out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

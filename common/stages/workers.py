@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from common.arch import labels
+from common.evaluate.scratch import FromScratch
 from common.run.checkpoint import Checkpoint, save_weights
 from common.run.files import Jsonl
 from common.space import Arch
@@ -18,7 +19,7 @@ from common.train.fit import TrainingDiverged
 from common.train.phase import train_phase
 
 if TYPE_CHECKING:
-    from common.task import Task
+    from common.task import Task, TunedTask
 
 TaskFactory = Callable[[], "Task"]
 """Picklable; makes the task anew in a worker: a `functools.partial` of a task's class and its settings."""
@@ -53,12 +54,19 @@ class Job:
         kind: `searched`, `random` or `baseline`.
         arch: of the network.
         seed: number of the training, from 0; networks of one number share initial seed and batches.
+        words: settings in the place of the task's own, as `--set` takes them: see `TunedTask`.
     """
 
     name: str
     kind: str
     arch: Arch
     seed: int
+    words: tuple[str, ...] = ()
+
+    def task(self, factory: TaskFactory) -> Task:
+        """The task that trains it."""
+        task = task_of(factory)
+        return cast("TunedTask", task).tuned(self.words) if self.words else task
 
     @property
     def slug(self) -> str:
@@ -86,7 +94,7 @@ def retrain(
     Returns:
         The row for `retrained.jsonl` (without inherited scores), and the loss curve as rows for `metrics.jsonl`.
     """
-    task = task_of(factory)
+    task = job.task(factory)
     seed = derive(run_seed, "retrain", job.seed)
     network = task.network(job.arch, seed).to(device)
     folder = run / "retrained"
@@ -102,7 +110,15 @@ def retrain(
 
         checkpoint = Checkpoint(run / "checkpoints" / f"retrain-{job.slug}-{phase.name}")
         try:
-            train_phase(network, phase, seed=seed, checkpoint=checkpoint, observe=observe, save_every=save_every)
+            train_phase(
+                network,
+                phase,
+                seed=seed,
+                checkpoint=checkpoint,
+                observe=observe,
+                save_every=save_every,
+                measure=lambda: task.metrics(network, "val"),
+            )
         except TrainingDiverged as diverged:
             error = str(diverged)
             break
@@ -117,12 +133,27 @@ def retrain(
         "test": {} if error else task.metrics(network, "test"),
         "cost": task.costs(job.arch),
         "seconds": round(curve.seconds(), 3),
+        **({"tuned": list(job.words)} if job.words else {}),
         **({"error": error} if error else {}),
     }
     if not error:
         save_weights(folder / f"{job.slug}.safetensors", network)
     stage = f"retrain {job.name} #{job.seed}"
     return row, [{"stage": stage, "step": point["step"], "values": point["values"]} for point in curve.rows]
+
+
+def tune(factory: TaskFactory, run_seed: int, device: str, job: Job) -> dict[str, Any]:
+    """Trains one network with its job's settings and measures it on the validation split: a row for `tuned.jsonl`."""
+    start = perf_counter()
+    score = FromScratch(task=job.task(factory), seed=derive(run_seed, "tune", job.seed), device=device)([job.arch], "full")[0]
+    return {
+        "name": job.name,
+        "seed": job.seed,
+        "words": list(job.words),
+        "val": dict(score.values),
+        "seconds": round(perf_counter() - start, 3),
+        **({"error": score.error} if score.status != "ok" else {}),
+    }
 
 
 class _Curve:

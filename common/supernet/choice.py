@@ -208,10 +208,11 @@ class Choice(Deciding):
         Live options that share a module are computed once, under the sum of their weights.
         """
         slot = self.decisions[0].slots[0]
-        if slot.mixed is None or self.mixable() is None:
+        mixed = slot.mixed
+        if mixed is None or self.mixable() is None:
             return self.options[self.table[self.decisions[0].index()]](*inputs)
         weights: dict[int, Tensor] = {}
-        for i, weight in slot.mixed.terms():
+        for i, weight in mixed.terms():
             at = self.table[i]
             weights[at] = weights[at] + weight if at in weights else weight
         return weighted_sum([(weights[at], self.options[at]) for at in sorted(weights)], inputs, slot.recompute)
@@ -228,8 +229,10 @@ class Choice(Deciding):
     def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
         """The options; one is active, or those that are live in a mixture."""
         mixed = self.decisions[0].slots[0].mixed
-        one = mixed is None or self.mixable() is None
-        running = {self.decisions[0].index()} if one else {i for i, _ in mixed.terms()}
+        if mixed is None or self.mixable() is None:
+            running = {self.decisions[0].index()}
+        else:
+            running = {i for i, _ in mixed.terms()}
         positions = {self.table[i] for i in running}
         yield from ((f"options.{i}", option, i in positions) for i, option in enumerate(self.options))
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from common.supernet import Supernet
 from common.supernet.paths import Policy
+from common.train.early import EarlyStop
 from common.train.fit import fit
 from common.train.optim import make_optimizer, make_schedule
 
@@ -32,6 +33,7 @@ def train_phase(
     observe: Observe | None = None,
     save_every: int = 200,
     share: float = 1.0,
+    measure: Callable[[], Mapping[str, float]] | None = None,
 ) -> dict[str, float]:
     """Trains `network` through one phase; with a supernet and a policy, one step trains the paths the policy names.
 
@@ -45,6 +47,7 @@ def train_phase(
         observe: told of every step.
         save_every: steps between checkpoints.
         share: of the phase's steps to do, in (0, 1], one at least; the schedule is that of the shorter training.
+        measure: validation scores of the network, for a phase that stops early; it ends with the best weights.
 
     Returns:
         Running means of the loss terms at the end; empty for a phase of 0 steps, which trains nothing.
@@ -57,6 +60,16 @@ def train_phase(
         handle, draw = supernet, policy
         before_step = lambda step: [partial(handle.activate, arch) for arch in draw(step)]  # noqa: E731
     guard: dict[str, Any] = {} if supernet is None else {"around_step": lambda: supernet.idle_protected(optimizer)}
+    early = None
+    if settings.stop is not None and measure is not None:
+        early = EarlyStop(network=network, measure=measure, settings=settings.stop)
+
+    def seen(step: int, values: Mapping[str, float]) -> None:
+        if early is not None:
+            early.look(step)
+        if observe is not None:
+            observe(step, values)
+
     last = fit(
         model,
         batch_at=lambda step: phase.batch_at(step, seed),
@@ -69,9 +82,13 @@ def train_phase(
         save_every=save_every,
         before_step=before_step,
         clip_norm=settings.optim.clip,
-        observe=observe,
+        observe=seen,
+        side=early,
+        until=None if early is None else early.ended,
         **guard,
     )
+    if early is not None:
+        early.restore()
     with torch.no_grad():
         phase.finish(network)
     return last

@@ -19,7 +19,7 @@ from common.evaluate.pool import LocalPool
 from common.objective import Constraint, Objective, fronts
 from common.oneshot import stages as oneshot_stages
 from common.oneshot.settings import PathPhaseSettings, SearchSettings
-from common.oneshot.stages import RandomBaseline, Search, Standing, TrainSupernet, best_trial, inherited
+from common.oneshot.stages import RandomBaseline, Search, TrainSupernet, inherited
 from common.oneshot.training import build_supernet, path_policy
 from common.oneshot.workers import make_inherited
 from common.run.folder import RunFolder
@@ -32,6 +32,7 @@ from common.stages import workers
 from common.stages.context import Context, check_feasible, rule_in_words
 from common.stages.retrain import Retrain, winner_row
 from common.stages.settings import RetrainSettings
+from common.stages.trials import Standing, best_trial
 from common.stages.workers import Job
 from common.supernet.paths import extreme
 from common.train.fit import TrainingDiverged

@@ -1,0 +1,77 @@
+"""A search whose candidates are trained from scratch: the slow way, and what weight sharing is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from common.evaluate.scratch import FromScratch
+from common.search.aging_evolution import AgingEvolution
+from common.search.policy_lstm import LSTM
+from common.search.random import RandomSearch
+from common.search.reinforce import Reinforce
+from common.stages.context import Context, rule_in_words
+from common.stages.settings import ScratchSettings
+from common.stages.trials import found, run_trials
+from common.stages.workers import TaskFactory, task_of
+from common.streams import derive
+
+if TYPE_CHECKING:
+    from common.evaluate.base import Evaluator
+    from common.search.base import Searcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScratchSearch:
+    """Searches; `trials.jsonl` is its whole state."""
+
+    settings: ScratchSettings
+    name: str = "search"
+
+    def run(self, context: Context) -> Mapping[str, object]:
+        """Searches; gives the best architecture."""
+        s = self.settings
+        make = partial(make_scratch, context.factory, derive(context.seed, "scratch"), context.device)
+        evaluator = context.pool.evaluator(make)
+        fidelity = "full" if s.fidelity == 1 else repr(s.fidelity)
+        trials = run_trials(context, searcher_of(s, context), evaluator, s.trials, "trials.jsonl", self.name, fidelity)
+        return found(context.task, trials)
+
+
+def searcher_of(settings: ScratchSettings, context: Context) -> Searcher:
+    """The engine that settings name, on the task's space under the run's hard constraints."""
+    task = context.task
+    space, objectives, seed = task.space, task.objectives[:1], context.seed
+    feasible, rule = context.feasible, rule_in_words(context.constraints)
+    match settings.engine:
+        case "random":
+            return RandomSearch(space, objectives, seed=seed, feasible=feasible, rule=rule)
+        case "evolution":
+            return AgingEvolution(
+                space,
+                objectives,
+                seed=seed,
+                feasible=feasible,
+                rule=rule,
+                population=settings.population,
+                tournament=settings.tournament,
+                children=settings.children,
+            )
+        case "reinforce":
+            return Reinforce(
+                space,
+                objectives,
+                seed=seed,
+                feasible=feasible,
+                rule=rule,
+                policy=LSTM(),
+                children=settings.children,
+                rate=settings.rate,
+            )
+
+
+def make_scratch(factory: TaskFactory, seed: int, device: str) -> Evaluator:
+    """Trains and measures candidates, in a worker."""
+    return FromScratch(task=task_of(factory), seed=seed, device=device)

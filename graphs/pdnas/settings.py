@@ -1,0 +1,203 @@
+"""A search for graph networks as plain data, and its recipes. No torch here: `--help` reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from common.differentiable.settings import RelaxedSearchSettings
+from common.errors import UserError
+from common.stages.settings import (
+    PhaseSettings,
+    RetrainSettings,
+    RunSettings,
+    ScratchSettings,
+    StopSettings,
+    TuneSettings,
+    check_least,
+    check_trained,
+)
+from common.train.optim import OptimSettings
+from graphs.pdnas.methods import METHODS
+from graphs.pdnas.space import HEADS, WIDTHS
+
+COSTS = ("params", "macs")
+"""What an architecture costs: see `graphs.task.GraphTask.costs`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    """Which graph."""
+
+    folder: str | None = None
+    """Where the data set is, or a data set of PyG keeps its files; none for the embedded one."""
+    name: str | None = None
+    """Data set in the folder (Cora, CiteSeer, PubMed), or a PyG data set by its import path, `package.module:Class`."""
+    skip_bad: bool = False
+    """A graph is one piece: nothing of it can be left out."""
+
+    def __post_init__(self) -> None:
+        """Checks what can be asked for.
+
+        Raises:
+            UserError: damaged parts are to be left out.
+        """
+        if self.skip_bad:
+            raise UserError("--skip-bad: a graph is one piece, nothing of it can be left out; mend the data instead")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceSettings:
+    """The networks that are searched."""
+
+    blocks: int = 2
+    """Blocks in a row."""
+    extended: bool = False
+    """Open the operators of APPNP, ARMA and GraphSAGE beside the paper's."""
+    shortcuts: bool = True
+    """Open the gates of shortcuts between blocks; they are closed otherwise."""
+    widths: tuple[int, ...] = WIDTHS
+    """Of a block, all heads together."""
+    heads: tuple[int, ...] = HEADS
+    """Of a block."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        check_least(self, "space", ("blocks",), 1)
+        if not self.widths or not self.heads or min(*self.widths, *self.heads) < 1:
+            raise UserError(f"space.widths={self.widths}, space.heads={self.heads}: give one or more, each 1 or more")
+        if odd := [(w, h) for w in self.widths for h in self.heads if w % h]:
+            raise UserError(f"space: {odd[0][1]} heads do not divide the width {odd[0][0]}; give widths that all heads divide")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSettings:
+    """What all networks share."""
+
+    dropout: float = 0.6
+    """Probability that an entry of a block's input is dropped in training."""
+    attention_dropout: float = 0.6
+    """Probability that a neighbour's weight is."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        for name in ("dropout", "attention_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"network.{name}={getattr(self, name)}: give a probability from 0 to below 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(RunSettings):
+    """Everything that decides what a run computes."""
+
+    method: str
+    """pdnas, graphnas, evolution or random."""
+    data: DataSettings
+    space: SpaceSettings
+    network: NetworkSettings
+    weights: PhaseSettings
+    """Training of the supernet's weights; only PDNAS has one."""
+    search: RelaxedSearchSettings | ScratchSettings
+    train: PhaseSettings
+    """Training of a network alone."""
+    tune: TuneSettings
+    retrain: RetrainSettings
+
+    def __post_init__(self) -> None:
+        """Checks what one setting says of another.
+
+        Raises:
+            UserError: names the setting.
+        """
+        RunSettings.__post_init__(self)
+        self.check_costs(COSTS, "graph network")
+        check_trained({"weights": self.weights, "train": self.train}, "graph network")
+        if self.weights.stop is not None:
+            raise UserError("weights.stop: a search ends by search.stop; leave weights.stop out")
+
+
+_ADAM = OptimSettings(name="adam", lr=0.01, weight_decay=5e-4, schedule="constant")
+GRID = {
+    "network.dropout": (0.5, 0.8),
+    "network.attention_dropout": (0.0, 0.5),
+    "train.optim.weight_decay": (5e-4, 2e-3),
+    "train.optim.lr": (0.01,),
+}
+"""What is tuned for every network alike."""
+
+
+def _sized(method: str, steps: int, trials: int) -> tuple[PhaseSettings, RelaxedSearchSettings | ScratchSettings]:
+    """A search of so many steps of the supernet, or so many candidates."""
+    search = METHODS[method].search
+    weights = PhaseSettings(steps=steps, batch=1, optim=_ADAM)
+    return weights, replace(search, trials=trials) if isinstance(search, ScratchSettings) else search
+
+
+def smoke(method: str) -> Settings:
+    """The embedded digits' graph, every stage, in about a minute on two cores."""
+    weights, search = _sized(method, steps=80, trials=6)
+    return Settings(
+        method=method,
+        recipe="smoke",
+        data=DataSettings(),
+        budget={},
+        space=SpaceSettings(widths=(16, 32), heads=(1, 2, 4)),
+        network=NetworkSettings(),
+        weights=weights,
+        search=search,
+        train=PhaseSettings(steps=60, batch=1, optim=replace(_ADAM, lr=0.02), stop=StopSettings(patience=30, every=2)),
+        tune=TuneSettings(grid={"network.dropout": (0.2, 0.6)}),
+        retrain=RetrainSettings(random_archs=1, seeds=2),
+    )
+
+
+def small(method: str) -> Settings:
+    """Cora or CiteSeer, or a graph like them, in less than an hour on two cores."""
+    weights, search = _sized(method, steps=400, trials=50)
+    return Settings(
+        method=method,
+        recipe="small",
+        data=DataSettings(),
+        budget={},
+        space=SpaceSettings(extended=True),
+        network=NetworkSettings(),
+        weights=weights,
+        search=search,
+        train=PhaseSettings(steps=400, batch=1, optim=_ADAM, stop=StopSettings()),
+        tune=TuneSettings(grid=GRID),
+        retrain=RetrainSettings(random_archs=1, seeds=10),
+    )
+
+
+def paper(method: str) -> Settings:
+    """As published, as far as it is: the paper's space without extension, its schedule of search, ten trainings."""
+    weights, search = _sized(method, steps=300, trials=1000)
+    optim = replace(_ADAM, lr=0.005)
+    return Settings(
+        method=method,
+        recipe="paper",
+        data=DataSettings(),
+        budget={},
+        space=SpaceSettings(),
+        network=NetworkSettings(),
+        weights=weights,
+        search=search,
+        train=PhaseSettings(steps=1000, batch=1, optim=optim, stop=StopSettings()),
+        tune=TuneSettings(grid=GRID),
+        retrain=RetrainSettings(random_archs=3, seeds=10),
+    )
+
+
+_MAKERS: dict[str, Callable[[str], Settings]] = {"smoke": smoke, "small": small, "paper": paper}
+
+RECIPES = {method: {recipe: partial(make, method) for recipe, make in _MAKERS.items()} for method in METHODS}
+"""Method -> recipe -> settings."""
