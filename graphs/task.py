@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Literal, cast
 import torch
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
-from torch_geometric.data import Data
-from torch_geometric.utils import degree
 
 from common.cost.count import count
 from common.cost.extremes import check_budget
@@ -23,6 +21,7 @@ from common.space import Arch, decode
 from common.supernet import opened
 from graphs.data import NodeData, load
 from graphs.export import export
+from graphs.geometric import Data, degree
 from graphs.pdnas.model import build, check
 from graphs.pdnas.opened import ring, space_of
 from graphs.pdnas.phases import Graph, Nodes, loss_of, right, scored
@@ -101,7 +100,7 @@ class GraphTask:
         return found
 
     def costs(self, arch: Arch) -> dict[str, int]:
-        """Parameters, and the multiply-adds of linear layers for all nodes of the first test graph, its features taken as dense."""
+        """Parameters, and multiply-adds of linear layers for all nodes of the first test graph, features taken as dense."""
         if self.settings.budget:  # many are asked for: from tables
             return self._price.price(arch)
         if arch not in self._costs:

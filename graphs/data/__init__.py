@@ -1,6 +1,5 @@
 """Data for node classification: embedded digits, Planetoid's citation networks, PyTorch Geometric's classes, generated graphs."""
 
-from graphs.data import geometric as geometric  # before any module that imports torch_geometric itself
 from graphs.data.digits import digits_graph
 from graphs.data.generated import stochastic_blocks
 from graphs.data.karate import karate

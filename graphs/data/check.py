@@ -6,11 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch_geometric.data import Data
-from torch_geometric.utils import coalesce, contains_self_loops, is_undirected, remove_self_loops
 
 from common.errors import UserError
 from graphs.data.nodes import NodeData, one_graph
+from graphs.geometric import Data, coalesce, contains_self_loops, is_undirected, remove_self_loops
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch_geometric.data import Data, InMemoryDataset
 
 from common.errors import UserError
 from common.streams import numpy_stream
 from graphs.data.check import check
 from graphs.data.masks import alternate, cut_classes
 from graphs.data.nodes import NodeData, one_graph
+from graphs.geometric import Data, InMemoryDataset
 
 if TYPE_CHECKING:
     from torch import Tensor

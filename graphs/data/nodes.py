@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch_geometric.data import Data
-from torch_geometric.utils import homophily, is_undirected
+
+from graphs.geometric import Data, homophily, is_undirected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,14 +5,11 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from torch_geometric.data import Data
-from torch_geometric.io import read_planetoid_data
-from torch_geometric.transforms import NormalizeFeatures
-
 from common.errors import UserError
 from graphs.data.check import check, check_graph
 from graphs.data.nodes import NodeData, one_graph
 from graphs.data.raw import FILES, ORIGIN, check_raw
+from graphs.geometric import Data, NormalizeFeatures, read_planetoid_data
 
 
 def planetoid(folder: str | Path, name: str) -> NodeData:

@@ -23,10 +23,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_geometric.utils import add_self_loops, degree, softmax
 
 from common.supernet import fmap, scale
 from common.supernet.choice import largest
+from graphs.geometric import add_self_loops, degree, softmax
 
 SLOPE = 0.2
 """Of GAT's LeakyReLU."""

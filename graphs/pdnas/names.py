@@ -63,7 +63,7 @@ def read_network(text: str, graph: str | None) -> tuple[str, Network]:
 
 
 def _from_file(path: Path, features: int, classes: int) -> Network:
-    """Read as the space that it was written for, or as the plainest with its blocks, so that its own fault is complained about."""
+    """Read as the space that it was written for, or the widest with its blocks, so that its own fault is complained about."""
     written, choices = _written(path)
     blocks = 1 + max((int(part[1]) for key in choices if (part := re.match(r"blocks\.(\d+)\.", key))), default=0)
     extended = any(key.endswith((".message", ".root")) for key in choices)

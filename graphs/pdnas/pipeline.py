@@ -55,7 +55,8 @@ def stages(settings: Settings, task: GraphTask) -> list[Stage[Context]]:
     tuning: list[Stage[Context]] = []
     if settings.tune.grid:
         tune = Tune(settings=settings.tune, retrain=retrain)
-        tuning, retrain = [tune], replace(retrain, tuned=tune.name)
+        tuning.append(tune)
+        retrain = replace(retrain, tuned=tune.name)
     return [search, *tuning, retrain, Best(pictures=settings.pictures)]
 
 

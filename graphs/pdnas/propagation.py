@@ -5,8 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_geometric.nn import MaxAggregation, MeanAggregation, SumAggregation
 
+from graphs.geometric import MaxAggregation, MeanAggregation, SumAggregation
 from graphs.pdnas.attention import Edges
 
 HOPS, TELEPORT = 10, 0.1
