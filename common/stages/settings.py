@@ -101,11 +101,11 @@ class ScratchSettings:
         Raises:
             UserError: a value is out of range.
         """
-        check_least(self, "trials", ("trials", "population", "tournament", "children"), 1)
+        check_least(self, "search", ("trials", "population", "tournament", "children"), 1)
         if not 0 < self.fidelity <= 1:
-            raise UserError(f"trials.fidelity={self.fidelity}: give a share of the training steps above 0 and at most 1")
+            raise UserError(f"search.fidelity={self.fidelity}: give a share of the training steps above 0 and at most 1")
         if not self.rate > 0:
-            raise UserError(f"trials.rate={self.rate}: give a learning rate above 0")
+            raise UserError(f"search.rate={self.rate}: give a learning rate above 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -34,7 +35,7 @@ class EarlyStop:
     _kept: dict[str, Tensor] = field(default_factory=dict, init=False)
 
     def look(self, step: int) -> None:
-        """Measures after a step, if it is due, and keeps the weights if none were better.
+        """Measures after a step, if it is due, and keeps the weights if none were better; a score that is nan is no score.
 
         Raises:
             UserError: the score is not among what `measure` gives.
@@ -50,7 +51,7 @@ class EarlyStop:
             raise UserError(f"stop.metric={s.metric}: the task measures {', '.join(scores)}; name one of them")
         value = scores[s.metric] if s.highest else -scores[s.metric]
         self._last = step
-        if self._best is None or value > self._best:  # no number is above a nan
+        if not isnan(value) and (self._best is None or value > self._best):
             self._best, self._best_step = value, step
             self._kept = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
 

@@ -28,7 +28,7 @@ def rivals(allowed, count: int = 8, feasible=lambda arch: True) -> list[Any]:
         seed=0,
     )
     stage = Retrain(settings=RetrainSettings(random_archs=count), allowed=allowed)
-    return [arch for _, kind, arch in stage._rivals(cast("Context", context)) if kind == "random"]
+    return [arch for _, kind, arch in stage.rivals(cast("Context", context)) if kind == "random"]
 
 
 def test_random_architectures_are_as_free_of_options_as_what_is_derived():

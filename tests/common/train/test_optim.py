@@ -31,6 +31,8 @@ def test_optimizers_follow_the_settings():
     )
     adamw = make_optimizer(net(), OptimSettings(name="adamw", lr=1e-3, weight_decay=0.05))
     assert isinstance(adamw, torch.optim.AdamW) and [g["weight_decay"] for g in adamw.param_groups] == [0.05, 0.0]
+    adam = make_optimizer(net(), OptimSettings(name="adam", lr=1e-3, weight_decay=0.05))
+    assert type(adam) is torch.optim.Adam and [g["weight_decay"] for g in adam.param_groups] == [0.05, 0.0]
     with pytest.raises(UserError, match="Linear has no trainable parameter"):
         make_optimizer(nn.Linear(2, 2).requires_grad_(False), OptimSettings())
 
@@ -43,7 +45,32 @@ def test_the_cosine_and_the_line_end_at_the_floor():
         assert make_schedule(OptimSettings(schedule=schedule))(1 - 1e-9) == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize(("name", "in_gradient"), [("adam", True), ("adamw", False)])
+def test_adam_decays_in_the_gradient_and_adamw_beside_it(name, in_gradient):
+    """Three steps against the equations of Kingma & Ba (1412.6980) and of Loshchilov & Hutter (1711.05101), algorithm 2."""
+    lr, beta, beta2, decay, x = 0.1, 0.8, 0.999, 0.3, torch.tensor([[1.0, -2.0]], dtype=torch.float64)
+    torch.manual_seed(0)
+    module = nn.Linear(2, 1).double()
+    weights = {n: p.detach().clone() for n, p in module.named_parameters()}
+    optimizer = make_optimizer(module, OptimSettings(name=name, lr=lr, momentum=beta, weight_decay=decay))
+    m, v = ({n: torch.zeros_like(w) for n, w in weights.items()} for _ in range(2))
+    for t in (1, 2, 3):
+        optimizer.zero_grad()
+        module(x).square().sum().backward()
+        optimizer.step()
+        out = (weights["weight"] * x).sum() + weights["bias"]
+        gradients = {"weight": 2 * out * x, "bias": 2 * out}
+        for n, w in weights.items():
+            own = decay if n == "weight" else 0.0  # biases are not decayed
+            g = gradients[n] + own * w if in_gradient else gradients[n]
+            m[n], v[n] = beta * m[n] + (1 - beta) * g, beta2 * v[n] + (1 - beta2) * g**2
+            kept = w if in_gradient else (1 - lr * own) * w
+            weights[n] = kept - lr * (m[n] / (1 - beta**t)) / ((v[n] / (1 - beta2**t)).sqrt() + 1e-8)
+    for n, p in module.named_parameters():
+        torch.testing.assert_close(p.detach(), weights[n], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
 def test_a_part_may_be_trained_later_than_others(name):
     early, late = nn.Linear(2, 1), nn.Linear(2, 1)
     optimizer = make_optimizer(nn.ModuleList([early, late]), OptimSettings(name=name))
