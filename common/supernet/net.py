@@ -52,7 +52,8 @@ class Supernet:
                     self._weights.update(dict.fromkeys(gate.paths, gate.sizes[0]))
                     gated.update(gate.paths)
         self.relaxable = tuple(path for path in decisions(space) if path in self._weights and path not in single)
-        self.sampled = tuple(path for path in decisions(space) if path in gated)
+        several = {path for path in single if self.slots[path].many}  # a subset that runs whole: no mixture of members is one
+        self.sampled = tuple(path for path in decisions(space) if path in gated and path not in several)
         self._elastic = list(elastic_layers(module))
 
     def activate(self, arch: Mapping[str, int]) -> None:
