@@ -59,6 +59,8 @@ def test_the_page_says_what_is_equal_and_what_is_not():
     assert "Mean absolute difference from the table: 1.00 points of test accuracy (median 1.00)" in text
     assert "Parameters equal the table's for 19 of 20 networks." in text
     assert "25 % of the published 400" in text
+    assert "400 epochs would take 20 minutes of it" in text
+    assert "mean by link pattern: 0123 +0.0 (20)." in text
     assert "Wall-clock: 10.0 minutes" in text and "Processor time: 5.0 minutes, 150 ms an epoch" in text
     assert max(map(len, (line for line in text.splitlines() if line.startswith("| 0123")))) < 130
 

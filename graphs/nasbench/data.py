@@ -1,4 +1,7 @@
-"""Planetoid graphs (Yang et al. 2016) as the benchmark has them: raw features, not scaled as usual, and the public split."""
+"""Planetoid graphs (Yang et al. 2016) as the benchmark has them: raw features, not scaled, and the public split.
+
+`graphs.data.planetoid` divides them by their sum in every node, as is usual; the benchmark's training script does not.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from common.errors import UserError
-from graphs.nasbench.layers import quiet
+from graphs.geometric import read_planetoid_data
 from graphs.nasbench.sparse import Raw
 
 
@@ -46,9 +49,6 @@ def planetoid(folder: Path, name: str) -> Graph:
     raw = folder / name / "raw"
     if not raw.is_dir():
         raise UserError(f"no folder {raw}: give one that holds {name}/raw with the Planetoid files, or set TASKNAS_DATA")
-    with quiet():
-        from torch_geometric.io import read_planetoid_data
-
     with warnings.catch_warnings():  # the files name a class by where scipy had it once
         warnings.filterwarnings("ignore", "Please import `csr_matrix`", DeprecationWarning)
         data = read_planetoid_data(str(raw), name)

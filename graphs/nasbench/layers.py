@@ -10,30 +10,25 @@ heads, joined, by the benchmark's list of operations; copies of the script have 
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from common.tables.nasbench_graph import OPS, SKIP
+from graphs.geometric import (
+    ARMAConv,
+    ChebConv,
+    GATConv,
+    GCNConv,
+    GINConv,
+    GraphConv,
+    SAGEConv,
+    add_self_loops,
+    gcn_norm,
+    remove_self_loops,
+)
 from graphs.nasbench.sparse import Raw
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """PyTorch Geometric scripts classes as it is imported, which torch calls deprecated, loudly."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)
-        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        yield
-
-
-with quiet():
-    from torch_geometric.nn import ARMAConv, ChebConv, GATConv, GCNConv, GINConv, GraphConv, SAGEConv
-    from torch_geometric.nn.conv.gcn_conv import gcn_norm
-    from torch_geometric.utils import add_self_loops, remove_self_loops
 
 HEADS = 2
 

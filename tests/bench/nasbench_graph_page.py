@@ -81,6 +81,14 @@ def verdict(results: Sequence[Trained]) -> list[str]:
     return lines
 
 
+def by_link(results: Sequence[Trained]) -> str:
+    """Mean differences of test accuracy, with the number of networks."""
+    found: dict[str, list[float]] = {}
+    for result in sorted(results, key=lambda result: result.network.link):
+        found.setdefault(result.network.link, []).append(result.test - result.published_test)
+    return ", ".join(f"{link} {np.mean(values):+.1f} ({len(values)})" for link, values in found.items())
+
+
 def page(facts: Facts, results: Sequence[Trained]) -> str:
     """The Markdown page."""
     machine, versions = facts.environment["machine"], facts.environment["versions"]
@@ -116,7 +124,9 @@ def page(facts: Facts, results: Sequence[Trained]) -> str:
         f"- Trainings that ended early, the loss no number any more: {short}.",
         f"- Wall-clock: {sum(seconds) / 60:.1f} minutes for all trainings, {np.median(seconds):.1f} s the median one. "
         f"Processor time: {sum(cpu) / 60:.1f} minutes, {1000 * sum(cpu) / sum(result.epochs for result in results):.0f} ms an "
-        "epoch; where it is less, the machine had other work too.",
+        f"epoch; where it is less, the machine had other work too. {PUBLISHED_EPOCHS} epochs would take "
+        f"{sum(cpu) / sum(result.epochs for result in results) * PUBLISHED_EPOCHS * len(results) / 60:.0f} minutes of it.",
+        f"- Test accuracy, ours less the table's, mean by link pattern: {by_link(results)}.",
         "",
         "What this shows: how far the same networks, trained by the core's loop, rank as the published ones do. What it does "
         "not show: that single accuracies agree to within a seed's noise (one training here, a mean of three there), that the "

@@ -25,6 +25,7 @@ SHAPES = {
     "photo": (745, 8),
     "computers": (767, 10),
     "arxiv": (128, 40),
+    "proteins": (8, 112),
 }
 
 
@@ -135,8 +136,10 @@ def test_isomorphic_networks_are_one(x):
 @pytest.mark.parametrize("dataset", SHAPES)
 def test_parameters_are_those_of_the_table(dataset):
     with np.load(REAL) as arrays:
-        rows = range(0, len(arrays["arch"]), 20 if dataset == "cora" else 400)
-        codes, published = arrays["arch"][rows], arrays[dataset][rows, 3]
+        keys = arrays["proteins_hash" if dataset == "proteins" else "hash"].astype(int)
+        rows = range(0, len(keys), 20 if dataset in ("cora", "proteins") else 400)
+        codes = keys[rows, None] // 10 ** np.arange(4, -1, -1) % 10
+        published = arrays[dataset][rows, 3]
     features, classes = SHAPES[dataset]
     for (link, *ops), millions in zip(codes.tolist(), published):
         network = Network(LINKS[link], tuple(OPS[op] for op in ops))
