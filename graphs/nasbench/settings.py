@@ -2,9 +2,9 @@
 
 Source: the benchmark's training script (Qin et al., NeurIPS 2022, 2206.09166) as later studies redistribute it; its authors
 found the values by random search with ten common networks. Sizes are checked against the parameters that the table gives, and
-agree exactly for cora, citeseer, pubmed, cs, computers, arxiv and proteins. Two of the script's do not fit the table and are replaced by
-those that do: photo has no layer before the nodes, physics none after them. That makes photo exact, and physics for 94 % of its
-networks; no setting gives the parameters of the other 6 %.
+agree exactly for cora, citeseer, pubmed, cs, computers, arxiv and proteins. Two of the script's do not fit the table and are
+replaced by those that do: photo has no layer before the nodes, physics none after them. That makes photo exact, and physics for
+94 % of its networks; no setting gives the parameters of the other 6 %.
 """
 
 from __future__ import annotations
