@@ -13,9 +13,9 @@ from common.errors import UserError
 from common.streams import derive
 from common.supernet import choose, fmap, linear, shift
 from common.supernet.choice import Open
-from graphs.pdnas.attention import Edges, attention, edges_of
-from graphs.pdnas.propagation import Aggregate, propagation
-from graphs.pdnas.space import ACTIVATIONS, AGGREGATIONS, ATTENTIONS, PROPAGATIONS, Block, Message, Network
+from graphs.pdnas.attention import Edges, edges_of
+from graphs.pdnas.propagation import messages
+from graphs.pdnas.space import ACTIVATIONS, AGGREGATIONS, ATTENTIONS, Block, Network, Personalised
 
 
 class Split(nn.Module):
@@ -28,28 +28,6 @@ class Split(nn.Module):
     def forward(self, z: Float[Tensor, "n w"]) -> Float[Tensor, "n h c"]:
         """The first w / h features are the first head's."""
         return z.unflatten(1, (self.heads, -1))
-
-
-class Messages(nn.Module):
-    """Attention, aggregation and propagation of one block."""
-
-    def __init__(self, message: Message, width: Any, heads: Any, dropout: float) -> None:
-        super().__init__()
-        self.attention = choose(message.attention, lambda kind: attention(kind, width, heads))
-        self.aggregate = choose(message.aggregation, Aggregate)
-        self.propagate = choose(message.propagation, lambda kind: propagation(kind, dropout))
-
-    def forward(self, z: Float[Tensor, "n h c"], edges: Edges) -> Float[Tensor, "n h c"]:
-        """What every node hears."""
-        return self.propagate(z, self.attention(z, edges), edges, self.aggregate)
-
-
-class Silence(nn.Module):
-    """No messages."""
-
-    def forward(self, z: Float[Tensor, "n h c"], edges: Edges) -> Float[Tensor, "n h c"]:
-        """The nodes' own features."""
-        return z
 
 
 class Nothing(nn.Module):
@@ -111,7 +89,7 @@ class BlockModule(nn.Module):
         self.split = nn.Unflatten(1, (-1, net.classes)) if last else choose(block.heads, Split)
         self.message = choose(
             block.message,
-            lambda message: Silence() if message is None else Messages(message, width, block.heads, net.attention_dropout),
+            lambda message: messages(message, width, block.heads, net.attention_dropout),
         )
         self.root = choose(block.root, lambda on: RootWeight(width_in, width) if on else Nothing())
         self.bias = shift(net.classes if last else width)
@@ -210,9 +188,9 @@ def check(net: Network) -> None:
             raise UserError(f"block {k} has {len(block.shortcuts)} shortcuts: it has {k} outputs before its own input")
         for message in _meanings(block.message):
             if message is not None:
-                _check_option(k, "attention", message.attention, ATTENTIONS)
-                _check_option(k, "aggregation", message.aggregation, AGGREGATIONS)
-                _check_option(k, "propagation", message.propagation, PROPAGATIONS)
+                farther = isinstance(message, Personalised)
+                _check_option(k, "attention", message.attention, ATTENTIONS[1:] if farther else ATTENTIONS)
+                _check_option(k, "aggregation", "sum" if farther else message.aggregation, AGGREGATIONS)
         _check_option(k, "activation", block.activation, ACTIVATIONS)
         if k == len(net.blocks) - 1:
             continue

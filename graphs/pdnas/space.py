@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,6 @@ ACTIVATIONS = ("none", "sigmoid", "tanh", "softplus", "relu", "leaky-relu", "rel
 HEADS = (1, 2, 4, 8, 16)
 WIDTHS = (16, 32, 64, 128)
 """The multiples 1, 2, 4 and 8 of the base width 16."""
-PROPAGATIONS = ("once", "personalised")
-"""One hop, or the ten of personalised PageRank: see `graphs.pdnas.propagation`."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,21 @@ class Message:
     Attributes:
         attention: one of `ATTENTIONS`.
         aggregation: one of `AGGREGATIONS`.
-        propagation: one of `PROPAGATIONS`; the paper's blocks propagate once.
     """
 
     attention: Any
     aggregation: Any
-    propagation: Any = "once"
+
+
+@dataclass(frozen=True)
+class Personalised:
+    """What a node hears over ten hops, by personalised PageRank: outside the paper's space.
+
+    Attributes:
+        attention: one of `ATTENTIONS` but const, whose sums would grow with every hop; open or not.
+    """
+
+    attention: Any
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class Block:
         width: features that the block gives, all heads together; the last block gives one for each class.
         heads: how many parts the features have, each with attention of its own. A power of two that divides the width. Those of
             the last block all have the width of the classes, and are averaged.
-        message: a `Message`; None leaves the graph out (outside the paper's space).
+        message: a `Message`; outside the paper's space also a `Personalised`, or None, which leaves the graph out.
         activation: one of `ACTIVATIONS`.
         shortcuts: for each output before the block's own input (0 is the network's input, k the k-th block's output), whether it
             is added to that input.
@@ -119,13 +127,13 @@ def pdnas_space(
         raise UserError(
             f"{blocks} blocks, {classes} classes, {features} features: give 1 or more blocks, 2 or more classes, features"
         )
-    hops = OneOf(*PROPAGATIONS) if extended else "once"
-    message = Message(attention=OneOf(*ATTENTIONS), aggregation=OneOf(*AGGREGATIONS), propagation=hops)
+    message = Message(attention=OneOf(*ATTENTIONS), aggregation=OneOf(*AGGREGATIONS))
+    farther = Personalised(attention=OneOf(*ATTENTIONS[1:]))
     made = tuple(
         Block(
             width=OneOf(*widths) if k < blocks - 1 else classes,
             heads=OneOf(*heads),
-            message=OneOf(message, None) if extended else message,
+            message=OneOf(message, farther, None) if extended else message,
             activation=OneOf(*ACTIVATIONS),
             shortcuts=tuple(OneOf(False, True) if shortcuts else False for _ in range(k)),
             root=OneOf(False, True) if extended else False,
@@ -151,7 +159,7 @@ class Operator:
 
     width: int
     heads: int
-    message: Message
+    message: Message | Personalised
     activation: str
     last_heads: int = 1
     first: bool = True
@@ -160,7 +168,7 @@ class Operator:
     @property
     def extended(self) -> bool:
         """Whether it needs more than the paper's space."""
-        return self.root or not self.first or self.message.propagation != "once"
+        return self.root or not self.first or isinstance(self.message, Personalised)
 
 
 OPERATORS: Mapping[str, Operator] = {
@@ -168,7 +176,7 @@ OPERATORS: Mapping[str, Operator] = {
     "GAT": Operator(width=64, heads=8, message=Message("gat", "sum"), activation="elu"),
     "SAGE": Operator(width=64, heads=1, message=Message("const", "mean"), activation="relu"),
     "ARMA": Operator(width=16, heads=1, message=Message("gcn", "sum"), activation="relu", root=True),
-    "APPNP": Operator(width=64, heads=1, message=Message("gcn", "sum", "personalised"), activation="relu", first=False),
+    "APPNP": Operator(width=64, heads=1, message=Personalised("gcn"), activation="relu", first=False),
 }
 """Name -> network: GCN (1609.02907), GAT (1710.10903), GraphSAGE with its GCN aggregator (1706.02216), ARMA with one stack of one
 layer, self loops included (1901.01343), APPNP (1810.05997)."""
@@ -206,9 +214,9 @@ def arch_of(space: Network, network: Network) -> Arch:
     wanted = dict(_values(network.blocks, "blocks"))
 
     def option(path: str, decision: Decision) -> int:
-        value = wanted[path.replace("[Message]", "")]
+        value = wanted[re.sub(r"\[\w+\]", "", path)]
         for i, offered in enumerate(decision.options):
-            if offered == value or (isinstance(offered, Message) and isinstance(value, Message)):
+            if offered == value or (type(offered) is type(value) and isinstance(value, Message | Personalised)):
                 return i
         raise UserError(f"{path} is {value!r}, which this space does not offer: {', '.join(decision.labels)}")
 
@@ -222,6 +230,6 @@ def _values(value: Any, path: str) -> Iterable[tuple[str, Any]]:
     if isinstance(value, tuple):
         for i, item in enumerate(value):
             yield from _values(item, f"{path}.{i}")
-    elif isinstance(value, Block | Message):
+    elif isinstance(value, Block | Message | Personalised):
         for name in value.__dataclass_fields__:
             yield from _values(getattr(value, name), f"{path}.{name}")
