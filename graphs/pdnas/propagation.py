@@ -17,8 +17,8 @@ HOPS, TELEPORT = 10, 0.1
 """Of APPNP (1810.05997, section 5): power iterations, and the share of a node's own features in each."""
 
 
-def carried(z: Float[Tensor, "n h c"], weights: Float[Tensor, "e h"], edges: Edges, dropped: float) -> Float[Tensor, "e h c"]:
-    """What every edge carries; the share `dropped` of the weights is dropped."""
+def carried(z: Float[Tensor, "n h c"], weights: Float[Tensor, "e k"], edges: Edges, dropped: float) -> Float[Tensor, "e h c"]:
+    """What every edge carries; k is 1 where all heads share their weights, and the share `dropped` of these is dropped."""
     kept = F.dropout(weights, dropped) if dropped else weights
     return kept.unsqueeze(-1) * z[edges.source]
 
