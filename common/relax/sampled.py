@@ -71,14 +71,16 @@ class AnnealedGumbel(Weighting):
     shape: Literal["linear", "exponential"] = "linear"
 
     def __post_init__(self) -> None:
+        if self.shape not in ("linear", "exponential"):
+            raise UserError(f"noise shape={self.shape!r}: it changes 'linear' or 'exponential' in the progress")
         least = 0.0 if self.shape == "linear" else 1e-300
         if not all(least <= a < math.inf for a in self.noise):
             raise UserError(f"noise={self.noise}: give two numbers of 0 or more; above 0 if the noise falls exponentially")
-        if self.shape not in ("linear", "exponential"):
-            raise UserError(f"noise shape={self.shape!r}: it changes 'linear' or 'exponential' in the progress")
 
     def at(self, progress: float) -> float:
-        """The factor of the noise when the share `progress` of the search is done, in [0, 1]."""
+        """The factor of the noise when the share `progress` of the search is done; raises `UserError` outside [0, 1]."""
+        if not 0 <= progress <= 1:
+            raise UserError(f"progress={progress}: the share of the search that is done lies between 0 and 1")
         start, end = self.noise
         if self.shape == "linear":
             return start + (end - start) * progress

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from common.relax.gates import OneGate, OneHot, TwoGates
-from common.relax.sampled import HardGumbel
+from common.relax.sampled import AnnealedGumbel, HardGumbel
 from common.relax.weightings import GumbelSoftmax, Sigmoid, Softmax, Temperature, Weighting
 from common.streams import torch_stream
 from common.supernet.choice import Mixed
@@ -20,6 +20,7 @@ ALL: list[Weighting] = [
     Sigmoid(),
     GumbelSoftmax(),
     HardGumbel(),
+    AnnealedGumbel(),
     OneGate(),
     TwoGates(),
     OneHot(),

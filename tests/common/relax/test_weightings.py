@@ -11,7 +11,7 @@ from torch import nn
 
 from common.errors import UserError
 from common.relax.gates import OneGate, OneHot, TwoGates
-from common.relax.sampled import HardGumbel
+from common.relax.sampled import AnnealedGumbel, HardGumbel
 from common.relax.weightings import GumbelSoftmax, Sigmoid, Softmax, Temperature, Weighting
 from tests.common.relax.closed_forms import (
     ALL,
@@ -100,7 +100,7 @@ def test_gumbel_softmax(progress: float):
 
 def test_gumbel_max_frequencies_are_the_softmax():
     times = 4000
-    for weighting in (GumbelSoftmax(temperature=WARM), HardGumbel(temperature=WARM), OneGate()):
+    for weighting in (GumbelSoftmax(temperature=WARM), HardGumbel(temperature=WARM), AnnealedGumbel(), OneGate()):
         seen = counts(lambda generator: (int(weighting.weigh(LOGITS, generator, 0.0).weights.argmax()),), times)  # noqa: B023
         assert chisquare(seen, (times * P).tolist()).pvalue > 0.01
         assert close(weighting.probabilities(LOGITS), P)
@@ -153,7 +153,7 @@ def test_probabilities():
     assert torch.equal(OneHot().probabilities(values), values)
     assert close(Sigmoid().probabilities(LOGITS), 1 / (1 + (-LOGITS).exp()))
     costs = torch.tensor([3.0, 1.0, 4.0, 1.0, 5.0], dtype=torch.float64)
-    for weighting in (Softmax(), Softmax(keep=0.5), GumbelSoftmax(), HardGumbel(), OneGate(), TwoGates()):
+    for weighting in (Softmax(), Softmax(keep=0.5), GumbelSoftmax(), HardGumbel(), AnnealedGumbel(), OneGate(), TwoGates()):
         logits = leaf()
         cost = (weighting.probabilities(logits) * costs).sum()
         assert close(torch.autograd.grad(cost, logits)[0], P * (costs - (P * costs).sum()))  # p_i (F_i - E[F])
