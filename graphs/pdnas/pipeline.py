@@ -11,11 +11,13 @@ from common.run.stages import Stage
 from common.script import RunOptions
 from common.stages.best import Best
 from common.stages.context import Context
+from common.stages.drawing import Drawing
 from common.stages.retrain import Retrain
 from common.stages.run import run as run_system
 from common.stages.scratch import ScratchSearch
 from common.stages.settings import ScratchSettings
 from common.stages.tune import Tune
+from graphs.pdnas.drawing import draw
 from graphs.pdnas.methods import METHODS
 from graphs.pdnas.settings import Settings
 from graphs.pdnas.system import SYSTEM
@@ -57,7 +59,7 @@ def stages(settings: Settings, task: GraphTask) -> list[Stage[Context]]:
         tune = Tune(settings=settings.tune, retrain=retrain)
         tuning.append(tune)
         retrain = replace(retrain, tuned=tune.name)
-    return [search, *tuning, retrain, Best(pictures=settings.pictures)]
+    return [search, Drawing(draw=partial(draw, task.space)), *tuning, retrain, Best(pictures=settings.pictures)]
 
 
 NOTES = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.errors import UserError
-from common.space import Arch, OneOf, record
+from common.space import Arch, OneOf, decode, record
 from common.space.values import Decision
 
 ATTENTIONS = ("const", "gcn", "gat", "sym-gat", "cos", "linear", "gene-linear")
@@ -214,7 +214,7 @@ def arch_of(space: Network, network: Network) -> Arch:
     wanted = dict(_values(network.blocks, "blocks"))
 
     def option(path: str, decision: Decision) -> int:
-        value = wanted[re.sub(r"\[\w+\]", "", path)]
+        value = wanted.get(re.sub(r"\[\w+\]", "", path))  # None: the network's message has no such part
         for i, offered in enumerate(decision.options):
             if offered == value or (type(offered) is type(value) and isinstance(value, Message | Personalised)):
                 return i
@@ -222,7 +222,11 @@ def arch_of(space: Network, network: Network) -> Arch:
 
     if len(network.blocks) != len(space.blocks):
         raise UserError(f"{len(network.blocks)} blocks: this space has {len(space.blocks)}")
-    return record(space, option)
+    arch = record(space, option)
+    for k, (given, made) in enumerate(zip(network.blocks, decode(space, arch).blocks, strict=True)):
+        if given != made:  # in something that this space leaves settled
+            raise UserError(f"block {k} is {given}, and this space has no such block; nearest is {made}")
+    return arch
 
 
 def _values(value: Any, path: str) -> Iterable[tuple[str, Any]]:

@@ -158,6 +158,22 @@ def ranking(*, points: Sequence[tuple[Point, str]], score: str) -> Markup:
     return _svg(figure, axes, "ranking", x=f"{score}, inherited weights", y=f"{score}, retrained", label=label)
 
 
+def bars(*, title: str, rows: Sequence[tuple[str, float]]) -> Markup:
+    """A bar for each row, from 0 to 1, with its text above it and its value beside it."""
+    figure, axes = _canvas(0.75 + 0.42 * len(rows))
+    for row, (text, value) in enumerate(rows):
+        axes.barh(-row, value, height=0.26, color=_STAND_IN["search"], alpha=0.85)
+        axes.text(0.0, 0.19 - row, _printable(text), color=_STAND_IN["ink"], va="bottom", parse_math=False)
+        axes.text(value + 0.012, -row, f"{value:.2f}", color=_STAND_IN["muted"], va="center")
+    axes.set_xlim(0, 1.1)
+    axes.set_ylim(-len(rows) + 0.55, 0.85)
+    figure.subplots_adjust(left=0.05 / _WIDTH, top=1.0)
+    axes.yaxis.set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    told = "; ".join(f"{text} {value:.2f}" for text, value in rows)
+    return _svg(figure, axes, f"bars {title}", x="", y="", label=f"Bar chart: {title}. {told}.")
+
+
 def _columns(points: Sequence[Point]) -> tuple[list[float], list[float]]:
     return [x for x, _ in points], [y for _, y in points]
 

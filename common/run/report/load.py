@@ -132,6 +132,7 @@ class Run:
     config: Config
     fingerprint: str
     decisions: Mapping[str, tuple[str, ...]]
+    strengths: Mapping[str, tuple[float, ...]]
     stages: tuple[StageRow, ...]
     trials: tuple[TrialRow, ...]
     random: tuple[TrialRow, ...]
@@ -163,6 +164,7 @@ def read_run(path: Path) -> Run:
         config=config,
         fingerprint=str(space.get("fingerprint", "")),
         decisions=labels,
+        strengths=_strengths(_json(path / "strengths.json", damage)) if (path / "strengths.json").is_file() else {},
         stages=tuple(_stage(row) for row in _rows(path / "stages.jsonl", damage)),
         trials=tuple(_trial(row) for row in _rows(path / "trials.jsonl", damage)),
         random=tuple(_trial(row) for row in _rows(path / "random.jsonl", damage)),
@@ -314,6 +316,11 @@ def _number(value: object) -> float | None:
 def _numbers(value: object) -> Numbers:
     pairs = ((key, _number(item)) for key, item in _mapping(value).items())
     return {key: number for key, number in pairs if number is not None}
+
+
+def _strengths(value: object) -> Mapping[str, tuple[float, ...]]:
+    lists = {str(path): [_number(item) for item in _list(values)] for path, values in _mapping(value).items()}
+    return {path: tuple(item for item in items if item is not None) for path, items in lists.items() if None not in items}
 
 
 def _seconds(row: Mapping[str, Any]) -> float:

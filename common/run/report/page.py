@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from common.run.report import plots
+from common.run.report.decisions import decided, mattered
 from common.run.report.drawing import Drawing, draw, sanitise
 from common.run.report.figures import best_so_far, difference
 from common.run.report.findings import Axis, Finding, Team, axis, findings, split, teams
@@ -142,8 +143,8 @@ def page(run: Run) -> Page:
             for stage in run.stages
         ),
         total=duration(total),
-        search=tuple(plots.search(run, known)) if known else (),
-        monitors=tuple(plots.monitors(run)),
+        search=(*plots.search(run, known), *mattered(run, known)) if known else (),
+        monitors=(*plots.monitors(run), *decided(run)),
         searching=not (run.trials or run.random or run.retrained),
         losses=tuple(plots.losses(run)),
         drawing=draw(arch, run.decisions) if arch else None,

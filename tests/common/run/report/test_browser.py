@@ -55,7 +55,7 @@ def test_fits_and_is_quiet(browser, run, width, scheme):
     assert complaints == []
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0 && i.alt)")
     assert page.evaluate("[...document.querySelectorAll('.plot svg')].every(s => s.getAttribute('aria-label'))")
-    assert page.locator(".plot svg").count() == 8
+    assert page.locator(".plot svg").count() == 9
     page.context.close()
 
 
