@@ -98,7 +98,7 @@ def load(path: Path, space: Any) -> Arch:
         data = json.loads(path.read_text())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give an architecture file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error}); give an architecture file") from None
     return from_json(space, data, str(path))
 

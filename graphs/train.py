@@ -44,6 +44,16 @@ def evolution(run: RunOptions, name: str | None = None) -> None:
     _search("evolution", run, name)
 
 
+def halving(run: RunOptions, name: str | None = None) -> None:
+    """Successive halving of random candidates in the same space, trained from scratch (arXiv 1502.07943).
+
+    Args:
+        run: what to run, where and how.
+        name: data set in the folder (Cora, CiteSeer, PubMed), or one of PyG by its import path, package.module:Class.
+    """
+    _search("halving", run, name)
+
+
 def random(run: RunOptions, name: str | None = None) -> None:
     """Random search in the same space, candidates trained from scratch (arXiv 1902.07638).
 
@@ -87,7 +97,14 @@ def describe(
     describe_system(SYSTEMS, system, arch, graph)
 
 
-COMMANDS = {"pdnas": pdnas, "graphnas": graphnas, "evolution": evolution, "random": random, "describe": describe}
+COMMANDS = {
+    "pdnas": pdnas,
+    "graphnas": graphnas,
+    "evolution": evolution,
+    "halving": halving,
+    "random": random,
+    "describe": describe,
+}
 """What can be asked for on the command line."""
 
 if __name__ == "__main__":

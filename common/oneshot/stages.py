@@ -93,7 +93,7 @@ class Search:
             rate=s.rate,
         )
         trials = run_trials(context, searcher, evaluator(context, s), s.trials, "trials.jsonl", self.name)
-        return found(context.task, trials)
+        return found(context.task, trials, best_trial(trials, context.task))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

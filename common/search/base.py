@@ -210,6 +210,15 @@ class Unseen:
             return None
         raise UserError(f"{self._rule()} by none of {MOST_DRAWS:,} random architectures: loosen it")
 
+    def left(self, most: int, rng: Random) -> int:
+        """How many new feasible architectures there are, counted up to `most`; none is taken."""
+        found: list[Arch] = []
+        while len(found) < most and (arch := self.draw(rng)) is not None:
+            found.append(arch)
+        for arch in found:
+            self.forget(arch)
+        return len(found)
+
     def _draw_from_what_is_left(self, rng: Random) -> Arch | None:
         if self._left is None:
             self._left = [a for a in enumerate_all(self.space) if self.feasible is None or self.feasible(a)]

@@ -142,11 +142,6 @@ class EcoNAS(GenerationSearcher):
 
     def _left(self, most: int, rng: Random) -> int:
         """How many new architectures there are, counted up to `most`: a size must not promise more than can be made."""
-        unseen = self._generations.unseen
-        found = []
-        while not self._exhausted and len(found) < most and (arch := unseen.draw(rng)) is not None:
-            found.append(arch)
-        for arch in found:
-            unseen.forget(arch)
+        found = 0 if self._exhausted else self._generations.unseen.left(most, rng)
         self._exhausted = not found
-        return len(found)
+        return found

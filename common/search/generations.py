@@ -87,7 +87,7 @@ class Generations:
         while len(made) < n and (arch := self.unseen.draw(rng)) is not None:
             made.append(Proposal(arch=arch))
         told = _told(self.told[start:])
-        rest = [proposal for proposal in made if _key(proposal) not in told]
+        rest = [proposal for proposal in made if _key(proposal) not in told and not self._new_twice(proposal, start)]
         self._queue = deque(rest[: start + n - count])
         if excess := rest[start + n - count :]:  # only where the history is not this searcher's own
             known = {self.unseen.key(trial.arch) for trial in self.told}  # continued ones were seen before
@@ -95,6 +95,15 @@ class Generations:
                 if self.unseen.key(proposal.arch) not in known:
                     self.unseen.forget(proposal.arch)
         self._mark(count)
+
+    def _new_twice(self, proposal: Proposal, start: int) -> bool:
+        """Whether the generation's own trials have the proposal's architecture at another fidelity, and none before them has.
+
+        So it is in a history that is not this searcher's own.
+        """
+        key = self.unseen.key
+        own = any(key(trial.arch) == key(proposal.arch) for trial in self.told[start:])
+        return own and not any(key(trial.arch) == key(proposal.arch) for trial in self.told[:start])
 
     def _mark(self, end: int) -> None:
         for trial in self.told[self._marked : end]:

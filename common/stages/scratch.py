@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,9 +12,11 @@ from common.search.aging_evolution import AgingEvolution
 from common.search.policy_lstm import LSTM
 from common.search.random import RandomSearch
 from common.search.reinforce import Reinforce
+from common.search.successive_halving import SuccessiveHalving
+from common.space import Arch
 from common.stages.context import Context, rule_in_words
 from common.stages.settings import ScratchSettings
-from common.stages.trials import found, run_trials
+from common.stages.trials import best_trial, found, run_trials
 from common.stages.workers import TaskFactory, task_of
 from common.streams import derive
 
@@ -28,6 +30,8 @@ class ScratchSearch:
     """Searches; `trials.jsonl` is its whole state."""
 
     settings: ScratchSettings
+    given: Callable[[Context], Sequence[Arch]] | None = None
+    """Of halving: the first candidates; all are random without."""
     name: str = "search"
 
     def run(self, context: Context) -> Mapping[str, object]:
@@ -35,13 +39,19 @@ class ScratchSearch:
         s = self.settings
         make = partial(make_scratch, context.factory, derive(context.seed, "scratch"), context.device)
         evaluator = context.pool.evaluator(make)
-        fidelity = "full" if s.fidelity == 1 else repr(s.fidelity)
-        trials = run_trials(context, searcher_of(s, context), evaluator, s.trials, "trials.jsonl", self.name, fidelity)
-        return found(context.task, trials)
+        searcher = searcher_of(s, context, () if self.given is None else self.given(context))
+        trials = run_trials(context, searcher, evaluator, s.trials, "trials.jsonl", self.name, fidelity_of(s.fidelity))
+        best = searcher.best(trials) if isinstance(searcher, SuccessiveHalving) else None
+        return found(context.task, trials, best or best_trial(trials, context.task))
 
 
-def searcher_of(settings: ScratchSettings, context: Context) -> Searcher:
-    """The engine that settings name, on the task's space under the run's hard constraints."""
+def fidelity_of(share: float) -> str:
+    """The fidelity of a share of the training steps, as `FromScratch` takes it."""
+    return "full" if share == 1 else repr(share)
+
+
+def searcher_of(settings: ScratchSettings, context: Context, given: Sequence[Arch] = ()) -> Searcher:
+    """The engine that settings name, on the task's space under the run's hard constraints; see `ScratchSearch` for `given`."""
     task = context.task
     space, objectives, seed = task.space, task.objectives[:1], context.seed
     feasible, rule = context.feasible, rule_in_words(context.constraints)
@@ -69,6 +79,18 @@ def searcher_of(settings: ScratchSettings, context: Context) -> Searcher:
                 policy=LSTM(),
                 children=settings.children,
                 rate=settings.rate,
+            )
+        case "halving":
+            return SuccessiveHalving(
+                space,
+                objectives,
+                seed=seed,
+                feasible=feasible,
+                rule=rule,
+                fidelities=tuple(map(fidelity_of, settings.shares)),
+                initial=settings.candidates,
+                eta=settings.eta,
+                first=given,
             )
 
 

@@ -80,12 +80,18 @@ class RetrainSettings:
 class ScratchSettings:
     """A search among candidates that are trained alone, one after the other."""
 
-    engine: Literal["random", "evolution", "reinforce"] = "random"
-    """Random search, aging evolution, or REINFORCE with an LSTM."""
+    engine: Literal["random", "evolution", "reinforce", "halving"] = "random"
+    """Random search, aging evolution, REINFORCE with an LSTM, or successive halving."""
     trials: int = 50
-    """Candidates in all."""
+    """Trainings in all; of halving: brackets are begun until there are as many."""
     fidelity: float = 1.0
-    """Share of the training steps that a candidate gets, in (0, 1]."""
+    """Share of the training steps that a candidate gets, in (0, 1]; of halving see `shares`."""
+    candidates: int = 32
+    """Of halving: how many a bracket begins with."""
+    shares: tuple[float, ...] = (0.25, 0.5, 1.0)
+    """Of halving: shares of the training steps, rising."""
+    eta: int = 3
+    """Of halving: one candidate in so many goes on to the next share."""
     population: int = 20
     """Of evolution: how many of the youngest candidates are alive."""
     tournament: int = 5
@@ -101,7 +107,10 @@ class ScratchSettings:
         Raises:
             UserError: a value is out of range.
         """
-        check_least(self, "search", ("trials", "population", "tournament", "children"), 1)
+        check_least(self, "search", ("trials", "population", "tournament", "children", "candidates"), 1)
+        check_least(self, "search", ("eta",), 2)
+        if not self.shares or list(self.shares) != sorted(set(self.shares)) or not 0 < self.shares[0] <= self.shares[-1] <= 1:
+            raise UserError(f"search.shares={self.shares}: give rising shares of the training steps, above 0 and at most 1")
         if not 0 < self.fidelity <= 1:
             raise UserError(f"search.fidelity={self.fidelity}: give a share of the training steps above 0 and at most 1")
         if not self.rate > 0:

@@ -91,7 +91,6 @@ def best_trial(trials: Sequence[Trial], task: Task) -> Trial:
     return min(good, key=lambda trial: (sign * trial.value(objective), trial.id))
 
 
-def found(task: Task, trials: Sequence[Trial]) -> dict[str, object]:
+def found(task: Task, trials: Sequence[Trial], best: Trial) -> dict[str, object]:
     """What the stage of a search gives: the best architecture, which trial it was, and its scores."""
-    best = best_trial(trials, task)
     return {"trials": len(trials), "best": best.id, "arch": labels(task.space, best.arch), "scores": dict(best.scores)}

@@ -36,6 +36,9 @@ METHODS = {
     "pdnas": Method(title="PDNAS", paper="arXiv:2003.09676", search=PDNAS),
     "graphnas": Method(title="GraphNAS", paper="arXiv:1904.09981", search=ScratchSettings(engine="reinforce")),
     "evolution": Method(title="Aging evolution on graphs", paper="arXiv:1802.01548", search=ScratchSettings(engine="evolution")),
+    "halving": Method(
+        title="Successive halving on graphs", paper="arXiv:1502.07943", search=ScratchSettings(engine="halving", trials=45)
+    ),
     "random": Method(title="Random search on graphs", paper="arXiv:1902.07638", search=ScratchSettings(engine="random")),
 }
 """Name on the command line -> method."""

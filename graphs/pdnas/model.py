@@ -192,10 +192,14 @@ def check(net: Network) -> None:
                 _check_option(k, "attention", message.attention, ATTENTIONS[1:] if farther else ATTENTIONS)
                 _check_option(k, "aggregation", "sum" if farther else message.aggregation, AGGREGATIONS)
         _check_option(k, "activation", block.activation, ACTIVATIONS)
+        if least := [n for n in (*_meanings(block.heads), *_meanings(block.width)) if n < 1]:
+            raise UserError(f"block {k}: {least[0]} heads or features: give 1 or more")
         if k == len(net.blocks) - 1:
+            if block.width != net.classes:
+                raise UserError(f"block {k} is the last, of width {block.width}: give that of the {net.classes} classes")
             continue
         for width in _meanings(block.width):
-            if odd := [h for h in _meanings(block.heads) if h < 1 or width % h]:
+            if odd := [h for h in _meanings(block.heads) if width % h]:
                 raise UserError(f"block {k}: {odd[0]} heads do not divide the width {width}; give numbers that do")
 
 

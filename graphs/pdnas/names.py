@@ -28,7 +28,7 @@ def graph_named(text: str) -> tuple[int, int]:
     """
     if text in GRAPHS:
         return GRAPHS[text]
-    if (numbers := re.fullmatch(r"(\d+)x(\d+)", text)) is None:
+    if (numbers := re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", text)) is None:
         raise UserError(
             f"graph {text!r} is none of {', '.join(GRAPHS)}; give one, FEATURESxCLASSES (1433x7), or --data and --name"
         )
@@ -50,7 +50,7 @@ def read_network(text: str, graph: str | None) -> tuple[str, Network]:
     if operator in OPERATORS:
         graph = graph or named or "Cora"
         features, classes = graph_named(graph)
-        heads = 8 if (operator, named) == ("GAT", "PubMed") else None
+        heads = 8 if (operator, graph) == ("GAT", "PubMed") else None
         return graph, by_hand(operator, features, classes, last_heads=heads)
     if os.path.isdir(text):
         raise UserError(f"{text} is a folder; of a run, give {os.path.join(text, 'best', 'arch.json')}")
@@ -65,7 +65,7 @@ def read_network(text: str, graph: str | None) -> tuple[str, Network]:
 def _from_file(path: Path, features: int, classes: int) -> Network:
     """Read as the space that it was written for, or the widest with its blocks, so that its own fault is complained about."""
     written, choices = _written(path)
-    blocks = 1 + max((int(part[1]) for key in choices if (part := re.match(r"blocks\.(\d+)\.", key))), default=0)
+    blocks = 1 + max((int(part[1]) for key in choices if (part := re.match(r"blocks\.(\d{1,2})\.", key))), default=0)
     extended = any(key.endswith((".message", ".root")) for key in choices)
     gates = any(".shortcuts." in key for key in choices)
     forms = {(s.widths, s.heads) for recipes in RECIPES.values() for make in recipes.values() for s in (make().space,)}
@@ -82,6 +82,6 @@ def _written(path: Path) -> tuple[object, Mapping[str, Any]]:
     """Fingerprint of a file's space and what it settles; nothing where it is damaged, which `load` explains."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return data["space"], dict(data["choices"])
+        return data["space"], data["choices"] if isinstance(data["choices"], dict) else {}
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None, {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -110,7 +112,7 @@ def predict(facts: Facts, network: nn.Module, files: Sequence[Path], folder: Pat
         found = scores.sigmoid() if facts.multilabel else scores.softmax(1)
         best = found.argmax(1)
         target = free_path(folder, f"{file.stem}-found", ".csv", taken)
-        with target.open("w", newline="") as table:
+        with target.open("w", newline="", encoding="utf-8") as table:
             rows = csv.writer(table)
             rows.writerow(["node", "class", "probability"])
             for node, label in enumerate(best.tolist()):
@@ -122,13 +124,17 @@ def predict(facts: Facts, network: nn.Module, files: Sequence[Path], folder: Pat
 def _read(file: Path, features: int) -> tuple[Tensor, Tensor]:
     rule = "give an .npz file with x (nodes, features) and edge_index (2, edges)"
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            x, edges = np.asarray(arrays["x"], dtype=np.float32), np.asarray(arrays["edge_index"])
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
-        raise UserError(f"{file}: {str(error).splitlines()[0]}; {rule}") from None
-    if x.ndim != 2 or x.shape[1] != features or edges.ndim != 2 or edges.shape[0] != 2 or edges.dtype.kind not in "iu":
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays, np.errstate(over="ignore"):
+            given, edges = np.asarray(arrays["x"]), np.asarray(arrays["edge_index"])
+            x = given.astype(np.float32) if given.dtype.kind in "fiub" else given
+    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{file}: {said}; {rule}") from None
+    shaped = x.ndim == 2 and x.shape[1] == features and edges.ndim == 2 and edges.shape[0] == 2
+    if not shaped or x.dtype != np.float32 or edges.dtype.kind not in "iu":
         raise UserError(
-            f"{file}: x of shape {x.shape}, edge_index {edges.dtype} of shape {edges.shape}; {rule}, {features} features"
+            f"{file}: x {x.dtype} of shape {x.shape}, edge_index {edges.dtype} of shape {edges.shape}; {rule}, with {features} "
+            "features"
         )
     if not np.isfinite(x).all():
         raise UserError(f"{file}: x holds a number that is not finite; mend it")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from common.differentiable.candidates import Candidates
 from common.differentiable.search import RelaxedSearch
 from common.run.stages import Stage
 from common.script import RunOptions
@@ -48,18 +49,22 @@ def run(settings: Settings, options: RunOptions) -> Path:
 
 def stages(settings: Settings, task: GraphTask) -> list[Stage[Context]]:
     """The stages of a run, in order."""
-    search: Stage[Context]
+    search: list[Stage[Context]]
     if isinstance(settings.search, ScratchSettings):
-        search = ScratchSearch(settings=settings.search)
+        search = [ScratchSearch(settings=settings.search)]
+    elif settings.derive is None:
+        search = [RelaxedSearch(settings=settings.search, save_every=settings.save_every)]
     else:
-        search = RelaxedSearch(settings=settings.search, save_every=settings.save_every)
+        relaxed = RelaxedSearch(settings=settings.search, save_every=settings.save_every, name="relaxed search")
+        given = Candidates(of=relaxed.name, count=settings.derive.candidates)
+        search = [relaxed, ScratchSearch(settings=settings.derive, given=given)]
     retrain = Retrain(settings=settings.retrain, others=task.hand_made(), save_every=settings.save_every)
     tuning: list[Stage[Context]] = []
     if settings.tune.grid:
         tune = Tune(settings=settings.tune, retrain=retrain)
         tuning.append(tune)
         retrain = replace(retrain, tuned=tune.name)
-    return [search, Drawing(draw=partial(draw, task.space)), *tuning, retrain, Best(pictures=settings.pictures)]
+    return [*search, Drawing(draw=partial(draw, task.space)), *tuning, retrain, Best(pictures=settings.pictures)]
 
 
 NOTES = [

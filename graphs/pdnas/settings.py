@@ -100,13 +100,16 @@ class Settings(RunSettings):
     """Everything that decides what a run computes."""
 
     method: str
-    """pdnas, graphnas, evolution or random."""
+    """One of `graphs.pdnas.methods.METHODS`."""
     data: DataSettings
     space: SpaceSettings
     network: NetworkSettings
     weights: PhaseSettings
     """Training of the supernet's weights; only PDNAS has one."""
     search: RelaxedSearchSettings | ScratchSettings
+    derive: ScratchSettings | None = None
+    """How candidates drawn from what a differentiable search learnt are compared, trained alone; none takes the strongest
+    option of every decision, as PDNAS does."""
     train: PhaseSettings
     """Training of a network alone."""
     tune: TuneSettings
@@ -121,6 +124,8 @@ class Settings(RunSettings):
         RunSettings.__post_init__(self)
         self.check_costs(COSTS, "graph network")
         check_trained({"weights": self.weights, "train": self.train}, "graph network")
+        if self.derive is not None and self.derive.engine != "halving":
+            raise UserError(f"derive.engine={self.derive.engine}: candidates are compared by halving; give that, or no derive")
         if self.weights.stop is not None:
             raise UserError("weights.stop: a search ends by search.stop; leave weights.stop out")
 

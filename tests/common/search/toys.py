@@ -25,6 +25,7 @@ from common.search.pnas import PNAS, by_decisions
 from common.search.policy_lstm import LSTM
 from common.search.random import RandomSearch
 from common.search.reinforce import Reinforce
+from common.search.successive_halving import SuccessiveHalving
 from common.search.topk_evolution import TopKEvolution
 from common.space import Arch, ManyOf, OneOf, Repeat, Where, decisions, enumerate_all, sample
 
@@ -125,6 +126,7 @@ MADE: dict[str, Callable[..., Searcher]] = {
         space, objectives, origin=next(enumerate_all(space)), population=8, diversify=6, **settings
     ),
     "econas": partial(EcoNAS, initial=6, continued=(3, 2), parents=(2, 2, 1), patience=4),
+    "halving": partial(SuccessiveHalving, fidelities=("0.5", "full"), initial=6),
     "npenas": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3),
     "npenas_bo": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3, acquisition="thompson"),
     "nao": nao,

@@ -1,0 +1,42 @@
+"""Candidates from what a differentiable search learnt: the strongest architecture, then draws by its probabilities."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import islice
+
+from common.arch import from_labels
+from common.relax.drawn import drawn
+from common.space import Arch
+from common.stages.context import Context
+from common.streams import stream
+
+DRAWS = 50
+"""Draws for each candidate wanted, after which what differs is enough."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """For a search that compares candidates by training them alone (`common.stages.scratch`).
+
+    Attributes:
+        of: name of the stage that learnt.
+        count: how many, at most; fewer where the draws do not differ.
+    """
+
+    of: str
+    count: int
+
+    def __call__(self, context: Context) -> list[Arch]:
+        """Different feasible architectures: what the search derived, then others in the order of their draws."""
+        space = context.task.space
+        found = {from_labels(space, context.folder.result(self.of)["arch"], f"{self.of} result"): None}
+        strengths = json.loads((context.folder.path / "strengths.json").read_text(encoding="utf-8"))
+        rng = stream(context.seed, "candidates")
+        for arch in islice(drawn(space, strengths, rng), DRAWS * self.count):
+            if len(found) == self.count:
+                break
+            if context.feasible(arch):
+                found[arch] = None
+        return list(found)

@@ -1,0 +1,89 @@
+"""Successive halving: many candidates trained shortly, the best of them longer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from common.errors import UserError
+from common.search.base import Proposal, Trial
+from common.search.generations import GenerationSearcher
+from common.space import Arch
+from common.streams import stream
+
+
+@dataclass(slots=True)
+class SuccessiveHalving(GenerationSearcher):
+    """Successive halving (Jamieson and Talwalkar 2016, https://arxiv.org/abs/1502.07943, algorithm 1).
+
+    A bracket begins with `initial` candidates at the cheapest fidelity; the best one in `eta` of those that did not fail go on to
+    the next one, until the dearest. Then a new bracket begins, so that any budget is spent; `length` tells how many trials one
+    bracket takes. Scores of different fidelities are never compared. Where a training is repeated at a higher fidelity rather
+    than continued, a bracket costs more than the paper's. Only the first objective counts.
+
+    Attributes:
+        fidelities: From the cheapest on, each dearer than the one before.
+        initial: Candidates of a bracket.
+        eta: One in so many goes on.
+        first: Candidates of the first brackets, in this order, new and feasible ones alone; random ones follow.
+    """
+
+    fidelities: tuple[str, ...] = field(default=("0.25", "0.5", "full"), kw_only=True)
+    initial: int = field(default=16, kw_only=True)
+    eta: int = field(default=2, kw_only=True)
+    first: Sequence[Arch] = field(default=(), kw_only=True)
+    _rungs: dict[int, tuple[int, int, int]] = field(default_factory=dict, init=False)  # start -> rung, previous start, size
+
+    def __post_init__(self) -> None:
+        if not self.fidelities or len(set(self.fidelities)) < len(self.fidelities) or not all(self.fidelities):
+            raise UserError(f"successive halving: fidelities {self.fidelities}: name one or more, each once")
+        if self.initial < 1 or self.eta < 2:
+            raise UserError(f"successive halving: initial={self.initial}, eta={self.eta}: give 1 or more, and 2 or more")
+        self._begin_with("successive halving", self._size)
+
+    @property
+    def length(self) -> int:
+        """Trials of one bracket, if few enough fail."""
+        return sum(max(1, self.initial // self.eta**rung) for rung in range(len(self.fidelities)))
+
+    def best(self, trials: Sequence[Trial]) -> Trial | None:
+        """The best of the trials at the highest fidelity that any of them succeeded at; None if none did."""
+        for fidelity in reversed(self.fidelities):
+            if at := [trial for trial in trials if trial.status == "ok" and trial.fidelity == fidelity]:
+                return min(at, key=self.order)
+        return None
+
+    def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
+        rung, before, _ = self._rungs[start]
+        fidelity, unseen = self.fidelities[rung], self._generations.unseen
+        if rung:
+            going_on = sorted(self._finished(rung - 1, before, start), key=self.order)[:n]
+            return [Proposal(arch=t.arch, parents=(t.id,), origin="continued", fidelity=fidelity) for t in going_on]
+        made: list[Proposal] = []
+        for arch in self.first:
+            if len(made) < n and unseen.take(arch):
+                made.append(Proposal(arch=arch, origin="given", fidelity=fidelity))
+        while len(made) < n and (drawn := unseen.draw(rng)) is not None:
+            made.append(Proposal(arch=drawn, fidelity=fidelity))
+        return made
+
+    def _finished(self, rung: int, start: int, end: int) -> list[Trial]:
+        return [trial for trial in self._good(end, start) if trial.fidelity == self.fidelities[rung]]
+
+    def _size(self, start: int) -> int:
+        """How many trials come after the first `start`; called at the start of every generation, in their order."""
+        if start not in self._rungs:
+            last = max(self._rungs, default=-1)
+            rung, before = (0, 0) if last < 0 else (self._rungs[last][0] + 1, last)
+            good = len(self._finished(rung - 1, before, start)) if rung else 0
+            if rung == len(self.fidelities) or not good:
+                rung = 0
+            for trial in self._generations.told[before:start]:
+                self._generations.unseen.add(trial.arch)
+            if rung:
+                n = min(good, max(1, self.initial // self.eta**rung))
+            else:
+                n = max(1, self._generations.unseen.left(self.initial, stream(self.seed, "successive halving left", start)))
+            self._rungs[start] = (rung, before, n)
+        return self._rungs[start][2]

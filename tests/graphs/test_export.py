@@ -1,0 +1,176 @@
+"""What leaves a run: `model.onnx` with its script, and tables of predictions."""
+
+import ast
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from common.errors import UserError
+from graphs.export import Probabilities, export
+from graphs.pdnas.model import build
+from graphs.pdnas.opened import Facts, predict, ring
+from graphs.pdnas.space import Block, Message, Network, Personalised
+from tests.graphs.pdnas.dense import EDGE_INDEX, NODES, features, randomised
+
+CLASSES = ("a", "b's", "ü")
+FEATURES = 6
+FACTS = Facts(features=FEATURES, classes=CLASSES, multilabel=False)
+RULE = "give an .npz file with x (nodes, features) and edge_index (2, edges)"
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Heads, shortcuts, root weights, every way to aggregate, and ten hops."""
+    blocks = (
+        Block(8, 2, Message("gat", "max"), "elu"),
+        Block(8, 4, Message("gene-linear", "mean"), "softplus", (True,), root=True),
+        Block(len(CLASSES), 2, Personalised("sym-gat"), "none", (True, True)),
+    )
+    return randomised(build(Network(FEATURES, len(CLASSES), blocks)))
+
+
+@pytest.fixture(scope="module")
+def exported(network, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    parity = export(network, ring(FEATURES), CLASSES, False, folder)
+    assert parity.dynamic_batch and parity.max_abs_diff <= 1e-5
+    return folder
+
+
+def graph(path, x=None, edge_index=EDGE_INDEX, **more):
+    np.savez(path, x=np.asarray(features(FEATURES) if x is None else x), edge_index=np.asarray(edge_index), **more)
+    return path
+
+
+def table(found) -> list[list[str]]:
+    with open(found["table"], newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_the_script_says_what_predict_says(network, exported, tmp_path):
+    """On graphs of other sizes than the one that was exported, also without edges."""
+    large = torch.randn(40, FEATURES, generator=torch.Generator().manual_seed(0))
+    files = [graph(tmp_path / "five.npz"), graph(tmp_path / "forty.npz", large)]
+    files.append(graph(tmp_path / "none.npz", edge_index=EDGE_INDEX[:, :0]))
+    words = [sys.executable, str(exported / "use.py"), *map(str, files)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    expected = list(predict(FACTS, network, files, tmp_path))
+    found = [[row["graph"], row["node"], row["class"]] for row in rows]
+    told = [(one["graph"], *row) for one in expected for row in table(one)[1:]]
+    assert found == [[name, int(node), label] for name, node, label, _ in told]
+    for row, (*_, probability) in zip(rows, told, strict=True):
+        assert row["probability"] == pytest.approx(float(probability), abs=2e-4)
+    assert len(rows) == NODES + 40 + NODES and len({row["class"] for row in rows}) > 1
+
+
+def test_the_script_needs_numpy_and_onnxruntime_alone(exported):
+    tree = ast.parse((exported / "use.py").read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert names == {"json", "sys", "pathlib", "numpy", "onnxruntime"}
+
+
+def test_probabilities(network):
+    x, edges = features(FEATURES), EDGE_INDEX
+    scores = network(x, edges)
+    assert torch.equal(Probabilities(network, False)(x, edges), scores.softmax(1))
+    assert torch.equal(Probabilities(network, True)(x, edges), scores.sigmoid())
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_predictions(network, tmp_path, multilabel):
+    file = graph(tmp_path / "mine.npz")
+    facts = Facts(features=FEATURES, classes=CLASSES, multilabel=multilabel)
+    (found,) = predict(facts, network, [file], tmp_path)
+    scores = network(features(FEATURES), EDGE_INDEX).detach()
+    probabilities = scores.sigmoid() if multilabel else scores.softmax(1)
+    best = scores.argmax(1).tolist()
+    header, *rows = table(found)
+    assert header == ["node", "class", "probability"] and found["table"] == str(tmp_path / "mine-found.csv")
+    assert [row[:2] for row in rows] == [[str(node), CLASSES[label]] for node, label in enumerate(best)]
+    assert [float(row[2]) for row in rows] == pytest.approx(probabilities.amax(1).tolist(), abs=1e-4)
+    assert found["nodes"] == {name: best.count(label) for label, name in enumerate(CLASSES)}
+    assert found["graph"] == str(file)
+
+
+def test_loops_and_other_integers_change_nothing(network, tmp_path):
+    loops = np.concatenate([np.asarray(EDGE_INDEX), [[1, 3], [1, 3]]], axis=1).astype(np.uint8)
+    files = [graph(tmp_path / "plain.npz"), graph(tmp_path / "loops.npz", features(FEATURES).double(), loops)]
+    plain, mended = (table(found) for found in predict(FACTS, network, files, tmp_path))
+    assert plain == mended
+
+
+def test_two_graphs_of_a_name_have_two_tables(network, tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    files = [graph(folder / "same.npz") for folder in folders]
+    tables = [found["table"] for found in predict(FACTS, network, files, tmp_path)]
+    assert len(set(tables)) == 2
+
+
+X = features(FEATURES).numpy()
+E = EDGE_INDEX.numpy()
+
+
+def poked(value: float) -> np.ndarray:
+    """Features, one of which is `value`."""
+    x = X.copy()
+    x[4, 5] = value
+    return x
+
+
+BAD = {
+    "no edge_index": ({"x": X}, "edge_index is not a file in the archive"),
+    "no x": ({"edge_index": E}, "x is not a file in the archive"),
+    "too few features": ({"x": X[:, :4], "edge_index": E}, "x float32 of shape (5, 4)"),
+    "a vector": ({"x": X[:, 0], "edge_index": E}, "x float32 of shape (5,)"),
+    "transposed": ({"x": X, "edge_index": E.T}, "edge_index int64 of shape (7, 2)"),
+    "edges of floats": ({"x": X, "edge_index": E.astype(float)}, "edge_index float64 of shape (2, 7)"),
+    "words": ({"x": X.astype(str), "edge_index": E.astype(str)}, "edge_index <U"),
+    "complex": ({"x": X.astype(complex), "edge_index": E}, "x complex128 of shape (5, 6)"),
+    "too large": ({"x": X.astype(float) + 1e300, "edge_index": E}, "x holds a number that is not finite; mend it"),
+    "not a number": ({"x": poked(np.nan), "edge_index": E}, "x holds a number that is not finite; mend it"),
+    "infinite": ({"x": poked(-np.inf), "edge_index": E}, "x holds a number that is not finite; mend it"),
+    "beyond": ({"x": X[:3], "edge_index": E}, "edge_index names node 3 of 3; mend it"),
+    "below": ({"x": X, "edge_index": E - 1}, "edge_index names node -1 of 5; mend it"),
+    "objects": ({"x": X.astype(object), "edge_index": E}, "Object arrays cannot be loaded"),
+}
+
+
+def refused(network, file, tmp_path) -> str:
+    """The message; a good graph beside it is not classified either."""
+    good = graph(tmp_path / "good.npz")
+    with pytest.raises(UserError) as error:
+        list(predict(FACTS, network, [good, file], tmp_path))
+    assert not list(tmp_path.glob("*.csv"))
+    message = str(error.value)
+    assert message.startswith(f"{file}: ") and "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_bad_graphs(fault, network, tmp_path):
+    arrays, part = BAD[fault]
+    np.savez(tmp_path / "bad.npz", **arrays)
+    message = refused(network, tmp_path / "bad.npz", tmp_path)
+    assert part in message and (RULE in message or "mend it" in message)
+
+
+def test_files_that_are_no_graphs(network, tmp_path):
+    np.save(tmp_path / "array.npy", X)
+    (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "text.npz").write_text("hello")
+    whole = graph(tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "broken.npz").write_bytes(whole[:200] + bytes(100) + whole[300:])
+    names = {"array.npy": "", "empty.npz": "", "text.npz": "", "cut.npz": "", "broken.npz": "", "gone.npz": "No such file"}
+    for name, part in {**names, ".": "directory"}.items():
+        message = refused(network, tmp_path / name, tmp_path)
+        assert part in message and RULE in message
