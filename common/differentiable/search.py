@@ -14,6 +14,7 @@ from common.differentiable.strategies import Penalties, feasible_of, penalty_of,
 from common.errors import UserError
 from common.relax.discretise import discretise, discretise_within
 from common.relax.monitor import Snapshot, StopRule, entropy, share
+from common.relax.score_function import ScoreFunction
 from common.run.checkpoint import save_weights
 from common.run.files import write_json
 from common.space import Arch
@@ -150,6 +151,7 @@ def alternation_of(
         seed=of_batches,
         penalty=penalties,
         after=None if penalties is None else penalties.ascend,
+        score=None if settings.reward is None else ScoreFunction(reward=settings.reward),
     )
 
 

@@ -38,7 +38,10 @@ class RelaxedSearchSettings:
     members: WeightingSettings | None = None
     """How edges are; none sums them."""
     rule: RuleName = "first-order"
-    """Which gradient the architecture follows."""
+    """Which gradient the architecture follows, through the mixture."""
+    reward: str | None = None
+    """It follows that of the reward of what is drawn instead: what training tells by this name (accuracy, say; a loss is made
+    small). See `common.relax.score_function`."""
     balance: float = 1.0
     """Of mixed-level: the validation gradient's factor."""
     arch: ArchSettings

@@ -60,6 +60,10 @@ class Relaxation:
         """How a decision is weighted; None for members that are summed."""
         return self.members if isinstance(self._known[path], ManyOf) else self.options
 
+    def decision(self, path: str) -> Decision:
+        """The decision that is mixed under a path."""
+        return self._known[path]
+
     def mix(self, step: int, progress: float, frozen: bool = False) -> None:
         """Sets the supernet to the mixture of a step.
 

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from common.relax.hypergradient import Inner, Rule, arch_gradient, inner_of
 from common.relax.relaxation import Relaxation
+from common.relax.score_function import ScoreFunction
 from common.streams import derive
 from common.supernet import kept_statistics
 from common.train.fit import TrainingDiverged, move_batch, total_loss
@@ -36,7 +37,8 @@ class Alternation:
         loss: (model, batch) -> named terms, as in `fit`.
         train_batch: Step -> batch that the weights' step sees.
         search_batch: Step -> batch that the architecture learns from.
-        rule: Which gradient it follows.
+        rule: Which gradient it follows, through the mixture.
+        score: Gives the gradient instead, from the reward of the network drawn, in eval mode, on the batches it learns from.
         settings: How it steps.
         weights: The weights' optimiser; its present rate is the look-ahead's.
         steps: Steps in all.
@@ -58,11 +60,14 @@ class Alternation:
     seed: int
     penalty: Penalty | None = None
     after: Callable[[int], None] | None = None
+    score: ScoreFunction | None = None
     observed: dict[str, float] = field(init=False, default_factory=dict)
     _adam: torch.optim.Adam = field(init=False)
 
     def __post_init__(self) -> None:
         s = self.settings
+        if self.score is not None:
+            self.score.check(self.relaxation)
         values = list(self.relaxation.logits.values.values())
         self._adam = torch.optim.Adam(values, lr=s.lr, betas=s.betas, weight_decay=s.weight_decay)
 
@@ -79,15 +84,57 @@ class Alternation:
 
     def state(self) -> Mapping[str, Any]:
         """The state of their optimiser."""
-        return {"adam": self._adam.state_dict()}
+        scored = {} if self.score is None else {"score": self.score.state()}
+        return {"adam": self._adam.state_dict(), **scored}
 
     def load(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Goes on from a checkpoint."""
         self.relaxation.logits.load(tensors)
         self._adam.load_state_dict(state["adam"])
+        if self.score is not None:
+            self.score.load(state["score"])
 
     def _learn(self, step: int, progress: float) -> None:
         logits = list(self.relaxation.logits.values.values())
+        find = self._through_the_mixture if self.score is None else self._from_rewards
+        gradients, observed = find(step, progress, logits)
+        if self.penalty is not None:
+            terms = self.penalty(self.relaxation.probabilities(), progress)
+            observed |= {name: float(value.detach()) for name, value in terms.items()}
+            of_penalty = torch.autograd.grad(torch.stack([*terms.values()]).sum(), logits, allow_unused=True)
+            gradients = [g if p is None else p if g is None else g + p for g, p in zip(gradients, of_penalty, strict=True)]
+        for value, gradient in zip(logits, gradients, strict=True):
+            value.grad = None if gradient is None else gradient.to(value.dtype)
+        observed["arch_grad_norm"] = norm = float(nn.utils.clip_grad_norm_(logits, self.settings.clip or math.inf))
+        if not math.isfinite(norm):
+            raise TrainingDiverged(
+                f"the architecture's gradient is {norm} at step {step} of {self.steps}; give a lower learning rate to "
+                "the weights, or a higher temperature"
+            )
+        before = self.relaxation.logits.tensors()
+        self._adam.step()
+        self._adam.zero_grad()
+        self.relaxation.settle(before)
+        self.relaxation.supernet.forget()  # no weights were stepped on
+        self.observed = observed
+        if self.after is not None:
+            self.after(step)
+
+    def _from_rewards(self, step: int, progress: float, logits: list[Tensor]) -> tuple[list[Tensor | None], dict[str, float]]:
+        assert self.score is not None
+        batch = move_batch(self.search_batch(step), self.weights.param_groups[0]["params"][0].device)
+        self.relaxation.mix(step, progress, frozen=True)
+        training = self.model.training
+        self.model.eval()
+        with torch.no_grad():
+            terms = self.loss(self.model, batch)
+        self.model.train(training)
+        told = {**{name: float(value) for name, value in terms.items()}, "loss": float(total_loss(terms))}
+        return self.score.gradients(self.relaxation, told), {f"arch_{name}": value for name, value in told.items()}
+
+    def _through_the_mixture(
+        self, step: int, progress: float, logits: list[Tensor]
+    ) -> tuple[list[Tensor | None], dict[str, float]]:
         weights = [p for group in self.weights.param_groups for p in group["params"] if p.requires_grad]
         device = weights[0].device
         train_batch, search_batch = (move_batch(of(step), device) for of in (self.train_batch, self.search_batch))
@@ -108,25 +155,4 @@ class Alternation:
         observed = {
             f"arch_{name}": float(value) for name, value in (("train", found.train), ("val", found.val)) if value is not None
         }
-        gradients = found.gradients
-        if self.penalty is not None:
-            terms = self.penalty(self.relaxation.probabilities(), progress)
-            observed |= {name: float(value.detach()) for name, value in terms.items()}
-            of_penalty = torch.autograd.grad(torch.stack([*terms.values()]).sum(), logits, allow_unused=True)
-            gradients = [g if p is None else g + p for g, p in zip(gradients, of_penalty, strict=True)]
-        for value, gradient in zip(logits, gradients, strict=True):
-            value.grad = gradient.to(value.dtype)
-        observed["arch_grad_norm"] = norm = float(nn.utils.clip_grad_norm_(logits, self.settings.clip or math.inf))
-        if not math.isfinite(norm):
-            raise TrainingDiverged(
-                f"the architecture's gradient is {norm} at step {step} of {self.steps}; give a lower learning rate to "
-                "the weights, or a higher temperature"
-            )
-        before = self.relaxation.logits.tensors()
-        self._adam.step()
-        self._adam.zero_grad()
-        self.relaxation.settle(before)
-        self.relaxation.supernet.forget()  # no weights were stepped on
-        self.observed = observed
-        if self.after is not None:
-            self.after(step)
+        return list(found.gradients), observed

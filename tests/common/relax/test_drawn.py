@@ -1,0 +1,59 @@
+"""Architectures drawn in proportion to strengths."""
+
+from itertools import islice
+from random import Random
+
+import pytest
+import torch
+from scipy.stats import chisquare
+
+from common.errors import UserError
+from common.relax.drawn import drawn
+from common.space import ManyOf, OneOf, Where, decisions
+
+SPACE = {"a": OneOf("x", "y"), "b": OneOf(("deep", OneOf(1, 2, 3)), "flat"), "lone": OneOf("only")}
+
+
+def inner() -> str:
+    """The path of the decision inside an option."""
+    return next(path for path in decisions(SPACE) if path.startswith("b["))
+
+
+def test_options_are_taken_as_often_as_they_are_strong():
+    strengths = {"a": [0.25, 0.75], "b": torch.tensor([0.6, 0.4]), inner(): [0.0, 2.0, 2.0]}
+    archs = list(islice(drawn(SPACE, strengths, Random(0)), 4000))
+    ones = [sum(arch["a"] == i for arch in archs) for i in range(2)]
+    assert chisquare(ones, [1000, 3000]).pvalue > 0.01
+    deep = [arch for arch in archs if arch["b"] == 0]
+    assert chisquare([len(deep), 4000 - len(deep)], [2400, 1600]).pvalue > 0.01
+    assert all((inner() in arch) == (arch["b"] == 0) and arch["lone"] == 0 for arch in archs)
+    assert {arch[inner()] for arch in deep} == {1, 2}, "no strength, never taken"
+
+
+def test_the_generator_decides():
+    strengths = {"a": [1, 1], "b": [1, 1], inner(): [1, 1, 1]}
+
+    def first(seed):
+        return list(islice(drawn(SPACE, strengths, Random(seed)), 10))
+
+    assert first(3) == first(3) != first(4)
+
+
+def test_rules_of_the_space_are_kept():
+    space = Where((OneOf(1, 2, 3), OneOf(1, 2, 3)), lambda both: sum(both) < 4, "less than four in all")
+    strengths = {"0": [1, 1, 1], "1": [1, 1, 1]}
+    assert {tuple(arch.values()) for arch in islice(drawn(space, strengths, Random(0)), 60)} == {(0, 0), (0, 1), (1, 0)}
+    with pytest.raises(UserError, match=r"none of 1,000 draws keeps a rule of the space \(less than four in all"):
+        next(drawn(space, {"0": [0, 0, 1], "1": [0, 0, 1]}, Random(0)))
+
+
+@pytest.mark.parametrize(
+    ("space", "strengths", "message"),
+    [
+        (ManyOf((1, 2), 1, 2), {"": [1, 1]}, "is a ManyOf: only options of a OneOf can be drawn"),
+        ((OneOf(1, 2), OneOf(1, 2)), {"0": [1, 1]}, "'1' has no strengths to draw its options by; give 2 numbers"),
+    ],
+)
+def test_what_cannot_be_drawn(space, strengths, message):
+    with pytest.raises(UserError, match=message):
+        next(drawn(space, strengths, Random(0)))
