@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from common.errors import UserError
-from common.relax.weightings import Temperature, Weighting, check_logits, gumbel, ones_at, straight_through, strongest
+from common.relax.weightings import Temperature, Weighting, check_logits, gumbel, straight_through
 from common.supernet.choice import Mixed
 
 
@@ -37,8 +37,14 @@ class HardGumbel(Weighting):
         """One-hot at an option drawn with probability softmax(logits), with the gradient of the soft weights."""
         check_logits(logits)
         noisy = logits + gumbel(logits, rng)
-        live = strongest(noisy, 1)
-        return Mixed(straight_through(ones_at(live, logits), (noisy / self.temperature.at(progress)).softmax(0)), live)
+        taken = _one(noisy)
+        return Mixed(straight_through(taken.weights, (noisy / self.temperature.at(progress)).softmax(0)), taken.live)
+
+    def weigh_frozen(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
+        """The same weights as those of `weigh`, without their gradient."""
+        check_logits(logits)
+        with torch.no_grad():
+            return _one(logits + gumbel(logits, rng))
 
     def single(self) -> bool:
         """It is so."""
@@ -89,8 +95,14 @@ class AnnealedGumbel(Weighting):
     def weigh(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
         """One-hot at the option drawn, with the gradient of softmax(logits)."""
         check_logits(logits)
-        live = strongest(logits.log_softmax(0) + self.at(progress) * gumbel(logits, rng), 1)
-        return Mixed(straight_through(ones_at(live, logits), logits.softmax(0)), live)
+        taken = _one(logits.log_softmax(0) + self.at(progress) * gumbel(logits, rng))
+        return Mixed(straight_through(taken.weights, logits.softmax(0)), taken.live)
+
+    def weigh_frozen(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
+        """The same weights as those of `weigh`, without their gradient."""
+        check_logits(logits)
+        with torch.no_grad():
+            return _one(logits.log_softmax(0) + self.at(progress) * gumbel(logits, rng))
 
     def single(self) -> bool:
         """It is so."""
@@ -100,3 +112,11 @@ class AnnealedGumbel(Weighting):
         """softmax(logits): how often options are drawn while a is 1."""
         check_logits(logits)
         return logits.softmax(0)
+
+
+def _one(values: Tensor) -> Mixed:
+    """Weight 1 for the first of the largest values, 0 for the others."""
+    k = int(values.argmax())
+    weights = torch.zeros_like(values, requires_grad=False)
+    weights[k] = 1
+    return Mixed(weights, (k,))

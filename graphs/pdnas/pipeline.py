@@ -58,7 +58,8 @@ def stages(settings: Settings, task: GraphTask) -> list[Stage[Context]]:
         relaxed = RelaxedSearch(settings=settings.search, save_every=settings.save_every, name="relaxed search")
         given = Candidates(of=relaxed.name, count=settings.derive.candidates)
         search = [relaxed, ScratchSearch(settings=settings.derive, given=given)]
-    retrain = Retrain(settings=settings.retrain, others=task.hand_made(), save_every=settings.save_every)
+    others = task.hand_made() if settings.hand_made else {}
+    retrain = Retrain(settings=settings.retrain, others=others, save_every=settings.save_every)
     tuning: list[Stage[Context]] = []
     if settings.tune.grid:
         tune = Tune(settings=settings.tune, retrain=retrain)

@@ -114,6 +114,8 @@ class Settings(RunSettings):
     """Training of a network alone."""
     tune: TuneSettings
     retrain: RetrainSettings
+    hand_made: bool = True
+    """Whether networks of one operator each are trained as well, besides GCN, the baseline."""
 
     def __post_init__(self) -> None:
         """Checks what one setting says of another.

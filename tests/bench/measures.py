@@ -30,6 +30,7 @@ from common.supernet import Supernet, opened
 from detection.detnas.model import build
 from detection.detnas.space import backbone
 from detection.detnas.system import tiny_detector
+from tests.bench.graph_step import graph_search_steps
 from tests.bench.rows import Row
 from tests.bench.search_step import search_memory, search_steps
 from tests.bench.timing import ratios, timed
@@ -242,6 +243,7 @@ def everything(quick: bool) -> Iterator[Row]:
     pixels = torch.randint(0, 256, (16, 3, 64, 64), dtype=torch.uint8, generator=rng)
     yield paths("tiny detector, 16 images of 64 px", tiny_detector(), pixels, repeats=2 * repeats, channels_last=True)
     yield from search_steps(max(2, repeats // 2))
+    yield from graph_search_steps(max(2, repeats // 2))
     yield search_memory()
     yield activation(repeats)
     yield pricing(repeats)

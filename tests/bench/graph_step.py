@@ -1,0 +1,72 @@
+"""What a search of graph networks costs in steps of the networks that it draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+from common.differentiable.search import alternation_of
+from common.space import record
+from common.train.alternate import Alternation
+from common.train.fit import fit
+from common.train.optim import make_optimizer, make_schedule
+from graphs.pdnas.model import build
+from graphs.pdnas.settings import RECIPES, DataSettings
+from graphs.task import GraphTask
+from tests.bench.rows import Row
+from tests.bench.timing import ratios
+
+DRAWS = 12
+"""Networks whose ratios count, one each."""
+
+
+def graph_search_steps(repeats: int) -> Iterator[Row]:
+    """Rows for a step of the weights, and for one of the architecture by either gradient, over a step of the network drawn."""
+    s = replace(RECIPES["pdnas"]["small"](), data=DataSettings())
+    straight = RECIPES["pdnas"]["paper"]().search
+    task = GraphTask(s)
+    where = f"{task.data.name}, {DRAWS} networks drawn, each against itself extracted, in turns (processor time, one thread)"
+    kinds: dict[str, tuple[Any, float | None, str]] = {
+        "step of the weights": (None, 1.1, "Drawing included."),
+        "step of the architecture, by rewards": (s.search, None, "One forward pass in eval mode, and the score's gradient."),
+        "step of the architecture, straight-through": (straight, None, "A forward and a backward pass on validation nodes."),
+    }
+    for what, (search, target, note) in kinds.items():
+        alternation = alternation_of(s.search if search is None else search, task, 0)
+        values = [_ratio(task, alternation, number, repeats, search is not None) for number in range(DRAWS)]
+        yield Row(what=f"PDNAS, {what} / step alone", unit="", target=target, values=values, note=f"{note} {where}.")
+
+
+def _ratio(task: GraphTask, alternation: Alternation, number: int, repeats: int, architecture: bool) -> float:
+    relaxation = alternation.relaxation
+    supernet, phase = relaxation.supernet, task.phases("supernet")[0]
+    relaxation.mix(number, 0.5, frozen=True)
+    alone = supernet.extract(record(task.space, lambda path, _: supernet.slots[path].active), build).train()
+    if architecture:
+        searching: Callable[[], object] = lambda: alternation._learn(number, 0.5)  # noqa: E731
+    else:
+        searching = _step(
+            alternation.model,
+            alternation.weights,
+            phase,
+            before=lambda _: [lambda: relaxation.mix(number, 0.5, frozen=True)],
+            around=lambda: supernet.idle_protected(alternation.weights),
+        )
+    return median(ratios(searching, _step(alone, make_optimizer(alone, phase.settings.optim), phase), repeats, warm_up=1))
+
+
+def _step(model: Any, optimizer: Any, phase: Any, before: Any = None, around: Any = None) -> Callable[[], object]:
+    """One step of `fit`."""
+    guard = {} if around is None else {"around_step": around}
+    return lambda: fit(
+        model,
+        batch_at=lambda step: phase.batch_at(step, 0),
+        loss=phase.loss,
+        optimizer=optimizer,
+        schedule=make_schedule(phase.settings.optim),
+        steps=1,
+        before_step=before,
+        **guard,
+    )
