@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -177,9 +176,7 @@ class GraphTask:
 def _graph(data: Data, kept: dict[int, Tensor]) -> Graph:
     x: Tensor = data["x"]
     if x.data_ptr() not in kept:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state", UserWarning)
-            kept[x.data_ptr()] = x.to_sparse_csr() if float((x != 0).float().mean()) < SPARSE else x
+        kept[x.data_ptr()] = x.to_sparse_csr() if float((x != 0).float().mean()) < SPARSE else x
     return kept[x.data_ptr()], data["edge_index"], data["y"], data["mask"]
 
 

@@ -17,43 +17,20 @@ All but the first two are normalised by a softmax over the edges into i.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.supernet import fmap, scale
 from common.supernet.choice import largest
-from graphs.geometric import add_self_loops, degree, softmax
+from graphs.geometric import softmax
+from graphs.pdnas.edges import Edges
 
 SLOPE = 0.2
 """Of GAT's LeakyReLU."""
-
-
-class Edges(NamedTuple):
-    """The edges of a graph, self loops included.
-
-    Attributes:
-        source: j of each edge, int64 of shape (e,).
-        target: i of each edge.
-        symmetric: 1 / sqrt(d_i d_j) of each edge, float of shape (e, 1).
-        nodes: how many there are.
-    """
-
-    source: Int[Tensor, " e"]
-    target: Int[Tensor, " e"]
-    symmetric: Float[Tensor, "e 1"]
-    nodes: int
-
-
-def edges_of(edge_index: Int[Tensor, "2 e"], nodes: int) -> Edges:
-    """The edges, with one self loop for each node: `edge_index` has none yet (`graphs.data` removes them)."""
-    looped, _ = add_self_loops(edge_index, num_nodes=nodes)
-    source, target = looped[0], looped[1]
-    inverse = degree(target, nodes).rsqrt()
-    return Edges(source, target, (inverse[source] * inverse[target]).unsqueeze(1), nodes)
 
 
 class Const(nn.Module):

@@ -37,7 +37,9 @@ METHODS = {
     "graphnas": Method(title="GraphNAS", paper="arXiv:1904.09981", search=ScratchSettings(engine="reinforce")),
     "evolution": Method(title="Aging evolution on graphs", paper="arXiv:1802.01548", search=ScratchSettings(engine="evolution")),
     "halving": Method(
-        title="Successive halving on graphs", paper="arXiv:1502.07943", search=ScratchSettings(engine="halving", trials=45)
+        title="Successive halving on graphs",
+        paper="arXiv:1502.07943",
+        search=ScratchSettings(engine="halving", candidates=28, shares=(0.25, 0.5, 1.0), eta=2),
     ),
     "random": Method(title="Random search on graphs", paper="arXiv:1902.07638", search=ScratchSettings(engine="random")),
 }

@@ -13,7 +13,7 @@ from common.errors import UserError
 from common.streams import derive
 from common.supernet import choose, fmap, linear, shift
 from common.supernet.choice import Open
-from graphs.pdnas.attention import Edges, edges_of
+from graphs.pdnas.edges import Edges, edges_of
 from graphs.pdnas.propagation import messages
 from graphs.pdnas.space import ACTIVATIONS, AGGREGATIONS, ATTENTIONS, Block, Network, Personalised
 

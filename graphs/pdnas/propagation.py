@@ -10,30 +10,56 @@ from torch.nn import functional as F
 
 from common.supernet import choose
 from graphs.geometric import MaxAggregation, MeanAggregation, SumAggregation
-from graphs.pdnas.attention import Edges, attention
+from graphs.pdnas.attention import attention
+from graphs.pdnas.edges import Edges, traced
 from graphs.pdnas.space import Message, Personalised
+from graphs.sparse import product
 
 HOPS, TELEPORT = 10, 0.1
 """Of APPNP (1810.05997, section 5): power iterations, and the share of a node's own features in each."""
 
 
-def carried(z: Float[Tensor, "n h c"], weights: Float[Tensor, "e k"], edges: Edges, dropped: float) -> Float[Tensor, "e h c"]:
-    """What every edge carries; k is 1 where all heads share their weights, and the share `dropped` of these is dropped."""
-    kept = F.dropout(weights, dropped) if dropped else weights
-    return kept.unsqueeze(-1) * z[edges.source]
+class Sum(nn.Module):
+    """What arrives at a node, summed."""
+
+    def forward(self, z: Float[Tensor, "n h c"], weights: Float[Tensor, "e k"], edges: Edges) -> Float[Tensor, "n h c"]:
+        """One row for each node; k is 1 where all heads share their weights, else h."""
+        if traced(z):
+            return pooled(SumAggregation(), z, weights, edges)
+        return summed(z, by_rows(weights, edges), weights.shape[1], edges)
 
 
-class Aggregate(nn.Module):
-    """What arrives at a node, as one: by a layer of PyG."""
+def by_rows(weights: Float[Tensor, "e k"], edges: Edges) -> Float[Tensor, " v"]:
+    """Weights in the order that `summed` takes them in."""
+    at, _ = edges.layouts(weights.shape[1])
+    return weights.flatten()[at.order]
 
-    def __init__(self, kind: str) -> None:
-        """Of a kind in `AGGREGATIONS`."""
+
+def summed(z: Float[Tensor, "n h c"], values: Float[Tensor, " v"], heads: int, edges: Edges) -> Float[Tensor, "n h c"]:
+    """The weighted sum over the edges into each node: a sparse product; `heads` is 1 where all heads share their weights."""
+    return product(values, z.reshape(edges.nodes * heads, -1), *edges.layouts(heads)).reshape(z.shape)
+
+
+class Pooled(nn.Module):
+    """What arrives at a node, as one, by an aggregation of PyG."""
+
+    def __init__(self, over: nn.Module) -> None:
         super().__init__()
-        self.over = {"sum": SumAggregation, "mean": MeanAggregation, "max": MaxAggregation}[kind]()
+        self.over = over
 
-    def forward(self, messages: Float[Tensor, "e h c"], edges: Edges) -> Float[Tensor, "n h c"]:
+    def forward(self, z: Float[Tensor, "n h c"], weights: Float[Tensor, "e k"], edges: Edges) -> Float[Tensor, "n h c"]:
         """One row for each node; none is without a message, for the self loop."""
-        return self.over(messages, edges.target, dim_size=edges.nodes, dim=0)
+        return pooled(self.over, z, weights, edges)
+
+
+def pooled(over: nn.Module, z: Float[Tensor, "n h c"], weights: Float[Tensor, "e k"], edges: Edges) -> Float[Tensor, "n h c"]:
+    """The messages of every edge, gathered, then aggregated `over` each node."""
+    return over(weights.unsqueeze(-1) * z[edges.source], edges.target, dim_size=edges.nodes, dim=0)
+
+
+def aggregate(kind: str) -> nn.Module:
+    """The aggregation of a kind in `AGGREGATIONS`."""
+    return {"sum": Sum, "mean": lambda: Pooled(MeanAggregation()), "max": lambda: Pooled(MaxAggregation())}[kind]()
 
 
 class Once(nn.Module):
@@ -44,12 +70,11 @@ class Once(nn.Module):
         super().__init__()
         self.dropout = dropout
         self.attention = choose(message.attention, lambda kind: attention(kind, width, heads))
-        self.aggregate = choose(message.aggregation, Aggregate)
+        self.aggregate = choose(message.aggregation, aggregate)
 
     def forward(self, z: Float[Tensor, "n h c"], edges: Edges) -> Float[Tensor, "n h c"]:
         """What every node hears."""
-        dropped = self.dropout if self.training else 0.0
-        return self.aggregate(carried(z, self.attention(z, edges), edges, dropped), edges)
+        return self.aggregate(z, F.dropout(self.attention(z, edges), self.dropout, self.training), edges)
 
 
 class TenHops(nn.Module):
@@ -60,14 +85,18 @@ class TenHops(nn.Module):
         super().__init__()
         self.dropout = dropout
         self.attention = choose(message.attention, lambda kind: attention(kind, width, heads))
-        self.aggregate = Aggregate("sum")
 
     def forward(self, z: Float[Tensor, "n h c"], edges: Edges) -> Float[Tensor, "n h c"]:
         """What every node hears; neighbours are dropped anew at every hop."""
-        dropped = self.dropout if self.training else 0.0
         weights, reached = self.attention(z, edges), z
+        if traced(z):
+            for _ in range(HOPS):
+                reached = (1 - TELEPORT) * pooled(SumAggregation(), reached, weights, edges) + TELEPORT * z
+            return reached
+        values = by_rows(weights, edges)
         for _ in range(HOPS):
-            reached = (1 - TELEPORT) * self.aggregate(carried(reached, weights, edges, dropped), edges) + TELEPORT * z
+            kept = F.dropout(values, self.dropout, self.training)
+            reached = (1 - TELEPORT) * summed(reached, kept, weights.shape[1], edges) + TELEPORT * z
         return reached
 
 

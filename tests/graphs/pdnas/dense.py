@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from graphs.pdnas.attention import Edges, edges_of
+from graphs.pdnas.edges import Edges, edges_of
 
 NODES = 5
 DIRECTED = (2, 3)

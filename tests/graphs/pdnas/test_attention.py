@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from graphs.pdnas.attention import attention, edges_of
+from graphs.pdnas.attention import attention
+from graphs.pdnas.edges import edges_of
 from graphs.pdnas.propagation import Once
 from graphs.pdnas.space import ATTENTIONS, Message
 from tests.graphs.pdnas.dense import ALONE, DIRECTED, EDGE_INDEX, HEARD, NODES, close, edges, features, matrices, randomised

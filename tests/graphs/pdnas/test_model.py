@@ -10,7 +10,7 @@ from common.errors import UserError
 from common.space import decode, sample
 from common.streams import stream
 from common.supernet import Supernet, opened
-from graphs.pdnas.attention import edges_of
+from graphs.pdnas.edges import edges_of
 from graphs.pdnas.model import build, dropped
 from graphs.pdnas.space import Block, Message, Network, Personalised, by_hand, pdnas_space
 from tests.graphs.pdnas.dense import EDGE_INDEX, NODES, close, features, randomised

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.nn import APPNP
 
-from graphs.pdnas.attention import edges_of
+from graphs.pdnas.edges import edges_of
 from graphs.pdnas.propagation import HOPS, TELEPORT, Once, Silence, TenHops, messages
 from graphs.pdnas.space import AGGREGATIONS, ATTENTIONS, Message, Personalised
 from tests.graphs.pdnas.dense import ALONE, EDGE_INDEX, NODES, aggregated, close, edges, features, matrices, randomised
