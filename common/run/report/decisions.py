@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
@@ -29,12 +30,10 @@ class Gene:
 
 
 def mattered(run: Run, known: Axis) -> list[Plot]:
-    """A chart of the share of the scores' variance that each decision explains, over all trials with a score."""
-    rows = [
-        (row.arch, value)
-        for row in (*run.trials, *run.random)
-        if row.ok and (value := row.scores.get(known.score.name)) is not None
-    ]
+    """A chart of the share of the scores' variance that each decision explains, over trials at the most frequent fidelity."""
+    scored = [row for row in (*run.trials, *run.random) if row.ok and known.score.name in row.scores]
+    fidelity, _ = Counter(row.fidelity for row in scored).most_common(1)[0] if scored else ("", 0)
+    rows = [(row.arch, row.scores[known.score.name]) for row in scored if row.fidelity == fidelity]
     if len(rows) < LEAST_TRIALS:
         return []
     genes = explained(rows, known.score.maximise)

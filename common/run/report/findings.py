@@ -22,16 +22,26 @@ _ROLES = {"searched": "search", "random": "random", "baseline": "baseline"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """The score that decides, the cost it is weighed against (None: nothing is priced) and the limits in force."""
+    """The score that decides, the cost it is weighed against (None: nothing is priced) and the limits in force.
+
+    `lower` are the fidelities of trials that were only to tell which architectures are tried at a higher one: scores of
+    different fidelities are not compared.
+    """
 
     score: Goal
     cost: Goal | None
     limits: tuple[Limit, ...]
+    lower: frozenset[str] = frozenset()
 
     def feasible(self, trial: TrialRow) -> bool:
-        """True for a trial that ran, has the score and keeps every limit."""
+        """True for a trial at the highest fidelity that ran, has the score and keeps every limit."""
         values = {**trial.cost, **trial.scores}
-        return trial.ok and self.score.name in values and all(limit.holds(values) for limit in self.limits)
+        return (
+            trial.ok
+            and trial.fidelity not in self.lower
+            and self.score.name in values
+            and all(limit.holds(values) for limit in self.limits)
+        )
 
     def score_of(self, trial: TrialRow) -> float | None:
         """The deciding score of a feasible trial, else None."""
@@ -91,7 +101,8 @@ def axis(run: Run) -> Axis | None:
     name = next((name for name in (*wanted, "macs", "params", *priced) if name in priced), None)
     units = {goal.name: goal.unit for goal in goals}
     cost = None if name is None else Goal(name=name, maximise=False, unit=units.get(name, ""))
-    return Axis(score=score, cost=cost, limits=limits)
+    *lower, _ = dict.fromkeys(trial.fidelity for trial in run.trials) or [""]  # the last one to appear is the highest
+    return Axis(score=score, cost=cost, limits=limits, lower=frozenset(lower))
 
 
 def split(run: Run, score: str) -> str:
@@ -161,6 +172,8 @@ def _search(run: Run, axis: Axis) -> list[Finding]:
     failed = sum(not trial.ok for trial in run.trials)
     found = best_so_far([axis.score_of(trial) for trial in run.trials], axis.score.maximise)[-1]
     evaluated = f"The search evaluated {count(len(run.trials), 'architecture')}" + (f", {failed} failed" if failed else "")
+    if axis.lower:
+        evaluated = f"The search trained {count(len(run.trials), 'candidate')} at several fidelities"
     if found is None:
         return [Finding(text=f"{evaluated}; none has a score inside the limits.", mark="open")]
     best = next(trial for trial in run.trials if axis.score_of(trial) == found)

@@ -73,3 +73,20 @@ def test_reports_of_differentiable_searches_show_what_was_decided(tmp_path):
     (path / "strengths.json").write_text("{")
     damaged = page(read_run(path))
     assert not damaged.monitors and any("strengths.json" in item for item in damaged.damage)
+
+
+def test_trials_of_lower_fidelities_are_not_compared(tmp_path):
+    """The best number belongs to a short training; what went on to the long ones is what the report speaks of."""
+    path = make_run(tmp_path / "run")
+    rows = [json.loads(line) for line in (path / "trials.jsonl").read_text().splitlines()]
+    for row in rows[:30]:
+        row["fidelity"] = "0.25"
+        row["scores"] = {name: value + 10 for name, value in row["scores"].items()}
+    (path / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = read_run(path)
+    shown = page(run)
+    assert "The search trained 40 candidates at several fidelities" in shown.findings[0].text
+    best = max(row["scores"]["AP50"] for row in rows[30:] if row["cost"]["macs"] <= 6e6)
+    assert f"the best has AP50 {best} " in shown.findings[0].text
+    plot = next(plot for plot in shown.search if plot.title == "Which decisions mattered")
+    assert "over 48 trials" in plot.caption  # ten of the search and all but the failed of random search
