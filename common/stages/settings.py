@@ -123,6 +123,8 @@ class TuneSettings:
 
     grid: dict[str, tuple[float, ...]]
     """Setting by its name in config.json -> values; every combination is tried. Nothing is tuned if it is empty."""
+    most: int = 0
+    """So many combinations at most, drawn once for all networks (Bergstra and Bengio 2012); 0 tries all."""
     seeds: int = 1
     """Trainings of each combination."""
 
@@ -133,6 +135,7 @@ class TuneSettings:
             UserError: a value is out of range.
         """
         check_least(self, "tune", ("seeds",), 1)
+        check_least(self, "tune", ("most",), 0)
         if empty := [name for name, values in self.grid.items() if not values]:
             raise UserError(f"tune.grid: {empty[0]} has no values; give one or more, or leave it out")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from math import inf, isfinite
+from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from common.stages.context import Context
 from common.stages.retrain import Retrain
 from common.stages.settings import TuneSettings
 from common.stages.workers import Job, tune
+from common.streams import stream
 
 if TYPE_CHECKING:
     from common.objective import Objective
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tune:
-    """Trains every network that `retrain` will train with every combination of a grid; the validation split chooses."""
+    """Trains every network that `retrain` will train with the same combinations of settings; the validation split chooses."""
 
     settings: TuneSettings
     retrain: Retrain
@@ -31,7 +33,7 @@ class Tune:
         """Trains what is not trained yet; gives the settings chosen for each network, and how many trainings chose them."""
         folder, objective = context.folder, context.task.objectives[0]
         rivals = self.retrain.rivals(context)
-        grid = combinations(self.settings)
+        grid = combinations(self.settings, stream(context.seed, "combinations"))
         jobs = [
             Job(name=name, kind=kind, arch=arch, seed=seed, words=words)
             for seed in range(self.settings.seeds)
@@ -52,10 +54,18 @@ class Tune:
         return {"chosen": chosen, "combinations": len(grid), "seeds": self.settings.seeds}
 
 
-def combinations(settings: TuneSettings) -> list[tuple[str, ...]]:
-    """Every combination of the grid, as words for `--set`; one empty combination if there is no grid."""
+def combinations(settings: TuneSettings, rng: Random) -> list[tuple[str, ...]]:
+    """Combinations of the grid, as words for `--set`, in its order; one empty combination if there is no grid.
+
+    Args:
+        settings: what is tuned, and how many combinations are tried.
+        rng: draws them, if not all are.
+    """
     names = list(settings.grid)
-    return [tuple(f"{n}={v!r}" for n, v in zip(names, values)) for values in product(*settings.grid.values())]
+    every = [tuple(f"{n}={v!r}" for n, v in zip(names, values)) for values in product(*settings.grid.values())]
+    if not 0 < settings.most < len(every):
+        return every
+    return [every[i] for i in sorted(rng.sample(range(len(every)), settings.most))]
 
 
 def best(rows: Sequence[Mapping[str, Any]], name: str, grid: Sequence[tuple[str, ...]], objective: Objective) -> tuple[str, ...]:

@@ -198,7 +198,7 @@ def small(method: str) -> Settings:
         search=_rewarded(search),
         derive=DERIVE if method == "pdnas" else None,
         train=PhaseSettings(steps=400, batch=1, optim=_ADAM, stop=StopSettings(every=5)),
-        tune=TuneSettings(grid=GRID),
+        tune=TuneSettings(grid=GRID, most=8),
         retrain=RetrainSettings(random_archs=1, seeds=10),
     )
 
