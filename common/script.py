@@ -127,7 +127,11 @@ def override(settings: S, words: Sequence[str]) -> S:
         for name in parents:
             _check_field(part, name, word)
             part, inner = getattr(part, name), inner.setdefault(name, {})
+            if isinstance(inner, _Value):
+                raise UserError(f"--set {word!r}: {name} is given as a whole as well; put the value in there")
         _check_field(part, last, word)
+        if isinstance(inner.get(last), dict):
+            raise UserError(f"--set {word!r}: parts of {last} are given as well; put them in here")
         inner[last] = _Value(_read(part, last, text, word))
     return _replaced(settings, changes)
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from random import Random
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 
 from common.cost.count import count
-from common.cost.extremes import check_budget
-from common.cost.price import Metric, Price
+from common.cost.extremes import refuse_below
 from common.errors import UserError
 from common.objective import Objective
 from common.script import override
 from common.space import Arch, decode
+from common.stages.tune import combinations
 from common.supernet import opened
 from graphs.data import NodeData, load
 from graphs.export import export
@@ -26,7 +28,7 @@ from graphs.pdnas.model import build, check
 from graphs.pdnas.opened import ring, space_of
 from graphs.pdnas.phases import Graph, Nodes, loss_of, right, scored
 from graphs.pdnas.settings import Settings
-from graphs.pdnas.space import arch_of, by_hand
+from graphs.pdnas.space import arch_of, by_hand, cheapest
 from graphs.pictures import draw_results
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ SPARSE = 0.1
 
 
 class GraphTask:
-    """See `common.task.PresentedTask`, `common.task.TunedTask` and `common.differentiable.strategies.PricedTask`."""
+    """See `common.task.PresentedTask` and `common.task.TunedTask`."""
 
     kind = "graphs"
 
@@ -59,6 +61,19 @@ class GraphTask:
         self.objectives = (quality, Objective("params", "min"))
         self.baseline = self._hand_made("GCN")
         self._costs: dict[Arch, dict[str, int]] = {}
+        self._check_tuning()
+
+    def _check_tuning(self) -> None:
+        """Refuses what only the stages after the search would trip over."""
+        s, known = self.settings, ("accuracy", "loss", *(["f1"] if self.data.multilabel else []))
+        for words in combinations(replace(s.tune, most=0), Random(0)):
+            tuned = override(s, words)
+            if (tuned.space, tuned.data) != (s.space, s.data):
+                raise UserError(f"tune.grid: {' '.join(words)} changes the networks; tune settings of training alone")
+            if tuned.train.stop is not None and tuned.train.stop.metric not in known:
+                raise UserError(
+                    f"train.stop.metric={tuned.train.stop.metric}: the task measures {', '.join(known)}; name one of them"
+                )
 
     def supernet(self, seed: int) -> nn.Module:
         """The network with every decision open."""
@@ -100,23 +115,20 @@ class GraphTask:
         return found
 
     def costs(self, arch: Arch) -> dict[str, int]:
-        """Parameters, and multiply-adds of linear layers for all nodes of the first test graph, features taken as dense."""
-        if self.settings.budget:  # many are asked for: from tables
-            return self._price.price(arch)
+        """Parameters, and multiply-adds of linear layers for all nodes of the first test graph, features taken as dense.
+
+        They are counted, network by network: every weight depends on a width, its neighbours' and the heads, so that tables of
+        prices (`common.cost.price`) have an entry for almost every network and are slower.
+        """
         if arch not in self._costs:
             with torch.device("meta"):
                 cost = count(build(decode(self.space, arch)), self._example)
             self._costs[arch] = {"params": cost.params, "macs": cost.macs}
         return self._costs[arch]
 
-    def price(self, metric: str) -> tuple[Price, Metric]:
-        """The price of the networks, and the metric in it: `params` or `macs`."""
-        return self._price, cast("Metric", metric)
-
     def check_budget(self, metric: str, upper: float) -> None:
         """See `common.stages.run.RunTask`."""
-        price, name = self.price(metric)
-        check_budget(price, name, upper, metric)
+        refuse_below(self.costs(cheapest(self.space))[metric], metric, upper)
 
     def tuned(self, words: Sequence[str]) -> GraphTask:
         """See `common.task.TunedTask`; the graphs are shared."""
@@ -136,6 +148,7 @@ class GraphTask:
 
     def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
         """See `graphs.pictures.draw_results`; `count` of 0 draws none."""
+        folder.mkdir(parents=True, exist_ok=True)
         if not count:
             return []
         with torch.no_grad():
@@ -162,12 +175,6 @@ class GraphTask:
         }
 
     @cached_property
-    def _price(self) -> Price:
-        with torch.device("meta"):
-            module = build(opened(self.space))
-        return Price(module, self._example, self.space)
-
-    @cached_property
     def _example(self) -> tuple[Tensor, Tensor]:
         graph = self.data.test[0]
         return graph["x"].to("meta"), graph["edge_index"].to("meta")
@@ -175,9 +182,9 @@ class GraphTask:
 
 def _graph(data: Data, kept: dict[int, Tensor]) -> Graph:
     x: Tensor = data["x"]
-    if x.data_ptr() not in kept:
-        kept[x.data_ptr()] = x.to_sparse_csr() if float((x != 0).float().mean()) < SPARSE else x
-    return kept[x.data_ptr()], data["edge_index"], data["y"], data["mask"]
+    if id(x) not in kept:
+        kept[id(x)] = x.to_sparse_csr() if float((x != 0).float().mean()) < SPARSE else x
+    return kept[id(x)], data["edge_index"], data["y"], data["mask"]
 
 
 def _moved(graph: Graph, device: torch.device) -> Graph:

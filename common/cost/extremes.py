@@ -74,10 +74,16 @@ def check_budget(price: Price, metric: Metric, upper: float, label: str | None =
     Raises:
         UserError: no architecture keeps the budget (or none was found to, where a proof is out of reach).
     """
-    cheapest, label = price.cheapest(metric), label or metric
-    if cheapest.value > upper:
-        which = "the cheapest architecture" if cheapest.exact else "the cheapest architecture found"
-        raise UserError(f"budget {label}={upper:g} is impossible: {which} costs {cheapest.value:,} {label}; raise the budget")
+    cheapest = price.cheapest(metric)
+    refuse_below(cheapest.value, label or metric, upper, "" if cheapest.exact else " found")
+
+
+def refuse_below(least: int, label: str, upper: float, found: str = "") -> None:
+    """Refuses a budget below the cost of the cheapest architecture (` found`, if a cheaper one may be there): `check_budget`."""
+    if least > upper:
+        raise UserError(
+            f"budget {label}={upper:g} is impossible: the cheapest architecture{found} costs {least:,} {label}; raise the budget"
+        )
 
 
 def _is_small(space: Any) -> bool:

@@ -36,12 +36,12 @@ def drawn(space: Any, strengths: Strengths, rng: Random) -> Iterator[Arch]:
             raise UserError(f"decision {path!r} has no strengths to draw its options by; give {n} numbers")
         return rng.choices(range(n), [float(value) for value in strengths[path]])[0]
 
-    broken = 0
+    broken, why = 0, ""
     while broken < TRIES:
         try:
             arch = record(space, option)
         except Invalid as rule:
-            broken, why = broken + 1, rule
+            broken, why = broken + 1, str(rule)
         else:
             broken = 0
             yield arch

@@ -53,11 +53,11 @@ def edges_of(edge_index: Int[Tensor, "2 e"], nodes: int) -> Edges:
     """
     if traced(edge_index):
         return _made(edge_index, nodes)
-    version, edges = _known.get(edge_index, (None, None))
-    if edges is None or version != edge_index._version or edges.nodes != nodes:
-        edges = _made(edge_index, nodes)
-        _known[edge_index] = edge_index._version, edges
-    return edges
+    known: tuple[int, Edges] | None = _known.get(edge_index)
+    if known is None or known[0] != edge_index._version or known[1].nodes != nodes:
+        known = edge_index._version, _made(edge_index, nodes)
+        _known[edge_index] = known
+    return known[1]
 
 
 def traced(tensor: Tensor) -> bool:

@@ -123,6 +123,10 @@ class Settings(RunSettings):
         Raises:
             UserError: names the setting.
         """
+        if self.method not in METHODS:
+            raise UserError(f"method {self.method!r} does not exist; choose one of {', '.join(METHODS)}")
+        if isinstance(self.search, ScratchSettings) != isinstance(METHODS[self.method].search, ScratchSettings):
+            raise UserError(f"method {self.method!r} searches in another way than these settings; run it by its own command")
         RunSettings.__post_init__(self)
         self.check_costs(COSTS, "graph network")
         check_trained({"weights": self.weights, "train": self.train}, "graph network")

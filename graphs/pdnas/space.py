@@ -229,6 +229,18 @@ def arch_of(space: Network, network: Network) -> Arch:
     return arch
 
 
+def cheapest(space: Network) -> Arch:
+    """An architecture with the fewest parameters and multiply-adds: everything narrow and closed, attention without weights."""
+
+    def option(path: str, decision: Decision) -> int:
+        options = list(decision.options)
+        if all(isinstance(value, int) for value in options):  # widths, heads and gates
+            return min(range(len(options)), key=lambda i: options[i])
+        return 0  # messages over one hop, const attention (gcn over ten), any aggregation and activation
+
+    return record(space, option)
+
+
 def _values(value: Any, path: str) -> Iterable[tuple[str, Any]]:
     yield path, value
     if isinstance(value, tuple):

@@ -15,7 +15,7 @@ from common.train.phase import train_phase
 from graphs.data import NodeData, karate, library, stochastic_blocks
 from graphs.geometric import Data
 from graphs.pdnas.settings import SpaceSettings
-from graphs.pdnas.space import by_hand
+from graphs.pdnas.space import by_hand, cheapest
 from graphs.task import SPARSE, GraphTask
 from tests.graphs.data.makers import node_data, span
 from tests.graphs.micro import blocks, tiny
@@ -64,18 +64,26 @@ def test_steps_on_several_graphs(inductive):
     assert [len(phase.batch_at(0, 0)), *map(len, inductive.graphs.values())] == [2, 3, 2, 1]
 
 
-def test_the_costs_are_those_of_the_network_alone_and_equal_the_price():
-    s = tiny(space=SpaceSettings(widths=(16, 64), heads=(1, 2)))
-    task, limited = GraphTask(s, blocks()), GraphTask(replace(s, budget={"macs": 1e12}), blocks())
+def test_the_costs_are_those_of_the_network_alone():
+    task = GraphTask(tiny(space=SpaceSettings(widths=(16, 64), heads=(1, 2))), blocks())
     graph, rng = task.data.test[0], stream(0, "costs")
     for arch in (task.baseline, *(sample(task.space, rng) for _ in range(4))):
         network = task.network(arch, 0)
         counted = count(network, (graph["x"], graph["edge_index"]))
         params = sum(parameter.numel() for parameter in network.parameters())
-        assert task.costs(arch) == {"params": params, "macs": counted.macs} == limited.costs(arch)
-    price, metric = limited.price("macs")
-    assert price.value(task.baseline, metric) == task.costs(task.baseline)["macs"]
+        assert task.costs(arch) == {"params": params, "macs": counted.macs}
     assert task.costs(task.baseline) == {"params": 8 * 16 + 16 + 16 * 3 + 3, "macs": 60 * (8 * 16 + 16 * 3)}
+
+
+@pytest.mark.parametrize("metric", ["params", "macs"])
+def test_a_budget_below_the_cheapest_network_is_refused(metric):
+    task = GraphTask(tiny(space=SpaceSettings(widths=(16, 24), heads=(1, 2), extended=True)), blocks())
+    rng = stream(0, "cheap")
+    least = task.costs(cheapest(task.space))[metric]
+    assert all(task.costs(sample(task.space, rng))[metric] >= least for _ in range(150))
+    task.check_budget(metric, least)
+    with pytest.raises(UserError, match=rf"budget {metric}={least - 1} is impossible: the cheapest architecture costs"):
+        task.check_budget(metric, least - 1)
 
 
 def test_metrics_of_one_class_a_node():
