@@ -87,6 +87,8 @@ class Supernet:
             slot.mixed, slot.recompute = mixture, recompute
             if mixture.live is not None and len(mixture.live) == 1 and not slot.many:
                 slot.active = mixture.live[0]  # what modules that cannot mix the decision run
+                if not mixture.weights.requires_grad and float(mixture.weights[slot.active]) == 1:
+                    slot.mixed = None  # the option itself: a product with 1 that nothing learns from
 
     def _check(self, path: str, mixture: Mixed) -> None:
         if path not in self.slots:
