@@ -25,6 +25,9 @@ from graphs.pdnas.space import HEADS, WIDTHS
 COSTS = ("params", "macs")
 """What an architecture costs: see `graphs.task.GraphTask.costs`."""
 
+REWARDS = ("loss", "class_loss", "accuracy")
+"""What a search can be rewarded by: see `graphs.pdnas.phases.Nodes.loss`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings:
@@ -132,6 +135,8 @@ class Settings(RunSettings):
         check_trained({"weights": self.weights, "train": self.train}, "graph network")
         if self.derive is not None and self.derive.engine != "halving":
             raise UserError(f"derive.engine={self.derive.engine}: candidates are compared by halving; give that, or no derive")
+        if isinstance(self.search, RelaxedSearchSettings) and self.search.reward not in (None, *REWARDS):
+            raise UserError(f"search.reward={self.search.reward}: training tells {', '.join(REWARDS)}; name one of them, or none")
         if self.weights.stop is not None:
             raise UserError("weights.stop: a search ends by search.stop; leave weights.stop out")
 
