@@ -91,6 +91,7 @@ def searcher_of(settings: ScratchSettings, context: Context, given: Sequence[Arc
                 initial=settings.candidates,
                 eta=settings.eta,
                 first=given,
+                parents=settings.parents,
             )
 
 
