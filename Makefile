@@ -27,7 +27,7 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format bench bench-search bench-nasbench-graph soak detnas detnas-smoke darts darts2 snas pc-darts gdas darts-smoke dcnas dcnas-smoke pdnas pdnas-smoke
+.PHONY: help setup setup-dev demo test check format bench bench-search bench-nasbench-graph soak detnas detnas-smoke darts darts2 snas pc-darts gdas darts-smoke dcnas dcnas-smoke pdnas graphnas pdnas-smoke
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -96,6 +96,9 @@ dcnas-smoke: dcnas ## Run DCNAS, recipe smoke, with the same variables
 
 pdnas: $(VENV)/.ready ## Run PDNAS: the same variables, ARGS="--name Cora" names the graph in the folder
 	@$(BIN)/python -m graphs.train pdnas $(OPTIONS)
+
+graphnas: $(VENV)/.ready ## Search the same networks by REINFORCE, candidates trained from scratch: the same variables
+	@$(BIN)/python -m graphs.train graphnas $(OPTIONS)
 
 pdnas-smoke: RECIPE = smoke
 pdnas-smoke: pdnas ## Run PDNAS, recipe smoke, with the same variables
