@@ -91,7 +91,6 @@ def searcher_of(settings: ScratchSettings, context: Context, given: Sequence[Arc
                 initial=settings.candidates,
                 eta=settings.eta,
                 first=given,
-                parents=settings.parents,
             )
 
 

@@ -92,8 +92,6 @@ class ScratchSettings:
     """Of halving: shares of the training steps, rising."""
     eta: int = 3
     """Of halving: one candidate in so many goes on to the next share."""
-    parents: int = 0
-    """Of halving: so many of the best are mutated for the brackets after the first; 0 draws candidates at random."""
     population: int = 20
     """Of evolution: how many of the youngest candidates are alive."""
     tournament: int = 5
@@ -111,7 +109,6 @@ class ScratchSettings:
         """
         check_least(self, "search", ("trials", "population", "tournament", "children", "candidates"), 1)
         check_least(self, "search", ("eta",), 2)
-        check_least(self, "search", ("parents",), 0)
         if not self.shares or list(self.shares) != sorted(set(self.shares)) or not 0 < self.shares[0] <= self.shares[-1] <= 1:
             raise UserError(f"search.shares={self.shares}: give rising shares of the training steps, above 0 and at most 1")
         if not 0 < self.fidelity <= 1:

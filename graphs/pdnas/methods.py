@@ -39,7 +39,7 @@ METHODS = {
     "halving": Method(
         title="Successive halving on graphs",
         paper="arXiv:1502.07943",
-        search=ScratchSettings(engine="halving", candidates=24, shares=(0.25, 1.0), eta=4),
+        search=ScratchSettings(engine="halving", candidates=32, shares=(0.25, 1.0), eta=4),
     ),
     "random": Method(title="Random search on graphs", paper="arXiv:1902.07638", search=ScratchSettings(engine="random")),
 }
