@@ -182,6 +182,7 @@ def smoke(method: str) -> Settings:
         network=NetworkSettings(),
         weights=weights,
         search=search,
+        derive=ScratchSettings(engine="halving", trials=5, candidates=4, shares=(0.5, 1.0), eta=4) if method == "pdnas" else None,
         train=PhaseSettings(steps=60, batch=1, optim=replace(_ADAM, lr=0.02), stop=StopSettings(patience=30, every=2)),
         tune=TuneSettings(grid={"network.dropout": (0.2, 0.6)}),
         retrain=RetrainSettings(random_archs=1, seeds=2),
