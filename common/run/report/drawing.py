@@ -108,6 +108,8 @@ def sanitise(svg: str) -> Markup | None:
             root.set("viewBox", f"0 0 {width.group()} {height.group()}")
     for side in ("width", "height"):
         root.attrib.pop(side, None)
+    if box := re.fullmatch(r"\s*[-\d.]+[\s,]+[-\d.]+[\s,]+([\d.]+)[\s,]+[\d.]+\s*", root.get("viewBox", "")):
+        root.set("style", f"width: 100%; max-width: min(100%, {box.group(1)}px)")  # no larger than it was drawn
     root.set("role", "img")
     root.set("aria-label", "Drawing of the found architecture")
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # rebuilt from an allow-list

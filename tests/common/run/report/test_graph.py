@@ -40,4 +40,5 @@ def test_nothing_leaves_the_picture_and_edges_do_not_run_through_nodes():
 
 def test_the_report_takes_it():
     clean = sanitise(SVG)
+    assert clean is not None and 'style="width: 100%; max-width: min(100%, ' in clean, "no larger than it was drawn"
     assert clean is not None and "var(--block-3, #dcdfe6)" in clean and clean.count("<path") == 2
