@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -52,20 +52,21 @@ class Layout(NamedTuple):
 def product(values: Float[Tensor, " v"], dense: Float[Tensor, "n c"], at: Layout, turned: Layout) -> Float[Tensor, "m c"]:
     """The sparse matrix with `values`, row by row, at `at` (`turned` is `at.turned()`) times `dense`, differentiable in both.
 
-    Two to four times as fast as gathering rows and adding them up. Gradients of values are inner products of rows, which are
-    computed three times as fast where a row is a multiple of eight long: rows are filled up with zeros.
+    Faster than gathering rows and adding them up: see docs/results/pdnas.md. Gradients of values are inner products of rows,
+    which are computed at least twice as fast where a row is a multiple of eight long: rows are filled up with zeros.
     """
     width = dense.shape[1]
     if values.requires_grad and width % 8:
         dense = F.pad(dense, (0, -width % 8))
-    return Product.apply(values.to(dense.dtype), dense, at, turned)[:, :width]  # type: ignore[no-any-return]
+    found: Tensor = Product.apply(values.to(dense.dtype), dense, at, turned)
+    return found[:, :width]
 
 
 class Product(torch.autograd.Function):
     """A sparse matrix times a dense one, differentiable in both."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, values: Tensor, dense: Tensor, at: Layout, turned: Layout) -> Tensor:
+    def forward(ctx: Any, values: Tensor, dense: Tensor, at: Layout, turned: Layout) -> Tensor:
         """The product.
 
         Args:
@@ -76,19 +77,19 @@ class Product(torch.autograd.Function):
             turned: where they are in the transposed matrix.
         """
         ctx.save_for_backward(values, dense)
-        ctx.layouts = at, turned  # type: ignore[attr-defined]
+        ctx.layouts = at, turned
         return at.matrix(values) @ dense
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         """Gradients of values and of the dense matrix."""
         (grad,) = grads
-        values, dense = ctx.saved_tensors  # type: ignore[attr-defined]
-        at, turned = ctx.layouts  # type: ignore[attr-defined]
+        values, dense = ctx.saved_tensors
+        at, turned = ctx.layouts
         of_values = of_dense = None
-        if ctx.needs_input_grad[1]:  # type: ignore[attr-defined]
+        if ctx.needs_input_grad[1]:
             of_dense = turned.matrix(values[turned.order]) @ grad
-        if ctx.needs_input_grad[0]:  # type: ignore[attr-defined]
+        if ctx.needs_input_grad[0]:
             nothing = torch.sparse_csr_tensor(at.starts, at.columns, torch.zeros_like(values), at.shape, check_invariants=False)
             of_values = torch.sparse.sampled_addmm(nothing, grad, dense.t(), beta=0.0).values()
         return of_values, of_dense, None, None

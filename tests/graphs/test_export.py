@@ -170,7 +170,21 @@ def test_files_that_are_no_graphs(network, tmp_path):
     whole = graph(tmp_path / "whole.npz").read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "broken.npz").write_bytes(whole[:200] + bytes(100) + whole[300:])
-    names = {"array.npy": "", "empty.npz": "", "text.npz": "", "cut.npz": "", "broken.npz": "", "gone.npz": "No such file"}
+    packed = bytearray(whole)  # by a method that nobody knows
+    for mark, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        at = -1
+        while (at := packed.find(mark, at + 1)) >= 0:
+            packed[at + offset] = 99
+    (tmp_path / "packed.npz").write_bytes(packed)
+    names = {
+        "packed.npz": "compression",
+        "array.npy": "",
+        "empty.npz": "",
+        "text.npz": "",
+        "cut.npz": "",
+        "broken.npz": "",
+        "gone.npz": "No such file",
+    }
     for name, part in {**names, ".": "directory"}.items():
         message = refused(network, tmp_path / name, tmp_path)
         assert part in message and RULE in message
