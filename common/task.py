@@ -116,6 +116,18 @@ class TunedTask(Task, Protocol):
         ...
 
 
+class RecutTask(Task, Protocol):
+    """A task whose training and validation data can be cut anew."""
+
+    def recut(self, number: int) -> Task:
+        """The same task on another cut of the same data, as large as its own; the test split stays.
+
+        Args:
+            number: of the cut, 1 or more: a function of it alone.
+        """
+        ...
+
+
 class PresentedTask(Task, Protocol):
     """A task whose networks can be shown and exported."""
 

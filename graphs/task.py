@@ -20,8 +20,10 @@ from common.objective import Objective
 from common.script import override
 from common.space import Arch, decode
 from common.stages.tune import combinations
+from common.streams import numpy_stream
 from common.supernet import opened
 from graphs.data import NodeData, load
+from graphs.data.masks import recut
 from graphs.export import export
 from graphs.geometric import Data, degree
 from graphs.pdnas.model import build, check
@@ -65,6 +67,10 @@ class GraphTask:
 
     def _check_tuning(self) -> None:
         """Refuses what only the stages after the search would trip over."""
+        if self.settings.cuts > 1 and not self.data.transductive:
+            raise UserError(
+                f"cuts={self.settings.cuts}: the splits of {self.data.name} are graphs of their own, which are not cut anew; set 1"
+            )
         s, known = self.settings, ("accuracy", "loss", *(["f1"] if self.data.multilabel else []))
         for words in combinations(replace(s.tune, most=0), Random(0)):
             tuned = override(s, words)
@@ -134,6 +140,16 @@ class GraphTask:
         """See `common.task.TunedTask`; the graphs are shared."""
         other = GraphTask(override(self.settings, words), self.data)
         other.__dict__["graphs"] = self.graphs
+        return other
+
+    def recut(self, number: int) -> GraphTask:
+        """See `common.task.RecutTask`: other nodes of train and val learn, as many of every class as the own split has."""
+        (train,), (val,) = self.data.train, self.data.val
+        labels = None if self.data.multilabel else train["y"].numpy()
+        masks = recut(labels, train["mask"], val["mask"], numpy_stream(0, "recut", number))
+        other = GraphTask(self.settings, self.data)
+        split = {name: [(*self.graphs[name][0][:3], mask)] for name, mask in zip(("train", "val"), masks, strict=True)}
+        other.__dict__["graphs"] = {**self.graphs, **split}
         return other
 
     def hand_made(self) -> dict[str, Arch]:

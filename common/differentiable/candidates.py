@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -23,15 +24,18 @@ class Candidates:
     Attributes:
         of: name of the stage that learnt.
         count: how many, at most; fewer where the draws do not differ.
+        before: architectures that come first, feasible ones alone: a warm start.
     """
 
     of: str
     count: int
+    before: Sequence[Arch] = ()
 
     def __call__(self, context: Context) -> list[Arch]:
-        """Different feasible architectures: what the search derived, then others in the order of their draws."""
+        """Different feasible architectures: those given, what the search derived, then others in the order of their draws."""
         space = context.task.space
-        found = {from_labels(space, context.folder.result(self.of)["arch"], f"{self.of} result"): None}
+        found: dict[Arch, None] = dict.fromkeys(filter(context.feasible, self.before))
+        found |= {from_labels(space, context.folder.result(self.of)["arch"], f"{self.of} result"): None}
         strengths = json.loads((context.folder.path / "strengths.json").read_text(encoding="utf-8"))
         rng = stream(context.seed, "candidates")
         for arch in islice(drawn(space, strengths, rng), DRAWS * self.count):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from common.errors import UserError
 from common.evaluate.base import Scores
 from common.evaluate.wrappers import failed
 from common.space import Arch
+from common.streams import derive
 from common.train.fit import TrainingDiverged
 from common.train.phase import train_phase
 
@@ -23,11 +25,14 @@ class FromScratch:
     """An evaluator that builds, trains and measures each architecture as the task trains standalone networks.
 
     The fidelity is `full`, or the share of the training steps to do, `0.25` say (EcoNAS, Zhou et al. 2020, calls this the epoch
-    factor). A score is a function of architecture, seed and fidelity; all candidates share initial seed and batches. A candidate
+    factor). Where there are `others`, every training has all steps, the fidelity is the share of the tasks, at least one, and
+    metrics are their means: repeated hold-out, raced as in F-Race (Birattari et al. 2002), where few data make one hold-out
+    noise. A score is a function of architecture, seed and fidelity; all candidates share initial seeds and batches. A candidate
     whose training diverges has failed; the others go on.
 
     Attributes:
         task: gives networks, phases and metrics.
+        others: the same task on other cuts of its data, which come after its own.
         seed: of weights and batches.
         device: where networks are trained.
         limit: validation items a network is measured on; None for all.
@@ -35,6 +40,7 @@ class FromScratch:
 
     task: Task
     seed: int
+    others: Sequence[Task] = ()
     device: str = "cpu"
     limit: int | None = None
 
@@ -49,16 +55,24 @@ class FromScratch:
 
     def _score(self, arch: Arch, share: float) -> Scores:
         start = perf_counter()
-        network = self.task.network(arch, self.seed).to(self.device)
+        steps = 1.0 if self.others else share
+        tasks = (self.task, *self.others)
+        count = max(1, round(share * len(tasks))) if self.others else 1
         try:
-            for phase in self.task.phases("standalone"):
-                train_phase(
-                    network, phase, seed=self.seed, share=share, measure=lambda: self.task.metrics(network, "val", self.limit)
-                )
+            found = [
+                self._trained(task, arch, derive(self.seed, "cut", k) if k else self.seed, steps)
+                for k, task in enumerate(tasks[:count])
+            ]
         except TrainingDiverged as error:
             return failed(error, perf_counter() - start)
-        values = self.task.metrics(network.eval(), "val", self.limit)
+        values = {name: fmean(values[name] for values in found) for name in found[0]}
         return Scores(values=values, seconds=perf_counter() - start)
+
+    def _trained(self, task: Task, arch: Arch, seed: int, share: float) -> dict[str, float]:
+        network = task.network(arch, seed).to(self.device)
+        for phase in task.phases("standalone"):
+            train_phase(network, phase, seed=seed, share=share, measure=lambda: task.metrics(network, "val", self.limit))
+        return task.metrics(network.eval(), "val", self.limit)
 
 
 def _share(fidelity: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from common.evaluate.scratch import FromScratch
 from common.search.aging_evolution import AgingEvolution
@@ -23,6 +23,7 @@ from common.streams import derive
 if TYPE_CHECKING:
     from common.evaluate.base import Evaluator
     from common.search.base import Searcher
+    from common.task import RecutTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class ScratchSearch:
     def run(self, context: Context) -> Mapping[str, object]:
         """Searches; gives the best architecture."""
         s = self.settings
-        make = partial(make_scratch, context.factory, derive(context.seed, "scratch"), context.device)
+        make = partial(make_scratch, context.factory, derive(context.seed, "scratch"), context.device, s.cuts)
         evaluator = context.pool.evaluator(make)
         searcher = searcher_of(s, context, () if self.given is None else self.given(context))
         trials = run_trials(context, searcher, evaluator, s.trials, "trials.jsonl", self.name, fidelity_of(s.fidelity))
@@ -91,9 +92,12 @@ def searcher_of(settings: ScratchSettings, context: Context, given: Sequence[Arc
                 initial=settings.candidates,
                 eta=settings.eta,
                 first=given,
+                parents=settings.parents,
             )
 
 
-def make_scratch(factory: TaskFactory, seed: int, device: str) -> Evaluator:
-    """Trains and measures candidates, in a worker."""
-    return FromScratch(task=task_of(factory), seed=seed, device=device)
+def make_scratch(factory: TaskFactory, seed: int, device: str, cuts: int = 1) -> Evaluator:
+    """Trains and measures candidates, in a worker; on several `cuts` if the task is a `common.task.RecutTask`."""
+    task = task_of(factory)
+    others = [cast("RecutTask", task).recut(number) for number in range(1, cuts)]
+    return FromScratch(task=task, seed=seed, others=others, device=device)

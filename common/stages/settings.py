@@ -92,6 +92,11 @@ class ScratchSettings:
     """Of halving: shares of the training steps, rising."""
     eta: int = 3
     """Of halving: one candidate in so many goes on to the next share."""
+    cuts: int = 1
+    """Cuts of training and validation data that a candidate is trained on, its score the mean: the task's own, then others.
+    With several of them every training has all steps, and a share (`fidelity`, `shares`) is one of the cuts."""
+    parents: int = 0
+    """Of halving: so many of the best are mutated for the brackets after the first; 0 draws those at random."""
     population: int = 20
     """Of evolution: how many of the youngest candidates are alive."""
     tournament: int = 5
@@ -107,7 +112,8 @@ class ScratchSettings:
         Raises:
             UserError: a value is out of range.
         """
-        check_least(self, "search", ("trials", "population", "tournament", "children", "candidates"), 1)
+        check_least(self, "search", ("trials", "population", "tournament", "children", "candidates", "cuts"), 1)
+        check_least(self, "search", ("parents",), 0)
         check_least(self, "search", ("eta",), 2)
         if not self.shares or list(self.shares) != sorted(set(self.shares)) or not 0 < self.shares[0] <= self.shares[-1] <= 1:
             raise UserError(f"search.shares={self.shares}: give rising shares of the training steps, above 0 and at most 1")

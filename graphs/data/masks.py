@@ -57,6 +57,28 @@ def cut_classes(labels: NDArray[np.int64], rng: np.random.Generator) -> Masks:
     return train, val, test
 
 
+def recut(
+    labels: NDArray[np.int64] | None, train: Bool[Tensor, " n"], val: Bool[Tensor, " n"], rng: np.random.Generator
+) -> tuple[Bool[Tensor, " n"], Bool[Tensor, " n"]]:
+    """Another cut of the same nodes into train and val, for repeated hold-out: no node of the test is touched.
+
+    Args:
+        labels: of all nodes, int64, shape (n,): train gets as many nodes of every class as it had. None where a node may have
+            several: as many in all.
+        train: nodes of train.
+        val: nodes of val; those in train as well count as train.
+        rng: of the draw.
+    """
+    order = rng.permutation((train | val).nonzero().flatten().numpy())
+    if labels is None:
+        chosen = order[: int(train.sum())]
+    else:
+        counts = np.bincount(labels[train.numpy()], minlength=labels.max() + 1)
+        chosen = np.concatenate([order[labels[order] == label][:count] for label, count in enumerate(counts)])
+    first = mask_of(chosen, len(train))
+    return first, (train | val) & ~first
+
+
 def alternate(train: Bool[Tensor, "n"]) -> Masks:
     """The given training nodes; the others go to val and test in turn."""
     rest = (~train).nonzero().flatten()

@@ -50,13 +50,14 @@ def run(settings: Settings, options: RunOptions) -> Path:
 def stages(settings: Settings, task: GraphTask) -> list[Stage[Context]]:
     """The stages of a run, in order."""
     search: list[Stage[Context]]
+    warm = (task.baseline, *task.hand_made().values()) if settings.warm_start else ()
     if isinstance(settings.search, ScratchSettings):
-        search = [ScratchSearch(settings=settings.search)]
+        search = [ScratchSearch(settings=settings.search, given=lambda _: warm)]
     elif settings.derive is None:
         search = [RelaxedSearch(settings=settings.search, save_every=settings.save_every)]
     else:
         relaxed = RelaxedSearch(settings=settings.search, save_every=settings.save_every, name="relaxed search")
-        given = Candidates(of=relaxed.name, count=settings.derive.candidates)
+        given = Candidates(of=relaxed.name, count=settings.derive.candidates, before=warm)
         search = [relaxed, ScratchSearch(settings=settings.derive, given=given)]
     others = task.hand_made() if settings.hand_made else {}
     retrain = Retrain(settings=settings.retrain, others=others, save_every=settings.save_every)

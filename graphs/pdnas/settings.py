@@ -120,6 +120,14 @@ class Settings(RunSettings):
     hand_made: bool = True
     """Whether networks of one operator each are trained as well, besides GCN, the baseline."""
 
+    warm_start: bool = False
+    """Whether GCN and those networks are the first candidates of halving, `derive`'s or its own."""
+
+    @property
+    def cuts(self) -> int:
+        """On which a candidate that is trained alone is trained, at most."""
+        return max(s.cuts for s in (self.search, self.derive, ScratchSettings()) if isinstance(s, ScratchSettings))
+
     def __post_init__(self) -> None:
         """Checks what one setting says of another.
 
@@ -149,8 +157,8 @@ GRID = {
     "train.optim.lr": (0.01, 0.02),
 }
 """What is tuned for every network alike."""
-DERIVE = ScratchSettings(engine="halving", trials=30, candidates=24, shares=(0.25, 1.0), eta=4)
-"""How candidates of PDNAS are compared: 24 are trained for a quarter of the steps, 6 of them for all."""
+DERIVE = ScratchSettings(engine="halving", trials=60, candidates=16, shares=(0.25, 1.0), eta=4, cuts=4, parents=4)
+"""How candidates of PDNAS are compared: 16 are trained on one cut of the nodes, 4 of them on four; then two brackets of mutants."""
 TRIALS = {"pdnas": 0, "graphnas": 24, "evolution": 24, "halving": 40, "random": 24}
 """Trainings of a search, recipe small: meant to take about as long as the search of PDNAS; not measured yet."""
 
@@ -203,7 +211,7 @@ def small(method: str) -> Settings:
         recipe="small",
         data=DataSettings(),
         budget={},
-        space=SpaceSettings(extended=True),
+        space=SpaceSettings(extended=True, widths=(16, 32, 64), heads=(1, 2, 4, 8)),
         network=NetworkSettings(dropout=0.8, attention_dropout=0.0),
         weights=weights,
         search=_rewarded(search),

@@ -8,7 +8,7 @@ from common.search.driver import search
 from common.space import OneOf, decode, enumerate_all, size
 from tests.common.search.toys import SEARCHERS, SPACES, evaluator, small
 
-CONTINUING = ("econas", "halving")
+CONTINUING = ("econas", "halving", "halving_bred")
 """Those that evaluate an architecture again at a higher fidelity."""
 
 CASES = [(name, space) for name in SEARCHERS for space in SPACES]

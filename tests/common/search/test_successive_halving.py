@@ -74,6 +74,20 @@ def test_more_given_than_a_bracket_takes_wait_for_the_next():
     assert [t.arch for t in trials[:8]] == given[:8] and [t.arch for t in trials[14:18]] == given[8:]
 
 
+def test_later_brackets_are_bred_from_the_best_at_the_dearest_fidelity():
+    trials = search(halving(parents=2, rate=0.0), evaluator, budget=42)
+    for start in (14, 28):
+        full = sorted((t for t in trials[:start] if t.fidelity == "full"), key=lambda t: (-t.scores["hit"], t.id))[:2]
+        for trial in trials[start : start + 8]:
+            parent = trials[trial.parents[0]]
+            assert trial.origin == "mutation" and parent.id in {t.id for t in full}
+            assert sum(trial.arch[path] != parent.arch[path] for path in trial.arch) == 1
+    assert all(t.origin == "random" for t in trials[:8])
+    assert max(t.scores["hit"] for t in trials[28:] if t.fidelity == "full") > max(
+        t.scores["hit"] for t in trials[:14] if t.fidelity == "full"
+    )
+
+
 def test_failed_candidates_do_not_go_on():
     def failing(archs, fidelity):
         return [Scores(status="failed", error="no") if arch["1"] else s for arch, s in zip(archs, evaluator(archs, fidelity))]
@@ -101,7 +115,9 @@ def flat(archs, fidelity):
         ({"fidelities": ("full", "full")}, "name one or more, each once"),
         ({"fidelities": ("",)}, "fidelities"),
         ({"initial": 0}, "initial=0, eta=2"),
-        ({"eta": 1}, "initial=8, eta=1: give 1 or more, and 2 or more"),
+        ({"eta": 1}, "initial=8, eta=1, .*: give 1 or more, 2 or more"),
+        ({"parents": -1}, "parents=-1"),
+        ({"rate": 1.5}, r"rate=1\.5: give"),
     ],
 )
 def test_bad_settings(settings, message):

@@ -127,6 +127,7 @@ MADE: dict[str, Callable[..., Searcher]] = {
     ),
     "econas": partial(EcoNAS, initial=6, continued=(3, 2), parents=(2, 2, 1), patience=4),
     "halving": partial(SuccessiveHalving, fidelities=("0.5", "full"), initial=6),
+    "halving_bred": partial(SuccessiveHalving, fidelities=("0.5", "full"), initial=6, parents=2),
     "npenas": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3),
     "npenas_bo": partial(NPENAS, predictor=Nearest(), first=4, later=3, candidates=8, parents=3, acquisition="thompson"),
     "nao": nao,
