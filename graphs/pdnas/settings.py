@@ -158,7 +158,7 @@ GRID = {
 }
 """What is tuned for every network alike."""
 DERIVE = ScratchSettings(engine="halving", trials=60, candidates=16, shares=(0.25, 1.0), eta=4, cuts=4, parents=4)
-"""How candidates of PDNAS are compared: 16 are trained on one cut of the nodes, 4 of them on four; then two brackets of mutants."""
+"""Candidates of PDNAS: 16 are trained on one cut of the nodes, 4 of them on four; then two brackets of mutants."""
 TRIALS = {"pdnas": 0, "graphnas": 24, "evolution": 24, "halving": 40, "random": 24}
 """Trainings of a search, recipe small: meant to take about as long as the search of PDNAS; not measured yet."""
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from common.cost.count import count
 from common.errors import UserError
 from common.space import decode, sample
+from common.stages.settings import ScratchSettings
 from common.streams import stream
 from common.train.phase import train_phase
 from graphs.data import NodeData, karate, library, stochastic_blocks
@@ -205,3 +206,24 @@ def test_a_gcn_learns_from_the_whole_graph_and_beats_chance(make, steps, least):
     train_phase(network, phase, seed=0, observe=lambda _, values: seen.append(values["loss"]))
     assert len(seen) == steps and sum(seen[-5:]) < 0.5 * sum(seen[:5])
     assert task.metrics(network.eval(), "test")["accuracy"] > least
+
+
+def test_another_cut_has_the_same_test_nodes_and_as_many_to_learn_from_of_every_class(task):
+    cut, same, other = task.recut(1), task.recut(1), task.recut(2)
+    own, masks = ({split: part[0][3] for split, part in t.graphs.items()} for t in (task, cut))
+    labels = task.data.train[0]["y"]
+    assert torch.equal(masks["test"], own["test"]) and not (masks["train"] & masks["val"]).any()
+    assert torch.equal(masks["train"] | masks["val"], own["train"] | own["val"])
+    assert labels[masks["train"]].bincount().tolist() == labels[own["train"]].bincount().tolist()
+    assert not torch.equal(masks["train"], own["train"])
+    assert torch.equal(same.graphs["train"][0][3], masks["train"])
+    assert not torch.equal(other.graphs["train"][0][3], masks["train"])
+    assert all(cut.graphs[split][0][0] is task.graphs[split][0][0] for split in own), "features are shared"
+
+
+def test_graphs_of_one_split_each_are_not_cut_anew(inductive):
+    search = ScratchSettings(engine="halving", cuts=2)
+    with pytest.raises(UserError, match=r"cuts=2: the splits of .* never cut anew; set 1"):
+        GraphTask(replace(inductive.settings, derive=search), inductive.data)
+    with pytest.raises(UserError, match="cuts=2"):
+        GraphTask(tiny("random", search=ScratchSettings(cuts=2)), inductive.data)

@@ -34,6 +34,19 @@ def test_the_derived_one_is_first_and_none_is_twice(tmp_path):
         assert Candidates(of="relaxed", count=5)(context) != found
 
 
+def test_a_warm_start_comes_before_what_was_learnt(tmp_path):
+    warm = [Arch({"kernels.0": i, "kernels.1": 0}) for i in (0, 3)]
+    with opened(tmp_path / "run", TASK) as context:
+        learnt(context)
+        found = Candidates(of="relaxed", count=5, before=warm)(context)
+        assert found[:3] == [*warm, Arch(DERIVED)] and len(found) == 5
+    costs = [TASK.costs(arch)["macs"] for arch in warm]
+    with opened(tmp_path / "limited", TASK, upper=min(costs)) as context:
+        learnt(context)
+        found = Candidates(of="relaxed", count=5, before=warm)(context)
+        assert found[:2] == [warm[costs.index(min(costs))], Arch(DERIVED)], "as far as it is feasible"
+
+
 def test_a_search_that_is_sure_gives_few(tmp_path):
     with opened(tmp_path / "run", TASK) as context:
         learnt(context, (0.0, 0.0, 0.0, 1.0))

@@ -34,8 +34,8 @@ ENGINES = {
     "reinforce": (Reinforce, {"children": 3, "rate": 0.02}, {"children": 3, "rate": 0.02}),
     "halving": (
         SuccessiveHalving,
-        {"candidates": 4, "shares": (0.5, 1.0), "eta": 2},
-        {"initial": 4, "fidelities": ("0.5", "full"), "eta": 2},
+        {"candidates": 4, "shares": (0.5, 1.0), "eta": 2, "parents": 1},
+        {"initial": 4, "fidelities": ("0.5", "full"), "eta": 2, "parents": 1},
     ),
 }
 
@@ -149,6 +149,16 @@ def test_scores_are_those_of_training_alone_from_the_searchs_own_seed(tmp_path):
     assert [score.values for score in make_scratch(TunedToy, derive(0, "scratch"), "cpu")(archs, "full")] != found
 
 
+def test_candidates_are_trained_on_the_cuts_of_the_task(tmp_path, monkeypatch):
+    longer = {number: TunedToy(training=PathPhaseSettings(steps=6 + number, batch=8, optim=OptimSettings())) for number in (1, 2)}
+    monkeypatch.setattr(TunedToy, "recut", lambda self, number: longer[number], raising=False)
+    with opened(tmp_path / "run", TunedToy()) as context:
+        ScratchSearch(settings=ScratchSettings(trials=1, cuts=3)).run(context)
+        (trial,) = context.folder.trials()
+    expected = FromScratch(task=TunedToy(), seed=derive(0, "scratch"), others=list(longer.values()))([trial.arch], "full")[0]
+    assert trial.scores == expected.values
+
+
 def test_candidates_that_diverge_fail_and_if_all_do_it_is_said(tmp_path):
     task = TunedToy(training=PathPhaseSettings(steps=6, batch=8, optim=OptimSettings(lr=1e30)))
     with opened(tmp_path / "run", task) as context, pytest.raises(UserError, match=r"all 3 candidates failed .*TrainingDiverged"):
@@ -166,6 +176,8 @@ def test_candidates_that_diverge_fail_and_if_all_do_it_is_said(tmp_path):
         ({"rate": 0.0}, r"search\.rate=0\.0: give a learning rate above 0"),
         ({"shares": (1.0, 0.5)}, r"search\.shares=\(1\.0, 0\.5\): give rising shares"),
         ({"eta": 1}, r"search\.eta=1: give 2 or more"),
+        ({"cuts": 0}, r"search\.cuts=0: give 1 or more"),
+        ({"parents": -1}, r"search\.parents=-1: give 0 or more"),
     ],
 )
 def test_settings_are_checked(values, message):
