@@ -50,7 +50,8 @@ def export(network: nn.Module, graph: tuple[Tensor, Tensor], classes: Sequence[s
 
 SCRIPT = '''"""Classifies the nodes of a graph with model.onnx: python use.py GRAPH.npz (needs numpy and onnxruntime).
 
-GRAPH.npz holds x (nodes, features) and edge_index (2, edges): both directions of every edge, no self loops.
+GRAPH.npz holds x (nodes, features) and edge_index (2, edges): both directions of every edge; self loops are
+left out, for the network gives every node one.
 """
 
 import json
@@ -69,7 +70,8 @@ def main():
     session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
     for path in sys.argv[1:]:
         with np.load(path, allow_pickle=False) as graph:
-            inputs = graph["x"].astype(np.float32), graph["edge_index"].astype(np.int64)
+            edges = graph["edge_index"].astype(np.int64)
+            inputs = graph["x"].astype(np.float32), edges[:, edges[0] != edges[1]]
         scores = session.run(None, {given.name: value for given, value in zip(session.get_inputs(), inputs)})[0]
         for node, row in enumerate(scores):
             best = int(row.argmax())

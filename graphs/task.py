@@ -61,7 +61,10 @@ class GraphTask:
         check(opened(self.space))
         quality = Objective("f1") if self.data.multilabel else Objective("accuracy")
         self.objectives = (quality, Objective("params", "min"))
-        self.baseline = self._hand_made("GCN")
+        try:
+            self.baseline = self._hand_made("GCN")
+        except UserError as error:
+            raise UserError(f"the space has no GCN, which networks are compared with ({error}); open its values") from None
         self._costs: dict[Arch, dict[str, int]] = {}
         self._check_tuning()
 

@@ -158,7 +158,7 @@ GRID = {
 }
 """What is tuned for every network alike."""
 DERIVE = ScratchSettings(engine="halving", trials=40, candidates=16, shares=(1 / 3, 1.0), eta=4, cuts=3, parents=4)
-"""Candidates of PDNAS: 16 are trained on the own cut of the nodes, 4 of them on three cuts; then a bracket of mutants likewise."""
+"""Candidates of PDNAS: 16 are trained on the own cut of the nodes, 4 of them on three cuts; then 16 mutants likewise."""
 TRIALS = {"pdnas": 0, "graphnas": 60, "evolution": 60, "halving": 40, "random": 60}
 """Candidates of a search, recipe small: about as many trainings as PDNAS has, 56, and a few for its relaxed search."""
 

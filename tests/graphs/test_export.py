@@ -53,10 +53,12 @@ def table(found) -> list[list[str]]:
 
 
 def test_the_script_says_what_predict_says(network, exported, tmp_path):
-    """On graphs of other sizes than the one that was exported, also without edges."""
+    """On graphs of other sizes than the one that was exported, also without edges and with self loops."""
     large = torch.randn(40, FEATURES, generator=torch.Generator().manual_seed(0))
     files = [graph(tmp_path / "five.npz"), graph(tmp_path / "forty.npz", large)]
     files.append(graph(tmp_path / "none.npz", edge_index=EDGE_INDEX[:, :0]))
+    loops = np.array([[0, 2], [0, 2]])
+    files.append(graph(tmp_path / "loops.npz", edge_index=np.concatenate([EDGE_INDEX, loops], axis=1)))
     words = [sys.executable, str(exported / "use.py"), *map(str, files)]
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=True)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -66,7 +68,7 @@ def test_the_script_says_what_predict_says(network, exported, tmp_path):
     assert found == [[name, int(node), label] for name, node, label, _ in told]
     for row, (*_, probability) in zip(rows, told, strict=True):
         assert row["probability"] == pytest.approx(float(probability), abs=2e-4)
-    assert len(rows) == NODES + 40 + NODES and len({row["class"] for row in rows}) > 1
+    assert len(rows) == NODES + 40 + NODES + NODES and len({row["class"] for row in rows}) > 1
 
 
 def test_the_script_needs_numpy_and_onnxruntime_alone(exported):

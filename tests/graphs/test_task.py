@@ -227,3 +227,8 @@ def test_graphs_of_one_split_each_are_not_cut_anew(inductive):
         GraphTask(replace(inductive.settings, derive=search), inductive.data)
     with pytest.raises(UserError, match="cuts=2"):
         GraphTask(tiny("random", search=ScratchSettings(cuts=2)), inductive.data)
+
+
+def test_a_space_without_gcn_is_refused():
+    with pytest.raises(UserError, match=r"no GCN, .* \(blocks\.0\.width is 16, .* not offer: 24\); open its values"):
+        GraphTask(tiny(space=SpaceSettings(widths=(24,), heads=(1, 2))), blocks())
