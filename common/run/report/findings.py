@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from common.run.report.figures import (
     Difference,
@@ -50,7 +50,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Team:
-    """Retrained networks compared as one; `summary` is over `unit`s: seeds of one network, or networks."""
+    """Retrained networks compared as one; `summary` is over `unit`s: seeds of one network, or networks. `arch` is of one alone."""
 
     label: str
     kind: str
@@ -59,6 +59,7 @@ class Team:
     scores: tuple[float, ...]
     summary: Spread
     cost: float | None
+    arch: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sample(self) -> str:
@@ -205,9 +206,14 @@ def _retrained(run: Run, axis: Axis) -> list[Finding]:
     each = "; ".join(f"{side.label} {mean_sd(side.summary)} ({side.sample})" for side in sides)
     told = [*spoilt, Finding(text=f"Trained from scratch, on the {where}, {axis.score.name} is: {each}.")]
     for mine in (side for side in sides if side.kind == "searched"):
-        for other in (side for side in sides if side.kind in ("random", "baseline")):
+        same = [other for other in sides if other.kind == "baseline" and mine.arch and other.arch == mine.arch]
+        for other in same:
+            told.append(
+                Finding(text=f"The {_named(mine)} is the {_named(other)} itself: the search ended at a hand-made network.")
+            )
+        for other in (side for side in sides if side.kind in ("random", "baseline") and side not in same):
             told.append(comparison(mine, other, axis.score))
-        for other in (side for side in sides if side.kind == "baseline"):
+        for other in (side for side in sides if side.kind == "baseline" and side not in same):
             if mine.cost and other.cost and axis.cost:
                 ratio = mine.cost / other.cost
                 change = f"{abs(1 - ratio):.0%} {'less' if ratio < 1 else 'more'} than" if ratio != 1 else "the same as"
@@ -250,6 +256,7 @@ def _team(kind: str, name: str, rows: Sequence[RetrainedRow], where: str, axis: 
         scores=tuple(scores),
         summary=spread([spread(values).mean for values in networks.values()] if pooled else scores),
         cost=spread(costs).mean if costs else None,
+        arch={} if pooled else rows[0].arch,
     )
 
 

@@ -113,6 +113,16 @@ def test_a_clear_lead_is_called_settled_and_an_unclear_one_is_not(copy):
     assert any(m == "open" and "no spread to judge it by" in t for m, t in told(copy))
 
 
+def test_a_search_that_ends_at_a_hand_made_network_is_not_compared_with_it(copy):
+    found, other = retrained([0.90, 0.91]), retrained([0.50, 0.51], "baseline")
+    same = [{**row, "name": "all-3x3", "kind": "baseline"} for row in found]
+    write_rows(copy / "retrained.jsonl", [*found, *same, *({**row, "arch": {"a": "other"}} for row in other)])
+    statements = [t for _, t in told(copy)]
+    assert any("The searched network is the baseline all-3x3 itself" in t for t in statements)
+    assert not any("baseline all-3x3 by" in t or "than the baseline all-3x3" in t for t in statements)
+    assert any("ahead of the baseline by 0.400" in t for t in statements)
+
+
 def test_a_score_to_minimise_turns_the_order_round(copy):
     config = {**CONFIG, "objectives": [{"name": "error", "direction": "min"}], "constraints": []}
     (copy / "config.json").write_text(json.dumps(config))
