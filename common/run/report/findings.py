@@ -50,7 +50,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Team:
-    """Retrained networks compared as one; `summary` is over `unit`s: seeds of one network, or networks. `arch` is of one alone."""
+    """Retrained networks compared as one; `summary` is over `unit`s: seeds of one network, whose `arch` is told, or networks."""
 
     label: str
     kind: str
