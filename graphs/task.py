@@ -72,7 +72,8 @@ class GraphTask:
         """Refuses what only the stages after the search would trip over."""
         if self.settings.cuts > 1 and not self.data.transductive:
             raise UserError(
-                f"cuts={self.settings.cuts}: the splits of {self.data.name} are graphs of their own, never cut anew; set 1"
+                f"cuts={self.settings.cuts}: the splits of {self.data.name} are graphs of their own, never cut anew; "
+                "set derive.cuts (or search.cuts) and tune.cuts to 1"
             )
         s, known = self.settings, ("accuracy", "loss", *(["f1"] if self.data.multilabel else []))
         for words in combinations(replace(s.tune, most=0), Random(0)):

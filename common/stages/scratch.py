@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from common.evaluate.scratch import FromScratch
 from common.search.aging_evolution import AgingEvolution
@@ -17,13 +17,12 @@ from common.space import Arch
 from common.stages.context import Context, rule_in_words
 from common.stages.settings import ScratchSettings
 from common.stages.trials import best_trial, found, run_trials
-from common.stages.workers import TaskFactory, task_of
+from common.stages.workers import TaskFactory, others_of, task_of
 from common.streams import derive
 
 if TYPE_CHECKING:
     from common.evaluate.base import Evaluator
     from common.search.base import Searcher
-    from common.task import RecutTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,5 +98,4 @@ def searcher_of(settings: ScratchSettings, context: Context, given: Sequence[Arc
 def make_scratch(factory: TaskFactory, seed: int, device: str, cuts: int = 1) -> Evaluator:
     """Trains and measures candidates, in a worker; on several `cuts` if the task is a `common.task.RecutTask`."""
     task = task_of(factory)
-    others = [cast("RecutTask", task).recut(number) for number in range(1, cuts)]
-    return FromScratch(task=task, seed=seed, others=others, device=device)
+    return FromScratch(task=task, seed=seed, others=others_of(task, cuts), device=device)

@@ -133,6 +133,8 @@ class TuneSettings:
     """So many combinations at most, drawn once for all networks (Bergstra and Bengio 2012); 0 tries all."""
     seeds: int = 1
     """Trainings of each combination."""
+    cuts: int = 1
+    """Cuts of training and validation data that each of them is on, its score the mean: the task's own, then others."""
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -140,7 +142,7 @@ class TuneSettings:
         Raises:
             UserError: a value is out of range.
         """
-        check_least(self, "tune", ("seeds",), 1)
+        check_least(self, "tune", ("seeds", "cuts"), 1)
         check_least(self, "tune", ("most",), 0)
         if empty := [name for name, values in self.grid.items() if not values]:
             raise UserError(f"tune.grid: {empty[0]} has no values; give one or more, or leave it out")

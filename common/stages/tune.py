@@ -44,14 +44,14 @@ class Tune:
         log.repair()
         done = {(row["name"], row["seed"], tuple(row["words"])) for row in log.rows()}
         left = [job for job in jobs if (job.name, job.seed, job.words) not in done]
-        work = partial(tune, context.factory, context.seed, context.device)
+        work = partial(tune, context.factory, context.seed, context.device, self.settings.cuts)
         with context.progress.stage(self.name, len(jobs), len(done)) as bar:
             for job, row in zip(left, context.pool.map(work, left), strict=True):
                 log.append(row)
                 bar.advance(1, note=f"{job.name}: {_said(row, objective.name)}")
         rows = log.rows()
         chosen = {name: list(best(rows, name, grid, objective)) for name, _, _ in rivals}
-        return {"chosen": chosen, "combinations": len(grid), "seeds": self.settings.seeds}
+        return {"chosen": chosen, "combinations": len(grid), "seeds": self.settings.seeds, "cuts": self.settings.cuts}
 
 
 def combinations(settings: TuneSettings, rng: Random) -> list[tuple[str, ...]]:

@@ -19,7 +19,7 @@ from common.train.fit import TrainingDiverged
 from common.train.phase import train_phase
 
 if TYPE_CHECKING:
-    from common.task import Task, TunedTask
+    from common.task import RecutTask, Task, TunedTask
 
 TaskFactory = Callable[[], "Task"]
 """Picklable; makes the task anew in a worker: a `functools.partial` of a task's class and its settings."""
@@ -142,10 +142,17 @@ def retrain(
     return row, [{"stage": stage, "step": point["step"], "values": point["values"]} for point in curve.rows]
 
 
-def tune(factory: TaskFactory, run_seed: int, device: str, job: Job) -> dict[str, Any]:
+def others_of(task: Task, cuts: int) -> list[Task]:
+    """The task on other cuts of its data, so that there are `cuts` with its own; of more than one see `common.task.RecutTask`."""
+    return [cast("RecutTask", task).recut(number) for number in range(1, cuts)]
+
+
+def tune(factory: TaskFactory, run_seed: int, device: str, cuts: int, job: Job) -> dict[str, Any]:
     """Trains one network with its job's settings and measures it on the validation split: a row for `tuned.jsonl`."""
     start = perf_counter()
-    score = FromScratch(task=job.task(factory), seed=derive(run_seed, "tune", job.seed), device=device)([job.arch], "full")[0]
+    task = job.task(factory)
+    seed = derive(run_seed, "tune", job.seed)
+    (score,) = FromScratch(task=task, seed=seed, others=others_of(task, cuts), device=device)([job.arch], "full")
     return {
         "name": job.name,
         "seed": job.seed,

@@ -125,8 +125,9 @@ class Settings(RunSettings):
 
     @property
     def cuts(self) -> int:
-        """On which a candidate that is trained alone is trained, at most."""
-        return max(s.cuts for s in (self.search, self.derive, ScratchSettings()) if isinstance(s, ScratchSettings))
+        """On which a candidate is trained, or a setting tuned, at most."""
+        searches = [s.cuts for s in (self.search, self.derive) if isinstance(s, ScratchSettings)]
+        return max(*searches, self.tune.cuts, 1)
 
     def __post_init__(self) -> None:
         """Checks what one setting says of another.
@@ -153,8 +154,8 @@ _ADAM = OptimSettings(name="adam", lr=0.01, weight_decay=5e-4, schedule="constan
 GRID = {
     "network.dropout": (0.6, 0.8),
     "network.attention_dropout": (0.0, 0.5),
-    "train.optim.weight_decay": (5e-4, 1e-3),
-    "train.optim.lr": (0.01, 0.02),
+    "train.optim.weight_decay": (5e-4, 1e-3, 2e-3),
+    "train.optim.lr": (0.01,),
 }
 """What is tuned for every network alike."""
 DERIVE = ScratchSettings(engine="halving", trials=40, candidates=16, shares=(1 / 3, 1.0), eta=4, cuts=3, parents=4)
@@ -220,7 +221,7 @@ def small(method: str) -> Settings:
         search=_rewarded(search),
         derive=DERIVE if method == "pdnas" else None,
         train=PhaseSettings(steps=400, batch=1, optim=replace(_ADAM, lr=0.02), stop=StopSettings(every=5)),
-        tune=TuneSettings(grid=GRID, most=8),
+        tune=TuneSettings(grid=GRID, most=8, cuts=3),
         retrain=RetrainSettings(random_archs=1, seeds=10),
         warm_start=method == "pdnas",
     )

@@ -223,7 +223,7 @@ def test_another_cut_has_the_same_test_nodes_and_as_many_to_learn_from_of_every_
 
 def test_graphs_of_one_split_each_are_not_cut_anew(inductive):
     search = ScratchSettings(engine="halving", cuts=2)
-    with pytest.raises(UserError, match=r"cuts=2: the splits of .* never cut anew; set 1"):
+    with pytest.raises(UserError, match=r"cuts=2: the splits of .* never cut anew; set derive\.cuts .* tune\.cuts to 1"):
         GraphTask(replace(inductive.settings, derive=search), inductive.data)
     with pytest.raises(UserError, match="cuts=2"):
         GraphTask(tiny("random", search=ScratchSettings(cuts=2)), inductive.data)

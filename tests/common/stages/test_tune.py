@@ -1,6 +1,7 @@
 """Tuning: what is tried, what is best, that cuts leave no trace, and that retraining takes what was chosen."""
 
 import signal
+from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
 from random import Random
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from common.errors import UserError
+from common.evaluate.scratch import FromScratch
 from common.objective import Objective
 from common.space import Arch
 from common.stages import tune as module
@@ -51,6 +53,7 @@ def test_a_part_of_the_combinations_is_drawn_in_the_order_of_the_grid():
     [
         ({"grid": {"x": ()}}, r"tune\.grid: x has no values; give one or more"),
         ({"grid": {}, "seeds": 0}, r"tune\.seeds=0: give 1"),
+        ({"grid": {}, "cuts": 0}, r"tune\.cuts=0: give 1"),
     ],
 )
 def test_settings_are_checked(settings, message):
@@ -115,7 +118,7 @@ def test_every_network_gets_what_suits_it_on_the_validation_split(direction, tmp
     assert [(row["seed"], tuple(row["words"]), row["name"]) for row in found] == [
         (seed, words, name) for seed in (0, 1) for words in WORDS for name in NAMES
     ]
-    assert {**result, "chosen": 0} == {"chosen": 0, "combinations": 4, "seeds": 2} and list(result["chosen"]) == NAMES
+    assert {**result, "chosen": 0} == {"chosen": 0, "combinations": 4, "seeds": 2, "cuts": 1} and list(result["chosen"]) == NAMES
     metric, sign = task.objectives[0].name, 1 if direction == "max" else -1
     for name in NAMES:
         means = [
@@ -124,6 +127,21 @@ def test_every_network_gets_what_suits_it_on_the_validation_split(direction, tmp
         ]
         assert result["chosen"][name] == list(WORDS[means.index(max(means))])
     assert len({row["val"][metric] for row in found}) > 8, "the settings make a difference"
+
+
+def test_each_combination_is_scored_on_the_cuts_of_its_own_settings(tmp_path, monkeypatch):
+    cut = {number: TunedToy(training=replace(TunedToy().training, steps=6 + number)) for number in (1, 2)}
+    monkeypatch.setattr(
+        TunedToy, "recut", lambda self, number: replace(self, training=replace(self.training, steps=6 + number)), raising=False
+    )
+    stage = Tune(settings=TuneSettings(grid={"training.optim.lr": (0.3,)}, cuts=3), retrain=replace(RETRAIN, others={}))
+    with opened(tmp_path / "run", TunedToy()) as context:
+        find(context, WINNER)
+        assert stage.run(context)["cuts"] == 3
+    row = rows(tmp_path / "run", "tuned")[0]
+    tasks = [task.tuned(row["words"]) for task in (TunedToy(), *cut.values())]
+    expected = FromScratch(task=tasks[0], seed=derive(0, "tune", 0), others=tasks[1:])([WINNER], "full")[0]
+    assert row["name"] == "searched" and row["val"] == expected.values
 
 
 def test_a_cut_leaves_no_trace_and_nothing_is_trained_twice(tmp_path, monkeypatch):
