@@ -144,6 +144,11 @@ class Settings(RunSettings):
         check_trained({"weights": self.weights, "train": self.train}, "graph network")
         if self.derive is not None and self.derive.engine != "halving":
             raise UserError(f"derive.engine={self.derive.engine}: candidates are compared by halving; give that, or no derive")
+        compared = self.search if isinstance(self.search, ScratchSettings) else self.derive
+        if self.warm_start and (compared is None or compared.engine != "halving"):
+            raise UserError(
+                "warm_start: only halving, of derive or of the method itself, begins with given networks; set it to false"
+            )
         if isinstance(self.search, RelaxedSearchSettings) and self.search.reward not in (None, *REWARDS):
             raise UserError(f"search.reward={self.search.reward}: training tells {', '.join(REWARDS)}; name one of them, or none")
         if self.weights.stop is not None:
@@ -205,7 +210,7 @@ def small(method: str) -> Settings:
     heads of hand-made networks; the architecture follows the validation accuracy of what is drawn, not the straight-through
     gradient (`search.reward`); candidates drawn from what was learnt are compared by successive halving (`derive`), where the
     paper takes the strongest option of every decision; hand-made networks are the first of them (`warm_start`). A dropout of 0.8
-    is what GCN and APPNP validate best at on Cora.
+    is what APPNP is tuned to on Cora and CiteSeer.
     """
     weights, search = _sized(method, steps=600, trials=TRIALS[method])
     if method == "halving":

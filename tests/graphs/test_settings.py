@@ -121,6 +121,8 @@ REFUSED = {
     "budget": (lambda: tiny(budget={"flops": 1e6}), "budget 'flops' is no cost of a graph network; limit params, macs"),
     "weights": (lambda: tiny(weights=replace(tiny().weights, steps=0)), r"weights\.steps=0: a graph network must be trained"),
     "train": (lambda: tiny(train=replace(tiny().train, steps=0)), r"train\.steps=0: a graph network must be trained; give 1"),
+    "warm start of nothing": (lambda: tiny(warm_start=True), r"warm_start: only halving, .*; set it to false"),
+    "warm start of evolution": (lambda: tiny("evolution", warm_start=True), r"warm_start: only halving"),
     "derive": (lambda: tiny(derive=ScratchSettings()), r"derive\.engine=random: candidates are compared by halving"),
 }
 
