@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from classification.data.assemble import Part, assemble
 from classification.data.images import fault, picture, refuse_bad, side_by_side
 from classification.data.splits import ClassificationData, Held
+from common.data.damaged import NPZ_ERRORS
 from common.data.digits import SPLITS, SplitName
 from common.errors import UserError
 
@@ -54,17 +53,7 @@ def _arrays(file: Path) -> dict[str, NDArray]:
         with file.open("rb") as raw, np.load(raw, allow_pickle=False) as stored:
             missing = [key for key in wanted if key not in stored.files]
             arrays = {key: stored[key] for key in wanted if key not in missing}
-    # What numpy and zipfile raise on cut and altered files.
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        TypeError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except NPZ_ERRORS as error:
         raise UserError(f"{file} is no npz file, cut off or damaged ({type(error).__name__}): copy it again") from error
     if missing:
         raise UserError(f"{file} lacks the array(s) {', '.join(missing)}: copy it again, or write them")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from common.data.damaged import NPZ_ERRORS
 from common.errors import UserError
 from common.run.files import free_path
 from common.stages.opened import read_run
@@ -127,7 +126,7 @@ def _read(file: Path, features: int) -> tuple[Tensor, Tensor]:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays, np.errstate(over="ignore"):
             given, edges = np.asarray(arrays["x"]), np.asarray(arrays["edge_index"])
             x = given.astype(np.float32) if given.dtype.kind in "fiub" else given
-    except (OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, BadZipFile, zlib.error) as error:
+    except NPZ_ERRORS as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{file}: {said}; {rule}") from None
     shaped = x.ndim == 2 and x.shape[1] == features and edges.ndim == 2 and edges.shape[0] == 2

@@ -1,0 +1,10 @@
+"""What reading a damaged file raises, so that every reader refuses the same files in one line."""
+
+from __future__ import annotations
+
+import zlib
+from zipfile import BadZipFile
+
+NPZ_ERRORS = (OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, BadZipFile, zlib.error)
+"""What numpy, zipfile and zlib raise on .npz files that are cut, altered, or lack an array (NotImplementedError: packed by an
+unknown method)."""
