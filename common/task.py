@@ -45,8 +45,8 @@ class Phase(Protocol):
         """Named loss terms of the wrapped module; their sum is minimised."""
         ...
 
-    def finish(self, network: nn.Module) -> None:
-        """Called once after the last step."""
+    def finish(self, network: nn.Module, model: nn.Module) -> None:
+        """Called after the last step with the network and what `wrap` made of it; again if a run was killed just then."""
         ...
 
 

@@ -58,5 +58,5 @@ class Classify:
         accuracy = (scores.detach().argmax(1) == labels).float().mean()
         return {"class_loss": F.cross_entropy(scores, labels), **terms, "accuracy": accuracy}
 
-    def finish(self, network: nn.Module) -> None:
+    def finish(self, network: nn.Module, model: nn.Module) -> None:
         """Nothing is left to do."""

@@ -64,6 +64,23 @@ def conv_linear(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], o
 
 
 NORMS = {F.batch_norm, F.instance_norm}
+
+
+def output_elements(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
+    """Every convolution by its output, transposed ones as well, and one for each output element of a batch or instance norm.
+
+    What GAN Compression prints (Li et al. 2020, 2003.08936): a transposed convolution of stride 2 counts four times what it
+    computes. Linear layers count as in `conv_linear`.
+    """
+    if function in NORMS:
+        return out.numel()
+    if function in _TRANSPOSED:
+        weight = _argument(args, kwargs, 1, "weight")
+        groups = args[6] if len(args) > 6 else kwargs.get("groups", 1)
+        return out.numel() * (weight.shape[0] // groups) * weight.shape[2:].numel()
+    return conv_linear(function, args, kwargs, out)
+
+
 _BY_SHAPE = {
     *_CONVOLUTIONS,
     *_TRANSPOSED,

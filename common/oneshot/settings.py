@@ -8,7 +8,7 @@ from typing import Literal
 from common.errors import UserError
 from common.stages.settings import PhaseSettings, check_least
 
-Paths = Literal["uniform", "fair", "cost-bins", "sandwich", "baseline"]
+Paths = Literal["uniform", "fair", "cost-bins", "sandwich", "baseline", "largest"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class PathPhaseSettings(PhaseSettings):
     """One phase of a supernet's training, some paths of it at a step."""
 
     paths: Paths = "uniform"
-    """Which paths a step trains; `baseline` trains the hand-made path alone."""
+    """Which paths a step trains; `baseline` trains the hand-made path alone, `largest` that of the largest options."""
     bins: tuple[float, ...] = ()
     """Ascending edges of the cost bins that `cost-bins` draws from."""
     bins_in: str = "macs"
@@ -37,8 +37,13 @@ class PathPhaseSettings(PhaseSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSettings:
-    """Evolution over the paths of a trained supernet (DetNAS's defaults)."""
+    """A search among the paths of a trained supernet: evolution (DetNAS's defaults), or all of them."""
 
+    engine: Literal["evolution", "exhaustive"] = "evolution"
+    """Evolution, or every architecture that keeps the budget."""
+    small_first: float = 1.0
+    """Of evolution: in its random first generation the last option of a decision is so many times as likely as the first, the
+    others between them in equal steps; for spaces that list options from large to small, under a tight budget."""
     generations: int = 20
     """Generations, the random first one included."""
     population: int = 50
@@ -80,10 +85,12 @@ class SearchSettings:
                 f"search.mutants={self.mutants} and search.crossovers={self.crossovers} do not fit "
                 f"search.population={self.population}; enlarge it"
             )
+        if not self.small_first > 0:
+            raise UserError(f"search.small_first={self.small_first}: give a ratio above 0")
         if not 0 <= self.rate <= 1:
             raise UserError(f"search.rate={self.rate}: a probability lies between 0 and 1")
 
     @property
     def trials(self) -> int:
-        """Candidates in all."""
+        """Candidates of evolution in all."""
         return self.generations * self.population

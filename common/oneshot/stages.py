@@ -12,9 +12,10 @@ from common.oneshot.settings import PathPhaseSettings, SearchSettings
 from common.oneshot.training import build_supernet, path_policy
 from common.oneshot.workers import make_inherited
 from common.run.checkpoint import load_weights, save_weights
+from common.search.exhaustive import Exhaustive
 from common.search.random import RandomSearch
 from common.search.topk_evolution import TopKEvolution
-from common.space import Arch
+from common.space import Arch, sample_leaning
 from common.stages.context import Context, rule_in_words
 from common.stages.trials import best_trial, found, run_trials
 from common.streams import derive
@@ -22,6 +23,7 @@ from common.train.phase import train_phase
 
 if TYPE_CHECKING:
     from common.evaluate.base import Evaluator
+    from common.search.base import Searcher
 
 LOG_EVERY = 5
 """Steps between two rows of the loss curve."""
@@ -72,27 +74,15 @@ class TrainSupernet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Evolution over the supernet's paths under the hard constraints; `trials.jsonl` is its whole state."""
+    """Evolution over the supernet's paths, or all of them, under the hard constraints; `trials.jsonl` is its whole state."""
 
     settings: SearchSettings
     name: str = "search"
 
     def run(self, context: Context) -> Mapping[str, object]:
         """Searches; gives the best architecture."""
-        s = self.settings
-        searcher = TopKEvolution(
-            context.task.space,
-            context.task.objectives[:1],
-            seed=context.seed,
-            feasible=context.feasible,
-            rule=rule_in_words(context.constraints),
-            population=s.population,
-            mutants=s.mutants,
-            crossovers=s.crossovers,
-            parents=s.parents,
-            rate=s.rate,
-        )
-        trials = run_trials(context, searcher, evaluator(context, s), s.trials, "trials.jsonl", self.name)
+        searcher, budget = searcher_of(self.settings, context)
+        trials = run_trials(context, searcher, evaluator(context, self.settings), budget, "trials.jsonl", self.name)
         return found(context.task, trials, best_trial(trials, context.task))
 
 
@@ -113,8 +103,31 @@ class RandomBaseline:
             rule=rule_in_words(context.constraints),
         )
         s = self.settings
-        trials = run_trials(context, searcher, evaluator(context, s), s.trials, "random.jsonl", self.name)
+        as_many = len(context.folder.trials("trials.jsonl"))
+        trials = run_trials(context, searcher, evaluator(context, s), as_many, "random.jsonl", self.name)
         return {"trials": len(trials), "scores": dict(best_trial(trials, context.task).scores)}
+
+
+def searcher_of(s: SearchSettings, context: Context) -> tuple[Searcher, int]:
+    """The searcher of the settings, and how many architectures it is to try."""
+    space, objectives, rule = context.task.space, context.task.objectives[:1], rule_in_words(context.constraints)
+    if s.engine == "exhaustive":
+        searcher = Exhaustive(space, objectives, feasible=context.feasible, rule=rule)
+        return searcher, len(searcher)
+    evolution = TopKEvolution(
+        space,
+        objectives,
+        seed=context.seed,
+        feasible=context.feasible,
+        rule=rule,
+        population=s.population,
+        mutants=s.mutants,
+        crossovers=s.crossovers,
+        parents=s.parents,
+        rate=s.rate,
+        first=None if s.small_first == 1 else lambda rng: sample_leaning(space, rng, s.small_first),
+    )
+    return evolution, s.trials
 
 
 def evaluator(context: Context, settings: SearchSettings) -> Evaluator:

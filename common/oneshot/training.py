@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from common.oneshot.settings import PathPhaseSettings
 from common.streams import derive
 from common.supernet import Supernet, cost_bins, fair, sandwich, uniform
-from common.supernet.paths import Policy
+from common.supernet.paths import Policy, extreme
 
 if TYPE_CHECKING:
     from common.task import Task
@@ -35,3 +35,6 @@ def path_policy(task: Task, settings: PathPhaseSettings, seed: int, name: str) -
             return cost_bins(task.space, key, lambda arch: task.costs(arch)[settings.bins_in], settings.bins)
         case "baseline":
             return lambda step: [task.baseline]
+        case "largest":
+            widest = extreme(task.space, largest=True)
+            return lambda step: [widest]

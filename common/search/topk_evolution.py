@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
 from common.errors import UserError
 from common.search.base import Proposal, Trial
 from common.search.generations import GenerationSearcher, breed
-from common.space import crossover, redraw
+from common.space import Arch, crossover, redraw
 
 
 @dataclass(slots=True)
@@ -17,7 +18,8 @@ class TopKEvolution(GenerationSearcher):
     """The search of SPOS (Guo et al. 2020, https://arxiv.org/abs/1904.00420) and DetNAS (https://arxiv.org/abs/1903.10979).
 
     A random generation first; each later one holds mutants and crossovers of the top architectures of the whole run, filled up
-    with random ones. Mutation re-draws each decision with probability `rate`; crossover takes each decision from one of two
+    with random ones: GAN Compression's evolution as well (https://arxiv.org/abs/2003.08936), whose parents stay in the
+    population, so that they too are the best of the whole run. Mutation re-draws each decision with probability `rate`; crossover takes each decision from one of two
     parents, drawn independently. Only the first objective counts.
 
     Attributes:
@@ -26,6 +28,7 @@ class TopKEvolution(GenerationSearcher):
         crossovers: Crossovers wanted in a generation.
         parents: Size of the archive that parents come from.
         rate: Probability that a mutation re-draws a decision.
+        first: Draws an architecture of the first generation; uniform without.
     """
 
     population: int = field(default=50, kw_only=True)
@@ -33,6 +36,7 @@ class TopKEvolution(GenerationSearcher):
     crossovers: int = field(default=20, kw_only=True)
     parents: int = field(default=10, kw_only=True)
     rate: float = field(default=0.1, kw_only=True)
+    first: Callable[[Random], Arch] | None = field(default=None, kw_only=True)
     _archive: list[Trial] = field(default_factory=list, init=False)
     _archived: int = field(default=0, init=False)
 
@@ -53,8 +57,9 @@ class TopKEvolution(GenerationSearcher):
         unseen, new = self._generations.unseen, self._good(start, self._archived)
         self._archived = start
         self._archive = heapq.nsmallest(self.parents, self._archive + new, key=self.order)
+        draw = self.first
         if not self._archive:
-            return []
+            return [] if draw is None else breed(unseen, n, lambda: Proposal(arch=draw(rng)))
 
         def mutant() -> Proposal:
             parent = rng.choice(self._archive)

@@ -7,7 +7,7 @@ A decision exists only where the walk reaches it, so conditional spaces need no 
 """
 
 from common.space.values import Arch, Decision, Invalid, ManyOf, OneOf, Repeat, Where, label
-from common.space.vary import TRIES, alone, crossover, enumerate_all, mutate, neighbours, redraw, sample
+from common.space.vary import TRIES, alone, crossover, enumerate_all, mutate, neighbours, redraw, sample, sample_leaning
 from common.space.walk import Oracle, decode, record, resolve
 from common.space.whole import decisions, describe, restrict, size, space_fingerprint
 
@@ -35,6 +35,7 @@ __all__ = [
     "resolve",
     "restrict",
     "sample",
+    "sample_leaning",
     "size",
     "space_fingerprint",
 ]

@@ -30,6 +30,21 @@ def sample(space: Any, rng: Random) -> Arch:
     return _attempts(space, lambda: record(space, lambda _, decision: rng.randrange(len(decision))))
 
 
+def sample_leaning(space: Any, rng: Random, ratio: float) -> Arch:
+    """An architecture whose decisions lean towards their last options (`ratio` above 1) or their first ones (below 1).
+
+    The last option of a decision is `ratio` times as likely as its first, the others between them in equal steps: the
+    "arithmetic" initial sampling of GAN Compression's evolution.
+    """
+
+    def oracle(_: str, decision: Decision) -> int:
+        n = len(decision)
+        steps = max(1, n - 1)
+        return rng.choices(range(n), [1 + (ratio - 1) * i / steps for i in range(n)])[0]
+
+    return _attempts(space, lambda: record(space, oracle))
+
+
 def mutate(space: Any, arch: Arch, rng: Random, rate: float = 0.1, alone: Mapping[str, int] | None = None) -> Arch:
     """A different architecture: one live decision changes for sure, each other one with probability `rate`.
 

@@ -1,4 +1,4 @@
-"""Retraining: what was found, random architectures and the hand-made one, alone and alike."""
+"""Retraining: what was found, random architectures and the hand-made one, alone and alike, anew or from shared weights."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from common.stages.workers import Job, retrain
 from common.streams import stream
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from common.task import Task
 
 Inherited = Callable[[Context, Sequence[Arch]], Mapping[Arch, Mapping[str, float]]]
@@ -38,6 +40,10 @@ class Retrain:
     """Name of the stage that chose settings for each network (`common.stages.tune`); the task's own are used without."""
     alike: Callable[[Arch, Random], Arch] | None = None
     """(what was found, rng) -> a random architecture of the same form; by default any of the space, uniformly."""
+    start: Callable[[Context], Path] | None = None
+    """Gives the weights of the supernet that every network begins with, each its own part of them; anew by default."""
+    otherwise: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What was found once more, always anew, with other settings (words as `--set` takes them), by the name of its row."""
     save_every: int = 200
     """Steps between checkpoints."""
     name: str = "retrain"
@@ -50,17 +56,19 @@ class Retrain:
         if drawn < wanted:
             context.progress.say(f"note: {drawn} of {wanted} random architectures to compare with: no more keep the budget")
         chosen: Any = {} if self.tuned is None else folder.result(self.tuned)["chosen"]
-        jobs = [
-            Job(name=name, kind=kind, arch=arch, seed=seed, words=tuple(chosen.get(name, ())))
-            for seed in range(self.settings.seeds)
-            for name, kind, arch in rivals
-        ]
+        start = None if self.start is None else self.start(context)
+        jobs: list[Job] = []
+        for seed in range(self.settings.seeds):
+            for name, kind, arch in rivals:
+                jobs.append(Job(name=name, kind=kind, arch=arch, seed=seed, words=tuple(chosen.get(name, ())), start=start))
+            for name, words in self.otherwise.items():
+                jobs.append(Job(name=name, kind="reference", arch=rivals[0][2], seed=seed, words=words))
         done = {(row["name"], row["seed"]) for row in folder.log("retrained.jsonl").rows()}
         left = [job for job in jobs if (job.name, job.seed) not in done]
         inherited = {} if self.inherited is None else self.inherited(context, [arch for _, _, arch in rivals])
         train = partial(retrain, context.factory, folder.path, context.seed, context.device, self.save_every)
         metric = task.objectives[0].name
-        with context.progress.stage(self.name, len(jobs), len(done)) as bar:
+        with context.progress.stage(self.name, len(jobs), len(jobs) - len(left)) as bar:
             for job, (row, curve) in zip(left, context.pool.map(train, left), strict=True):
                 for point in curve:
                     folder.append_metrics(point["stage"], point["step"], point["values"])

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from common.arch import labels
 from common.evaluate.scratch import FromScratch
-from common.run.checkpoint import Checkpoint, save_weights
+from common.run.checkpoint import Checkpoint, load_weights, save_weights
 from common.run.files import Jsonl
 from common.space import Arch
 from common.streams import derive
+from common.supernet import Supernet
 from common.train.fit import TrainingDiverged
 from common.train.phase import train_phase
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from common.task import RecutTask, Task, TunedTask
 
 TaskFactory = Callable[[], "Task"]
@@ -55,6 +58,7 @@ class Job:
         arch: of the network.
         seed: number of the training, from 0; networks of one number share initial seed and batches.
         words: settings in the place of the task's own, as `--set` takes them: see `TunedTask`.
+        start: weights of the supernet that it begins with its part of; none begins anew.
     """
 
     name: str
@@ -62,6 +66,15 @@ class Job:
     arch: Arch
     seed: int
     words: tuple[str, ...] = ()
+    start: Path | None = None
+
+    def network(self, task: Task, seed: int) -> nn.Module:
+        """Its network, before it is trained."""
+        if self.start is None:
+            return task.network(self.arch, seed)
+        supernet = Supernet(task.supernet(seed), task.space)
+        load_weights(self.start, supernet.module)
+        return supernet.extract(self.arch, lambda _: task.network(self.arch, seed))
 
     def task(self, factory: TaskFactory) -> Task:
         """The task that trains it."""
@@ -77,7 +90,7 @@ class Job:
 def retrain(
     factory: TaskFactory, run: Path, run_seed: int, device: str, save_every: int, job: Job
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Trains one network from scratch and measures it on the validation and the test split.
+    """Trains one network alone and measures it on the validation and the test split.
 
     Goes on from its checkpoints in the run folder if it was interrupted; leaves its weights and loss curve in `retrained/`.
     A training that diverges gives a row with its error and no scores, and no weights: it would diverge again, and must not keep
@@ -96,7 +109,7 @@ def retrain(
     """
     task = job.task(factory)
     seed = derive(run_seed, "retrain", job.seed)
-    network = task.network(job.arch, seed).to(device)
+    network = job.network(task, seed).to(device)
     folder = run / "retrained"
     folder.mkdir(exist_ok=True)
     curve = _Curve(Jsonl(folder / f"{job.slug}.curve.jsonl"))
@@ -134,6 +147,7 @@ def retrain(
         "cost": task.costs(job.arch),
         "seconds": round(curve.seconds(), 3),
         **({"tuned": list(job.words)} if job.words else {}),
+        **({"start": job.start.stem} if job.start is not None else {}),
         **({"error": error} if error else {}),
     }
     if not error:

@@ -8,7 +8,7 @@ Slimmable Networks (Yu et al., 2018) and BigNAS (Yu et al., 2020, section 3): le
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from common.layers import Scale, Shift
 from common.supernet.choice import Deciding, Open, largest
 
 Region = tuple[slice, ...]
+Padding = Literal["zeros", "reflect", "replicate", "circular"]
+"""What lies outside a map, in torch's words."""
 
 
 class Elastic(Deciding):
@@ -57,9 +59,21 @@ def _crop(kernel: int, largest_kernel: int) -> slice:
 class ElasticConv2d(Elastic, nn.Conv2d):
     """A convolution with elastic width and kernel; `depthwise` ones have one filter per channel of their input."""
 
-    def __init__(self, widest_in: int, out: Any, kernel: Any, stride: int, dilation: int, *, depthwise: bool, bias: bool) -> None:
+    def __init__(
+        self,
+        widest_in: int,
+        out: Any,
+        kernel: Any,
+        stride: int,
+        dilation: int,
+        *,
+        depthwise: bool,
+        bias: bool,
+        padding_mode: Padding,
+    ) -> None:
         widest, k = largest(out), largest(kernel)
-        nn.Conv2d.__init__(self, widest_in, widest, k, stride, k // 2 * dilation, dilation, widest_in if depthwise else 1, bias)
+        groups = widest_in if depthwise else 1
+        nn.Conv2d.__init__(self, widest_in, widest, k, stride, k // 2 * dilation, dilation, groups, bias, padding_mode)
         self.out, self.kernel, self.depthwise = out, kernel, depthwise
         self.decisions = tuple(d for d in ((kernel,) if depthwise else (out, kernel)) if isinstance(d, Open))
         self.seen = set()
@@ -73,6 +87,8 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         weight, bias = self.weight[self.regions("weight", (n, c, k))], None if self.bias is None else self.bias[:n]
         groups = n if self.depthwise else 1
         padding = k // 2 * self.dilation[0]
+        if self.padding_mode != "zeros":
+            input, padding = F.pad(input, (padding,) * 4, mode=self.padding_mode), 0
         return self.gated(F.conv2d(input, weight, bias, self.stride, padding, self.dilation, groups))
 
     def regions(self, name: str, region: tuple[int, ...]) -> Region:
@@ -89,6 +105,40 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         n = self.out.value() if isinstance(self.out, Open) else self.out
         plain = nn.Conv2d(1, 1, k, bias=self.bias is not None, device="meta")
         plain.weight = nn.Parameter(self.weight.detach()[self.regions("weight", (n, self.in_channels, k))])
+        if self.bias is not None:
+            plain.bias = nn.Parameter(self.bias.detach()[:n])
+        return plain
+
+
+class ElasticConvTranspose2d(Elastic, nn.ConvTranspose2d):
+    """A transposed convolution with elastic widths."""
+
+    def __init__(self, widest_in: int, out: Any, kernel: int, stride: int, *, bias: bool) -> None:
+        nn.ConvTranspose2d.__init__(
+            self, widest_in, largest(out), kernel, stride, kernel // 2, output_padding=stride - 1, bias=bias
+        )
+        self.out = out
+        self.decisions = (out,) if isinstance(out, Open) else ()
+        self.seen = set()
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """`(n, active in, h, w)` -> `(n, active out, h * stride, w * stride)`."""
+        n, c = self.out.value() if isinstance(self.out, Open) else self.out, input.shape[1]
+        self.note((n, c))
+        bias = None if self.bias is None else self.bias[:n]
+        weight, padding = self.weight[:c, :n], self.kernel_size[0] // 2
+        return self.gated(F.conv_transpose2d(input, weight, bias, self.stride, padding, self.output_padding))
+
+    def regions(self, name: str, region: tuple[int, ...]) -> Region:
+        """`region` is (filters, input channels)."""
+        n, c = region
+        return (slice(n),) if name == "bias" else (slice(c), slice(n), slice(None), slice(None))
+
+    def settle(self) -> nn.Module:
+        """A plain transposed convolution, as wide as the widest input: `extract` takes the leading slices."""
+        n = self.out.value() if isinstance(self.out, Open) else self.out
+        plain = nn.ConvTranspose2d(1, 1, self.kernel_size[0], bias=self.bias is not None, device="meta")
+        plain.weight = nn.Parameter(self.weight.detach()[:, :n])
         if self.bias is not None:
             plain.bias = nn.Parameter(self.bias.detach()[:n])
         return plain
@@ -223,19 +273,40 @@ class ElasticShift(Elastic, Shift):
         return self
 
 
-def conv2d(c_in: Any, c_out: Any, kernel: Any, stride: int = 1, *, dilation: int = 1, bias: bool = True) -> nn.Module:
+def conv2d(
+    c_in: Any,
+    c_out: Any,
+    kernel: Any,
+    stride: int = 1,
+    *,
+    dilation: int = 1,
+    bias: bool = True,
+    padding_mode: Padding = "zeros",
+) -> nn.Module:
     """A convolution, padded to keep the size at stride 1 (odd kernels); widths and kernel may be open."""
     if any(isinstance(value, Open) for value in (c_in, c_out, kernel)):
-        return ElasticConv2d(largest(c_in), c_out, kernel, stride, dilation, depthwise=False, bias=bias)
-    return nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2 * dilation, dilation, bias=bias)
+        return ElasticConv2d(
+            largest(c_in), c_out, kernel, stride, dilation, depthwise=False, bias=bias, padding_mode=padding_mode
+        )
+    padding = kernel // 2 * dilation
+    return nn.Conv2d(c_in, c_out, kernel, stride, padding, dilation, bias=bias, padding_mode=padding_mode)
 
 
-def depthwise(width: Any, kernel: Any, stride: int = 1, *, dilation: int = 1, bias: bool = True) -> nn.Module:
+def depthwise(
+    width: Any, kernel: Any, stride: int = 1, *, dilation: int = 1, bias: bool = True, padding_mode: Padding = "zeros"
+) -> nn.Module:
     """A depthwise convolution, as wide as its input; width and kernel may be open."""
     if isinstance(width, Open) or isinstance(kernel, Open):
         widest = largest(width)
-        return ElasticConv2d(widest, widest, kernel, stride, dilation, depthwise=True, bias=bias)
-    return nn.Conv2d(width, width, kernel, stride, kernel // 2 * dilation, dilation, width, bias)
+        return ElasticConv2d(widest, widest, kernel, stride, dilation, depthwise=True, bias=bias, padding_mode=padding_mode)
+    return nn.Conv2d(width, width, kernel, stride, kernel // 2 * dilation, dilation, width, bias, padding_mode)
+
+
+def conv_transpose2d(c_in: Any, c_out: Any, kernel: int, stride: int, *, bias: bool = True) -> nn.Module:
+    """A transposed convolution that makes maps `stride` times as large (odd kernels); widths may be open."""
+    if isinstance(c_in, Open) or isinstance(c_out, Open):
+        return ElasticConvTranspose2d(largest(c_in), c_out, kernel, stride, bias=bias)
+    return nn.ConvTranspose2d(c_in, c_out, kernel, stride, kernel // 2, output_padding=stride - 1, bias=bias)
 
 
 def linear(features_in: Any, features_out: Any, *, bias: bool = True) -> nn.Module:

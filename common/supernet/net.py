@@ -157,14 +157,16 @@ class Supernet:
         return network.train(self.module.training)
 
     @contextmanager
-    def idle_protected(self, optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    def idle_protected(self, optimizer: torch.optim.Optimizer, within: nn.Module | None = None) -> Iterator[None]:
         """Around `optimizer.step()`: weights outside the regions used since the last step stay bit for bit as they were.
+
+        Elastic layers of a module `within` which the supernet is trained (a head of its own for the training) are kept as well.
 
         Whole idle modules need no guard (their gradient is None, which optimisers skip); slices of elastic layers do, since
         momentum and weight decay act on whole tensors. The optimiser's state in the idle region is kept as well.
         """
         idle: list[tuple[nn.Parameter, list[Region], dict[str, list[Tensor]]]] = []
-        for layer in self._elastic:
+        for layer in self._elastic if within is None else elastic_layers(within):
             used, layer.seen = layer.seen, set()
             for name, parameter in layer.named_parameters(recurse=False):
                 if parameter.grad is None or not used:

@@ -196,7 +196,8 @@ def fit(
 
             seen, stop = _over_ranks(seen, interrupted(), device)
             if not math.isfinite(seen["loss"]):
-                raise _diverged("loss", seen["loss"], step, steps, optimizer)
+                odd = [name for name, value in seen.items() if "loss" in name and name != "loss" and not math.isfinite(value)]
+                raise _diverged(" and ".join(odd) or "loss", seen["loss"], step, steps, optimizer)
             if clip_norm is not None:
                 scaler.unscale_(optimizer)
                 seen["grad_norm"] = norm = float(nn.utils.clip_grad_norm_(bare.parameters(), clip_norm))

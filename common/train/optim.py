@@ -32,6 +32,8 @@ class OptimSettings:
     """Fraction of training over which the rate climbs (not with one-cycle, which has its own)."""
     drops: tuple[float, ...] = (8 / 12, 11 / 12)
     """Fractions of training at which the step schedule drops the rate to a tenth."""
+    hold: float = 0.0
+    """Fraction of training at which the linear schedule begins to fall."""
     floor: float = 0.0
     """Where the cosine and the linear schedule end, as a fraction of the rate."""
     clip: float | None = None
@@ -48,6 +50,7 @@ class OptimSettings:
             (0 <= self.momentum < 1, "momentum", "from 0 to below 1"),
             (self.weight_decay >= 0, "weight_decay", "0 or more"),
             (0 <= self.floor < 1, "floor", "from 0 to below 1"),
+            (0 <= self.hold < 1, "hold", "from 0 to below 1"),
             (self.clip is None or self.clip > 0, "clip", "above 0, or none"),
         )
         for holds, field, rule in rules:
@@ -132,7 +135,7 @@ def make_schedule(settings: OptimSettings) -> Schedule:
         case "cosine":
             return cosine(warmup=settings.warmup, floor=settings.floor)
         case "linear":
-            return linear(warmup=settings.warmup, floor=settings.floor)
+            return linear(warmup=settings.warmup, floor=settings.floor, hold=settings.hold)
         case "one-cycle":
             return one_cycle()
         case "step":

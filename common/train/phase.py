@@ -59,7 +59,7 @@ def train_phase(
     if supernet is not None and policy is not None:
         handle, draw = supernet, policy
         before_step = lambda step: [partial(handle.activate, arch) for arch in draw(step)]  # noqa: E731
-    guard: dict[str, Any] = {} if supernet is None else {"around_step": lambda: supernet.idle_protected(optimizer)}
+    guard: dict[str, Any] = {} if supernet is None else {"around_step": lambda: supernet.idle_protected(optimizer, model)}
     early = None
     if settings.stop is not None and measure is not None:
         early = EarlyStop(network=network, measure=measure, settings=settings.stop)
@@ -90,5 +90,5 @@ def train_phase(
     if early is not None:
         early.restore()
     with torch.no_grad():
-        phase.finish(network)
+        phase.finish(network, model)
     return last

@@ -32,9 +32,18 @@ def cosine(*, warmup: float = 0.0, floor: float = 0.0) -> Schedule:
     return _warmed(lambda fraction: floor + (1 - floor) * (1 + math.cos(math.pi * _after(fraction, warmup))) / 2, warmup)
 
 
-def linear(*, warmup: float = 0.0, floor: float = 0.0) -> Schedule:
-    """A straight line from 1 to `floor` after the warm-up (SPOS and DetNAS train their supernets so)."""
-    return _warmed(lambda fraction: 1 - (1 - floor) * _after(fraction, warmup), warmup)
+def linear(*, warmup: float = 0.0, floor: float = 0.0, hold: float = 0.0) -> Schedule:
+    """1 up to the fraction `hold`, then a straight line to `floor` (SPOS and DetNAS train their supernets so, without `hold`).
+
+    Generators of pictures are trained with half of the steps held: pix2pix and CycleGAN.
+
+    Raises:
+        UserError: `hold` is not in [0, 1), or ends before the warm-up.
+    """
+    begin = max(warmup, hold)
+    if not 0 <= hold < 1 or (hold and hold < warmup):
+        raise UserError(f"the rate is held for {hold} of training, with a warm-up of {warmup}; give a fraction below 1 after it")
+    return _warmed(lambda fraction: 1 - (1 - floor) * max(0.0, _after(fraction, begin)), warmup)
 
 
 def step_decay(*, at: Sequence[float], factor: float = 0.1, warmup: float = 0.0) -> Schedule:

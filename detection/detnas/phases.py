@@ -65,7 +65,7 @@ class Classify:
         accuracy = (scores.argmax(1) == labels).float().mean()
         return {"loss": F.cross_entropy(scores, labels, label_smoothing=self.label_smoothing), "accuracy": accuracy}
 
-    def finish(self, network: nn.Module) -> None:
+    def finish(self, network: nn.Module, model: nn.Module) -> None:
         """Spreads the trained path's weights, if asked to."""
         if self.spread:
             inherit_from_baseline(network)
@@ -115,5 +115,5 @@ class Detect:
         boxes, labels = [b.to(device) for b in images.boxes], [c.to(device) for c in images.labels]
         return mm.losses(detector, images.images.to(device), boxes, labels, seed=seed)
 
-    def finish(self, network: nn.Module) -> None:
+    def finish(self, network: nn.Module, model: nn.Module) -> None:
         """Nothing is left to do."""

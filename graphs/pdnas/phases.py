@@ -49,7 +49,7 @@ class Nodes:
         scores, labels = scored(model, batch)
         return {"class_loss": loss_of(scores, labels), "accuracy": right(scores, labels).float().mean()}
 
-    def finish(self, network: nn.Module) -> None:
+    def finish(self, network: nn.Module, model: nn.Module) -> None:
         """Nothing is left to do."""
 
 

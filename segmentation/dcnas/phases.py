@@ -46,5 +46,5 @@ class Segment:
         segmentor: Segmentor = model  # pyright: ignore[reportAssignmentType]
         return mm.losses(segmentor, *batch)
 
-    def finish(self, network: nn.Module) -> None:
+    def finish(self, network: nn.Module, model: nn.Module) -> None:
         """Nothing is left to do."""

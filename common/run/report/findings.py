@@ -120,8 +120,8 @@ def teams(run: Run, axis: Axis) -> tuple[Team, ...]:
     for row in run.retrained:
         if axis.score.name in _scores(row, where):
             grouped.setdefault((row.kind, "" if row.kind == "random" else row.name), []).append(row)
-    order = {"searched": 0, "random": 1, "baseline": 2}
-    ranked = sorted(grouped.items(), key=lambda item: order.get(item[0][0], 3))
+    order = {"searched": 0, "random": 1, "baseline": 2, "reference": 3}
+    ranked = sorted(grouped.items(), key=lambda item: order.get(item[0][0], 4))
     return tuple(_team(kind, name, rows, where, axis) for (kind, name), rows in ranked)
 
 
@@ -198,28 +198,34 @@ def _search(run: Run, axis: Axis) -> list[Finding]:
 def _retrained(run: Run, axis: Axis) -> list[Finding]:
     sides = teams(run, axis)
     lost = sum(bool(row.error) for row in run.retrained)
-    failed = f"Of {count(len(run.retrained), 'training')} from scratch, {lost} failed: left out of every mean."
+    failed = f"Of {count(len(run.retrained), 'training')} alone, {lost} failed: left out of every mean."
     spoilt = [Finding(text=failed, mark="open")] if lost else []
     if not sides:
         return spoilt
     where = "test split" if split(run, axis.score.name) == "test" else "validation split"
     each = "; ".join(f"{side.label} {mean_sd(side.summary)} ({side.sample})" for side in sides)
-    told = [*spoilt, Finding(text=f"Trained from scratch, on the {where}, {axis.score.name} is: {each}.")]
+    told = [*spoilt, Finding(text=f"Trained alone{_begun(run)}, on the {where}, {axis.score.name} is: {each}.")]
     for mine in (side for side in sides if side.kind == "searched"):
         same = [other for other in sides if other.kind == "baseline" and mine.arch and other.arch == mine.arch]
         for other in same:
             told.append(
                 Finding(text=f"The {_named(mine)} is the {_named(other)} itself: the search ended at a hand-made network.")
             )
-        for other in (side for side in sides if side.kind in ("random", "baseline") and side not in same):
+        for other in (side for side in sides if side.kind in ("random", "baseline", "reference") and side not in same):
             told.append(comparison(mine, other, axis.score))
-        for other in (side for side in sides if side.kind == "baseline" and side not in same):
-            if mine.cost and other.cost and axis.cost:
+        for other in (side for side in sides if side.kind in ("baseline", "reference") and side not in same):
+            if mine.cost and other.cost and axis.cost and not (other.kind == "reference" and other.arch == mine.arch):
                 ratio = mine.cost / other.cost
                 change = f"{abs(1 - ratio):.0%} {'less' if ratio < 1 else 'more'} than" if ratio != 1 else "the same as"
                 text = f"The {_named(mine)} costs {_priced(mine.cost, axis.cost)}, {change} the {_named(other)}."
                 told.append(Finding(text=text))
     return told
+
+
+def _begun(run: Run) -> str:
+    """What networks began with, where it is not all anew."""
+    begun = {row.start for row in run.retrained if row.kind != "reference"} - {""}
+    return f", each from its part of the weights after {' and '.join(sorted(begun))}" if begun else ""
 
 
 def _tau(tau: RankCorrelation) -> Finding:
@@ -268,6 +274,8 @@ def _named(team: Team) -> str:
     noun = "networks" if team.unit == "network" else "network"
     if team.kind == "baseline":
         return "baseline" if team.label == "baseline" else f"baseline {team.label.removesuffix(' (baseline)')}"
+    if team.kind == "reference":
+        return team.label
     return f"{team.kind} {noun}" if team.label == team.kind else f"{team.kind} network {team.label}"
 
 

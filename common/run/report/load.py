@@ -113,6 +113,8 @@ class RetrainedRow:
     cost: Numbers
     seconds: float
     error: str
+    start: str = ""
+    """Which of the run's weights it began with; empty where it began anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +250,7 @@ def _retrained(row: Mapping[str, Any]) -> RetrainedRow:
         cost=_numbers(row.get("cost")),
         seconds=_seconds(row),
         error=str(row.get("error") or ""),
+        start=str(row.get("start") or ""),
     )
 
 

@@ -289,7 +289,7 @@ def _retrained_table(run: Run, known: Axis | None) -> Table | None:
         return None
     first = [known.score.name] if known else []
     parts = ("test", "val", "inherited", "cost")
-    order = {"searched": 0, "random": 1, "baseline": 2}
+    order = {"searched": 0, "random": 1, "baseline": 2, "reference": 3}
     columns = [
         (part, name)
         for part in parts

@@ -200,7 +200,7 @@ def test_a_retraining_that_diverges_keeps_nothing_from_the_others(finished, tmp_
     assert not (tmp_path / "run" / "retrained" / "searched-0.safetensors").exists()
     assert winner_row(rows, ToyTask())["seed"] == 1
     html = write_report(tmp_path / "run").read_text()
-    assert "Of 8 trainings from scratch, 2 failed: left out of every mean." in html
+    assert "Of 8 trainings alone, 2 failed: left out of every mean." in html
     assert html.count("the loss is nan at step 3") == 2
 
 

@@ -46,7 +46,7 @@ class ToyPhase:
         images, labels = batch
         return {"loss": F.cross_entropy(model(images), labels)}
 
-    def finish(self, network: nn.Module) -> None:
+    def finish(self, network: nn.Module, model: nn.Module) -> None:
         pass
 
 

@@ -16,6 +16,7 @@ from common.predict.nao_model import NAOModel
 from common.search.aging_evolution import AgingEvolution
 from common.search.base import Scores, Searcher
 from common.search.econas import EcoNAS
+from common.search.exhaustive import Exhaustive
 from common.search.hierarchical_evolution import TournamentEvolution
 from common.search.local_search import LocalSearch
 from common.search.nao import NAO
@@ -110,6 +111,7 @@ def nao(space: Any, objectives: Sequence[Objective], **settings: Any) -> Searche
 
 MADE: dict[str, Callable[..., Searcher]] = {
     "random": RandomSearch,
+    "exhaustive": Exhaustive,
     "topk": partial(TopKEvolution, population=10, mutants=4, crossovers=4, parents=3),
     "aging": partial(AgingEvolution, population=8, tournament=3),
     "aging_parallel": partial(AgingEvolution, population=8, tournament=3, children=3),

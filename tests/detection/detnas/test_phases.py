@@ -95,7 +95,7 @@ def test_labels_are_smoothed_and_accuracy_is_that_of_the_scores(images):
 def test_weights_are_spread_after_the_phase_if_asked(images):
     for spread in (False, True):
         network = build(opened(SPACE))
-        classify(images, spread).finish(network)
+        classify(images, spread).finish(network, network)
         options = network.get_submodule("net.backbone.stages.0.1.options")
         same = torch.equal(*(options[i].main.get_submodule("reduce.conv").weight for i in (0, 1)))
         assert same is spread
@@ -121,4 +121,4 @@ def test_detection_trains_the_active_path_of_the_network_itself(data):
     assert all(torch.equal(value, phase.loss(net.module, batch)[name]) for name, value in terms.items())
     sum(terms.values()).backward()
     assert {name for name, p in net.module.named_parameters() if p.grad is not None} == {n for n, _ in net.active_parameters()}
-    phase.finish(net.module)
+    phase.finish(net.module, net.module)
