@@ -18,9 +18,9 @@ class TopKEvolution(GenerationSearcher):
     """The search of SPOS (Guo et al. 2020, https://arxiv.org/abs/1904.00420) and DetNAS (https://arxiv.org/abs/1903.10979).
 
     A random generation first; each later one holds mutants and crossovers of the top architectures of the whole run, filled up
-    with random ones: GAN Compression's evolution as well (https://arxiv.org/abs/2003.08936), whose parents stay in the
-    population, so that they too are the best of the whole run. Mutation re-draws each decision with probability `rate`; crossover takes each decision from one of two
-    parents, drawn independently. Only the first objective counts.
+    with random ones. GAN Compression (https://arxiv.org/abs/2003.08936) does the same: its parents stay in the population, so
+    they too are the best of the whole run. Mutation re-draws each decision with probability `rate`; crossover takes each
+    decision from one of two parents, drawn independently. Only the first objective counts.
 
     Attributes:
         population: Size of a generation.

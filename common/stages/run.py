@@ -94,9 +94,7 @@ def run(
     """
     device = device_named(options.device)
     torch.set_num_threads(settings.threads)
-    if options.resume and options.out is None:
-        raise UserError("--resume needs the folder to go on with; give --out")
-    out = Path(options.out) if options.out else next_folder(f"{system.name}-{settings.recipe}")
+    out = folder_of(options, settings, system)
     progress = Progress(quiet=options.quiet)
     progress.say(f"{system.title}, recipe {settings.recipe}, into {out}")
     task = task_of(factory)
@@ -142,6 +140,17 @@ def run(
         report = write_report(out)
     print(report)
     return report
+
+
+def folder_of(options: RunOptions, settings: RunSettings, system: System) -> Path:
+    """The folder of a run: the one asked for, else the next free one below runs/.
+
+    Raises:
+        UserError: a run is to be resumed, and its folder is not given.
+    """
+    if options.resume and options.out is None:
+        raise UserError("--resume needs the folder to go on with; give --out")
+    return Path(options.out) if options.out else next_folder(f"{system.name}-{settings.recipe}")
 
 
 def _left_out(items: int) -> list[str]:

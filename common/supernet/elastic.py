@@ -132,7 +132,7 @@ class ElasticConvTranspose2d(Elastic, nn.ConvTranspose2d):
     def regions(self, name: str, region: tuple[int, ...]) -> Region:
         """`region` is (filters, input channels)."""
         n, c = region
-        return (slice(n),) if name == "bias" else (slice(c), slice(n), slice(None), slice(None))
+        return (slice(n),) if name == "bias" else (slice(c), slice(n), *map(slice, self.kernel_size))
 
     def settle(self) -> nn.Module:
         """A plain transposed convolution, as wide as the widest input: `extract` takes the leading slices."""

@@ -101,7 +101,7 @@ class MetricRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainedRow:
-    """One network trained from scratch: its scores by split, and what it costs; no scores but an `error` where it failed."""
+    """One network trained alone: its scores by split, and what it costs; no scores but an `error` where it failed."""
 
     name: str
     kind: str
@@ -127,6 +127,15 @@ class SampleRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TileRow:
+    """A figure of the system's own for the head of the report: its value, what it is, and of what."""
+
+    value: str
+    name: str
+    of: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """Everything a report may tell about a run."""
 
@@ -141,6 +150,7 @@ class Run:
     metrics: tuple[MetricRow, ...]
     retrained: tuple[RetrainedRow, ...]
     samples: tuple[SampleRow, ...]
+    tiles: tuple[TileRow, ...]
     best_arch: Labels
     best_metrics: Mapping[str, Any]
     drawing: str | None
@@ -173,6 +183,7 @@ def read_run(path: Path) -> Run:
         metrics=tuple(_metric(row) for row in _rows(path / "metrics.jsonl", damage)),
         retrained=tuple(_retrained(row) for row in _rows(path / "retrained.jsonl", damage)),
         samples=tuple(_samples(path, damage)),
+        tiles=tuple(_tile(row) for row in _dicts(_json(path / "tiles.json", damage))),
         best_arch=_arch(_json(path / "best" / "arch.json", damage)),
         best_metrics=_mapping(_json(path / "best" / "metrics.json", damage)),
         drawing=drawing.read_text(encoding="utf-8", errors="replace") if drawing.is_file() else None,
@@ -252,6 +263,10 @@ def _retrained(row: Mapping[str, Any]) -> RetrainedRow:
         error=str(row.get("error") or ""),
         start=str(row.get("start") or ""),
     )
+
+
+def _tile(row: Mapping[str, Any]) -> TileRow:
+    return TileRow(value=str(row.get("value", "")), name=str(row.get("name", "")), of=str(row.get("of", "")))
 
 
 def _samples(path: Path, damage: list[str]) -> Iterator[SampleRow]:

@@ -53,11 +53,12 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A sample as a data URI, or None with the caption still told."""
+    """A sample as a data URI, or None with the caption still told; `wide` for a strip of pictures."""
 
     uri: str | None
     file: str
     caption: str
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,7 @@ class Page:
     grids: tuple[Grid, ...]
     grid_of: int
     retrained: Table | None
+    retrained_how: tuple[str, str]
     ranking: Plot | None
     summary: Table | None
     pictures: tuple[Picture, ...]
@@ -153,6 +155,7 @@ def page(run: Run) -> Page:
         grids=grids,
         grid_of=grid_of,
         retrained=_retrained_table(run, known),
+        retrained_how=_retrained_how(run),
         ranking=plots.ranking(run, known) if known else None,
         summary=_summary(run, known, sides) if known else None,
         pictures=tuple(_picture(sample) for sample in run.samples),
@@ -216,6 +219,7 @@ def _tiles(run: Run, known: Axis | None, sides: Sequence[Team], total: float) ->
     if run.trials or run.random:  # a differentiable search makes none
         beside = f"and {count(len(run.random), 'random one')}" if run.random else "in the search"
         tiles.append((str(len(run.trials)), "", "trials", beside))
+    tiles += [(tile.value, "", tile.name, tile.of) for tile in run.tiles]
     tiles.append((duration(total), "", "in all", f"{count(len(run.stages), 'stage')} finished"))
     return tuple(tiles)
 
@@ -306,6 +310,13 @@ def _retrained_table(run: Run, known: Axis | None) -> Table | None:
     return Table(heads=(*heads, ("training", True)), rows=tuple(rows))
 
 
+def _retrained_how(run: Run) -> tuple[str, str]:
+    """Heading and lede of the networks trained alone."""
+    if any(row.start for row in run.retrained):
+        return "Trained alone", "The same training for every network; those of the search's space begin with shared weights."
+    return "Retrained from scratch", "The same training for every network, without a weight of the search."
+
+
 def _failures(run: Run) -> Table | None:
     failed = [
         (name, trial) for name, rows in (("search", run.trials), ("random search", run.random)) for trial in rows if not trial.ok
@@ -327,7 +338,13 @@ def _picture(sample: SampleRow) -> Picture:
     data = sample.path.read_bytes()
     kind = next((kind for magic, kind in _PICTURES.items() if data.startswith(magic)), None)
     uri = f"data:image/{kind};base64,{base64.b64encode(data).decode()}" if kind else None
-    return Picture(uri=uri, file=sample.file, caption=caption)
+    return Picture(uri=uri, file=sample.file, caption=caption, wide=_wide(data))
+
+
+def _wide(data: bytes) -> bool:
+    """Whether a PNG file is of a strip: its header says more than twice as wide as high."""
+    width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
+    return data.startswith(b"\x89PNG") and width > 2 * height
 
 
 def _short(values: Mapping[str, object]) -> list[tuple[str, str]]:

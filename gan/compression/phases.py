@@ -1,0 +1,87 @@
+"""How students learn: from their teacher, against its discriminator (paper, section 3.1, equations 1 to 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from common.stages.settings import PhaseSettings
+from common.streams import derive
+from common.supernet.elastic import conv2d
+from gan.compression.model import TAPS, ResnetGenerator
+from gan.data import Augmentation, Split, batch_at
+from gan.game import Game, weighted
+
+
+class _Student(nn.Module):
+    """A student, its discriminator, and the 1x1 convolutions that bring its maps to the teacher's width.
+
+    The convolutions are sliced along their inputs where the student's width is open; their outputs are the teacher's always.
+    """
+
+    def __init__(self, generator: ResnetGenerator, discriminator: nn.Module, teacher_width: int, seed: int) -> None:
+        super().__init__()
+        self.generator = generator
+        self.discriminator = discriminator
+        with torch.random.fork_rng([]):
+            torch.default_generator.manual_seed(derive(seed, "adaptors"))
+            self.adaptors = nn.ModuleList(conv2d(generator.trunk, teacher_width, 1) for _ in range(TAPS + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distil:
+    """A student learns to make the target (in pairs) or its teacher's picture, its teacher's inner maps, and to fool.
+
+    Its adaptors begin anew in every phase and learn with the generator. The supernet and every network alone learn alike.
+
+    Attributes:
+        name: of the phase.
+        settings: steps, batch size, optimiser of both players.
+        game: what they play for.
+        split: to train on.
+        augmentation: of its pictures.
+        teacher: gives the trained teacher on a device.
+        teacher_width: channels of its inner maps.
+    """
+
+    name: str
+    settings: PhaseSettings
+    game: Game
+    split: Split
+    augmentation: Augmentation
+    teacher: Callable[[torch.device], ResnetGenerator]
+    teacher_width: int
+
+    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
+        """The student, a discriminator and adaptors."""
+        assert isinstance(network, ResnetGenerator)
+        return _Student(network, self.game.discriminator(seed), self.teacher_width, seed)
+
+    def batch_at(self, step: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets, which belong together in pairs alone."""
+        return batch_at(self.split, step, self.settings.batch, seed, self.name, self.augmentation, self.game.paired)
+
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
+        """The game's losses, the distance to the target or the teacher's picture, and that to the teacher's maps."""
+        student: Any = model
+        inputs, targets = batch
+        fake, taps = student.generator.with_taps(inputs)
+        losses = self.game.played(student.discriminator, inputs, targets, fake, fake)
+        s, aim = self.game.settings, targets
+        if s.distil or not self.game.paired:
+            with torch.no_grad():
+                picture, theirs = self.teacher(inputs.device).with_taps(inputs)
+            aim = targets if self.game.paired else picture
+            if s.distil:
+                apart = [F.mse_loss(fit(own), true) for fit, own, true in zip(student.adaptors, taps, theirs, strict=True)]
+                losses["loss_distil"] = s.distil * torch.stack(apart).sum()
+        return losses | weighted({"loss_recon": (s.recon, F.l1_loss(fake, aim))})
+
+    def finish(self, network: nn.Module, model: nn.Module) -> None:
+        """Leaves the discriminator's weights for the next phase."""
+        self.game.keep(model.discriminator)  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,77 @@
+"""A generator as `model.onnx`, and a `use.py` beside it that needs numpy, Pillow and onnxruntime alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from common.export import Parity, export_onnx
+from common.run.files import write_atomic
+
+
+def export(network: nn.Module, size: int, folder: Path) -> Parity:
+    """Writes `model.onnx`, checked against torch, and `use.py` into `folder`.
+
+    The file takes pictures (n, 3, size, size) in [-1, 1] and gives as many; the script fits other pictures into it.
+
+    Args:
+        network: a standalone generator.
+        size: side of its pictures, in pixels.
+        folder: where to; it exists.
+
+    Raises:
+        UserError: packages are missing, or the numbers differ.
+    """
+    rows, columns = torch.arange(size)[:, None], torch.arange(size)
+    picture = torch.stack([torch.sin((rows * k + columns * (4 - k)) / 9) for k in (1, 2, 3)])[None]  # not a blank one
+    device = next(network.parameters()).device
+    parity = export_onnx(network, (picture.to(device),), folder / "model.onnx")
+    write_atomic(folder / "use.py", SCRIPT.replace("@SIZE@", repr(size)).encode())
+    return parity
+
+
+SCRIPT = '''"""Translates pictures with model.onnx: python use.py IMAGE... (needs numpy, pillow and onnxruntime).
+
+Writes NAME-translated.png to the working directory for each, of the picture's own size.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+SIZE = @SIZE@  # side of the network's pictures, pixels
+
+
+def translate(session, path):
+    """What the network makes of the picture at `path`, as a picture of the same size."""
+    picture = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    square = picture.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    pixels = np.asarray(square, dtype=np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
+    made = session.run(None, {session.get_inputs()[0].name: pixels})[0][0]
+    made = np.clip(np.round((made + 1) * 127.5), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return Image.fromarray(made).resize(picture.size, Image.Resampling.BICUBIC)
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit("usage: python use.py IMAGE...")
+    session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
+    taken = {Path(path).resolve() for path in sys.argv[1:]}
+    for path in sys.argv[1:]:
+        target, n = Path(f"{Path(path).stem}-translated.png"), 2
+        while target.resolve() in taken:
+            target, n = Path(f"{Path(path).stem}-translated-{n}.png"), n + 1
+        taken.add(target.resolve())
+        translate(session, path).save(target)
+        print(json.dumps({"image": path, "picture": str(target)}))
+
+
+if __name__ == "__main__":
+    main()
+'''

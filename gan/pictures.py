@@ -1,0 +1,66 @@
+"""Strips of pictures: what a generator was given, what its teacher makes of it, what it makes, and what is true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from gan.data import Split, ordered, to_uint8
+
+LEAST_SIDE = 128
+"""Panels are enlarged to this side, so that small pictures can be seen."""
+GAP = 6
+"""Pixels between panels."""
+
+
+def image_of(picture: Tensor, side: int | None = None) -> Image.Image:
+    """A picture (3, h, w) in [-1, 1] as an image, enlarged to `side` if it is smaller."""
+    image = Image.fromarray(to_uint8(picture).permute(1, 2, 0).contiguous().numpy())
+    if side is not None and image.width < side:
+        image = image.resize((side, round(side * image.height / image.width)), Image.Resampling.NEAREST)
+    return image
+
+
+def strip(pictures: list[Image.Image]) -> Image.Image:
+    """Images of one height side by side on white."""
+    width = sum(picture.width for picture in pictures) + GAP * (len(pictures) - 1)
+    whole = Image.new("RGB", (width, max(picture.height for picture in pictures)), "white")
+    left = 0
+    for picture in pictures:
+        whole.paste(picture, (left, 0))
+        left += picture.width + GAP
+    return whole
+
+
+@torch.no_grad()
+def draw_strips(
+    split: Split, teacher: nn.Module, network: nn.Module, size: int, paired: bool, folder: Path
+) -> list[dict[str, str]]:
+    """Writes one PNG per input: input, teacher's picture, the network's, and in pairs the true one.
+
+    Args:
+        split: the pictures.
+        teacher: on the CPU, in eval mode.
+        network: the compressed generator, likewise.
+        size: side of the pictures, in pixels.
+        paired: whether inputs have true pictures.
+        folder: where to; made if needed.
+
+    Returns:
+        Rows of `file` (name in `folder`) and `caption`, in the order of the inputs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = "input, teacher, compressed, truth" if paired else "input, teacher, compressed"
+    truths = ordered(split.targets, size, 1) if paired else iter(())
+    rows = []
+    for i, x in enumerate(ordered(split.inputs, size, 1)):
+        panels = [x, teacher(x), network(x), *([next(truths)] if paired else [])]
+        apart = float(np.abs((panels[1] - panels[2]).numpy()).mean()) / 2
+        strip([image_of(panel[0], LEAST_SIDE) for panel in panels]).save(folder / f"{i}.png")
+        caption = f"{Path(split.inputs.files[i]).name}: {names}; {apart:.1%} of the range between the two generators"
+        rows.append({"file": f"{i}.png", "caption": caption})
+    return rows
