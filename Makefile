@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # this would compile torch at every start.
 export PYTHONDONTWRITEBYTECODE =
 
-RUN_EXTRAS := detection,segmentation,graphs,export
+RUN_EXTRAS := detection,segmentation,graphs,gan,export
 DEV_EXTRAS := $(RUN_EXTRAS),dev
 
 # A system's run: make detnas RECIPE=small DATA=folder OUT=runs/name ARGS="--seed 3". What is not given is left to the script.
@@ -27,10 +27,10 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format bench bench-search bench-nasbench-graph soak detnas detnas-smoke darts darts2 snas pc-darts gdas darts-smoke dcnas dcnas-smoke pdnas graphnas pdnas-smoke
+.PHONY: help setup setup-dev demo test check format bench bench-search bench-nasbench-graph soak detnas detnas-smoke darts darts2 snas pc-darts gdas darts-smoke dcnas dcnas-smoke pdnas graphnas pdnas-smoke gan-compression gan-compression-smoke
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(VENV)/.ready ## Make .venv with what runs need
 
@@ -102,6 +102,12 @@ graphnas: $(VENV)/.ready ## Search the same networks by REINFORCE, candidates tr
 
 pdnas-smoke: RECIPE = smoke
 pdnas-smoke: pdnas ## Run PDNAS, recipe smoke, with the same variables
+
+gan-compression: $(VENV)/.ready ## Run GAN Compression: the same variables, ARGS="--pipeline fast" for a dense teacher
+	@$(BIN)/python -m gan.train gan-compression $(OPTIONS)
+
+gan-compression-smoke: RECIPE = smoke
+gan-compression-smoke: gan-compression ## Run GAN Compression, recipe smoke, with the same variables
 
 # $(call install,EXTRAS): one pip call, so that the resolver sees every requirement at once.
 define install

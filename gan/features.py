@@ -79,10 +79,10 @@ class InceptionFeatures(nn.Module):
 
         try:
             weights = torch.load(file, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError, KeyError, AttributeError) as error:
-            raise UserError(f"{file}: cannot be read ({_short(error)}); {_REMEDY}") from None
-        except Exception as error:  # torch refuses pickled code by an exception of pickle's
-            raise UserError(f"{file}: holds no plain weights ({_short(error)}); {_REMEDY}") from None
+        except OSError as error:
+            raise UserError(f"{file}: cannot be read ({error.strerror}); {_REMEDY}") from None
+        except Exception as error:  # torch, zipfile and pickle each have their own for files that hold something else
+            raise UserError(f"{file}: holds no weights that can be read ({type(error).__name__}); {_REMEDY}") from None
         self.network = inception_v3(weights=None, init_weights=False, transform_input=True)
         try:
             self.network.load_state_dict(weights)

@@ -64,7 +64,7 @@ class TranslationTask:
         weights: the folder of the run's weights: the teacher's, the discriminators' after each phase.
     """
 
-    kind = "image translation"
+    kind = "gan"
 
     def __init__(self, settings: Settings, weights: Path, data: TranslationData | None = None) -> None:
         """Reads the data.
@@ -92,6 +92,8 @@ class TranslationTask:
             Objective("macs", "min", "MACs"),
         )
         self.baseline = self._widest_uniform()
+        self.features = SmallFeatures() if settings.features is None else InceptionFeatures(Path(settings.features))
+        self.segmenter = None if settings.segmenter is None else segmenter(settings.segmenter)
         self._teachers: dict[torch.device, ResnetGenerator] = {}
         self._distances: dict[tuple[str, int | None, torch.device], Frechet] = {}
 
@@ -212,20 +214,18 @@ class TranslationTask:
             theirs = (teacher(x.to(device)) for x in self._pictures(chosen.inputs))
             return found | {"L1_teacher": paired_scores(zip(generated, theirs, strict=True))["L1"]}
         found |= paired_scores(zip(generated, self._pictures(chosen.targets), strict=True))
-        if self.settings.segmenter is not None:
+        if self.segmenter is not None:
             pairs = zip(generated, self._pictures(chosen.targets), strict=True)
-            found["mIoU"] = mean_iou(segmenter(self.settings.segmenter).to(device), pairs)
+            found["mIoU"] = mean_iou(self.segmenter.to(device), pairs)
         return found
 
     def _distance(self, name: str, limit: int | None, split: Split, device: torch.device) -> Frechet:
         key = name, limit, device
         if key not in self._distances:
-            file = self.settings.features
-            features = SmallFeatures() if file is None else InceptionFeatures(Path(file))
             true = self._pictures(split.targets)
             if name == "test" and not self.data.paired:
                 true = chain(true, self._pictures(self.data.train.targets))
-            self._distances[key] = Frechet(features.eval().to(device), true, device)
+            self._distances[key] = Frechet(self.features.eval().to(device), true, device)
         return self._distances[key]
 
     def _pictures(self, images: Images) -> Iterator[Tensor]:

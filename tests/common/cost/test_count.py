@@ -5,7 +5,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import mobilenet_v2, resnet18, shufflenet_v2_x1_0
 
-from common.cost.count import count, perform
+from common.cost.count import count, output_elements, perform
 
 
 @pytest.mark.parametrize("make", [resnet18, mobilenet_v2, shufflenet_v2_x1_0])
@@ -37,6 +37,39 @@ def test_twice_the_macs_are_the_flops_that_torch_counts(make):
 def test_layers(layer, shape, macs, params):
     cost = count(layer, (torch.zeros(shape),))
     assert (cost.macs, cost.params) == (macs, params)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "macs"),
+    [
+        (nn.Conv2d(4, 6, 3, padding=1), (1, 4, 5, 5), 6 * 25 * 4 * 9),
+        (nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect", groups=4), (1, 4, 5, 5), 4 * 25 * 9),
+        (nn.ConvTranspose2d(4, 6, 3, 2, 1, output_padding=1), (1, 4, 5, 5), 6 * 100 * 4 * 9),
+        (nn.ConvTranspose2d(4, 6, 3, 1, 1), (2, 4, 5, 5), 2 * 6 * 25 * 4 * 9),
+        (nn.ConvTranspose2d(4, 6, 3, 2, 1, output_padding=1, groups=2), (1, 4, 5, 5), 6 * 100 * 2 * 9),
+        (nn.ConvTranspose1d(4, 6, 2, 2), (1, 4, 5), 6 * 10 * 4 * 2),
+        (nn.Linear(3, 7), (2, 5, 3), 10 * 3 * 7),
+        (nn.InstanceNorm2d(4), (2, 4, 5, 5), 200),
+        (nn.BatchNorm2d(4), (1, 4, 5, 5), 100),
+        (nn.Sequential(nn.ReLU(), nn.ReflectionPad2d(1), nn.Tanh(), nn.Upsample(scale_factor=2)), (1, 4, 6, 6), 0),
+    ],
+)
+def test_layers_by_what_they_put_out(layer, shape, macs):
+    cost = count(layer, (torch.zeros(shape),), convention=output_elements)
+    assert (cost.macs, cost.convention) == (macs, "output_elements")
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_transposed_convolution_counts_the_square_of_its_stride_times_what_it_computes(groups):
+    def named(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        weight = net.weight
+        return F.conv_transpose2d(input=x, weight=weight, stride=2, padding=1, output_padding=1, groups=groups)
+
+    layer, x = nn.ConvTranspose2d(4, 6, 3, 2, 1, output_padding=1, groups=groups, bias=False), torch.zeros(1, 4, 5, 7)
+    computed = 4 * 35 * 6 // groups * 9
+    for forward in (None, named):
+        assert count(layer, (x,), forward=forward).macs == computed
+        assert count(layer, (x,), forward=forward, convention=output_elements).macs == 4 * computed
 
 
 def test_attention_counts_its_projections():

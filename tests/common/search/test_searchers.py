@@ -13,8 +13,8 @@ from common.search.driver import search
 from common.search.nsga2 import NSGA2
 from common.search.random import RandomSearch
 from common.search.topk_evolution import TopKEvolution
-from common.space import OneOf, decode, sample
-from tests.common.search.toys import HIT, SPACES
+from common.space import Arch, OneOf, decode, sample, sample_leaning
+from tests.common.search.toys import BOTH, HIT, SPACES, evaluator
 
 TWENTY = tuple(OneOf(*"abcd") for _ in range(20))
 TARGET = sample(TWENTY, Random(3))
@@ -63,6 +63,43 @@ def test_topk_mutation_redraws_one_gene_in_ten():
 def test_topk_that_does_not_fit_is_refused():
     with pytest.raises(UserError, match="enlarge"):
         TopKEvolution(TWENTY, [HIT], population=10)
+
+
+def leaning(seed: int, **settings) -> TopKEvolution:
+    """An evolution that begins at the last options."""
+    mix = {"population": 20, "mutants": 4, "crossovers": 4}
+    return TopKEvolution(TWENTY, [HIT], seed=seed, first=lambda rng: sample_leaning(TWENTY, rng, 50.0), **mix, **settings)
+
+
+def test_topk_draws_its_first_generation_as_it_is_told_and_later_ones_uniformly():
+    trials = search(leaning(0), hamming, budget=100)
+    level = [np.mean(list(t.arch.values())) for t in trials]
+    assert {t.origin for t in trials[:20]} == {"random"} and not any(t.parents for t in trials[:20])
+    # options 0, 1, 2, 3 with weights 1, 17 1/3, 33 2/3, 50
+    assert np.mean(level[:20]) == pytest.approx((1 / 3 * 52 + 2 / 3 * 101 + 150) / 102, abs=0.1)
+    later = [value for t, value in zip(trials, level) if t.id >= 20 and t.origin == "random"]
+    assert len(later) == 48 and np.mean(later) == pytest.approx(1.5, abs=0.1)
+
+
+def test_topk_with_a_first_generation_of_its_own_repeats_itself_in_any_batches_and_after_any_cut():
+    whole = search(leaning(3), hamming, budget=50, batch=4)
+    assert search(leaning(3), hamming, budget=50, batch=1) == whole == search(leaning(3), hamming, budget=50, batch=1000)
+    assert search(leaning(4), hamming, budget=20) != whole[:20]
+    for cut in (0, 1, 7, 19, 20, 21, 39, 43, 50):
+        assert search(leaning(3), hamming, budget=50, batch=4, history=whole[:cut]) == whole, cut
+
+
+def test_topk_fills_a_first_generation_up_where_what_is_drawn_is_known_or_infeasible():
+    only, space = Arch({str(i): 3 for i in range(4)}), SPACES["flat"]
+
+    def feasible(arch: Arch) -> bool:
+        return arch["0"] != 0 or arch["1"] == 0
+
+    mix = {"population": 30, "mutants": 4, "crossovers": 4, "feasible": feasible}
+    trials = search(TopKEvolution(space, BOTH, first=lambda rng: only, **mix), evaluator(space), budget=30)
+    assert trials[0].arch == only and len({t.arch for t in trials}) == 30 and all(feasible(t.arch) for t in trials)
+    bad = TopKEvolution(space, BOTH, first=lambda rng: Arch({**only, "0": 0}), **mix)
+    assert all(feasible(t.arch) for t in search(bad, evaluator(space), budget=30))
 
 
 def test_aging_evolution_changes_one_gene_of_a_living_parent():

@@ -1,5 +1,6 @@
 """Sampling, mutation, crossover and neighbours stay inside the space and move as they promise."""
 
+from collections import Counter
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -24,6 +25,7 @@ from common.space import (
     neighbours,
     redraw,
     sample,
+    sample_leaning,
     size,
 )
 from tests.common.space.toys import BOUNDED, NESTED, SPACES, Conv
@@ -56,6 +58,35 @@ def test_sampling_reaches_every_architecture(name):
     drawn = {sample(space, rng) for _ in range(60 * len(archs))}
     assert drawn <= archs
     assert len(drawn) > 0.9 * len(archs)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "weights"), [(5.0, (1, 2, 3, 4, 5)), (0.2, (5, 4, 3, 2, 1)), (1.0, (1, 1, 1, 1, 1)), (0.0, (4, 3, 2, 1, 0))]
+)
+def test_leaning_draws_take_options_in_equal_steps_up_to_the_ratio(ratio, weights):
+    space, rng = {"five": OneOf(*"abcde"), "one": OneOf("x"), "two": ManyOf("ab", 1, 1)}, Random(0)
+    drawn = [sample_leaning(space, rng, ratio) for _ in range(6000)]
+    shares = Counter(arch["five"] for arch in drawn)
+    assert [shares[i] / 6000 for i in range(5)] == pytest.approx([weight / sum(weights) for weight in weights], abs=0.02)
+    assert {arch["one"] for arch in drawn} == {0}
+    assert sum(arch["two"] for arch in drawn) / 6000 == pytest.approx(ratio / (1 + ratio), abs=0.02)
+
+
+def test_leaning_draws_are_a_function_of_the_generator_and_decide_apart():
+    space = tuple(OneOf(1, 2) for _ in range(2))
+    first, again = ([sample_leaning(space, rng, 3.0) for _ in range(4000)] for rng in (Random(1), Random(1)))
+    assert first == again != [sample_leaning(space, Random(2), 3.0) for _ in range(4000)]
+    both = Counter((arch["0"], arch["1"]) for arch in first)
+    assert [both[a, b] / 4000 for a in (0, 1) for b in (0, 1)] == pytest.approx([1 / 16, 3 / 16, 3 / 16, 9 / 16], abs=0.02)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("ratio", [0.3, 4.0])
+def test_leaning_draws_reach_every_architecture_and_no_other(name, ratio):
+    space, rng = ALL[name], Random(0)
+    archs = set(enumerate_all(space))
+    drawn = {sample_leaning(space, rng, ratio) for _ in range(60 * len(archs))}
+    assert drawn <= archs and len(drawn) > 0.7 * len(archs)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -185,6 +216,8 @@ def test_a_rule_that_sampling_cannot_meet_is_named():
     never = Where(OneOf(1, 2), lambda value: False, "no value is good")
     with pytest.raises(UserError, match="'no value is good' is too narrow"):
         sample(never, Random(0))
+    with pytest.raises(UserError, match="'no value is good' is too narrow"):
+        sample_leaning(never, Random(0), 2.0)
     assert list(enumerate_all(never)) == []
 
 
