@@ -17,16 +17,13 @@ from common.search.random import RandomSearch
 from common.search.topk_evolution import TopKEvolution
 from common.space import Arch, sample_leaning
 from common.stages.context import Context, rule_in_words
+from common.stages.training import train_shown
 from common.stages.trials import best_trial, found, run_trials
 from common.streams import derive
-from common.train.phase import train_phase
 
 if TYPE_CHECKING:
     from common.evaluate.base import Evaluator
     from common.search.base import Searcher
-
-LOG_EVERY = 5
-"""Steps between two rows of the loss curve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,29 +44,19 @@ class TrainSupernet:
         supernet = build_supernet(task, derive(context.seed, "supernet"), context.device)
         if self.index:
             load_weights(context.weights(phases[self.index - 1].name), supernet.module)
-        steps = phase.settings.steps
-        checkpoint = context.folder.checkpoint(self.name)
-        saved = checkpoint.load()
-        with context.progress.stage(self.name, steps, saved.step if saved else 0) as bar:
-
-            def observe(step: int, values: Mapping[str, float]) -> None:
-                if step % LOG_EVERY == 0 or step + 1 == steps:
-                    context.folder.append_metrics(self.name, step, values)
-                bar.advance(1, loss=values["loss"])
-
-            last = train_phase(
-                supernet.module,
-                phase,
-                seed=derive(context.seed, "supernet", phase.name),
-                supernet=supernet,
-                policy=path_policy(task, phase.settings, context.seed, phase.name),
-                checkpoint=checkpoint,
-                observe=observe,
-                save_every=self.save_every,
-            )
+        last = train_shown(
+            context,
+            self.name,
+            supernet.module,
+            phase,
+            seed=derive(context.seed, "supernet", phase.name),
+            save_every=self.save_every,
+            supernet=supernet,
+            policy=path_policy(task, phase.settings, context.seed, phase.name),
+        )
         context.weights(phase.name).parent.mkdir(exist_ok=True)
         save_weights(context.weights(phase.name), supernet.module)
-        return {"steps": steps, "last": last}
+        return {"steps": phase.settings.steps, "last": last}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

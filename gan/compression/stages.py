@@ -17,15 +17,13 @@ from common.run.checkpoint import load_weights, save_weights
 from common.run.files import write_json
 from common.space import decode
 from common.stages.context import Context
+from common.stages.training import train_shown
 from common.streams import derive
-from common.train.phase import train_phase
 from gan.compression.model import build
 
 if TYPE_CHECKING:
     from gan.task import TranslationTask
 
-LOG_EVERY = 5
-"""Steps between two rows of the loss curve."""
 PASSES = 30
 """Forward passes that are timed of each generator."""
 
@@ -48,26 +46,11 @@ class TrainTeacher:
             return self._taken(task, Path(task.settings.teacher.run))
         phase = task.teacher_phase()
         network = task.teacher_network(derive(context.seed, "teacher")).to(context.device)
-        checkpoint, steps = context.folder.checkpoint(self.name), phase.settings.steps
-        saved = checkpoint.load()
-        with context.progress.stage(self.name, steps, saved.step if saved else 0) as bar:
-
-            def observe(step: int, values: Mapping[str, float]) -> None:
-                if step % LOG_EVERY == 0 or step + 1 == steps:
-                    context.folder.append_metrics(self.name, step, values)
-                bar.advance(1, loss=values["loss"])
-
-            last = train_phase(
-                network,
-                phase,
-                seed=derive(context.seed, "teacher"),
-                checkpoint=checkpoint,
-                observe=observe,
-                save_every=self.save_every,
-            )
+        seed = derive(context.seed, "teacher")
+        last = train_shown(context, self.name, network, phase, seed=seed, save_every=self.save_every)
         task.weights.mkdir(exist_ok=True)
         save_weights(task.teacher_file, network if task.data.paired else network.there)  # pyright: ignore[reportArgumentType]
-        return {"steps": steps, "last": last}
+        return {"steps": phase.settings.steps, "last": last}
 
     def _taken(self, task: TranslationTask, run: Path) -> Mapping[str, object]:
         task.weights.mkdir(exist_ok=True)

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from common.cost.count import Convention, conv_linear, output_elements
 from common.cost.price import Price
 from common.objective import Objective
 from common.run.folder import RunFolder
@@ -30,6 +31,8 @@ from common.supernet import Supernet, opened
 from detection.detnas.model import build
 from detection.detnas.space import backbone
 from detection.detnas.system import tiny_detector
+from gan.compression.model import build as build_generator
+from gan.compression.space import open_space
 from tests.bench.graph_step import graph_search_steps
 from tests.bench.rows import Row
 from tests.bench.search_step import search_memory, search_steps
@@ -98,25 +101,32 @@ def activation(repeats: int) -> Row:
     )
 
 
-def pricing(repeats: int) -> Row:
+def generators() -> tuple[Any, nn.Module]:
+    """GAN Compression's largest choice set and its supernet, likewise."""
+    space = open_space("channels-64-pix2pix")
+    with torch.device("meta"):
+        return space, build_generator(opened(space))
+
+
+def pricing(repeats: int, of: str, made: tuple[Any, nn.Module], side: int, convention: Convention) -> Row:
     """Architectures priced in a second."""
-    space, module = large()
-    image = torch.empty(1, 3, 224, 224, device="meta")
+    space, module = made
+    image = torch.empty(1, 3, side, side, device="meta")
     start = perf_counter()
-    price = Price(module, (image,), space)
+    price = Price(module, (image,), space, convention=convention)
     filled = perf_counter() - start
     rng = Random(1)
     archs = [sample(space, rng) for _ in range(5000)]
     first = timed(lambda: price.price_many(archs))
     rates = [len(archs) / timed(lambda: price.price_many(archs)) for _ in range(repeats)]
     return Row(
-        what="architectures priced per second (parameters and MACs)",
+        what=f"architectures priced per second (parameters and MACs), {of}",
         unit="1/s",
         target=100_000,
         values=rates,
         least=True,
-        note=f"5,000 random architectures of 40 genes a repeat. Filling the tables took {filled:.2f} s before that, "
-        f"the first round {first:.2f} s; {price.traces} traces in all.",
+        note=f"5,000 random architectures of {len(price.decisions)} genes a repeat. Filling the tables took {filled:.2f} s before "
+        f"that, the first round {first:.2f} s; {price.traces} traces in all.",
     )
 
 
@@ -246,7 +256,8 @@ def everything(quick: bool) -> Iterator[Row]:
     yield from graph_search_steps(max(2, repeats // 2))
     yield search_memory()
     yield activation(repeats)
-    yield pricing(repeats)
+    yield pricing(repeats, "DetNAS", large(), 224, conv_linear)
+    yield pricing(repeats, "GAN Compression", generators(), 256, output_elements)
     yield from driver(500 if quick else 10_000)
     yield from long_driver(2_000 if quick else 100_000)
     for module in ("detection.train", "common.cli"):

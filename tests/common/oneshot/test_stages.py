@@ -17,7 +17,6 @@ from common.errors import UserError
 from common.evaluate.inherited import Inherited
 from common.evaluate.pool import LocalPool
 from common.objective import Constraint, Objective, fronts
-from common.oneshot import stages as oneshot_stages
 from common.oneshot.settings import PathPhaseSettings, SearchSettings
 from common.oneshot.stages import RandomBaseline, Search, TrainSupernet, inherited
 from common.oneshot.training import build_supernet, path_policy
@@ -28,7 +27,7 @@ from common.run.report import write_report
 from common.run.stages import run_stages
 from common.search.base import Trial
 from common.space import Arch, enumerate_all
-from common.stages import workers
+from common.stages import training, workers
 from common.stages.context import Context, check_feasible, rule_in_words
 from common.stages.retrain import Retrain, winner_row
 from common.stages.settings import RetrainSettings
@@ -146,7 +145,7 @@ def dying(real: Any, at: int) -> Any:
 
 
 KILLS = [  # each in a process that goes on where the one before was killed
-    (oneshot_stages, "train_phase", 2),  # before the second phase
+    (training, "train_phase", 2),  # before the second phase
     (RunFolder, "append_metrics", 2),  # in it, after a checkpoint
     (RunFolder, "append_trial", 1),
     (RunFolder, "append_trial", 11),  # in the random search

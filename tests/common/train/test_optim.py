@@ -88,7 +88,17 @@ def test_every_schedule_can_be_made(name, last):
     assert make_schedule(OptimSettings(schedule=name))(1 - 1e-9) == pytest.approx(last, abs=1e-6)
 
 
-@pytest.mark.parametrize("bad", [{"lr": 0.0}, {"momentum": 1.0}, {"weight_decay": -1.0}, {"clip": 0.0}])
+def test_the_linear_schedule_warms_up_holds_and_ends_at_the_floor():
+    rate = make_schedule(OptimSettings(schedule="linear", warmup=0.1, hold=0.5, floor=0.1))
+    assert rate(0.05) < 0.6 and rate(0.1) == rate(0.5) == 1.0
+    assert rate(0.75) == pytest.approx(0.55) and rate(1 - 1e-9) == pytest.approx(0.1)
+    with pytest.raises(UserError, match=r"held for 0\.1 of training, with a warm-up of 0\.2"):
+        make_schedule(OptimSettings(schedule="linear", warmup=0.2, hold=0.1))
+
+
+@pytest.mark.parametrize(
+    "bad", [{"lr": 0.0}, {"momentum": 1.0}, {"weight_decay": -1.0}, {"clip": 0.0}, {"hold": 1.0}, {"hold": -0.1}, {"floor": 1.0}]
+)
 def test_settings_out_of_range_are_named(bad):
     with pytest.raises(UserError, match=f"{next(iter(bad))} is {next(iter(bad.values()))}; give"):
         OptimSettings(**bad)

@@ -11,6 +11,7 @@ ALL = [
     constant(warmup=0.1),
     cosine(warmup=0.05, floor=0.01),
     linear(warmup=0.2),
+    linear(warmup=0.1, hold=0.5),
     step_decay(at=(0.5, 0.9)),
     one_cycle(),
 ]
@@ -39,6 +40,17 @@ def test_linear_is_a_line_and_warmup_climbs_to_it():
     assert warmed(0.6) == pytest.approx(0.5)
 
 
+def test_linear_may_hold_before_it_falls_to_its_floor():
+    held = linear(hold=0.5)
+    assert [held(f) for f in (0, 0.25, 0.5)] == [1, 1, 1]
+    assert [held(f) for f in (0.625, 0.75, 0.875)] == [0.75, 0.5, 0.25]
+    assert linear(hold=0.6, floor=0.2)(0.8) == pytest.approx(0.6) and linear(hold=0.6, floor=0.2)(1) == pytest.approx(0.2)
+    both = linear(warmup=0.2, hold=0.6)
+    assert both(0) == pytest.approx(1e-3) and both(0.1) == pytest.approx(0.5005)
+    assert both(0.2) == both(0.6) == 1.0 and both(0.8) == pytest.approx(0.5)
+    assert [linear(warmup=0.2, hold=0.2)(f) for f in (0.1, 0.3, 0.6)] == [linear(warmup=0.2)(f) for f in (0.1, 0.3, 0.6)]
+
+
 def test_steps_drop_at_exactly_their_step():
     schedule = step_decay(at=(8 / 12, 11 / 12))
     values = [schedule(step / 90_000) for step in (59_999, 60_000, 82_499, 82_500)]
@@ -54,6 +66,10 @@ def test_one_cycle_peaks_where_it_should():
     ("make", "match"),
     [
         (lambda: cosine(warmup=1.0), "the warm-up is 1.0 of training"),
+        (lambda: linear(hold=1.0), r"held for 1\.0 of training, with a warm-up of 0\.0; give a fraction below 1 after it"),
+        (lambda: linear(hold=-0.1), r"held for -0\.1"),
+        (lambda: linear(hold=float("nan")), "held for nan"),
+        (lambda: linear(warmup=0.3, hold=0.2), r"held for 0\.2 of training, with a warm-up of 0\.3"),
         (lambda: step_decay(at=(0.9, 0.5)), "drops at"),
         (lambda: one_cycle(peak=0), "peaks at 0"),
     ],

@@ -1,0 +1,121 @@
+"""Which paths are trained and which are tried: the widest alone, all that keep the budget, a first generation that leans."""
+
+from math import nan
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from common.errors import UserError
+from common.oneshot.settings import PathPhaseSettings, SearchSettings
+from common.oneshot.stages import RandomBaseline, Search, TrainSupernet, searcher_of
+from common.oneshot.training import build_supernet, path_policy
+from common.run.checkpoint import save_weights
+from common.search.exhaustive import Exhaustive
+from common.search.topk_evolution import TopKEvolution
+from common.space import Arch, OneOf, enumerate_all
+from common.stages.context import Context
+from common.streams import derive
+from common.train.optim import OptimSettings
+from tests.common.run.rows import rows
+from tests.common.stages.toy import TunedToy, opened
+
+LARGEST = PathPhaseSettings(steps=3, batch=8, optim=OptimSettings(name="sgd", lr=0.05), paths="largest")
+ALL = SearchSettings(engine="exhaustive", generations=1, population=2, mutants=0, crossovers=0, calibration_batches=1, images=32)
+
+
+def test_the_widest_path_is_that_of_the_largest_options_at_every_step():
+    task = TunedToy()
+    policy = path_policy(task, LARGEST, 0, "p")
+    assert [policy(step) for step in (0, 1, 7)] == [[Arch({"kernels.0": 3, "kernels.1": 3})]] * 3
+    falling = cast("Any", SimpleNamespace(space=(OneOf(64, 48, 16), OneOf("small", "large"))))
+    assert path_policy(falling, LARGEST, 0, "p")(0) == [Arch({"0": 0, "1": 1})], "numbers by their value, others by their place"
+
+
+def test_training_the_widest_path_moves_nothing_beside_it(tmp_path):
+    task = TunedToy(training=LARGEST)
+    before = build_supernet(task, derive(0, "supernet"), "cpu")
+    with opened(tmp_path / "run", task) as context:
+        TrainSupernet(name="supernet first", index=0).run(context)
+        after = load_file(context.weights("first"))
+    moved = {name for name, value in before.module.named_parameters() if not torch.equal(after[name], value)}
+    before.activate(Arch({"kernels.0": 3, "kernels.1": 3}))
+    assert moved == {name for name, _ in before.active_parameters()} < {name for name, _ in before.module.named_parameters()}
+
+
+def with_weights(context: Context) -> None:
+    """As if a supernet had been trained."""
+    file = context.weights("second")
+    file.parent.mkdir(exist_ok=True)
+    save_weights(file, build_supernet(context.task, 3, "cpu").module)
+
+
+def searched(path: Path, upper: float | None = None) -> dict[str, Any]:
+    """A search through everything, and a random one beside it."""
+    with opened(path, TunedToy(), upper=upper) as context:
+        with_weights(context)
+        result = dict(Search(settings=ALL).run(context))
+        return {"search": result, "random": dict(RandomBaseline(settings=ALL).run(context))}
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_a_search_through_everything_tries_all_that_keep_the_budget_and_random_search_as_many(few, tmp_path):
+    task = TunedToy()
+    costs = {arch: task.costs(arch)["macs"] for arch in enumerate_all(task.space)}
+    upper = sorted(costs.values())[6] if few else None
+    kept = {arch.fingerprint for arch, cost in costs.items() if upper is None or cost <= upper}
+    assert ALL.trials == 2 < len(kept) <= len(costs) == 16 and (len(kept) < 16) == few
+    result = searched(tmp_path / "run", upper)
+    with opened(tmp_path / "run", task, upper=upper) as context:
+        trials, random = context.folder.trials("trials.jsonl"), context.folder.trials("random.jsonl")
+    assert len(trials) == len(kept) and {trial.arch.fingerprint for trial in trials} == kept
+    assert len({trial.arch for trial in random}) == len(random) == result["random"]["trials"] == len(kept)
+    best = max(trials, key=lambda trial: (trial.scores["accuracy"], -trial.id))
+    assert (result["search"]["trials"], result["search"]["best"]) == (len(kept), best.id)
+
+
+def test_a_search_through_everything_goes_on_where_it_was_cut(tmp_path):
+    whole = searched(tmp_path / "whole")
+    searched(tmp_path / "run")
+    for name, n in (("trials", 5), ("random", 2)):
+        file = tmp_path / "run" / f"{name}.jsonl"
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[:n]))
+    assert searched(tmp_path / "run") == whole
+    assert rows(tmp_path / "run", "trials") == rows(tmp_path / "whole", "trials")
+    assert rows(tmp_path / "run", "random") == rows(tmp_path / "whole", "random")
+
+
+def test_the_engine_is_the_one_named_with_its_budget_in_trials(tmp_path):
+    with opened(tmp_path / "run", TunedToy(), seed=5, upper=1e9) as context:
+        searcher, budget = searcher_of(ALL, context)
+        assert isinstance(searcher, Exhaustive) and budget == len(searcher) == 16
+        searcher, budget = searcher_of(SearchSettings(generations=3, population=7, mutants=2, crossovers=1, parents=4), context)
+        assert isinstance(searcher, TopKEvolution) and budget == 21 and searcher.first is None
+        assert (searcher.seed, searcher.mutants, searcher.crossovers, searcher.parents) == (5, 2, 1, 4)
+        assert searcher.feasible == context.feasible and searcher.rule == "macs <= 1,000,000,000"
+
+
+def test_a_budget_that_nothing_keeps_is_named_by_a_search_through_everything(tmp_path):
+    with opened(tmp_path / "run", TunedToy(), upper=1) as context:
+        with pytest.raises(UserError, match="the constraint 'macs <= 1' is kept by no architecture"):
+            searcher_of(ALL, context)
+
+
+@pytest.mark.parametrize(("ratio", "last"), [(9.0, 0.45), (1 / 9, 0.05)])
+def test_the_first_generation_of_evolution_leans_as_it_is_told(ratio, last, tmp_path):
+    with opened(tmp_path / "run", TunedToy()) as context:
+        searcher, _ = searcher_of(SearchSettings(small_first=ratio), context)
+    assert isinstance(searcher, TopKEvolution) and searcher.first is not None
+    rng = Random(0)
+    drawn = [searcher.first(rng)["kernels.0"] for _ in range(4000)]
+    assert drawn.count(3) / 4000 == pytest.approx(last, abs=0.03)
+
+
+@pytest.mark.parametrize("ratio", [0.0, -1.0, nan])
+def test_a_ratio_that_is_none_is_refused(ratio):
+    with pytest.raises(UserError, match=rf"search\.small_first={ratio}: give a ratio above 0"):
+        SearchSettings(small_first=ratio)
