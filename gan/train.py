@@ -38,6 +38,8 @@ def gan_compression(
 ) -> None:
     """GAN Compression: search narrow generators under a large one's guidance (arXiv 2003.08936), from pictures to a report.
 
+    Recipe small is for a GPU, at 128 pixels; small64, at 64 pixels, for two cores.
+
     Args:
         run: what to run, where and how.
         pipeline: full (mobile teacher, distilled start) or fast (dense teacher, none), instead of the recipe's.

@@ -125,8 +125,8 @@ def pricing(repeats: int, of: str, made: tuple[Any, nn.Module], side: int, conve
         target=100_000,
         values=rates,
         least=True,
-        note=f"5,000 random architectures of {len(price.decisions)} genes a repeat. Filling the tables took {filled:.2f} s before "
-        f"that, the first round {first:.2f} s; {price.traces} traces in all.",
+        note=f"5,000 random architectures of {len(price.decisions)} genes a repeat. Filling the tables took {filled:.2f} s "
+        f"before that, the first round {first:.2f} s; {price.traces} traces in all.",
     )
 
 

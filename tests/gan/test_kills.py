@@ -14,7 +14,7 @@ from gan.compression.phases import Distil
 from gan.game import Game
 from gan.task import TranslationTask
 from gan.teachers import CycleGAN, Pix2Pix
-from tests.common.run.killing import die, status
+from tests.common.run.killing import dies, status
 from tests.common.run.rows import rows
 from tests.gan.micro import STAGES, UNPAIRED, call, child, results, words
 
@@ -34,18 +34,6 @@ PAIRED: list[Kill] = [
     (TranslationTask, "pictures", 0, 8),
 ]
 ALONE: list[Kill] = [(CycleGAN, "batch_at", 3, 0), (Distil, "batch_at", 2, 1)]
-
-
-def dies(owner: Any, name: str, at: int) -> None:
-    """From now on this process dies at that call."""
-    real, calls = getattr(owner, name), iter(range(1000))
-
-    def dying(*values: Any) -> Any:
-        if next(calls) == at:
-            die()
-        return real(*values)
-
-    setattr(owner, name, dying)
 
 
 def killed(path: Path, kills: list[Kill], settings: list[str]) -> None:

@@ -12,7 +12,7 @@ from common.run.folder import RunFolder
 from common.stages import tune as tuning
 from graphs.pdnas.phases import Nodes
 from graphs.task import GraphTask
-from tests.common.run.killing import die, status
+from tests.common.run.killing import dies, status
 from tests.graphs.micro import DERIVE, call, child, order, results, words
 
 pytestmark = [pytest.mark.xdist_group("graphs-micro"), pytest.mark.timeout(300)]
@@ -34,18 +34,6 @@ CANDIDATES: list[Kill] = [
     (Nodes, "batch_at", 10, []),  # in the training of one
     (RunFolder, "append_retrained", 2, STAGES[:2]),
 ]
-
-
-def dies(owner: Any, name: str, at: int) -> None:
-    """From now on this process dies at that call."""
-    real, calls = getattr(owner, name), iter(range(1000))
-
-    def dying(*values: Any) -> Any:
-        if next(calls) == at:
-            die()
-        return real(*values)
-
-    setattr(owner, name, dying)
 
 
 def kill(path: Path, kills: list[Kill], method: str, settings: list[str]) -> None:

@@ -67,12 +67,12 @@ def test_a_search_through_everything_tries_all_that_keep_the_budget_and_random_s
     task = TunedToy()
     costs = {arch: task.costs(arch)["macs"] for arch in enumerate_all(task.space)}
     upper = sorted(costs.values())[6] if few else None
-    kept = {arch.fingerprint for arch, cost in costs.items() if upper is None or cost <= upper}
+    kept = {arch for arch, cost in costs.items() if upper is None or cost <= upper}
     assert ALL.trials == 2 < len(kept) <= len(costs) == 16 and (len(kept) < 16) == few
     result = searched(tmp_path / "run", upper)
     with opened(tmp_path / "run", task, upper=upper) as context:
         trials, random = context.folder.trials("trials.jsonl"), context.folder.trials("random.jsonl")
-    assert len(trials) == len(kept) and {trial.arch.fingerprint for trial in trials} == kept
+    assert len(trials) == len(kept) and {trial.arch for trial in trials} == kept
     assert len({trial.arch for trial in random}) == len(random) == result["random"]["trials"] == len(kept)
     best = max(trials, key=lambda trial: (trial.scores["accuracy"], -trial.id))
     assert (result["search"]["trials"], result["search"]["best"]) == (len(kept), best.id)
@@ -100,9 +100,9 @@ def test_the_engine_is_the_one_named_with_its_budget_in_trials(tmp_path):
 
 
 def test_a_budget_that_nothing_keeps_is_named_by_a_search_through_everything(tmp_path):
-    with opened(tmp_path / "run", TunedToy(), upper=1) as context:
-        with pytest.raises(UserError, match="the constraint 'macs <= 1' is kept by no architecture"):
-            searcher_of(ALL, context)
+    message = "the constraint 'macs <= 1' is kept by no architecture"
+    with opened(tmp_path / "run", TunedToy(), upper=1) as context, pytest.raises(UserError, match=message):
+        searcher_of(ALL, context)
 
 
 @pytest.mark.parametrize(("ratio", "last"), [(9.0, 0.45), (1 / 9, 0.05)])
