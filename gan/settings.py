@@ -30,7 +30,7 @@ class DataSettings:
     load: int = 286
     """Side that training pictures are scaled to before a square of `size` is cut out of them."""
     flip: bool = True
-    """Mirror training pictures at random."""
+    """Mirror training pictures at random. The embedded digits never are: a mirrored digit is another one."""
     train: int = 256
     """Embedded pictures in the training split."""
     val: int | None = None

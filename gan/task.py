@@ -81,7 +81,8 @@ class TranslationTask:
         self.weights = weights
         s = settings.data
         self.data = load_data(s) if data is None else data
-        self.augmentation = Augmentation(size=s.size, load=s.load, flip=s.flip)
+        mirrored = s.folder is None and s.embedded == "digits"  # a mirrored digit is another one
+        self.augmentation = Augmentation(size=s.size, load=s.load, flip=s.flip and not mirrored)
         if settings.score != "Frechet" and not self.data.paired:
             raise UserError(f"score={settings.score!r}: without pairs there is nothing to compare with; search for Frechet")
         self.space = open_space(settings.space, settings.blocks, settings.dropout)

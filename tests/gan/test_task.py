@@ -120,6 +120,14 @@ def test_strips_show_input_teacher_compressed_and_truth(task, tmp_path):
     assert first == third != fourth
 
 
+def test_digits_are_never_mirrored(tmp_path):
+    flips = {}
+    for kind in ("digits", "photographs"):
+        s = replace(tiny(), data=replace(tiny().data, embedded=kind, flip=True))
+        flips[kind] = TranslationTask(s, tmp_path).augmentation.flip
+    assert flips == {"digits": False, "photographs": True}
+
+
 def test_embedded_pictures_are_made_as_asked():
     data = load_data(replace(tiny().data, embedded="digits", train=5, val=3, test=2))
     assert [len(split.inputs) for split in (data.train, data.val, data.test)] == [5, 3, 2]
