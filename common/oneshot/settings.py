@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,8 +86,8 @@ class SearchSettings:
                 f"search.mutants={self.mutants} and search.crossovers={self.crossovers} do not fit "
                 f"search.population={self.population}; enlarge it"
             )
-        if not self.small_first > 0:
-            raise UserError(f"search.small_first={self.small_first}: give a ratio above 0")
+        if not 0 < self.small_first < math.inf:
+            raise UserError(f"search.small_first={self.small_first}: give a ratio above 0 that is a number")
         if not 0 <= self.rate <= 1:
             raise UserError(f"search.rate={self.rate}: a probability lies between 0 and 1")
 

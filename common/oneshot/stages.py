@@ -99,7 +99,7 @@ def searcher_of(s: SearchSettings, context: Context) -> tuple[Searcher, int]:
     """The searcher of the settings, and how many architectures it is to try."""
     space, objectives, rule = context.task.space, context.task.objectives[:1], rule_in_words(context.constraints)
     if s.engine == "exhaustive":
-        searcher = Exhaustive(space, objectives, feasible=context.feasible, rule=rule)
+        searcher = Exhaustive(space, objectives, seed=context.seed, feasible=context.feasible, rule=rule)
         return searcher, len(searcher)
     evolution = TopKEvolution(
         space,

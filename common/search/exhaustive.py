@@ -29,7 +29,11 @@ class Exhaustive(SpaceSearcher):
     _next: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        if (n := size(self.space)) > MOST:
+        try:
+            n = size(self.space, MOST)
+        except UserError as many:  # a rule spans more than can be counted
+            raise UserError(f"{many}; more than {MOST:,} are not gone through; search by evolution") from None
+        if n > MOST:
             raise UserError(f"the space has {n:,} architectures: more than {MOST:,} are not gone through; search by evolution")
         own = self.unseen()
         self._all = [arch for arch in enumerate_all(self.space) if own.take(arch)]

@@ -59,7 +59,7 @@ class TopKEvolution(GenerationSearcher):
         self._archive = heapq.nsmallest(self.parents, self._archive + new, key=self.order)
         draw = self.first
         if not self._archive:
-            return [] if draw is None else breed(unseen, n, lambda: Proposal(arch=draw(rng)))
+            return [] if draw is None or start else breed(unseen, n, lambda: Proposal(arch=draw(rng)))
 
         def mutant() -> Proposal:
             parent = rng.choice(self._archive)

@@ -33,7 +33,7 @@ def sample(space: Any, rng: Random) -> Arch:
 def sample_leaning(space: Any, rng: Random, ratio: float) -> Arch:
     """An architecture whose decisions lean towards their last options (`ratio` above 1) or their first ones (below 1).
 
-    The last option of a decision is `ratio` times as likely as its first, the others between them in equal steps: the
+    The last option of a decision is `ratio` (above 0) times as likely as its first, the others between them in equal steps: the
     "arithmetic" initial sampling of GAN Compression's evolution.
     """
 

@@ -52,6 +52,8 @@ class Retrain:
         """Trains what is not trained yet, one network after the other on each worker; rows are written in a fixed order."""
         task, folder = context.task, context.folder
         rivals = self.rivals(context)
+        if taken := self.otherwise.keys() & {name for name, _, _ in rivals}:
+            raise ValueError(f"otherwise={sorted(taken)}: another network has that name, and its files")
         drawn, wanted = sum(kind == "random" for _, kind, _ in rivals), self.settings.random_archs
         if drawn < wanted:
             context.progress.say(f"note: {drawn} of {wanted} random architectures to compare with: no more keep the budget")
@@ -72,7 +74,8 @@ class Retrain:
             for job, (row, curve) in zip(left, context.pool.map(train, left), strict=True):
                 for point in curve:
                     folder.append_metrics(point["stage"], point["step"], point["values"])
-                folder.append_retrained({**row, "inherited": dict(inherited.get(job.arch, {}))})
+                shared = {} if job.kind == "reference" else dict(inherited.get(job.arch, {}))
+                folder.append_retrained({**row, "inherited": shared})
                 outcome = "diverged" if "error" in row else f"test {metric} {row['test'][metric]:.3f}"
                 bar.advance(1, note=f"{job.name} #{job.seed}: {outcome}")
         few = {"random": f"{drawn} of {wanted}, no more keep the budget"} if drawn < wanted else {}

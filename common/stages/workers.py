@@ -54,7 +54,7 @@ class Job:
 
     Attributes:
         name: of the network, the same for all its seeds.
-        kind: `searched`, `random` or `baseline`.
+        kind: `searched`, `random`, `baseline`, or `reference`: not of the comparison among equals.
         arch: of the network.
         seed: number of the training, from 0; networks of one number share initial seed and batches.
         words: settings in the place of the task's own, as `--set` takes them: see `TunedTask`.

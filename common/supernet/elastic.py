@@ -122,7 +122,8 @@ class ElasticConvTranspose2d(Elastic, nn.ConvTranspose2d):
         self.seen = set()
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """`(n, active in, h, w)` -> `(n, active out, h * stride, w * stride)`."""
+        """`(n, active in, h, w)` -> `(n, active out, h * stride, w * stride)`, the only size there is."""
+        assert output_size is None
         n, c = self.out.value() if isinstance(self.out, Open) else self.out, input.shape[1]
         self.note((n, c))
         bias = None if self.bias is None else self.bias[:n]

@@ -33,7 +33,7 @@ class OptimSettings:
     drops: tuple[float, ...] = (8 / 12, 11 / 12)
     """Fractions of training at which the step schedule drops the rate to a tenth."""
     hold: float = 0.0
-    """Fraction of training at which the linear schedule begins to fall."""
+    """Fraction of training at which the linear schedule (no other has one) begins to fall; after the warm-up."""
     floor: float = 0.0
     """Where the cosine and the linear schedule end, as a fraction of the rate."""
     clip: float | None = None
@@ -56,6 +56,10 @@ class OptimSettings:
         for holds, field, rule in rules:
             if not holds:
                 raise UserError(f"{field} is {getattr(self, field)}; give a number {rule}")
+        if self.hold and (self.schedule != "linear" or self.hold < self.warmup):
+            raise UserError(
+                f"hold is {self.hold} with schedule {self.schedule!r}, warmup {self.warmup}; give it to linear, after the warm-up"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,7 @@ def stages(settings: Settings, task: TranslationTask) -> list[Stage[Context]]:
             inherited=partial(inherited, settings.search),
             others={f"width {width}": arch for width, arch in narrower.items()},
             start=lambda context: context.weights(last),
-            otherwise={"without distillation": words} if settings.without_distillation else {},
+            otherwise={"student without distillation": words} if settings.without_distillation else {},
             save_every=every,
         ),
         Savings(),
@@ -84,7 +84,7 @@ def notes(settings: Settings) -> list[str]:
         "Candidates are compared on the validation split with the supernet's weights; what is trained alone on the test split, "
         "which no training and no choice has read, unless the data has none of its own; see Data.",
         "baseline, width N: generators of one width everywhere (baseline: the widest that keeps the budget). They and random "
-        "ones begin with their part of the supernet and are fine-tuned as the found one is; without distillation is the found "
-        "one trained from nothing, as long as supernet and fine-tuning took together, without its teacher's inner maps.",
+        "ones begin with their part of the supernet and are fine-tuned as the found one is. The student without distillation is "
+        "the found one trained from nothing, as long as supernet and fine-tuning took together, without its teacher's maps.",
         "L1 is a share of the whole range of values, 0 to 1.",
     ]

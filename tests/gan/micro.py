@@ -27,7 +27,7 @@ SETTINGS = [*_SETTINGS.split(), 'budget={"macs":3400000}']
 UNPAIRED = ["data.embedded=textures", "distil.steps=0", "teacher.mobile=false"]
 """Changes it to the fast pipeline without pairs."""
 STAGES = ["teacher", "distil", "supernet", "search", "random search", "teacher scores", "retrain", "savings", "export"]
-NAMES = ["teacher", "searched", "random 1", "baseline", "width 4", "without distillation"]
+NAMES = ["teacher", "searched", "random 1", "baseline", "width 4", "student without distillation"]
 """Of the rows of `retrained.jsonl`."""
 
 

@@ -131,7 +131,7 @@ def pairs(run: Run, axis: Axis) -> tuple[Pair, ...]:
     where = "val" if any(score in row.val for row in run.retrained) else "test"
     by_arch: dict[tuple[tuple[str, str], ...], list[RetrainedRow]] = {}
     for row in run.retrained:
-        if score in row.inherited and score in _scores(row, where):
+        if row.kind != "reference" and score in row.inherited and score in _scores(row, where):
             by_arch.setdefault(tuple(sorted(row.arch.items())) or (("name", row.name),), []).append(row)
     return tuple(
         Pair(
@@ -225,7 +225,8 @@ def _retrained(run: Run, axis: Axis) -> list[Finding]:
 def _begun(run: Run) -> str:
     """What networks began with, where it is not all anew."""
     begun = {row.start for row in run.retrained if row.kind != "reference"} - {""}
-    return f", each from its part of the weights after {' and '.join(sorted(begun))}" if begun else ""
+    apart = " (references apart)" if any(row.kind == "reference" for row in run.retrained) else ""
+    return f", each{apart} from its part of the weights after {' and '.join(sorted(begun))}" if begun else ""
 
 
 def _tau(tau: RankCorrelation) -> Finding:

@@ -183,7 +183,7 @@ def read_run(path: Path) -> Run:
         metrics=tuple(_metric(row) for row in _rows(path / "metrics.jsonl", damage)),
         retrained=tuple(_retrained(row) for row in _rows(path / "retrained.jsonl", damage)),
         samples=tuple(_samples(path, damage)),
-        tiles=tuple(_tile(row) for row in _dicts(_json(path / "tiles.json", damage))),
+        tiles=tuple(_tile(row) for row in _dicts(_json(path / "tiles.json", damage)) if row.get("value")),
         best_arch=_arch(_json(path / "best" / "arch.json", damage)),
         best_metrics=_mapping(_json(path / "best" / "metrics.json", damage)),
         drawing=drawing.read_text(encoding="utf-8", errors="replace") if drawing.is_file() else None,
@@ -266,7 +266,7 @@ def _retrained(row: Mapping[str, Any]) -> RetrainedRow:
 
 
 def _tile(row: Mapping[str, Any]) -> TileRow:
-    return TileRow(value=str(row.get("value", "")), name=str(row.get("name", "")), of=str(row.get("of", "")))
+    return TileRow(value=str(row.get("value") or ""), name=str(row.get("name") or ""), of=str(row.get("of") or ""))
 
 
 def _samples(path: Path, damage: list[str]) -> Iterator[SampleRow]:

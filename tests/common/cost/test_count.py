@@ -61,9 +61,8 @@ def test_layers_by_what_they_put_out(layer, shape, macs):
 
 @pytest.mark.parametrize("groups", [1, 2])
 def test_a_transposed_convolution_counts_the_square_of_its_stride_times_what_it_computes(groups):
-    def named(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
-        weight = net.weight
-        return F.conv_transpose2d(input=x, weight=weight, stride=2, padding=1, output_padding=1, groups=groups)
+    def named(net: nn.ConvTranspose2d, x: torch.Tensor) -> torch.Tensor:
+        return F.conv_transpose2d(input=x, weight=net.weight, stride=2, padding=1, output_padding=1, groups=groups)
 
     layer, x = nn.ConvTranspose2d(4, 6, 3, 2, 1, output_padding=1, groups=groups, bias=False), torch.zeros(1, 4, 5, 7)
     computed = 4 * 35 * 6 // groups * 9

@@ -1,6 +1,6 @@
 """Which paths are trained and which are tried: the widest alone, all that keep the budget, a first generation that leans."""
 
-from math import nan
+from math import inf, nan
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -92,7 +92,7 @@ def test_a_search_through_everything_goes_on_where_it_was_cut(tmp_path):
 def test_the_engine_is_the_one_named_with_its_budget_in_trials(tmp_path):
     with opened(tmp_path / "run", TunedToy(), seed=5, upper=1e9) as context:
         searcher, budget = searcher_of(ALL, context)
-        assert isinstance(searcher, Exhaustive) and budget == len(searcher) == 16
+        assert isinstance(searcher, Exhaustive) and budget == len(searcher) == 16 and searcher.seed == 5
         searcher, budget = searcher_of(SearchSettings(generations=3, population=7, mutants=2, crossovers=1, parents=4), context)
         assert isinstance(searcher, TopKEvolution) and budget == 21 and searcher.first is None
         assert (searcher.seed, searcher.mutants, searcher.crossovers, searcher.parents) == (5, 2, 1, 4)
@@ -115,7 +115,7 @@ def test_the_first_generation_of_evolution_leans_as_it_is_told(ratio, last, tmp_
     assert drawn.count(3) / 4000 == pytest.approx(last, abs=0.03)
 
 
-@pytest.mark.parametrize("ratio", [0.0, -1.0, nan])
+@pytest.mark.parametrize("ratio", [0.0, -1.0, nan, inf])
 def test_a_ratio_that_is_none_is_refused(ratio):
     with pytest.raises(UserError, match=rf"search\.small_first={ratio}: give a ratio above 0"):
         SearchSettings(small_first=ratio)

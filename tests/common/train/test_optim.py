@@ -92,8 +92,12 @@ def test_the_linear_schedule_warms_up_holds_and_ends_at_the_floor():
     rate = make_schedule(OptimSettings(schedule="linear", warmup=0.1, hold=0.5, floor=0.1))
     assert rate(0.05) < 0.6 and rate(0.1) == rate(0.5) == 1.0
     assert rate(0.75) == pytest.approx(0.55) and rate(1 - 1e-9) == pytest.approx(0.1)
-    with pytest.raises(UserError, match=r"held for 0\.1 of training, with a warm-up of 0\.2"):
-        make_schedule(OptimSettings(schedule="linear", warmup=0.2, hold=0.1))
+
+
+@pytest.mark.parametrize("bad", [{"schedule": "linear", "warmup": 0.2, "hold": 0.1}, {"schedule": "cosine", "hold": 0.5}])
+def test_a_rate_is_held_by_the_linear_schedule_alone_and_after_the_warm_up(bad):
+    with pytest.raises(UserError, match=f"hold is {bad['hold']} with schedule '{bad['schedule']}'.* give it to linear"):
+        OptimSettings(**bad)
 
 
 @pytest.mark.parametrize(
