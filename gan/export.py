@@ -5,10 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from common.export import Parity, export_onnx
 from common.run.files import write_atomic
+
+
+def waves(size: int) -> Float[Tensor, "1 3 size size"]:
+    """A picture in [-1, 1] to try generators on: of a blank one, norms would make noise out of rounding errors."""
+    rows, columns = torch.arange(size)[:, None], torch.arange(size)
+    return torch.stack([torch.sin((rows * k + columns * (4 - k)) / 9) for k in (1, 2, 3)])[None]
 
 
 def export(network: nn.Module, size: int, folder: Path) -> Parity:
@@ -24,10 +31,8 @@ def export(network: nn.Module, size: int, folder: Path) -> Parity:
     Raises:
         UserError: packages are missing, or the numbers differ.
     """
-    rows, columns = torch.arange(size)[:, None], torch.arange(size)
-    picture = torch.stack([torch.sin((rows * k + columns * (4 - k)) / 9) for k in (1, 2, 3)])[None]  # not a blank one
     device = next(network.parameters()).device
-    parity = export_onnx(network, (picture.to(device),), folder / "model.onnx")
+    parity = export_onnx(network, (waves(size).to(device),), folder / "model.onnx")
     write_atomic(folder / "use.py", SCRIPT.replace("@SIZE@", repr(size)).encode())
     return parity
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import quantiles
 from time import perf_counter
 from typing import Any
@@ -22,7 +24,7 @@ class Latency:
     Attributes:
         median_ms: the median over the repeats, milliseconds per pass.
         iqr_ms: the interquartile range, milliseconds; how far to trust the median.
-        conditions: device, threads, type, batch and torch version; times under other conditions do not compare.
+        conditions: device, threads, type, batch and the version of what ran it; times under other conditions do not compare.
     """
 
     median_ms: float
@@ -58,6 +60,43 @@ def measure(
                 times.append(1000 * (perf_counter() - start))
     low, median, high = quantiles(times, n=4, method="inclusive")
     return Latency(median_ms=median, iqr_ms=high - low, conditions=conditions(device, placed))
+
+
+def measure_onnx(file: Path, inputs: Sequence[Tensor], *, repeats: int = 30, warmup: int = 5, threads: int = 1) -> Latency:
+    """Times passes of an exported network in onnxruntime on the CPU: what a user of `model.onnx` waits for.
+
+    Args:
+        file: an ONNX file, as `common.export.export_onnx` writes it.
+        inputs: what it is run on, in order; the batch is the first one's first dimension.
+        repeats: passes timed, at least 2.
+        warmup: passes run first and not timed.
+        threads: of onnxruntime within a pass.
+
+    Raises:
+        UserError: onnxruntime is not installed, or fewer than 2 passes are asked for.
+    """
+    if repeats < 2:
+        raise UserError(f"repeats={repeats}: a median with its spread needs at least 2 timed passes")
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise UserError("timing an exported network needs the package onnxruntime: pip install tasknas[export]")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    names = [entry.name for entry in session.get_inputs()]
+    given = {name: value.numpy() for name, value in zip(names, inputs, strict=True)}
+    times: list[float] = []
+    for i in range(warmup + repeats):
+        start = perf_counter()
+        session.run(None, given)
+        if i >= warmup:
+            times.append(1000 * (perf_counter() - start))
+    low, median, high = quantiles(times, n=4, method="inclusive")
+    stated = conditions(torch.device("cpu"), inputs)
+    del stated["torch"]
+    stated |= {"threads": threads, "onnxruntime": str(onnxruntime.__version__)}
+    return Latency(median_ms=median, iqr_ms=high - low, conditions=stated)
 
 
 def conditions(device: torch.device, inputs: Sequence[Any]) -> dict[str, str | int]:

@@ -56,7 +56,11 @@ def test_the_saving_is_counted_and_measured(finished):
     teacher, searched, *_ = rows(finished, "retrained")
     assert found["macs_ratio"] == pytest.approx(teacher["cost"]["macs"] / searched["cost"]["macs"], abs=1e-3)
     assert found["params_ratio"] == pytest.approx(teacher["cost"]["params"] / searched["cost"]["params"], abs=1e-3)
-    assert found["latency_ratio"] == pytest.approx(found["teacher_ms"] / found["compressed_ms"], rel=1e-2)
+    for name in ("torch", "exported"):
+        teacher_ms, own_ms = found[f"{name}_ms"]
+        assert found[f"latency_ratio_{name}"] == pytest.approx(teacher_ms / own_ms, rel=1e-2) and own_ms > 0
+    assert found["conditions"]["torch"]["threads"] == found["conditions"]["exported"]["threads"] == 1
+    assert "onnxruntime" in found["conditions"]["exported"]
 
 
 def test_every_network_of_the_space_begins_with_its_part_of_the_supernet(finished, tmp_path):

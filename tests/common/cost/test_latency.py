@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from common.cost.latency import measure
+from common.cost.latency import measure, measure_onnx
 from common.cost.table import LatencyTable, build_table, errors, spearman
 from common.errors import UserError
+from common.export import export_onnx
 from common.space import sample
 from common.supernet import Supernet, opened
 from tests.common.cost.chains import build, chain_space
@@ -35,6 +36,23 @@ def test_measure():
     assert quick.conditions["threads"] == torch.get_num_threads() and "cpu" in str(quick.conditions["device"])
     with pytest.raises(UserError, match="at least 2"):
         measure(Slow(1), (x,), repeats=1)
+
+
+def test_an_exported_network_is_timed_as_it_runs(tmp_path: Path):
+    pytest.importorskip("onnxruntime")
+    images = (torch.zeros(2, 3, 32, 32),)
+    medians = []
+    for width in (2, 64):
+        layers = [nn.Conv2d(3, width, 3, padding=1), *(nn.Conv2d(width, width, 3, padding=1) for _ in range(3))]
+        export_onnx(nn.Sequential(*layers), images, tmp_path / "model.onnx")
+        found = measure_onnx(tmp_path / "model.onnx", images, repeats=9, warmup=2)
+        assert found.median_ms > 0 and found.iqr_ms >= 0
+        assert (found.conditions["batch"], found.conditions["threads"], found.conditions["dtype"]) == (2, 1, "float32")
+        assert "onnxruntime" in found.conditions and "torch" not in found.conditions
+        medians.append(found.median_ms)
+    assert medians[1] > 3 * medians[0]  # a hundred times the multiply-adds
+    with pytest.raises(UserError, match="at least 2 timed passes"):
+        measure_onnx(tmp_path / "model.onnx", images, repeats=1)
 
 
 def test_spearman():
