@@ -95,6 +95,7 @@ class TranslationTask:
         self.baseline = self._widest_uniform()
         self.features = SmallFeatures() if settings.features is None else InceptionFeatures(Path(settings.features))
         self.segmenter = None if settings.segmenter is None else segmenter(settings.segmenter)
+        self._check_taken()
         self._teachers: dict[torch.device, ResnetGenerator] = {}
         self._distances: dict[tuple[str, int | None, torch.device], Frechet] = {}
 
@@ -121,6 +122,15 @@ class TranslationTask:
     def teacher_file(self) -> Path:
         """Where the trained teacher's weights are."""
         return self.weights / "teacher.safetensors"
+
+    def _check_taken(self) -> None:
+        """Another run's teacher must be there, unless it was taken already."""
+        run = self.settings.teacher.run
+        if run is None or self.teacher_file.exists():
+            return
+        for file in (self.teacher_file, self.discriminator_file("teacher")):
+            if not (source := Path(run) / "weights" / file.name).is_file():
+                raise UserError(f"teacher.run={run}: it has no {source}; give the folder of a run that trained its teacher")
 
     def teacher(self, device: torch.device) -> ResnetGenerator:
         """The trained teacher, which is not trained any more, on a device."""

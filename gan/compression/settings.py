@@ -138,7 +138,7 @@ def smoke() -> Settings:
 
 
 def small() -> Settings:
-    """A data folder at 128 pixels on a GPU in a quarter of an hour, by the fast pipeline: a dense teacher, no distilled start.
+    """A data folder at 128 pixels on a GPU in about twenty minutes, by the fast pipeline: a dense teacher, no distilled start.
 
     The budget is what the generator of width 32 everywhere costs, the teacher's multiply-adds by 11.5 (published for edges to
     shoes: 56.8G / 4.99G).

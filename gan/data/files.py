@@ -8,10 +8,8 @@ from typing import Literal
 
 from PIL import Image, ImageOps
 
-from common.data.pictures import DAMAGE
+from common.data.pictures import DAMAGE, picture_files
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-"""Endings of picture files, in lower case."""
 _MODES = ("L", "P", "RGB", "CMYK")  # 8 bits per channel, converted to RGB without loss or guess
 
 
@@ -91,6 +89,4 @@ def decoded(path: Path) -> Decoded:
 
 def pictures(folder: Path) -> list[Path]:
     """The picture files in `folder`, sorted by name; hidden files are none."""
-    return sorted(
-        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-    )
+    return picture_files(folder.iterdir())

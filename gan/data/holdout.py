@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from common.data.pictures import VAL_IS_TEST
 from common.errors import UserError
 from common.streams import numpy_stream
 from gan.data.check import Domains, Seen
 from gan.data.layouts import Layout
 
-VAL_IS_TEST = "the validation split also serves as the test split, so the test figures are of pictures the search has seen"
-"""What the notes say, after the reason, where a data set has no test split of its own."""
 _LEAST = {"train": 1, "val": 2, "test": 2}  # statistics are taken over val and test
 _MOST_HELD_OUT = 300
 

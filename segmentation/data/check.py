@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from common.data.pictures import VAL_IS_TEST
 from common.errors import UserError
 from segmentation.data.files import Unusable, read_picture, read_values, reduce_values
 from segmentation.data.inspection import inspected
-from segmentation.data.pairs import VAL_IS_TEST
 from segmentation.data.samples import Held, Sample, SegmentationData, Split, renamed
 
 if TYPE_CHECKING:

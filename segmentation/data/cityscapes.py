@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from common.data.pictures import VAL_IS_TEST
 from common.errors import UserError
 from segmentation.data.labels import labels_of
-from segmentation.data.pairs import VAL_IS_TEST, Layout, Pair, matched, pictures
+from segmentation.data.pairs import Layout, Pair, matched, pictures
 
 if TYPE_CHECKING:
     from pathlib import Path

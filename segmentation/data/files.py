@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-"""Endings of picture files, in lower case."""
 _INDEX_MODES = ("1", "L", "P", "I", "I;16")  # one number per pixel
 
 

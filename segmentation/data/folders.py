@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.data.pictures import VAL_IS_TEST
 from common.data.problems import Problems
 from common.errors import UserError
 from segmentation.data.check import checked
 from segmentation.data.cityscapes import cityscapes
 from segmentation.data.labels import read_classes
-from segmentation.data.pairs import VAL_IS_TEST, Layout, Pair, matched, pictures
+from segmentation.data.pairs import Layout, Pair, matched, pictures
 from segmentation.data.voc import voc
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segmentation.data.files import SUFFIXES
+from common.data.pictures import picture_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,10 +57,6 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-VAL_IS_TEST = "the validation split also serves as the test split, so the test figures are of pictures the search has seen"
-"""What the notes say, after the reason, where a data set has no test split of its own."""
-
-
 def matched(
     root: Path, images: Mapping[str, Path], annotations: Mapping[str, Path], expected: Mapping[str, Path], problems: Problems
 ) -> tuple[Pair, ...]:
@@ -85,5 +81,4 @@ def matched(
 
 def pictures(folder: Path, pattern: str = "*") -> list[Path]:
     """The picture files below `folder` that match the pattern, sorted; hidden files are none."""
-    found = folder.glob(pattern)
-    return sorted(file for file in found if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file())
+    return picture_files(folder.glob(pattern))

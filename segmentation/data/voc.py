@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from common.data.pictures import VAL_IS_TEST
 from common.errors import UserError
 from segmentation.data.labels import colours, labels_of, read_classes
-from segmentation.data.pairs import VAL_IS_TEST, Layout, Pair
+from segmentation.data.pairs import Layout, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

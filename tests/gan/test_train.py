@@ -125,6 +125,7 @@ def test_another_runs_teacher_can_be_taken(finished, tmp_path, capsys):
     refused(call, argv, ("teacher.safetensors does not fit",), capsys)
     argv = words(tmp_path / "none", settings=[f"teacher.run={tmp_path}"])
     refused(call, argv, ("teacher.run=", "give the folder of a run that trained its teacher"), capsys)
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_finished_run_is_resumed_without_a_change(finished):

@@ -42,7 +42,7 @@ def test_both_older_forms_are_read():
     """Six widths: one hidden width for all blocks; the other builder gives it to every third block, the trunk's to the rest."""
     alike, every_third = describe("32_32_40_48_16_32", None), describe("edges2shoes_paper", None)
     assert every_third["params"] < alike["params"]
-    assert every_third["macs"] == pytest.approx(4.81e9, rel=2e-3)  # as its release prints it
+    assert round(describe("resnet_64", None)["macs"] / every_third["macs"], 1) == 11.8  # the published ratio
 
 
 def test_a_file_is_read_in_the_choice_set_that_holds_it(tmp_path):

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
+from common.data.pictures import VAL_IS_TEST
 from gan.data import Augmentation, TranslationData, batch_at
-from gan.data.holdout import VAL_IS_TEST
 from tests.gan.data.folders import (
     MAKERS,
     fill,

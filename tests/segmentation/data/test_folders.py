@@ -3,9 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
+from common.data.pictures import VAL_IS_TEST
 from segmentation.data import Augmentation, batch_at, folder
 from segmentation.data.cityscapes import CLASSES
-from segmentation.data.pairs import VAL_IS_TEST
 from tests.segmentation.data.folders import (
     SIZES,
     annotation,
