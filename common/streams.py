@@ -42,3 +42,16 @@ def torch_stream(seed: int, *names: Name, device: str = "cpu") -> torch.Generato
     import torch
 
     return torch.Generator(device=device).manual_seed(derive(seed, *names))
+
+
+def seed_layers(seed: int, device: torch.device) -> None:
+    """Seeds the global generators that layers on `device` draw from (dropout), the CPU's among them.
+
+    `torch.manual_seed` seeds those of every accelerator, present or not: a tenth of a millisecond.
+    """
+    import torch
+
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)

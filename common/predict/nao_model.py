@@ -95,7 +95,7 @@ class NAOModel:
             forms += [self.symmetric(arch, rng) for _ in range(self.forms - 1) for arch in archs]
             targets *= self.forms
         with torch.random.fork_rng([]):  # layers and dropout draw from the global generator
-            torch.manual_seed(derive(seed, "nao_model"))
+            torch.default_generator.manual_seed(derive(seed, "nao_model"))
             network = Network(tokens.vocabulary, self.embedding, self.hidden, self.widths, self.dropout)
             self._train(network, tokens, *tokens.read(forms), torch.tensor(targets), torch_stream(seed, "batches"))
         return FittedNAO(network.eval().requires_grad_(False), tokens, low, high)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from common.errors import UserError
 from common.relax.logits import Logits
+from common.relax.sampled import Sampling
 from common.relax.weightings import Weighting
 from common.space import ManyOf, OneOf, decisions
 from common.space.values import Decision
@@ -45,7 +46,7 @@ class Relaxation:
 
     def __post_init__(self) -> None:
         known = decisions(self.supernet.space)
-        mixable = self.supernet.sampled if self.options.single() else self.supernet.relaxable
+        mixable = self.supernet.sampled if isinstance(self.options, Sampling) else self.supernet.relaxable
         if closed := [path for path in known if path not in mixable and len(known[path]) > 1]:
             sampling = "sample its options (hard-gumbel, annealed-gumbel), " if closed[0] in self.supernet.sampled else ""
             raise UserError(
@@ -73,8 +74,15 @@ class Relaxation:
             frozen: the step learns weights alone: no gradient reaches the logits, and what only they need is not computed.
         """
         rng = torch_stream(self.seed, "mixture", "frozen" if frozen else "learnt", step)
+        drawn: dict[str, int] = {}
+        if frozen and isinstance(self.options, Sampling):  # all at once, and without weights that nothing learns from
+            paths = [path for path, decision in self._known.items() if isinstance(decision, OneOf)]
+            drawn = dict(zip(paths, self.options.draw([self.logits.values[p] for p in paths], rng, progress), strict=True))
+        self.supernet.activate(drawn)
         mixed: dict[str, Mixed] = {}
         for path, decision in self._known.items():
+            if path in drawn:
+                continue
             if (weighting := self.weighting(path)) is None:
                 mixed[path] = Mixed(torch.ones(len(decision.options), device=self._device()))
             else:

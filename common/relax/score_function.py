@@ -10,6 +10,7 @@ from torch import Tensor
 
 from common.errors import UserError
 from common.relax.relaxation import Relaxation
+from common.relax.sampled import Sampling
 from common.space import ManyOf, record
 
 
@@ -47,7 +48,7 @@ class ScoreFunction:
         Raises:
             UserError: its options are not drawn one at a time, or members have probabilities.
         """
-        if not relaxation.options.single():
+        if not isinstance(relaxation.options, Sampling):
             raise UserError("rewards are of single networks: give search.options a weighting that draws one option at a time")
         if any(isinstance(relaxation.decision(path), ManyOf) for path in relaxation.logits.values):
             raise UserError("rewards are of single networks: members of a subset are mixed; sum them (search.members=None)")

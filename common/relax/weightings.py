@@ -46,10 +46,6 @@ class Weighting(Protocol):
         """Puts the logits, in place, where they may be, after an optimiser moved them from `before`; by default anywhere."""
         return None
 
-    def single(self) -> bool:
-        """Whether every mixture has one live option: then a decision that sets a width can be weighted as well."""
-        return False
-
     def probabilities(self, logits: Tensor) -> Tensor:
         """How strong each option is, shape (n,), within [0, 1], differentiable and without noise.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from common.errors import UserError
 from common.space import decisions, decode
 from common.supernet.choice import Deciding, Mixed, Slot
-from common.supernet.elastic import Region, elastic_layers
+from common.supernet.elastic import elastic_layers
+from common.supernet.idle import Narrowed
 
 
 class Supernet:
@@ -114,7 +115,7 @@ class Supernet:
     def forget(self) -> None:
         """Elastic layers forget the regions that were used since the last step of the weights: in a step of the logits, say."""
         for layer in self._elastic:
-            layer.seen = set()
+            layer.seen.clear()
 
     def active_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Name and value of every parameter on the active path (whole tensors, also where only a slice is active).
@@ -163,56 +164,22 @@ class Supernet:
         Elastic layers of a module `within` which the supernet is trained (a head of its own for the training) are kept as well.
 
         Whole idle modules need no guard (their gradient is None, which optimisers skip); slices of elastic layers do, since
-        momentum and weight decay act on whole tensors. The optimiser's state in the idle region is kept as well.
+        momentum and weight decay act on whole tensors. The optimiser is shown the regions used alone, and what it keeps of them.
         """
-        idle: list[tuple[nn.Parameter, list[Region], dict[str, list[Tensor]]]] = []
+        narrowed: list[Narrowed] = []
         for layer in self._elastic if within is None else elastic_layers(within):
+            if not layer.seen:
+                continue
             used, layer.seen = layer.seen, set()
-            for name, parameter in layer.named_parameters(recurse=False):
-                if parameter.grad is None or not used:
-                    continue
-                left = _outside(tuple(parameter.shape), [layer.regions(name, region) for region in used])
-                if left:
-                    tensors = {"": parameter.detach(), **_like(optimizer, parameter)}
-                    kept = {key: [value[region].clone() for region in left] for key, value in tensors.items()}
-                    idle.append((parameter, left, kept))
-        yield
-        with torch.no_grad():
-            for parameter, left, kept in idle:
-                for key, value in {"": parameter.detach(), **_like(optimizer, parameter)}.items():
-                    for i, region in enumerate(left):
-                        value[region] = kept[key][i] if key in kept else 0.0  # a buffer made by this very step
-
-
-def _outside(shape: tuple[int, ...], used: Sequence[Region]) -> list[Region]:
-    """Boxes, without overlap, of what is outside all the boxes `used` of a tensor.
-
-    Boxes are copied many times faster than masked entries.
-    """
-    left: list[Region] = [tuple(slice(0, n) for n in shape)]
-    for box in used:
-        left = [part for whole in left for part in _minus(whole, box)]
-    return left
-
-
-def _minus(whole: Region, box: Region) -> Iterator[Region]:
-    """What is left of one box without another: cut off dimension by dimension, from what the earlier ones leave in both."""
-    within: Region = ()
-    for i, (outer, inner) in enumerate(zip(whole, box, strict=True)):
-        start, stop = max(outer.start, inner.start or 0), min(outer.stop, inner.stop)
-        if start >= stop:
-            yield (*within, *whole[i:])
-            return
-        for cut in (slice(outer.start, start), slice(stop, outer.stop)):
-            if cut.start < cut.stop:
-                yield (*within, cut, *whole[i + 1 :])
-        within = (*within, slice(start, stop))
-
-
-def _like(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, Tensor]:
-    """The optimiser's state of a parameter, entry by entry of it: momenta, not step counts."""
-    state = optimizer.state.get(parameter, {})
-    return {key: v for key, v in state.items() if isinstance(v, Tensor) and v.shape == parameter.shape}
+            for name, parameter in layer._parameters.items():
+                if parameter is not None and parameter.grad is not None:
+                    narrowed.append(Narrowed(parameter, [layer.regions(name, region) for region in used], optimizer))
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for part in narrowed:
+                    part.widen()
 
 
 def settled(module: nn.Module) -> nn.Module:

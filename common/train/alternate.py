@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from common.relax.hypergradient import Inner, Rule, arch_gradient, inner_of
 from common.relax.relaxation import Relaxation
 from common.relax.score_function import ScoreFunction
-from common.streams import derive
+from common.streams import derive, seed_layers
 from common.supernet import kept_statistics
 from common.train.fit import TrainingDiverged, move_batch, total_loss
 from common.train.optim import ArchSettings
@@ -141,7 +141,7 @@ class Alternation:
 
         def closure(batch: Any) -> Callable[[], Tensor]:
             def loss() -> Tensor:
-                torch.manual_seed(derive(self.seed, "architecture step", step))  # the same draws in every pass
+                seed_layers(derive(self.seed, "architecture step", step), device)  # the same draws in every pass
                 self.relaxation.mix(step, progress)
                 return total_loss(self.loss(self.model, batch))
 

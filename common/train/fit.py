@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from common.errors import UserError
-from common.streams import derive
+from common.streams import derive, seed_layers
 from common.train.interrupt import held_back
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def fit(
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices), held_back() as interrupted:
         for step in range(first, steps):
-            torch.manual_seed(derive(seed, "fit", step, rank))
+            seed_layers(derive(seed, "fit", step, rank), device)
             rate = schedule(step / steps)
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * rate

@@ -87,5 +87,5 @@ def build(network: Network, features: int, classes: int, hyper: Hyper, seed: int
         seed: Of the initial weights.
     """
     with torch.random.fork_rng([]):  # PyTorch Geometric's layers draw from the global generator
-        torch.manual_seed(derive(seed, "init"))
+        torch.default_generator.manual_seed(derive(seed, "init"))
         return Net(stored(network), features, classes, hyper)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.streams import derive, numpy_stream, stream, torch_stream
+from common.streams import derive, numpy_stream, seed_layers, stream, torch_stream
 
 KNOWN = (7873468728604060761, 6236388483089640974)
 NAMES = st.lists(st.one_of(st.integers(-5, 5), st.text("ab1-", max_size=3)), max_size=3).map(tuple)
@@ -54,3 +54,11 @@ def test_no_global_generator_is_touched():
     assert torch.equal(a, torch.rand(5, generator=torch_stream(1, "weights")))
     assert not torch.equal(a, torch.rand(5, generator=torch_stream(2, "weights")))
     assert torch.equal(torch.default_generator.get_state(), before)
+
+
+def test_layers_draw_after_seeding_as_after_torchs_own():
+    torch.manual_seed(7)
+    expected = torch.rand(5)
+    torch.manual_seed(8)
+    seed_layers(7, torch.device("cpu"))
+    assert torch.equal(torch.rand(5), expected)

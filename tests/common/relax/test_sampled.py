@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from common.errors import UserError
 from common.relax.relaxation import Relaxation
-from common.relax.sampled import AnnealedGumbel, HardGumbel
+from common.relax.sampled import AnnealedGumbel, HardGumbel, Sampling
 from common.relax.weightings import Sigmoid, Softmax, Weighting
 from common.space import ManyOf, OneOf
 from common.supernet import Supernet, choose, choose_inputs, linear, opened
@@ -55,10 +55,10 @@ def test_less_noise_draws_by_sharper_probabilities():
 
 def test_the_noise_fades_in_a_line_or_by_equal_ratios():
     paper = AnnealedGumbel()
-    assert [paper.at(p) for p in (0.0, 0.25, 0.5, 1.0)] == [1.0, 0.75, 0.5, 0.0]
-    assert [AnnealedGumbel(noise=(2.0, 0.5)).at(p) for p in (0.0, 0.5, 1.0)] == [2.0, 1.25, 0.5]
+    assert [paper.factor(p) for p in (0.0, 0.25, 0.5, 1.0)] == [1.0, 0.75, 0.5, 0.0]
+    assert [AnnealedGumbel(noise=(2.0, 0.5)).factor(p) for p in (0.0, 0.5, 1.0)] == [2.0, 1.25, 0.5]
     exponential = AnnealedGumbel(noise=(1.0, 0.01), shape="exponential")
-    assert [exponential.at(p) for p in (0.0, 0.5, 1.0)] == pytest.approx([1.0, 0.1, 0.01])
+    assert [exponential.factor(p) for p in (0.0, 0.5, 1.0)] == pytest.approx([1.0, 0.1, 0.01])
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_noise_fades_in_a_line_or_by_equal_ratios():
         (lambda: AnnealedGumbel(shape="exponential"), r"noise=\(1.0, 0.0\): .* above 0 if the noise falls exponentially"),
         (lambda: AnnealedGumbel(shape="cosine"), "shape='cosine'"),
         (lambda: AnnealedGumbel().weigh(LOGITS, rng(), 1.5), "progress=1.5"),
-        (lambda: AnnealedGumbel().at(-0.5), "progress=-0.5"),
+        (lambda: AnnealedGumbel().factor(-0.5), "progress=-0.5"),
     ],
 )
 def test_noise_that_cannot_be_is_refused(make: Callable[[], object], message: str):
@@ -80,15 +80,26 @@ def test_noise_that_cannot_be_is_refused(make: Callable[[], object], message: st
 
 
 @pytest.mark.parametrize("weighting", ALL, ids=str)
-def test_single_means_that_one_option_is_live_in_every_mixture(weighting: Weighting):
+def test_sampling_means_that_one_option_is_live_in_every_mixture(weighting: Weighting):
     lives = [
         weigh(LOGITS, rng(step), progress).live
         for weigh in (weighting.weigh, weighting.weigh_frozen)
         for step in range(5)
         for progress in (0.0, 0.9)
     ]
-    assert weighting.single() == all(live is not None and len(live) == 1 for live in lives)
-    assert weighting.single() == isinstance(weighting, HardGumbel | AnnealedGumbel)
+    assert isinstance(weighting, Sampling) == all(live is not None and len(live) == 1 for live in lives)
+    assert isinstance(weighting, Sampling) == isinstance(weighting, HardGumbel | AnnealedGumbel)
+
+
+@pytest.mark.parametrize("weighting", [HardGumbel(), AnnealedGumbel()], ids=str)
+@pytest.mark.parametrize("progress", [0.0, 0.7])
+def test_options_drawn_together_are_those_drawn_one_after_the_other(weighting: Sampling, progress: float):
+    logits = [torch.randn(n, generator=rng(n)) for n in (5, 1, 2, 31, 17, 64, 3)]
+    for step in range(200):
+        generator = rng(step)
+        apart = [weighting.weigh(values, generator, progress).live for values in logits]
+        assert [(k,) for k in weighting.draw(logits, rng(step), progress)] == apart
+    assert weighting.draw([], rng(), progress) == []
 
 
 # Relaxations of spaces with widths
@@ -131,7 +142,7 @@ def test_widths_are_relaxed_by_a_weighting_that_samples(weighting: Weighting):
     assert relaxation.supernet.slots["0"].mixed is None, "nothing learns from its weight: it is the option itself"
 
 
-@pytest.mark.parametrize("weighting", [w for w in ALL if not w.single()], ids=str)
+@pytest.mark.parametrize("weighting", [w for w in ALL if not isinstance(w, Sampling)], ids=str)
 def test_widths_are_not_relaxed_by_a_weighting_that_mixes(weighting: Weighting):
     with pytest.raises(UserError, match=r"'0' cannot be mixed: .*sample its options \(hard-gumbel, annealed-gumbel\), settle it"):
         Relaxation(supernet=net(), options=weighting)

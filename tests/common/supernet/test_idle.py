@@ -69,6 +69,18 @@ def test_a_head_around_the_supernet_keeps_its_idle_weights_if_it_is_named(make_o
         assert torch.equal(body[n:], before["body.weight"][n:]), "the supernet's own are kept either way"
 
 
+def test_a_step_that_fails_leaves_the_tensors_whole():
+    net, model = headed()
+    optimizer = OPTIMISERS[1](model.parameters())
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    net.activate(Arch({"0": 0}))
+    model(torch.randn(2, 3, 4, 4)).square().mean().backward()
+    with pytest.raises(KeyboardInterrupt), net.idle_protected(optimizer, model):
+        raise KeyboardInterrupt
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, before[name]) and parameter.grad is not None and parameter.grad.shape == parameter.shape
+
+
 class Phase:
     """A phase that trains the supernet under a head; what it trained is handed back."""
 
