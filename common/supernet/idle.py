@@ -68,6 +68,11 @@ class Narrowed:
         return {"": self.whole, **self.states}
 
 
+def covers(shape: Sequence[int], box: Region) -> bool:
+    """Whether a box is all of a tensor."""
+    return all(not side.start and side.stop >= n for side, n in zip(box, shape, strict=True))
+
+
 def around(shape: Sequence[int], boxes: Sequence[Region]) -> Region:
     """The smallest box around all of some boxes (at least one) of a tensor."""
     sides = []

@@ -14,7 +14,7 @@ from common.errors import UserError
 from common.space import decisions, decode
 from common.supernet.choice import Deciding, Mixed, Slot
 from common.supernet.elastic import elastic_layers
-from common.supernet.idle import Narrowed
+from common.supernet.idle import Narrowed, covers
 
 
 class Supernet:
@@ -172,8 +172,11 @@ class Supernet:
                 continue
             used, layer.seen = layer.seen, set()
             for name, parameter in layer._parameters.items():
-                if parameter is not None and parameter.grad is not None:
-                    narrowed.append(Narrowed(parameter, [layer.regions(name, region) for region in used], optimizer))
+                if parameter is None or parameter.grad is None:
+                    continue
+                boxes = [layer.regions(name, region) for region in used]
+                if not any(covers(parameter.shape, box) for box in boxes):
+                    narrowed.append(Narrowed(parameter, boxes, optimizer))
         try:
             yield
         finally:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from common.streams import stream
-from common.supernet.idle import around, outside
+from common.supernet.idle import around, covers, outside
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 4])
@@ -24,6 +24,8 @@ def test_boxes_outside_boxes(dimensions):
         for box in used:
             mask[box] = 0
         assert torch.equal(covered, mask), (shape, used)
+        if len(used) == 1:
+            assert covers(shape, used[0]) == (not mask.any())
         if used:
             box = around(shape, used)
             outline = torch.zeros(shape, dtype=torch.int64)
