@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -44,22 +44,17 @@ def measure(
         warmup: passes run first and not timed.
         device: where to run.
     """
-    if repeats < 2:
-        raise UserError(f"repeats={repeats}: a median with its spread needs at least 2 timed passes")
     device = torch.device(device)
     module = module.to(device).eval()
     placed = [_placed(x, device) for x in inputs]
-    times: list[float] = []
+
+    def forward() -> None:
+        module(*placed)
+        _wait(device)
+
+    _wait(device)
     with torch.inference_mode():
-        for i in range(warmup + repeats):
-            _wait(device)
-            start = perf_counter()
-            module(*placed)
-            _wait(device)
-            if i >= warmup:
-                times.append(1000 * (perf_counter() - start))
-    low, median, high = quantiles(times, n=4, method="inclusive")
-    return Latency(median_ms=median, iqr_ms=high - low, conditions=conditions(device, placed))
+        return _timed(forward, conditions(device, placed), repeats, warmup)
 
 
 def measure_onnx(file: Path, inputs: Sequence[Tensor], *, repeats: int = 30, warmup: int = 5, threads: int = 1) -> Latency:
@@ -75,8 +70,6 @@ def measure_onnx(file: Path, inputs: Sequence[Tensor], *, repeats: int = 30, war
     Raises:
         UserError: onnxruntime is not installed, or fewer than 2 passes are asked for.
     """
-    if repeats < 2:
-        raise UserError(f"repeats={repeats}: a median with its spread needs at least 2 timed passes")
     if importlib.util.find_spec("onnxruntime") is None:
         raise UserError("timing an exported network needs the package onnxruntime: pip install tasknas[export]")
     import onnxruntime
@@ -86,16 +79,23 @@ def measure_onnx(file: Path, inputs: Sequence[Tensor], *, repeats: int = 30, war
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     names = [entry.name for entry in session.get_inputs()]
     given = {name: value.numpy() for name, value in zip(names, inputs, strict=True)}
-    times: list[float] = []
-    for i in range(warmup + repeats):
-        start = perf_counter()
-        session.run(None, given)
-        if i >= warmup:
-            times.append(1000 * (perf_counter() - start))
-    low, median, high = quantiles(times, n=4, method="inclusive")
     stated = conditions(torch.device("cpu"), inputs)
     del stated["torch"]
     stated |= {"threads": threads, "onnxruntime": str(onnxruntime.__version__)}
+    return _timed(lambda: session.run(None, given), stated, repeats, warmup)
+
+
+def _timed(run: Callable[[], object], stated: dict[str, str | int], repeats: int, warmup: int) -> Latency:
+    """`repeats` runs timed under the conditions stated, after `warmup` others."""
+    if repeats < 2:
+        raise UserError(f"repeats={repeats}: a median with its spread needs at least 2 timed passes")
+    times: list[float] = []
+    for i in range(warmup + repeats):
+        start = perf_counter()
+        run()
+        if i >= warmup:
+            times.append(1000 * (perf_counter() - start))
+    low, median, high = quantiles(times, n=4, method="inclusive")
     return Latency(median_ms=median, iqr_ms=high - low, conditions=stated)
 
 

@@ -44,10 +44,11 @@ class Narrowed:
     def widen(self) -> None:
         """Puts the whole tensors back, after the step."""
         made = {"": self.parameter.data, **self._state()}
+        for key in [key for key in made if key not in self.cut]:  # made by this very step: nothing is kept of what was idle
+            self.states[key] = torch.zeros_like(self.whole, dtype=made[key].dtype)
+        whole = self._whole()
         for key, value in made.items():
-            if key and key not in self.states:  # made by this very step: nothing is kept of what was idle
-                self.states[key] = torch.zeros_like(self.whole, dtype=value.dtype)
-            target = self._whole()[key][self.box]
+            target = whole[key][self.box]
             if target.data_ptr() != value.data_ptr():
                 target.copy_(value)
         self.parameter.data = self.whole
@@ -55,7 +56,7 @@ class Narrowed:
         if self.states:
             self.optimizer.state[self.parameter].update(self.states)
         for part, kept in zip(self.idle, self.kept, strict=True):
-            for key, value in self._whole().items():
+            for key, value in whole.items():
                 value[part] = kept.get(key, 0.0)
 
     def _state(self) -> dict[str, Tensor]:
