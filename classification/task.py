@@ -28,8 +28,8 @@ from classification.data import (
 )
 from classification.export import export
 from classification.pictures import draw_predictions
+from common.cost.bounds import check_budget
 from common.cost.count import count
-from common.cost.extremes import check_budget
 from common.cost.price import Metric, Price
 from common.errors import UserError
 from common.objective import Objective

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import nn
 
-from common.cost.extremes import check_budget
+from common.cost.bounds import check_budget
 from common.cost.price import Metric, Price
 from common.errors import UserError
 from common.objective import Objective

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from common.cost.bounds import check_budget
 from common.cost.count import count, output_elements
-from common.cost.extremes import check_budget
 from common.cost.price import Metric, Price
 from common.errors import UserError
 from common.objective import Objective

@@ -13,8 +13,8 @@ import torch
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 
+from common.cost.bounds import refuse_below
 from common.cost.count import count
-from common.cost.extremes import refuse_below
 from common.errors import UserError
 from common.objective import Objective
 from common.script import override

@@ -20,7 +20,7 @@ from classification.export import Scaled, export
 from classification.pictures import draw
 from common.errors import UserError
 from common.run.files import free_path
-from common.stages.opened import read_run
+from common.stages.reload import read_run
 from common.task import OpenedRun
 
 NEUTRAL = "#37474f"

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from common.cost.conditions import Condition
 from common.cost.count import NORMS, Convention, Forward, Meter, perform, run
-from common.cost.held import NONE, Membership, Paths, conditioned, held_parameters, memberships
-from common.cost.liveness import Alive
+from common.cost.presence import NONE, Membership, Paths, conditioned, memberships, parameter_groups
 from common.errors import UserError
 from common.layers import EmptySum
 from common.trace import Slot, active_children, is_elastic, readings, sums_members
@@ -142,11 +142,11 @@ def _holds_numbers(value: Any) -> bool:
 class Dependencies(Meter):
     """Traces `module`, a private copy of a supernet on the meta device.
 
-    `alive` says what each of the space's decisions hangs on. After `trace()`: `terms`, the summed `[params, macs]` of all costs
-    that depend on the same decisions.
+    `conditions`: see `common.cost.conditions`. After `trace()`: `terms`, the summed `[params, macs]` of all costs that depend on
+    the same decisions.
     """
 
-    def __init__(self, module: nn.Module, convention: Convention, alive: Mapping[str, Alive | None]) -> None:
+    def __init__(self, module: nn.Module, convention: Convention, conditions: Mapping[str, Condition | None]) -> None:
         super().__init__(convention)
         self.module = module
         self.terms: dict[Paths, list[int]] = {}
@@ -158,9 +158,9 @@ class Dependencies(Meter):
         self._aside = False  # while the tracer itself looks at shapes
         self._ran: set[int] = set()
         self._slices: dict[int, tuple[int, Paths]] = {}
-        members = {id(part): memberships(part, alive) for part in module.modules() if sums_members(part)}
-        self._held = held_parameters(module, members)
-        self._sliced = {held.elastic[1] for held in self._held if held.elastic is not None}
+        members = {id(part): memberships(part, conditions) for part in module.modules() if sums_members(part)}
+        self._groups = parameter_groups(module, members)
+        self._sliced = {group.elastic[1] for group in self._groups if group.elastic is not None}
         for part in list(module.modules()):
             part.register_forward_pre_hook(self._enter)
             part.register_forward_hook(self._leave)
@@ -363,12 +363,12 @@ class Dependencies(Meter):
         return _mapped(out, renamed)
 
     def _add_parameters(self) -> None:
-        for held in self._held:
-            depends, numel = held.paths, held.numel
-            if not held.alive():
+        for group in self._groups:
+            depends, numel = group.paths, group.numel
+            if not group.present():
                 numel = 0
-            elif held.elastic is not None:
-                module, key = held.elastic
+            elif group.elastic is not None:
+                module, key = group.elastic
                 if key in self._slices:
                     numel, seen = self._slices[key]
                     depends |= seen

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from common.cost.liveness import DEAD, assignments, settle
+from common.cost.conditions import ABSENT, assignments, with_options
 from common.cost.price import Price
 from common.errors import UserError
 from common.space import Arch, Invalid, ManyOf, OneOf, record
@@ -49,7 +49,7 @@ def complete(price: Price, most: int = MOST_ENTRIES) -> None:
     while todo := [paths for paths in price.tables if paths not in done]:
         wanted: list[tuple[tuple[str, ...], dict[str, int]]] = []
         for paths in todo:
-            here = list(islice(assignments(paths, sizes, price.alive), left + 1))
+            here = list(islice(assignments(paths, sizes, price.conditions), left + 1))
             left -= len(here)
             if left < 0:
                 raise UserError(
@@ -63,7 +63,7 @@ def complete(price: Price, most: int = MOST_ENTRIES) -> None:
             if _known(price, paths, taken):
                 continue
             rest = [other for others, other in wanted[i + 1 : i + _TOGETHER] if not _known(price, others, other)]
-            arch = settle(price.space, _merged(taken, rest)) or _completed(price.space, taken, rng)
+            arch = with_options(price.space, _merged(taken, rest)) or _completed(price.space, taken, rng)
             if arch is not None:
                 price.price(arch)
 
@@ -82,11 +82,11 @@ def _merged(taken: Mapping[str, int], rest: list[dict[str, int]]) -> dict[str, i
 
 
 def _completed(space: Any, taken: Mapping[str, int], rng: Random) -> Arch | None:
-    if (arch := settle(space, taken)) is not None:
+    if (arch := with_options(space, taken)) is not None:
         return arch
     for _ in range(COMPLETIONS):
         try:
-            return record(space, lambda path, d: taken[path] if taken.get(path, DEAD) != DEAD else rng.randrange(len(d)))
+            return record(space, lambda path, d: taken[path] if taken.get(path, ABSENT) != ABSENT else rng.randrange(len(d)))
         except Invalid:
             continue
     return None
@@ -183,7 +183,7 @@ class ExpectedCost:
 
     def _needed(self) -> tuple[str, ...]:
         possible: set[str] = set()
-        for path, condition in self.price.alive.items():  # parents come first
+        for path, condition in self.price.conditions.items():  # parents come first
             if condition is None or (
                 condition[0] in possible and self._fixed.get(condition[0], min(condition[1])) in condition[1]
             ):
@@ -196,15 +196,15 @@ class ExpectedCost:
         sizes = {path: len(decision) for path, decision in self.price.decisions.items()}
         sums: dict[tuple[int, ...], tuple[int, int]] = {(): (0, 0)}
         for paths, table in self.price.tables.items():
-            for taken in assignments(paths, sizes, self.price.alive):
-                if any(o not in (DEAD, self._fixed.get(p, o)) for p, o in taken.items()):
+            for taken in assignments(paths, sizes, self.price.conditions):
+                if any(o not in (ABSENT, self._fixed.get(p, o)) for p, o in taken.items()):
                     continue
                 if (entry := table.get(tuple(taken[path] for path in paths))) is None:
                     raise UserError(
                         f"a rule of the space (Where) forbids {taken}, which independent draws would give: there is no expected "
                         "cost; fix some of these decisions or drop the rule"
                     )
-                term = tuple(self._offsets[p] + o for p, o in taken.items() if o != DEAD and p in self._offsets)
+                term = tuple(self._offsets[p] + o for p, o in taken.items() if o != ABSENT and p in self._offsets)
                 before = sums.get(term, (0, 0))
                 sums[term] = before[0] + entry[0], before[1] + entry[1]
         sums = {term: entry for term, entry in sums.items() if any(entry)} or {(): (0, 0)}

@@ -10,20 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from common.cost.conditions import ABSENT, Condition, conditions_of, with_options
 from common.cost.count import Convention, Forward, conv_linear, on_meta
 from common.cost.dependencies import Dependencies
-from common.cost.extremes import Extreme, Metric, extreme
-from common.cost.held import Paths
-from common.cost.liveness import DEAD, Alive, liveness, settle
+from common.cost.presence import Paths
 from common.errors import UserError
 from common.layers import EmptySum
 from common.space import Arch, decisions, decode, sample
 from common.trace import slots_of
 
+Metric = Literal["params", "macs"]
 Key = tuple[int, ...]
 Table = dict[Key, tuple[int, int]]
 _BITS = 64
@@ -52,15 +52,15 @@ class Price:
     ) -> None:
         self.space = space
         self.decisions = decisions(space)
-        self.alive: dict[str, Alive | None] = liveness(space)
+        self.conditions: dict[str, Condition | None] = conditions_of(space)
         self.tables: dict[tuple[str, ...], Table] = {}
         self.traces = 0
         self._inputs = [x.to("meta") for x in inputs]
         self._forward = forward
-        self._dependencies = Dependencies(on_meta(module), convention, self.alive)
+        self._dependencies = Dependencies(on_meta(module), convention, self.conditions)
         self._slots = slots_of(self._dependencies.module)
         self._traced: list[Mapping[str, int]] = []
-        self._always = [path for path, condition in self.alive.items() if condition is None]
+        self._always = [path for path, condition in self.conditions.items() if condition is None]
         self._compile()
         self.fill()
 
@@ -74,7 +74,7 @@ class Price:
         """
         options = max((len(d) for d in self.decisions.values()), default=1)
         for i in range(min(options, 64)):
-            if (arch := settle(self.space, {path: i % len(d) for path, d in self.decisions.items()})) is not None:
+            if (arch := with_options(self.space, {path: i % len(d) for path, d in self.decisions.items()})) is not None:
                 with suppress(EmptySum):
                     self.price(arch)
         rng = Random(0)
@@ -106,21 +106,13 @@ class Price:
         try:
             total = sum(map(self._single.__getitem__, choices.items()))
             for paths, table in self._joint:
-                total += table[tuple([choices.get(path, DEAD) for path in paths])]
+                total += table[tuple([choices.get(path, ABSENT) for path in paths])]
         except KeyError:
             self._trace(choices)
             return self._packed(arch)
         if len(choices) < len(self._always):
             decode(self.space, choices)  # says which decision is missing
         return total
-
-    def cheapest(self, metric: Metric) -> Extreme:
-        """The cheapest architecture, its cost, and whether that is proven."""
-        return extreme(self, metric, 1)
-
-    def dearest(self, metric: Metric) -> Extreme:
-        """The most expensive architecture, its cost, and whether that is proven."""
-        return extreme(self, metric, -1)
 
     def _trace(self, choices: Mapping[str, int]) -> None:
         decode(self.space, choices)
@@ -150,12 +142,12 @@ class Price:
         self._joint: list[tuple[tuple[str, ...], dict[Key, int]]] = []
         for paths, table in self.tables.items():
             packed = {key: params + (macs << _BITS) for key, (params, macs) in table.items()}
-            if len(paths) == 1 and self.alive[paths[0]] is None:
+            if len(paths) == 1 and self.conditions[paths[0]] is None:
                 single.update({(paths[0], key[0]): entry for key, entry in packed.items()})
             else:
                 self._joint.append((paths, packed))
         for path, decision in self.decisions.items():
-            if (path,) not in self.tables or self.alive[path] is not None:
+            if (path,) not in self.tables or self.conditions[path] is not None:
                 single.update({(path, option): 0 for option in range(len(decision))})
         self._single = single
         if not self._traced:
@@ -163,4 +155,4 @@ class Price:
 
 
 def _key(choices: Mapping[str, int], paths: tuple[str, ...]) -> Key:
-    return tuple([choices.get(path, DEAD) for path in paths])
+    return tuple([choices.get(path, ABSENT) for path in paths])

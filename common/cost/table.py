@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from common.cost.conditions import assignments, conditions_of, with_options
 from common.cost.dependencies import tensors_in
 from common.cost.latency import conditions, measure
-from common.cost.liveness import assignments, liveness, settle
 from common.errors import UserError
 from common.space import Arch, Decision, decisions, decode, label, sample, space_fingerprint
 from common.trace import active_children, readings, sums_members
@@ -127,13 +127,13 @@ def build_table(
         observe: told each row as a line of text.
     """
     space = supernet.space
-    found, alive = decisions(space), liveness(space)
+    found, parents = decisions(space), conditions_of(space)
     homes = _homes(supernet.module)
     sizes = {path: len(decision) for path, decision in found.items()}
 
     rows: dict[str, list[float]] = {}
     for path, decision in found.items():
-        around = next(taken for taken in assignments([path], sizes, alive) if taken[path] == 0)
+        around = next(taken for taken in assignments([path], sizes, parents) if taken[path] == 0)
         networks = [
             supernet.extract(_settled(space, {**around, path: option}), build).to(device).eval()
             for option in range(len(decision))
@@ -195,7 +195,7 @@ def _labels(decision: Decision) -> list[str]:
 
 
 def _settled(space: Any, wanted: Mapping[str, int]) -> Arch:
-    arch = settle(space, wanted)
+    arch = with_options(space, wanted)
     if arch is None:
         raise UserError("a rule of this space forbids options on their own; a latency table needs a space without such rules")
     return arch

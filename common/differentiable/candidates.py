@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from common.arch import from_labels
-from common.relax.drawn import drawn
+from common.relax.sampling import sample_by_scores
 from common.space import Arch
 from common.stages.context import Context
 from common.streams import stream
@@ -38,7 +38,7 @@ class Candidates:
         found |= {from_labels(space, context.folder.result(self.of)["arch"], f"{self.of} result"): None}
         strengths = json.loads((context.folder.path / "strengths.json").read_text(encoding="utf-8"))
         rng = stream(context.seed, "candidates")
-        for arch in islice(drawn(space, strengths, rng), DRAWS * self.count):
+        for arch in islice(sample_by_scores(space, strengths, rng), DRAWS * self.count):
             if len(found) == self.count:
                 break
             if context.feasible(arch):

@@ -26,8 +26,7 @@ from common.stages.context import Context
 from common.supernet import Supernet
 
 if TYPE_CHECKING:
-    from common.cost.extremes import Metric
-    from common.cost.price import Price
+    from common.cost.price import Metric, Price
 
 
 @runtime_checkable

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from common.cost.conditions import Condition, assignments
 from common.cost.expected import complete
-from common.cost.extremes import Metric
-from common.cost.liveness import Alive, assignments
-from common.cost.price import Price
+from common.cost.price import Metric, Price
 from common.errors import UserError
 from common.relax.ranked import Bound
 from common.space import Arch
@@ -49,20 +48,20 @@ class Budget:
             UserError: too many table entries.
         """
         complete(self.price)
-        alive, sizes = self.price.alive, {path: len(decision) for path, decision in self.price.decisions.items()}
+        conditions, sizes = self.price.conditions, {path: len(decision) for path, decision in self.price.decisions.items()}
         position = 0 if self.metric == "params" else 1
         constant, found = 0.0, []
         for paths, table in list(self.price.tables.items()):
             left = {
                 key: float(table[key][position]) if key in table else 0.0  # not there: a rule forbids it
-                for key in (tuple(taken[p] for p in paths) for taken in assignments(paths, sizes, alive))
+                for key in (tuple(taken[p] for p in paths) for taken in assignments(paths, sizes, conditions))
             }
             if not any(left.values()):
                 continue
             if not paths:
                 constant += left[()]
             for path in reversed(paths):
-                chain = _chain(path, alive)
+                chain = _chain(path, conditions)
                 kept = tuple(p for p in paths if p in chain)
                 where = [paths.index(p) for p in kept]
                 least: dict[tuple[int, ...], float] = {}
@@ -94,6 +93,6 @@ class Guided:
         return self.feasible(arch)
 
 
-def _chain(path: str, alive: Mapping[str, Alive | None]) -> tuple[str, ...]:
-    above = alive[path]
-    return (path,) if above is None else (*_chain(above[0], alive), path)
+def _chain(path: str, conditions: Mapping[str, Condition | None]) -> tuple[str, ...]:
+    above = conditions[path]
+    return (path,) if above is None else (*_chain(above[0], conditions), path)

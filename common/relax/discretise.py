@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from common.errors import UserError
 from common.relax.budget import Budget, Guided
 from common.relax.ranked import Ranked, Ranking
-from common.relax.strengths import Forbidden, Strengths, ranking
+from common.relax.scores import Forbidden, OptionScores, ranking
 from common.space import Arch, Invalid, neighbours, record
 
 BISECTIONS = 50
@@ -34,7 +34,7 @@ class Found(NamedTuple):
     proven: bool
 
 
-def discretise(space: Any, strengths: Strengths, forbidden: Forbidden = (), threshold: float | None = None) -> Arch:
+def discretise(space: Any, strengths: OptionScores, forbidden: Forbidden = (), threshold: float | None = None) -> Arch:
     """The architecture of the strongest options: one rule for every space.
 
     * A `OneOf` takes its strongest allowed option.
@@ -73,7 +73,7 @@ def discretise(space: Any, strengths: Strengths, forbidden: Forbidden = (), thre
 
 def discretise_within(
     space: Any,
-    strengths: Strengths,
+    strengths: OptionScores,
     feasible: Callable[[Arch], bool],
     forbidden: Forbidden = (),
     threshold: float | None = None,

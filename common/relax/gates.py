@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from common.errors import UserError
-from common.relax.weightings import Weighting, check_logits, draw, ones_at, scattered, straight_through, strongest
+from common.relax.weightings import Weighting, check_logits, largest, ones_at, sample_options, scattered, straight_through
 from common.supernet.choice import Mixed
 
 
@@ -31,7 +31,7 @@ class OneGate(Weighting):
     def weigh(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
         """One-hot at the option drawn; every option is computed."""
         check_logits(logits)
-        return Mixed(straight_through(ones_at(draw(logits, 1, rng), logits), logits.softmax(0)))
+        return Mixed(straight_through(ones_at(sample_options(logits, 1, rng), logits), logits.softmax(0)))
 
     def weigh_frozen(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
         """One-hot at the option drawn, which alone is computed."""
@@ -49,7 +49,7 @@ class TwoGates(Weighting):
 
     The pair is drawn from p = softmax(logits) without return, the open one from q = p renormalised over the pair. The gradient
     is `OneGate`'s with q in the place of p and the sum over the pair; the other options are not computed and their logits get
-    gradient 0. After the optimiser's step `settle` shifts the logits that moved so that their total probability is as before.
+    gradient 0. After the optimiser's step `after_step` shifts the logits that moved so that their total probability is as before.
 
     The optimiser must move the pair alone, as the paper's does: Adam with betas (0, 0.999) and no weight decay. With momentum
     or decay, or with a penalty on all probabilities, more logits move, and it is the total of those that is kept.
@@ -58,16 +58,16 @@ class TwoGates(Weighting):
     def weigh(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
         """One-hot at the open option of a pair; the pair is computed."""
         check_logits(logits)
-        pair = draw(logits, 2, rng)
+        pair = sample_options(logits, 2, rng)
         chosen = logits[list(pair)]
-        gates = straight_through(ones_at(draw(chosen, 1, rng), chosen), chosen.softmax(0))
+        gates = straight_through(ones_at(sample_options(chosen, 1, rng), chosen), chosen.softmax(0))
         return Mixed(scattered(gates, pair, logits), pair)
 
     def weigh_frozen(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
         """One-hot at an option drawn from all, which alone is computed."""
         return _one_path(logits, rng)
 
-    def settle(self, logits: Tensor, before: Tensor) -> None:
+    def after_step(self, logits: Tensor, before: Tensor) -> None:
         """Subtracts log(sum exp(new) / sum exp(old)), sums over the logits that moved, from those; leaves the others alone."""
         check_logits(logits)
         with torch.no_grad():
@@ -113,15 +113,15 @@ class OneHot(Weighting):
     def weigh(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
         """The corner with the gradient of the values; every option is computed."""
         check_logits(logits)
-        return Mixed(straight_through(ones_at(strongest(logits, self.keep), logits), logits))
+        return Mixed(straight_through(ones_at(largest(logits, self.keep), logits), logits))
 
     def weigh_frozen(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
         """The corner; what is kept is all that is computed."""
         check_logits(logits)
-        live = strongest(logits, self.keep)
+        live = largest(logits, self.keep)
         return Mixed(ones_at(live, logits), live)
 
-    def settle(self, logits: Tensor, before: Tensor) -> None:
+    def after_step(self, logits: Tensor, before: Tensor) -> None:
         """Clips the values to [0, 1]."""
         check_logits(logits)
         with torch.no_grad():
@@ -136,5 +136,5 @@ class OneHot(Weighting):
 def _one_path(logits: Tensor, rng: torch.Generator) -> Mixed:
     """One option drawn with probability softmax(logits), computed alone with weight 1."""
     check_logits(logits)
-    live = draw(logits, 1, rng)
+    live = sample_options(logits, 1, rng)
     return Mixed(ones_at(live, logits), live)

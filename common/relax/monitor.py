@@ -13,7 +13,7 @@ from typing import Protocol
 
 from common.errors import UserError
 
-Strengths = Mapping[str, Mapping[str, float]]
+LabelledScores = Mapping[str, Mapping[str, float]]
 """Decision path -> option label -> how strong the option is: a probability, a gate or a logit."""
 
 WITHOUT_WEIGHTS = ("none", "skip_connect", "max_pool_3x3", "avg_pool_3x3")
@@ -24,7 +24,7 @@ WITHOUT_WEIGHTS = ("none", "skip_connect", "max_pool_3x3", "avg_pool_3x3")
 class Snapshot:
     """A search after one epoch."""
 
-    strengths: Strengths
+    strengths: LabelledScores
     """Of the decisions whose options are watched: operations, as a rule, not edges."""
     derived: Mapping[str, str]
     """The architecture that would be derived now: decision path -> option label, as `common.arch.labels` gives it."""
@@ -42,7 +42,7 @@ class Entropy:
     """Mean over decisions of that over log n, n being the decision's options: from 0 (decided) to 1 (uniform)."""
 
 
-def entropy(probabilities: Strengths) -> Entropy:
+def entropy(probabilities: LabelledScores) -> Entropy:
     """Mean entropy of decisions. One with a single option counts as decided.
 
     Args:
@@ -63,7 +63,7 @@ def entropy(probabilities: Strengths) -> Entropy:
     return Entropy(nats=math.fsum(nats) / len(nats), share=math.fsum(shares) / len(shares))
 
 
-def strongest(strengths: Strengths, without: Collection[str] = ()) -> dict[str, str]:
+def best_options(strengths: LabelledScores, without: Collection[str] = ()) -> dict[str, str]:
     """Each decision's strongest option, the first of equals.
 
     Args:
@@ -74,14 +74,14 @@ def strongest(strengths: Strengths, without: Collection[str] = ()) -> dict[str, 
     return {path: max(options, key=options.__getitem__) for path, options in offers.items() if options}
 
 
-def share(strengths: Strengths, option: str, within: str = "", without: Collection[str] = ()) -> float:
+def share(strengths: LabelledScores, option: str, within: str = "", without: Collection[str] = ()) -> float:
     """The share of decisions, of those that offer `option`, in which it is the strongest: 1 for `skip_connect` is collapse.
 
     Args:
         strengths: as in a snapshot.
         option: label.
         within: only decisions under this path, `normal` say.
-        without: as in `strongest`.
+        without: as in `best_options`.
 
     Raises:
         UserError: no decision there offers it.
@@ -89,7 +89,7 @@ def share(strengths: Strengths, option: str, within: str = "", without: Collecti
     offering = {path: options for path, options in strengths.items() if option in options and _under(path, within)}
     if not offering:
         raise UserError(f"no decision {_where(within)}offers option {option!r}; watch one of {_offers(strengths)}")
-    return sum(taken == option for taken in strongest(offering, without).values()) / len(offering)
+    return sum(taken == option for taken in best_options(offering, without).values()) / len(offering)
 
 
 def count(derived: Mapping[str, str], options: Collection[str], within: str = "") -> int:
@@ -249,7 +249,7 @@ def _where(within: str) -> str:
     return f"under {within!r} " if within else ""
 
 
-def _offers(strengths: Strengths) -> str:
+def _offers(strengths: LabelledScores) -> str:
     return ", ".join(dict.fromkeys(option for options in strengths.values() for option in options)) or "none at all"
 
 

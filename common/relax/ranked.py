@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
-from common.cost.liveness import DEAD, Alive
+from common.cost.conditions import ABSENT, Condition
 
 
 class Bound(NamedTuple):
@@ -22,7 +22,7 @@ class Bound(NamedTuple):
     Attributes:
         chain: a decision and all that it hangs on, outermost first.
         paths: those of them that matter.
-        values: options of `paths` (`DEAD` where one is not live) -> cost; 0 where there is none.
+        values: options of `paths` (`ABSENT` where one is not live) -> cost; 0 where there is none.
     """
 
     chain: tuple[str, ...]
@@ -74,13 +74,13 @@ class Ranking:
     """What is ranked.
 
     Attributes:
-        alive: decision -> what it hangs on, parents first (`common.cost.liveness`).
+        conditions: decision -> what it hangs on, parents first (`common.cost.conditions`).
         scores: decision -> score of each option; `-inf` for one that may not be taken.
         orders: decision -> its options in the order that decides between equals; as they are numbered by default.
         bounds: costs.
     """
 
-    alive: Mapping[str, Alive | None]
+    conditions: Mapping[str, Condition | None]
     scores: Mapping[str, Sequence[float]]
     orders: Mapping[str, Sequence[int]] = field(default_factory=dict)
     bounds: Sequence[Bound] = ()
@@ -93,7 +93,7 @@ class Ranking:
             price: of the cost, at least 0.
         """
         children: dict[str, list[tuple[str, frozenset[int]]]] = {}
-        for path, condition in self.alive.items():
+        for path, condition in self.conditions.items():
             if condition is not None:
                 children.setdefault(condition[0], []).append((path, condition[1]))
         at: dict[str, list[tuple[Bound, int]]] = {}
@@ -106,11 +106,11 @@ class Ranking:
             total = 0.0
             for bound, position in at.get(path, ()):
                 if position + 1 < len(bound.chain):
-                    following = self.alive[bound.chain[position + 1]]
+                    following = self.conditions[bound.chain[position + 1]]
                     assert following is not None
                     if taken[path] in following[1]:
                         continue
-                total += bound.values.get(tuple([taken.get(p, DEAD) for p in bound.paths]), 0.0)
+                total += bound.values.get(tuple([taken.get(p, ABSENT) for p in bound.paths]), 0.0)
             return total
 
         def options(path: str, above: Mapping[str, int]) -> Iterator[Ranked]:
@@ -124,7 +124,7 @@ class Ranking:
                 streams.append(_together(Ranked(weight * score - price * c, score, c, ((path, option), ())), inner))
             return heapq.merge(*streams, key=lambda way: -way.value)
 
-        roots = [_Lazy(options(path, {})) for path, condition in self.alive.items() if condition is None]
+        roots = [_Lazy(options(path, {})) for path, condition in self.conditions.items() if condition is None]
         return _together(Ranked(0.0, 0.0, 0.0, (None, ())), roots)
 
 

@@ -77,7 +77,7 @@ class Relaxation:
         drawn: dict[str, int] = {}
         if frozen and isinstance(self.options, Sampling):  # all at once, and without weights that nothing learns from
             paths = [path for path, decision in self._known.items() if isinstance(decision, OneOf)]
-            drawn = dict(zip(paths, self.options.draw([self.logits.values[p] for p in paths], rng, progress), strict=True))
+            drawn = dict(zip(paths, self.options.sample([self.logits.values[p] for p in paths], rng, progress), strict=True))
         self.supernet.activate(drawn)
         mixed: dict[str, Mixed] = {}
         for path, decision in self._known.items():
@@ -111,12 +111,12 @@ class Relaxation:
             if isinstance(decision := self._known[path], OneOf)
         }
 
-    def settle(self, before: Mapping[str, Tensor]) -> None:
+    def after_step(self, before: Mapping[str, Tensor]) -> None:
         """After an optimiser's step from the logits `before`: puts them where their weighting wants them."""
         with torch.no_grad():
             for path, logits in self.logits.values.items():
                 if (weighting := self.weighting(path)) is not None:
-                    weighting.settle(logits, before[path])
+                    weighting.after_step(logits, before[path])
 
     def _device(self) -> torch.device:
         return next(self.supernet.module.parameters()).device

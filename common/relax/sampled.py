@@ -25,7 +25,7 @@ class Sampling(Weighting):
         """The option taken is the largest of logits + factor * Gumbel noise, the share `progress` of the search being done."""
         raise AssertionError("abstract")
 
-    def draw(self, logits: Sequence[Tensor], rng: torch.Generator, progress: float) -> list[int]:
+    def sample(self, logits: Sequence[Tensor], rng: torch.Generator, progress: float) -> list[int]:
         """An option for each of the vectors of logits, in one go: those of `weigh`, called in that order with the same `rng`."""
         for values in logits:
             check_logits(values)
@@ -40,7 +40,7 @@ class Sampling(Weighting):
 
     def weigh_frozen(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
         """The same weights as those of `weigh`, without their gradient."""
-        (taken,) = self.draw([logits], rng, progress)
+        (taken,) = self.sample([logits], rng, progress)
         return Mixed(ones_at((taken,), logits.detach()), (taken,))
 
     def probabilities(self, logits: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ class Weighting(Protocol):
         with torch.no_grad():
             return self.weigh(logits, rng, progress)
 
-    def settle(self, logits: Tensor, before: Tensor) -> None:
+    def after_step(self, logits: Tensor, before: Tensor) -> None:
         """Puts the logits, in place, where they may be, after an optimiser moved them from `before`; by default anywhere."""
         return None
 
@@ -69,16 +69,16 @@ def gumbel(like: Tensor, rng: torch.Generator) -> Tensor:
     return -torch.log(-torch.log(uniform.clamp_min(2.0**-54))).to(like)  # torch.rand gives multiples of 2^-53, 0 among them
 
 
-def draw(logits: Tensor, count: int, rng: torch.Generator) -> tuple[int, ...]:
+def sample_options(logits: Tensor, count: int, rng: torch.Generator) -> tuple[int, ...]:
     """`count` different options, in ascending order: one after the other in proportion to softmax(logits), without return.
 
     They are the largest of logits + Gumbel noise (Gumbel-top-k, 1903.06059, section 3): n draws whatever `count` is.
     """
     with torch.no_grad():
-        return strongest(logits + gumbel(logits, rng), count)
+        return largest(logits + gumbel(logits, rng), count)
 
 
-def strongest(values: Tensor, count: int) -> tuple[int, ...]:
+def largest(values: Tensor, count: int) -> tuple[int, ...]:
     """The `count` largest values' positions, in ascending order; of equal values the first."""
     order: list[int] = torch.argsort(values.detach(), descending=True, stable=True)[:count].tolist()
     return tuple(sorted(order))
@@ -129,7 +129,7 @@ class Softmax(Weighting):
         if self.keep == 1:
             return Mixed(logits.softmax(0))
         count = math.ceil(self.keep * len(logits) - 1e-9)  # 0.07 * 100 is a little above 7
-        live = draw(logits if self.drawn == "proportional" else torch.zeros_like(logits), count, rng)
+        live = sample_options(logits if self.drawn == "proportional" else torch.zeros_like(logits), count, rng)
         return Mixed(scattered(logits[list(live)].softmax(0), live, logits), live)
 
     def probabilities(self, logits: Tensor) -> Tensor:

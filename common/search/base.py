@@ -184,7 +184,7 @@ class Unseen:
         """What architectures that count as one have in common."""
         return arch if self.canonical is None else self.canonical(arch)
 
-    def draw(self, rng: Random) -> Arch | None:
+    def sample(self, rng: Random) -> Arch | None:
         """Takes a random new feasible architecture; None when there is none left.
 
         The result is a function of what was seen and of `rng` alone. In a space of more than `ENUMERABLE` architectures none
@@ -213,7 +213,7 @@ class Unseen:
     def left(self, most: int, rng: Random) -> int:
         """How many new feasible architectures there are, counted up to `most`; none is taken."""
         found: list[Arch] = []
-        while len(found) < most and (arch := self.draw(rng)) is not None:
+        while len(found) < most and (arch := self.sample(rng)) is not None:
             found.append(arch)
         for arch in found:
             self.forget(arch)

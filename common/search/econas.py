@@ -102,7 +102,7 @@ class EcoNAS(GenerationSearcher):
                     return Proposal(arch=arch, parents=(parent.id,), origin="mutation", fidelity=lowest)
 
                 made += breed(unseen, min(count, wanted - len(made)), mutant)
-        while len(made) < wanted and (arch := unseen.draw(rng)) is not None:
+        while len(made) < wanted and (arch := unseen.sample(rng)) is not None:
             made.append(Proposal(arch=arch, fidelity=lowest))
         return made
 

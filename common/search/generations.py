@@ -84,7 +84,7 @@ class Generations:
         self._mark(start)  # a replay in mid-generation must not see what the generation had not seen
         rng = stream(self.seed, self.name, start)
         made = make(start, n, rng)[:n]
-        while len(made) < n and (arch := self.unseen.draw(rng)) is not None:
+        while len(made) < n and (arch := self.unseen.sample(rng)) is not None:
             made.append(Proposal(arch=arch))
         told = _told(self.told[start:])
         rest = [proposal for proposal in made if _key(proposal) not in told and not self._new_twice(proposal, start)]

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from common.errors import UserError
 from common.space import Arch, Decision, Invalid, decisions, record
-from common.space.vary import TRIES
+from common.space.moves import TRIES
 from common.streams import torch_stream
 
 MOST_OPTIONS = 100_000

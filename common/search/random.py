@@ -25,7 +25,7 @@ class RandomSearch(SpaceSearcher):
         """See `Searcher.ask`."""
         batch: list[Proposal] = []
         while len(batch) < n:
-            arch = self._unseen.draw(stream(self.seed, "random", len(self._unseen)))
+            arch = self._unseen.sample(stream(self.seed, "random", len(self._unseen)))
             if arch is None:
                 break
             batch.append(Proposal(arch=arch))

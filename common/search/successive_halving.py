@@ -82,7 +82,7 @@ class SuccessiveHalving(GenerationSearcher):
                 return Proposal(arch=arch, parents=(parent.id,), origin="mutation", fidelity=fidelity)
 
             made += breed(unseen, n - len(made), mutant)
-        while len(made) < n and (drawn := unseen.draw(rng)) is not None:
+        while len(made) < n and (drawn := unseen.sample(rng)) is not None:
             made.append(Proposal(arch=drawn, fidelity=fidelity))
         return made
 

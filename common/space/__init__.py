@@ -6,10 +6,10 @@ every decision it meets: sampling, mutation, crossover, enumeration, decoding an
 A decision exists only where the walk reaches it, so conditional spaces need no special syntax and hold no duplicates.
 """
 
+from common.space.moves import TRIES, alone, crossover, enumerate_all, mutate, neighbours, redraw, sample, sample_leaning
+from common.space.properties import decisions, describe, restrict, size, space_fingerprint
 from common.space.values import Arch, Decision, Invalid, ManyOf, OneOf, Repeat, Where, label
-from common.space.vary import TRIES, alone, crossover, enumerate_all, mutate, neighbours, redraw, sample, sample_leaning
 from common.space.walk import Oracle, decode, record, resolve
-from common.space.whole import decisions, describe, restrict, size, space_fingerprint
 
 __all__ = [
     "TRIES",

@@ -50,7 +50,7 @@ def check_feasible(task: Task, constraints: Sequence[Constraint], seed: int) -> 
         UserError: no architecture keeps them all, or none was found to.
     """
     if constraints:
-        Unseen(task.space, partial(keeps, task, constraints), rule_in_words(constraints)).draw(stream(seed, "feasible"))
+        Unseen(task.space, partial(keeps, task, constraints), rule_in_words(constraints)).sample(stream(seed, "feasible"))
 
 
 def keeps(task: Task, constraints: Sequence[Constraint], arch: Arch) -> bool:

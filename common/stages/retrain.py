@@ -102,7 +102,7 @@ class Retrain:
 
     def _random(self, unseen: Unseen, winner: Arch, rng: Random) -> Arch | None:
         if self.alike is None:
-            return unseen.draw(rng)
+            return unseen.sample(rng)
         drawn = (self.alike(winner, rng) for _ in range(MOST_DRAWS))
         return next((arch for arch in drawn if unseen.take(arch)), None)
 

@@ -171,11 +171,11 @@ def largest(value: Any) -> Any:
 
 
 class Deciding(nn.Module):
-    """A module whose work depends on decisions; `settle` gives the plain module of the active options."""
+    """A module whose work depends on decisions; `plain` gives the plain module of the active options."""
 
     decisions: tuple[Open, ...]
 
-    def settle(self) -> nn.Module:
+    def plain(self) -> nn.Module:
         """The active part as a plain torch module that shares, or holds slices of, this one's weights."""
         raise AssertionError("abstract")
 
@@ -217,7 +217,7 @@ class Choice(Deciding):
             weights[at] = weights[at] + weight if at in weights else weight
         return weighted_sum([(weights[at], self.options[at]) for at in sorted(weights)], inputs, slot.recompute)
 
-    def settle(self) -> nn.Module:
+    def plain(self) -> nn.Module:
         """The active option itself."""
         return self.options[self.table[self.decisions[0].index()]]
 
@@ -273,7 +273,7 @@ class Subset(Deciding):
             return added([self.members[i] for i in self._taken()], inputs)
         return weighted_sum([(weight, self.members[i]) for i, weight in slot.mixed.terms()], inputs, slot.recompute)
 
-    def settle(self) -> nn.Module:
+    def plain(self) -> nn.Module:
         """The active members, numbered anew, as a plain `Sum`."""
         return Sum([self.members[i] for i in self._taken()])
 
@@ -366,7 +366,7 @@ class Depth(Deciding, nn.Sequential):
             input = layer(input)
         return input
 
-    def settle(self) -> nn.Module:
+    def plain(self) -> nn.Module:
         """The active layers as a plain `nn.Sequential`."""
         return nn.Sequential(*list(self)[: self.decisions[0].value()])
 

@@ -99,7 +99,7 @@ class ElasticConv2d(Elastic, nn.Conv2d):
         crop = _crop(k, self.weight.shape[-1])
         return slice(n), slice(1 if self.depthwise else c), crop, crop
 
-    def settle(self) -> nn.Module:
+    def plain(self) -> nn.Module:
         """A plain convolution, as wide as the widest input: `extract` takes the leading slices."""
         k = self.kernel.value() if isinstance(self.kernel, Open) else self.kernel
         n = self.out.value() if isinstance(self.out, Open) else self.out
@@ -135,7 +135,7 @@ class ElasticConvTranspose2d(Elastic, nn.ConvTranspose2d):
         n, c = region
         return (slice(n),) if name == "bias" else (slice(c), slice(n), *map(slice, self.kernel_size))
 
-    def settle(self) -> nn.Module:
+    def plain(self) -> nn.Module:
         """A plain transposed convolution, as wide as the widest input: `extract` takes the leading slices."""
         n = self.out.value() if isinstance(self.out, Open) else self.out
         plain = nn.ConvTranspose2d(1, 1, self.kernel_size[0], bias=self.bias is not None, device="meta")
@@ -164,7 +164,7 @@ class ElasticLinear(Elastic, nn.Linear):
         """`region` is (output features, input features)."""
         return (slice(region[0]),) if name == "bias" else (slice(region[0]), slice(region[1]))
 
-    def settle(self) -> nn.Module:
+    def plain(self) -> nn.Module:
         """A plain linear layer, as wide as the widest input: `extract` takes the leading slices."""
         n = self.out.value() if isinstance(self.out, Open) else self.out
         plain = nn.Linear(1, 1, self.bias is not None, device="meta")
@@ -199,7 +199,7 @@ class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
         """`region` is (channels,)."""
         return (slice(region[0]),)
 
-    def settle(self) -> nn.Module:
+    def plain(self) -> nn.Module:
         """Itself in all but name: its state has the plain layer's entries."""
         return self
 
@@ -223,7 +223,7 @@ class ElasticInstanceNorm2d(Elastic, nn.InstanceNorm2d):
         """`region` is (channels,)."""
         return (slice(region[0]),)
 
-    def settle(self) -> nn.Module:
+    def plain(self) -> nn.Module:
         """Itself in all but name: its state has the plain layer's entries."""
         return self
 
@@ -246,7 +246,7 @@ class ElasticScale(Elastic, Scale):
         """`region` is (width,)."""
         return (slice(region[0]),)
 
-    def settle(self) -> nn.Module:
+    def plain(self) -> nn.Module:
         """Itself in all but name: its state has the plain layer's entries."""
         return self
 
@@ -269,7 +269,7 @@ class ElasticShift(Elastic, Shift):
         """`region` is (width,)."""
         return (slice(region[0]),)
 
-    def settle(self) -> nn.Module:
+    def plain(self) -> nn.Module:
         """Itself in all but name: its state has the plain layer's entries."""
         return self
 

@@ -187,7 +187,7 @@ class Supernet:
 
 def settled(module: nn.Module) -> nn.Module:
     """A shell of `module` in which every deciding part is its active option; the weights are shared, not copied."""
-    while isinstance(module, Deciding) and (plain := module.settle()) is not module:
+    while isinstance(module, Deciding) and (plain := module.plain()) is not module:
         module = plain
     shell = copy.copy(module)
     shell._modules = {name: None if child is None else settled(child) for name, child in module._modules.items()}

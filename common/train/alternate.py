@@ -114,7 +114,7 @@ class Alternation:
         before = self.relaxation.logits.tensors()
         self._adam.step()
         self._adam.zero_grad()
-        self.relaxation.settle(before)
+        self.relaxation.after_step(before)
         self.relaxation.supernet.forget()  # no weights were stepped on
         self.observed = observed
         if self.after is not None:

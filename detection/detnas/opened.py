@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from common.run.files import free_path
-from common.stages.opened import read_run
+from common.stages.reload import read_run
 from common.task import OpenedRun
 from detection import mm
 from detection.data import Sample

@@ -14,7 +14,7 @@ from torch import nn
 
 from common.errors import UserError
 from common.run.files import free_path
-from common.stages.opened import read_run
+from common.stages.reload import read_run
 from common.task import OpenedRun
 from gan.compression.model import build
 from gan.compression.settings import Settings

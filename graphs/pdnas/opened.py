@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from common.data.damaged import NPZ_ERRORS
 from common.errors import UserError
 from common.run.files import free_path
-from common.stages.opened import read_run
+from common.stages.reload import read_run
 from common.task import OpenedRun
 from graphs.export import export
 from graphs.pdnas.model import build

@@ -12,13 +12,13 @@ from random import Random
 import torch
 
 from common.relax.discretise import discretise
-from common.relax.strengths import Strengths
+from common.relax.scores import OptionScores
 from common.space import Arch, ManyOf, decisions, decode
 from common.streams import torch_stream
 from segmentation.dcnas.space import Network, standalone
 
 
-def derived(space: Network, strengths: Strengths, threshold: float | None = None) -> Arch:
+def derived(space: Network, strengths: OptionScores, threshold: float | None = None) -> Arch:
     """The architecture of the strongest operators and inputs; `network_of` gives its network.
 
     Args:

@@ -17,6 +17,7 @@ from classification.darts.methods import METHODS
 from classification.darts.settings import NetworkSettings
 from classification.task import ClassificationTask
 from common.cli import open_run, retrained
+from common.cost.bounds import cheapest, dearest
 from common.run.folder import RunFolder
 from tests.classification.micro import SETTINGS, call, results, tiny, words
 from tests.common.run.killing import die, forked, status
@@ -110,7 +111,7 @@ def test_a_budget_holds_for_all_but_the_hand_made_network(tmp_path, monkeypatch)
     monkeypatch.setattr(ClassificationTask, "export", lambda self, network, folder: 0.0)
     task = ClassificationTask(tiny(network=NetworkSettings(width=2, cells=3, drop_path=0.0, auxiliary=0.0, cutout=0)))
     price, _ = task.price("macs")
-    low, high = price.cheapest("macs").value, price.dearest("macs").value
+    low, high = cheapest(price, "macs").value, dearest(price, "macs").value
     upper = low + (high - low) // 3
     settings = [*SETTINGS, "network.cells=3", "search.cost=dual"]
     call(words(tmp_path / "run", "--budget", f"macs={upper}", settings=settings))

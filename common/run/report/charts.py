@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from common.run.report.findings import Team
-from common.run.report.words import number
+from common.run.report.text import number
 
 Point = tuple[float, float]
 

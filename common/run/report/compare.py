@@ -10,7 +10,7 @@ from common.errors import UserError
 from common.run.report.figures import best_so_far
 from common.run.report.findings import Axis, Team, axis, split, teams
 from common.run.report.load import Run, read_run
-from common.run.report.words import DASH, duration, mean_sd, number
+from common.run.report.text import DASH, duration, mean_sd, number
 
 
 def compare(folders: Sequence[Path]) -> str:

@@ -12,7 +12,7 @@ from common.run.report import charts
 from common.run.report.findings import Axis
 from common.run.report.load import Run
 from common.run.report.plots import Plot
-from common.run.report.words import count
+from common.run.report.text import count
 
 LEAST_TRIALS = 20
 """With fewer, chance explains as much as decisions do."""

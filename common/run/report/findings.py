@@ -15,7 +15,7 @@ from common.run.report.figures import (
     spread,
 )
 from common.run.report.load import Goal, Limit, RetrainedRow, Run, TrialRow
-from common.run.report.words import count, mean_sd, number, quantity, signed
+from common.run.report.text import count, mean_sd, number, quantity, signed
 
 _ROLES = {"searched": "search", "random": "random", "baseline": "baseline"}
 

@@ -17,7 +17,7 @@ from common.run.report.figures import best_so_far, difference
 from common.run.report.findings import Axis, Finding, Team, axis, findings, split, teams
 from common.run.report.load import Run, SampleRow, TrialRow, read_run
 from common.run.report.plots import Plot
-from common.run.report.words import DASH, column, count, duration, flat, mean_sd, number, quantity, signed
+from common.run.report.text import DASH, column, count, duration, flat, mean_sd, number, quantity, signed
 
 _BEST = 10
 _WIDEST = 12

@@ -11,7 +11,7 @@ from common.run.report import charts
 from common.run.report.figures import best_so_far, front, rank_correlation, thin
 from common.run.report.findings import Axis, Team, pairs, split
 from common.run.report.load import Limit, Run, TrialRow
-from common.run.report.words import count, number
+from common.run.report.text import count, number
 
 MONITORS = {
     "entropy": "Mean entropy of the decisions, {} to {}: 1 where all options are alike, 0 where every decision is made.",

@@ -126,7 +126,7 @@ def test_a_fixed_part_is_not_drawn():
     cost = ExpectedCost(price, fixed)
     got = cost({path: weights[path] for path in cost.paths})
     assert {metric: float(value) for metric, value in got.items()} == pytest.approx(enumerated(price, weights, fixed), rel=1e-9)
-    assert not [path for path in cost.paths if path.startswith("nodes.1[") and price.alive[path] and "source=0" in path]
+    assert not [path for path in cost.paths if path.startswith("nodes.1[") and price.conditions[path] and "source=0" in path]
 
 
 def test_a_whole_architecture_fixed_is_its_price():

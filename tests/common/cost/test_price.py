@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from common.cost.bounds import cheapest, dearest
 from common.cost.count import count
 from common.cost.price import Price
 from common.errors import UserError
@@ -187,7 +188,7 @@ def test_extremes_against_enumeration(case, metric):
     space, build, image = CASES[case]
     price = Price(build(opened(space)), (image,), space)
     every = [price.value(arch, metric) for i, arch in enumerate(enumerate_all(space)) if case != "mixed" or i % 7 == 0]
-    low, high = price.cheapest(metric), price.dearest(metric)
+    low, high = cheapest(price, metric), dearest(price, metric)
     assert low.exact and high.exact
     assert price.value(low.arch, metric) == low.value and price.value(high.arch, metric) == high.value
     assert low.value <= min(every) and high.value >= max(every)
@@ -197,7 +198,7 @@ def test_extremes_against_enumeration(case, metric):
 
 def test_extremes_of_a_space_too_large_to_enumerate():
     price = Price(build_wide(opened(WIDE)), (torch.zeros(1, 3, 8, 8),), WIDE)
-    low, high = price.cheapest("macs"), price.dearest("params")
+    low, high = cheapest(price, "macs"), dearest(price, "params")
     assert low.exact and decode(WIDE, low.arch).blocks == ((4, 3), (4, 3))
     assert high.exact and decode(WIDE, high.arch).blocks == ((12, 5),) * 6
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from common.arch import from_labels
+from common.cost.bounds import cheapest, dearest
 from common.differentiable import search as stage
 from common.differentiable.search import RelaxedSearch
 from common.differentiable.settings import Kind, RelaxedSearchSettings, RuleName, WeightingSettings
@@ -86,7 +87,7 @@ def test_what_is_found_is_of_the_space_and_nothing_forbidden(finished):
 
 @pytest.mark.parametrize("settings", [SEARCH, replace(SEARCH, members=WeightingSettings(keep=0.5), entropy=0.1, cost="dual")])
 def test_kills_leave_no_trace(tmp_path, settings):
-    upper = price_of(2).dearest("macs").value * 0.8
+    upper = dearest(price_of(2), "macs").value * 0.8
     run(tmp_path / "undisturbed", settings, upper=upper)
     path = tmp_path / "run"
     for kill_at in (2, 1):  # at step 5, then at step 8
@@ -113,7 +114,7 @@ def test_kills_leave_no_trace(tmp_path, settings):
 @pytest.mark.parametrize("cost", ["filter", "dual"])
 def test_a_budget_holds(tmp_path, cost):
     price = price_of(2)
-    low, high = price.cheapest("macs").value, price.dearest("macs").value
+    low, high = cheapest(price, "macs").value, dearest(price, "macs").value
     upper = low + 0.4 * (high - low)
     result = run(tmp_path / "run", replace(SEARCH, cost=cost, dual_rate=0.5), upper=upper)
     arch = from_labels(RelaxedToy().space, result["arch"], "result")

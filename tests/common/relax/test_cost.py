@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from common.cost.bounds import cheapest
 from common.cost.expected import ExpectedCost
 from common.errors import UserError
 from common.relax.cost import DualAscent, Projected, linear, mul_log, project
@@ -82,7 +83,7 @@ def test_dual_ascent_finds_the_price_of_a_budget():
 @pytest.mark.parametrize("toy", ["chain", "two of the inputs", "depth and widths", "two decisions together"])
 def test_a_projection_keeps_the_budget(toy, dtype):
     cost = ExpectedCost(price_of(toy))
-    least = cost.price.cheapest("macs").value
+    least = cheapest(cost.price, "macs").value
     for seed in range(2):
         logits = random_logits(cost, seed, dtype)
         now = spent(cost, logits)
@@ -108,7 +109,7 @@ def test_in_an_additive_space_it_is_the_nearest_distribution():
     """The price rises as the budget falls, and every layer is tilted by the same price of its own costs."""
     cost = ExpectedCost(price_of("chain"))
     logits = random_logits(cost, 1)
-    now, least = spent(cost, logits), cost.price.cheapest("macs").value
+    now, least = spent(cost, logits), cheapest(cost.price, "macs").value
     before = Projected(logits, 0.0, now)
     for part in (0.9, 0.6, 0.3, 0.1):
         moved = project(logits, cost, "macs", least + part * (now - least))
@@ -125,7 +126,7 @@ def test_in_an_additive_space_it_is_the_nearest_distribution():
 
 def test_out_of_reach():
     cost = ExpectedCost(price_of("chain"))
-    least = cost.price.cheapest("macs").value
+    least = cheapest(cost.price, "macs").value
     logits = random_logits(cost, 0)
     assert project(logits, cost, "macs", least).expected <= least * (1 + 1e-6)
     with pytest.raises(UserError, match=f"out of reach: the least expected macs found is {least:,}"):

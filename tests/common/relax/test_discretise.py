@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from common.cost.bounds import cheapest
 from common.cost.price import Price
 from common.errors import UserError
 from common.relax.budget import Budget, Guided
 from common.relax.discretise import discretise, discretise_within
-from common.relax.strengths import ranking
+from common.relax.scores import ranking
 from common.space import Arch, ManyOf, OneOf, Repeat, decisions, decode, enumerate_all, label
 from common.supernet import opened
 from tests.common.cost import cells
@@ -155,7 +156,7 @@ def test_it_stays_feasible_and_says_so_when_it_gives_up():
     space = cells.cell_space(3)
     price = cells.price_of(space)
     strengths = random_strengths(space, 5)
-    low, high = price.cheapest("macs").value, price.value(discretise(space, strengths, {"none"}), "macs")
+    low, high = cheapest(price, "macs").value, price.value(discretise(space, strengths, {"none"}), "macs")
     for part in (0.1, 0.5, 0.9):
         budget = Budget(price, "macs", low + part * (high - low))
         hurried = discretise_within(space, strengths, budget, {"none"}, most=1)
@@ -233,7 +234,7 @@ def test_a_guide_leads_to_what_no_table_prices():
     space = cells.cell_space(3)
     price = cells.price_of(space)
     strengths = random_strengths(space, 5)
-    low, high = price.cheapest("macs").value, price.value(discretise(space, strengths, {"none"}), "macs")
+    low, high = cheapest(price, "macs").value, price.value(discretise(space, strengths, {"none"}), "macs")
     for part in (0.1, 0.5, 0.9, 1.0):
         budget = Budget(price, "macs", low + part * (high - low))
         found = discretise_within(space, strengths, Guided(budget, budget.bounds()[1]), {"none"})

@@ -107,7 +107,7 @@ def test_two_gates_keep_the_mass_of_the_pair_and_the_other_logits(dtype: torch.d
         mixed = TwoGates().weigh(logits, rng(step), 0.0)
         logits.grad = pulled(mixed, logits, G.to(dtype))
         optimizer.step()
-        TwoGates().settle(logits, before)
+        TwoGates().after_step(logits, before)
         pair = list(mixed.live or ())
         after = logits.detach().double().softmax(0)
         assert abs(float(after[pair].sum() - mass[pair].sum())) < 1e-6
@@ -121,11 +121,11 @@ def test_two_gates_settle_is_a_shift_of_the_logits_that_moved():
     before = LOGITS.clone()
     logits = before + torch.tensor([0.0, 0.4, 0.0, 0.0, -0.3], dtype=torch.float64)
     stepped = logits.clone()
-    TwoGates().settle(logits, before)
+    TwoGates().after_step(logits, before)
     shift = ((stepped[1].exp() + stepped[4].exp()) / (before[1].exp() + before[4].exp())).log()
     assert close(logits, stepped - torch.tensor([0.0, 1.0, 0.0, 0.0, 1.0], dtype=torch.float64) * shift)
     still = before.clone()
-    TwoGates().settle(still, before)
+    TwoGates().after_step(still, before)
     assert torch.equal(still, before)
 
 
@@ -152,7 +152,7 @@ def projection(values: list[float]) -> list[float]:
 )
 def test_one_hot_is_clip_then_projection(values: list[float]):
     stored = torch.tensor(values, dtype=torch.float64)
-    OneHot().settle(stored, stored.clone())
+    OneHot().after_step(stored, stored.clone())
     assert stored.tolist() == [min(max(v, 0.0), 1.0) for v in values]
     logits = leaf(stored)
     g = G[:3]

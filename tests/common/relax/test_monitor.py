@@ -16,7 +16,6 @@ from common.relax.monitor import (
     entropy,
     share,
     stopped_after,
-    strongest,
 )
 from common.space import Arch, OneOf
 
@@ -72,8 +71,8 @@ def test_strongest_and_share():
         "edges": {"0": 0.9, "1": 0.1},
     }
     chosen = {"normal.0": "none", "normal.1": "sep_conv_3x3", "reduction.0": "skip_connect", "normality": "skip_connect"}
-    assert strongest(watched) == {**chosen, "edges": "0"}
-    assert strongest({"a": {"none": 1.0}}, without=("none",)) == {}
+    assert best_options(watched) == {**chosen, "edges": "0"}
+    assert best_options({"a": {"none": 1.0}}, without=("none",)) == {}
     assert share(watched, "skip_connect") == 2 / 4  # `edges` does not offer it
     assert share(watched, "skip_connect", without=("none",)) == 3 / 4
     assert share(watched, "skip_connect", within="normal", without=("none",)) == 1 / 2

@@ -98,8 +98,8 @@ def test_options_drawn_together_are_those_drawn_one_after_the_other(weighting: S
     for step in range(200):
         generator = rng(step)
         apart = [weighting.weigh(values, generator, progress).live for values in logits]
-        assert [(k,) for k in weighting.draw(logits, rng(step), progress)] == apart
-    assert weighting.draw([], rng(), progress) == []
+        assert [(k,) for k in weighting.sample(logits, rng(step), progress)] == apart
+    assert weighting.sample([], rng(), progress) == []
 
 
 # Relaxations of spaces with widths

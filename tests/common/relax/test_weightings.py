@@ -204,7 +204,7 @@ def test_weights_keep_type_and_shape_and_nothing_flows_when_frozen(weighting: We
 @pytest.mark.parametrize("weighting", [w for w in ALL if not isinstance(w, TwoGates | OneHot)], ids=str)
 def test_most_weightings_leave_logits_where_the_optimiser_put_them(weighting: Weighting):
     logits = LOGITS + 3
-    weighting.settle(logits, LOGITS)
+    weighting.after_step(logits, LOGITS)
     assert torch.equal(logits, LOGITS + 3)
 
 

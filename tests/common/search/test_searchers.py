@@ -176,7 +176,7 @@ def test_nsga2_names_a_bad_setting(wrong):
 
 def test_unseen_prefers_draws_and_enumerates_at_the_end():
     unseen = Unseen(SPACES["where"])
-    drawn = [unseen.draw(Random(i)) for i in range(40)]
+    drawn = [unseen.sample(Random(i)) for i in range(40)]
     found = [arch for arch in drawn if arch is not None]
     assert len(found) == len(set(found)) == len(unseen) == 31
     assert all(sum(decode(SPACES["where"], arch)) <= 7 for arch in found)
@@ -187,4 +187,4 @@ def test_unseen_gives_up_politely_in_a_space_too_large_to_enumerate():
     only = sample(TWENTY, Random(0))
     unseen = Unseen(TWENTY, lambda arch: arch == only, "macs <= 1")
     unseen.add(only)
-    assert unseen.draw(Random(1)) is None
+    assert unseen.sample(Random(1)) is None

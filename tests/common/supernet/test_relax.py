@@ -90,7 +90,7 @@ def test_a_sum_of_nothing_is_refused():
     space = (ManyOf(("a", "b"), 0, 1),)
     net = Supernet(choose_many(opened(space)[0], lambda _: nn.Identity()), space)
     net.activate(Arch({"0": 0}))
-    for run in (lambda: net.module(image()), net.module.settle):
+    for run in (lambda: net.module(image()), net.module.plain):
         with pytest.raises(UserError, match="decision '0' takes no member"):
             run()
     before = net.slots["0"].active

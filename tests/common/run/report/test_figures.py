@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from common.run.report.figures import best_so_far, difference, front, rank_correlation, spread, thin
-from common.run.report.words import column, duration, mean_sd, number, quantity, signed
+from common.run.report.text import column, duration, mean_sd, number, quantity, signed
 
 
 @pytest.mark.parametrize("sizes", [(2, 2), (3, 5), (12, 3)])

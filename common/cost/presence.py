@@ -1,4 +1,4 @@
-"""Which decisions make parameters part of the network: the deciding modules around them, and what their subsets take."""
+"""For each parameter, the decisions that determine whether the extracted network contains it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from common.cost.liveness import Alive
+from common.cost.conditions import Condition
 from common.trace import active_children, is_elastic, readings
 
 Paths = frozenset[str]
@@ -33,8 +33,8 @@ class Membership(NamedTuple):
     implied: Paths
 
 
-def memberships(module: nn.Module, alive: Mapping[str, Alive | None]) -> list[Membership]:
-    """Of each member of `module`, which sums the members of a subset; `alive` says what each decision hangs on."""
+def memberships(module: nn.Module, conditions: Mapping[str, Condition | None]) -> list[Membership]:
+    """Of each member of `module`, which sums the members of a subset; `conditions`: see `common.cost.conditions`."""
     (reading,) = readings(module)
     (slot,), (n,) = reading.slots, reading.sizes
     before, flags = slot.active, []
@@ -44,7 +44,7 @@ def memberships(module: nn.Module, alive: Mapping[str, Alive | None]) -> list[Me
     found = []
     for taken in zip(*flags, strict=True):
         ranks = frozenset(rank for rank, active in enumerate(taken) if active)
-        implied = frozenset(path for path, condition in alive.items() if condition == (slot.path, ranks))
+        implied = frozenset(path for path, condition in conditions.items() if condition == (slot.path, ranks))
         found.append(Membership(slot.path, len(ranks) == n, implied))
     return found
 
@@ -55,7 +55,7 @@ def conditioned(depends: Paths, within: Iterable[Membership]) -> Paths:
     return depends.union(missing)
 
 
-class Held:
+class ParameterGroup:
     """Parameters that are part of the network under the same decisions: plain ones together, an elastic one alone."""
 
     def __init__(
@@ -71,8 +71,8 @@ class Held:
         within = [members[key][_place(module, child)] for key, (module, child) in outer.items() if key in members]
         self.paths = conditioned(frozenset(slot.path for module in plain for r in readings(module) for slot in r.slots), within)
 
-    def alive(self) -> bool:
-        """Whether the decisions as they are now leave any way to the parameters."""
+    def present(self) -> bool:
+        """Whether the active options leave the parameters in the network."""
         return any(
             all(any(active for part, active in active_children(module) if part is child) for module, child in chain)
             for chain in self.chains
@@ -83,7 +83,7 @@ def _place(module: nn.Module, child: nn.Module) -> int:
     return next(i for i, (part, _) in enumerate(active_children(module)) if part is child)
 
 
-def held_parameters(root: nn.Module, members: Mapping[int, Sequence[Membership]]) -> list[Held]:
+def parameter_groups(root: nn.Module, members: Mapping[int, Sequence[Membership]]) -> list[ParameterGroup]:
     """All parameters in `root`; `members` has the memberships of each module that sums a subset, by its id."""
     chains: dict[int, list[Chain]] = {}
     owners: dict[int, tuple[nn.Module, nn.Parameter]] = {}
@@ -98,15 +98,15 @@ def held_parameters(root: nn.Module, members: Mapping[int, Sequence[Membership]]
             walk(child, (*chain, (module, child)) if readings(module) else chain)
 
     walk(root, ())
-    together: dict[tuple[tuple[int, ...], ...], Held] = {}
-    alone: list[Held] = []
+    together: dict[tuple[tuple[int, ...], ...], ParameterGroup] = {}
+    alone: list[ParameterGroup] = []
     for key, (module, parameter) in owners.items():
         if is_elastic(module):
-            alone.append(Held(chains[key], parameter.numel(), (module, key), members))
+            alone.append(ParameterGroup(chains[key], parameter.numel(), (module, key), members))
             continue
         names = tuple(tuple(id(part) for pair in chain for part in pair) for chain in chains[key])
         if names in together:
             together[names].numel += parameter.numel()
         else:
-            together[names] = Held(chains[key], parameter.numel(), None, members)
+            together[names] = ParameterGroup(chains[key], parameter.numel(), None, members)
     return [*alone, *together.values()]

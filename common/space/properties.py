@@ -10,8 +10,8 @@ from math import prod
 from typing import Any
 
 from common.errors import UserError
+from common.space.moves import enumerate_all
 from common.space.values import Decision, ManyOf, OneOf, Repeat, Where
-from common.space.vary import enumerate_all
 from common.space.walk import fields_of, parts
 
 

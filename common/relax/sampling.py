@@ -7,14 +7,14 @@ from random import Random
 from typing import Any
 
 from common.errors import UserError
-from common.relax.strengths import Strengths
+from common.relax.scores import OptionScores
 from common.space import Arch, Decision, Invalid, OneOf, record
 
 TRIES = 1000
 """Draws in a row that may break a rule of the space."""
 
 
-def drawn(space: Any, strengths: Strengths, rng: Random) -> Iterator[Arch]:
+def sample_by_scores(space: Any, strengths: OptionScores, rng: Random) -> Iterator[Arch]:
     """Endlessly architectures of `space`, each decision in proportion to the strengths of its options; some may be alike.
 
     Args:

@@ -11,16 +11,13 @@ from collections.abc import Iterable, Mapping
 from itertools import islice, product
 from math import inf, prod
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from common.cost.liveness import DEAD, Alive, assignments, settle, valid
+from common.cost.conditions import ABSENT, Condition, assignments, valid, with_options
+from common.cost.price import Metric, Price
 from common.errors import UserError
 from common.space import Arch, enumerate_all, neighbours, sample, size
 
-if TYPE_CHECKING:
-    from common.cost.price import Price
-
-Metric = Literal["params", "macs"]
 Factor = tuple[tuple[str, ...], dict[tuple[int, ...], float]]
 
 MOST_ENTRIES = 4096
@@ -45,6 +42,16 @@ class Extreme(NamedTuple):
     arch: Arch
     value: int
     exact: bool
+
+
+def cheapest(price: Price, metric: Metric) -> Extreme:
+    """The cheapest architecture, its cost, and whether no other one is proven to be cheaper."""
+    return extreme(price, metric, 1)
+
+
+def dearest(price: Price, metric: Metric) -> Extreme:
+    """The most expensive architecture, its cost, and whether no other one is proven to cost more."""
+    return extreme(price, metric, -1)
 
 
 def extreme(price: Price, metric: Metric, sign: Literal[1, -1]) -> Extreme:
@@ -74,8 +81,8 @@ def check_budget(price: Price, metric: Metric, upper: float, label: str | None =
     Raises:
         UserError: no architecture keeps the budget (or none was found to, where a proof is out of reach).
     """
-    cheapest = price.cheapest(metric)
-    refuse_below(cheapest.value, label or metric, upper, "" if cheapest.exact else " found")
+    least = cheapest(price, metric)
+    refuse_below(least.value, label or metric, upper, "" if least.exact else " found")
 
 
 def refuse_below(least: int, label: str, upper: float, found: str = "") -> None:
@@ -105,12 +112,12 @@ def _complete(price: Price) -> bool:
     left = MOST_ENTRIES
     while todo := [paths for paths in price.tables if paths not in done]:
         for paths in todo:
-            for wanted in islice(assignments(paths, sizes, price.alive), left + 1):
+            for wanted in islice(assignments(paths, sizes, price.conditions), left + 1):
                 left -= 1
                 if left < 0:
                     return False
                 if tuple(wanted[path] for path in paths) not in price.tables[paths]:
-                    arch = settle(price.space, wanted)
+                    arch = with_options(price.space, wanted)
                     if arch is None:
                         return False
                     price.value(arch, "macs")
@@ -121,13 +128,13 @@ def _complete(price: Price) -> bool:
 def _eliminated(price: Price, metric: Metric, sign: int) -> Arch | None:
     position = 0 if metric == "params" else 1
     domains = {
-        path: [*range(len(decision))] + ([] if price.alive[path] is None else [DEAD])
+        path: [*range(len(decision))] + ([] if price.conditions[path] is None else [ABSENT])
         for path, decision in price.decisions.items()
     }
     factors: list[Factor] = [
         (paths, {key: sign * float(entry[position]) for key, entry in table.items()}) for paths, table in price.tables.items()
     ]
-    factors += [_living(path, condition, domains) for path, condition in price.alive.items() if condition is not None]
+    factors += [_living(path, condition, domains) for path, condition in price.conditions.items() if condition is not None]
     choices: list[tuple[str, tuple[str, ...], dict[tuple[int, ...], int]]] = []
     left = set(domains)
     while left:
@@ -144,7 +151,7 @@ def _eliminated(price: Price, metric: Metric, sign: int) -> Arch | None:
     settled: dict[str, int] = {}
     for path, scope, taken in reversed(choices):
         settled[path] = taken[tuple(settled[p] for p in scope)]
-    return settle(price.space, settled)
+    return with_options(price.space, settled)
 
 
 def _without(
@@ -164,7 +171,7 @@ def _without(
     return best, taken
 
 
-def _living(path: str, condition: Alive, domains: Mapping[str, list[int]]) -> Factor:
+def _living(path: str, condition: Condition, domains: Mapping[str, list[int]]) -> Factor:
     parent, options = condition
     agree = product(domains[parent], domains[path])
-    return (parent, path), {(above, own): 0.0 for above, own in agree if (above in options) == (own != DEAD)}
+    return (parent, path), {(above, own): 0.0 for above, own in agree if (above in options) == (own != ABSENT)}

@@ -1,4 +1,7 @@
-"""Which option of which decision brings another one to life: what conditional spaces look like to a table of costs."""
+"""For each conditional decision: its parent decision, and the parent's options under which it exists.
+
+Cost tables use this to know which decisions an architecture has.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,21 @@ from typing import Any
 from common.space import Arch, Invalid, ManyOf, OneOf, Repeat, Where, decode, record
 from common.space.walk import fields_of
 
-Alive = tuple[str, frozenset[int]]
-"""The decision that another one hangs on, and the options under which that one exists."""
+Condition = tuple[str, frozenset[int]]
+"""The parent decision, and the parent's options under which the conditional decision exists."""
 
-DEAD = -1
-"""Stands for the option of a decision that the architecture does not have."""
+ABSENT = -1
+"""Option number of a decision that the architecture does not have."""
 
 
-def liveness(space: Any) -> dict[str, Alive | None]:
-    """Decision path -> what it hangs on (None: it is in every architecture), in walk order, so parents come first."""
-    found: dict[str, Alive | None] = {}
+def conditions_of(space: Any) -> dict[str, Condition | None]:
+    """Decision path -> its condition (None: every architecture has the decision), parents before their children."""
+    found: dict[str, Condition | None] = {}
 
-    def under(path: str, options: Sequence[int], n: int) -> Alive | None:
+    def under(path: str, options: Sequence[int], n: int) -> Condition | None:
         return found[path] if len(options) == n else (path, frozenset(options))
 
-    def walk(part: Any, path: str, parent: Alive | None) -> None:
+    def walk(part: Any, path: str, parent: Condition | None) -> None:
         dot = f"{path}." if path else ""
         match part:
             case OneOf():
@@ -62,8 +65,8 @@ def liveness(space: Any) -> dict[str, Alive | None]:
     return found
 
 
-def settle(space: Any, wanted: Mapping[str, int]) -> Arch | None:
-    """The architecture with the options `wanted` where they are live and the first option elsewhere; None if a rule forbids."""
+def with_options(space: Any, wanted: Mapping[str, int]) -> Arch | None:
+    """The architecture with the options `wanted`, the first option elsewhere; None if a rule of the space forbids it."""
     try:
         return record(space, lambda path, _: max(wanted.get(path, 0), 0))
     except Invalid:
@@ -79,22 +82,24 @@ def valid(space: Any, choices: Mapping[str, int]) -> bool:
     return True
 
 
-def assignments(paths: Sequence[str], sizes: Mapping[str, int], alive: Mapping[str, Alive | None]) -> Iterator[dict[str, int]]:
-    """Every way to settle `paths` and all they hang on, dead ones included; parents are settled first."""
+def assignments(
+    paths: Sequence[str], sizes: Mapping[str, int], conditions: Mapping[str, Condition | None]
+) -> Iterator[dict[str, int]]:
+    """Every assignment of options to `paths` and their parents, `ABSENT` where a decision does not exist; parents first."""
     needed = set(paths)
-    for path in reversed(list(alive)):
-        if path in needed and (condition := alive[path]) is not None:
+    for path in reversed(list(conditions)):
+        if path in needed and (condition := conditions[path]) is not None:
             needed.add(condition[0])
-    order = [path for path in alive if path in needed]
+    order = [path for path in conditions if path in needed]
 
     def extend(position: int, taken: dict[str, int]) -> Iterator[dict[str, int]]:
         if position == len(order):
             yield dict(taken)
             return
         path = order[position]
-        condition = alive[path]
+        condition = conditions[path]
         lives = condition is None or taken[condition[0]] in condition[1]
-        for option in range(sizes[path]) if lives else (DEAD,):
+        for option in range(sizes[path]) if lives else (ABSENT,):
             taken[path] = option
             yield from extend(position + 1, taken)
 

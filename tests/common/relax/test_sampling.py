@@ -8,7 +8,7 @@ import torch
 from scipy.stats import chisquare
 
 from common.errors import UserError
-from common.relax.drawn import drawn
+from common.relax.sampling import sample_by_scores
 from common.space import ManyOf, OneOf, Where, decisions
 
 SPACE = {"a": OneOf("x", "y"), "b": OneOf(("deep", OneOf(1, 2, 3)), "flat"), "lone": OneOf("only")}
@@ -42,9 +42,13 @@ def test_the_generator_decides():
 def test_rules_of_the_space_are_kept():
     space = Where((OneOf(1, 2, 3), OneOf(1, 2, 3)), lambda both: sum(both) < 4, "less than four in all")
     strengths = {"0": [1, 1, 1], "1": [1, 1, 1]}
-    assert {tuple(arch.values()) for arch in islice(drawn(space, strengths, Random(0)), 60)} == {(0, 0), (0, 1), (1, 0)}
+    assert {tuple(arch.values()) for arch in islice(sample_by_scores(space, strengths, Random(0)), 60)} == {
+        (0, 0),
+        (0, 1),
+        (1, 0),
+    }
     with pytest.raises(UserError, match=r"none of 1,000 draws keeps a rule of the space \(less than four in all"):
-        next(drawn(space, {"0": [0, 0, 1], "1": [0, 0, 1]}, Random(0)))
+        next(sample_by_scores(space, {"0": [0, 0, 1], "1": [0, 0, 1]}, Random(0)))
 
 
 @pytest.mark.parametrize(
@@ -56,4 +60,4 @@ def test_rules_of_the_space_are_kept():
 )
 def test_what_cannot_be_drawn(space, strengths, message):
     with pytest.raises(UserError, match=message):
-        next(drawn(space, strengths, Random(0)))
+        next(sample_by_scores(space, strengths, Random(0)))

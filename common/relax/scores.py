@@ -12,12 +12,12 @@ from typing import Any
 
 from torch import Tensor
 
-from common.cost.liveness import liveness
+from common.cost.conditions import conditions_of
 from common.errors import UserError
 from common.relax.ranked import Ranking
 from common.space import Decision, ManyOf, OneOf, decisions
 
-Strengths = Mapping[str, Tensor | Sequence[float]]
+OptionScores = Mapping[str, Tensor | Sequence[float]]
 """Decision -> a number from 0 on for each option of a `OneOf`, each member of a `ManyOf`: probabilities, gates, weights."""
 
 Forbidden = Collection[str] | Callable[[str, str], bool]
@@ -27,20 +27,20 @@ TINY = 1e-300
 """What a strength of 0 counts as, so that an option of no strength is the last resort but not impossible."""
 
 
-def ranking(space: Any, strengths: Strengths, forbidden: Forbidden = (), threshold: float | None = None) -> Ranking:
+def ranking(space: Any, strengths: OptionScores, forbidden: Forbidden = (), threshold: float | None = None) -> Ranking:
     """How the architectures of `space` are scored (the rule is described at `common.relax.discretise.discretise`).
 
     Raises:
         UserError: strengths that are missing, superfluous, negative, not finite or too few; a label that no option has; a
             threshold that is not above 0; a decision that is in every architecture and has all its options forbidden.
     """
-    known, alive = decisions(space), liveness(space)
+    known, conditions = decisions(space), conditions_of(space)
     if threshold is not None and not threshold > 0:
         raise UserError(f"threshold {threshold:g}: it must be greater than 0; None takes as many as allowed")
     taboo = _predicate(known, forbidden)
     logs = _logarithms(known, strengths)
     children: dict[str, list[str]] = {}
-    for path, condition in alive.items():
+    for path, condition in conditions.items():
         if condition is not None:
             children.setdefault(condition[0], []).append(path)
     scores: dict[str, list[float]] = {}
@@ -49,9 +49,9 @@ def ranking(space: Any, strengths: Strengths, forbidden: Forbidden = (), thresho
 
     def inside(path: str, options: Callable[[frozenset[int]], bool]) -> float:
         """The best scores of the decisions that hang on `path` under the options asked for."""
-        return sum(best[c] for c in children.get(path, ()) if (condition := alive[c]) is not None and options(condition[1]))
+        return sum(best[c] for c in children.get(path, ()) if (condition := conditions[c]) is not None and options(condition[1]))
 
-    for path in reversed(list(alive)):
+    for path in reversed(list(conditions)):
         decision = known[path]
         own = [-inf if taboo(path, label) else value for label, value in zip(decision.labels, logs[path], strict=True)]
         if isinstance(decision, OneOf):
@@ -67,13 +67,13 @@ def ranking(space: Any, strengths: Strengths, forbidden: Forbidden = (), thresho
                 orders[path] = sorted(range(len(subsets)), key=lambda r: (larger_first * len(subsets[r]), r))
             scores[path] = [sum(own[i] - reference for i in subset) for subset in subsets]
         best[path] = max(s + inside(path, lambda live, o=o: o in live) for o, s in enumerate(scores[path]))
-        condition = alive[path]
+        condition = conditions[path]
         if condition is None and best[path] == -inf:
             raise UserError(f"decision {path!r}: every option is forbidden, or cannot do without one that is; allow one")
         if condition is not None and isinstance(known[condition[0]], OneOf) and best[path] > -inf:
             scores[path] = [s - best[path] for s in scores[path]]
             best[path] = 0.0
-    return Ranking(alive=alive, scores=scores, orders=orders)
+    return Ranking(conditions=conditions, scores=scores, orders=orders)
 
 
 def _predicate(known: Mapping[str, Decision], forbidden: Forbidden) -> Callable[[str, str], bool]:
@@ -88,7 +88,7 @@ def _predicate(known: Mapping[str, Decision], forbidden: Forbidden) -> Callable[
     return lambda _, label: label in labels
 
 
-def _logarithms(known: Mapping[str, Decision], strengths: Strengths) -> dict[str, list[float]]:
+def _logarithms(known: Mapping[str, Decision], strengths: OptionScores) -> dict[str, list[float]]:
     if odd := [path for path in strengths if path not in known]:
         raise UserError(f"strengths of {odd[0]!r}: the space has no such decision; leave it out")
     found: dict[str, list[float]] = {}
