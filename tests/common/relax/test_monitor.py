@@ -12,6 +12,7 @@ from common.relax.monitor import (
     SkipStop,
     Snapshot,
     best_by_size,
+    best_options,
     count,
     entropy,
     share,

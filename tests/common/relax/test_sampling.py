@@ -21,7 +21,7 @@ def inner() -> str:
 
 def test_options_are_taken_as_often_as_they_are_strong():
     strengths = {"a": [0.25, 0.75], "b": torch.tensor([0.6, 0.4]), inner(): [0.0, 2.0, 2.0]}
-    archs = list(islice(drawn(SPACE, strengths, Random(0)), 4000))
+    archs = list(islice(sample_by_scores(SPACE, strengths, Random(0)), 4000))
     ones = [sum(arch["a"] == i for arch in archs) for i in range(2)]
     assert chisquare(ones, [1000, 3000]).pvalue > 0.01
     deep = [arch for arch in archs if arch["b"] == 0]
@@ -34,7 +34,7 @@ def test_the_generator_decides():
     strengths = {"a": [1, 1], "b": [1, 1], inner(): [1, 1, 1]}
 
     def first(seed):
-        return list(islice(drawn(SPACE, strengths, Random(seed)), 10))
+        return list(islice(sample_by_scores(SPACE, strengths, Random(seed)), 10))
 
     assert first(3) == first(3) != first(4)
 

@@ -39,7 +39,7 @@ def relaxation(options=STEADY, seed=0, std=0.5) -> Relaxation:
     return Relaxation(supernet=supernet, options=options, seed=seed, std=std)
 
 
-def sample_by_scores(relaxation: Relaxation) -> tuple[int, int, int]:
+def drawn(relaxation: Relaxation) -> tuple[int, int, int]:
     return tuple(relaxation.supernet.slots[path].active for path in relaxation.logits.values)
 
 
