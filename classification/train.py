@@ -8,7 +8,8 @@ import tyro
 
 from classification.darts.settings import RECIPES
 from classification.systems import SYSTEMS
-from common.script import RunOptions, describe_system, main, settings_of
+from common.options import RunOptions, settings_of
+from common.script import describe_system, main
 
 
 def darts(run: RunOptions) -> None:

@@ -1,11 +1,10 @@
 """What can be done with any run folder, whatever its task: `python -m common.cli report|compare|export|predict|latency-table`.
 
-A run folder names its task and system in `config.json`; the task's `SYSTEMS` is looked up by that name, never imported from here.
+A run folder names its task and system in `config.json`; `common.system` looks the declaration up by these names.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,11 +13,12 @@ import tyro
 
 from common.errors import UserError
 from common.script import device_named, main
+from common.system import system_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from common.task import OpenedRun, System
+    from common.stages.reload import ReloadedRun
 
 Run = Annotated[Path, tyro.conf.Positional]
 
@@ -55,14 +55,15 @@ def export(run: Run, name: str = "searched", seed: int = 0, out: Path | None = N
         out: folder to write; RUN/exported/NAME-SEED by default.
     """
     from common.arch import save
+    from common.stages.reload import reload
 
-    opened = open_run(run)
-    network, arch, slug = retrained(run, opened, name, seed)
+    reloaded = reload(run)
+    network, arch, slug = retrained(run, reloaded, name, seed)
     folder = out or run / "exported" / slug
     make_folder(folder)
-    facts = opened.export(network, folder)
-    save(folder / "arch.json", opened.space, arch)
-    print(json.dumps({"folder": str(folder), **facts}))
+    parity = reloaded.facts.export(network, folder)
+    save(folder / "arch.json", reloaded.space, arch)
+    print(json.dumps({"folder": str(folder), **parity.facts()}))
 
 
 def predict(run: Run, images: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path | None = None) -> None:
@@ -75,17 +76,17 @@ def predict(run: Run, images: Annotated[tuple[Path, ...], tyro.conf.Positional],
     """
     from common.arch import load
     from common.run.checkpoint import load_weights
-    from common.space import decode
+    from common.stages.reload import reload
 
     if not images:
         raise UserError("predict: no image given; name at least one file")
-    opened = open_run(run)
+    reloaded = reload(run)
     best = run / "best"
-    network = opened.build(decode(opened.space, load(best / "arch.json", opened.space)))
+    network = reloaded.network(load(best / "arch.json", reloaded.space))
     load_weights(best / "model.safetensors", network)
     folder = out or run / "predictions"
     make_folder(folder)
-    for row in opened.predict(network.eval(), images, folder):
+    for row in reloaded.facts.predict(network.eval(), images, folder):
         print(json.dumps(row))
 
 
@@ -138,11 +139,13 @@ def latency_table(
 def _subject(
     run: Path | None, task: str | None, system: str | None, space: str | None
 ) -> tuple[Any, Any, tuple[Tensor, ...], Path]:
+    from common.stages.reload import reload
+
     if run is not None:
         if (task, system, space) != (None, None, None):
             raise UserError("latency-table: a run folder has a task, system and space of its own; leave the options out")
-        opened = open_run(run)
-        return opened.space, opened.build, opened.example(), run / "latency.json"
+        reloaded = reload(run)
+        return reloaded.described, reloaded.build, reloaded.facts.example(), run / "latency.json"
     if task is None or system is None or space is None:
         raise UserError("latency-table: give a run folder, or --task, --system and --space")
     chosen = system_of(task, system, "latency-table")
@@ -152,43 +155,7 @@ def _subject(
     return chosen.spaces[space](), chosen.build, chosen.example(space), Path(name)
 
 
-def tasks() -> list[str]:
-    """The task packages that lie beside this one: those with a `systems.py`."""
-    return sorted(path.parent.name for path in Path(__file__).parents[1].glob("*/systems.py"))
-
-
-def system_of(task: str, name: str, source: str) -> System:
-    """A system by the names of its task and itself.
-
-    Raises:
-        UserError: there is no such task or system; `source` says who asked for it.
-    """
-    if task not in tasks():
-        raise UserError(f"{source}: task {task!r} is not installed here; there is {', '.join(tasks()) or 'none'}")
-    systems = importlib.import_module(f"{task}.systems").SYSTEMS
-    if name not in systems:
-        raise UserError(f"{source}: task {task} has no system {name!r}; it has {', '.join(systems)}")
-    return systems[name]()
-
-
-def open_run(run: Path) -> OpenedRun:
-    """A run folder as its system reads it.
-
-    Raises:
-        UserError: not a run folder, or one of an unknown task or system.
-    """
-    from common.run.files import read_json
-
-    path = run / "config.json"
-    if not path.is_file():
-        raise UserError(f"{run} is no run folder: it has no config.json; give the folder that a run was written to")
-    config = read_json(path)
-    if not isinstance(config, dict) or not all(isinstance(config.get(key), str) for key in ("task", "system")):
-        raise UserError(f"{path}: names no task and system; give a folder that a train script wrote")
-    return system_of(config["task"], config["system"], str(path)).open_run(run)
-
-
-def retrained(run: Path, opened: OpenedRun, name: str, seed: int) -> tuple[nn.Module, Any, str]:
+def retrained(run: Path, reloaded: ReloadedRun, name: str, seed: int) -> tuple[nn.Module, Any, str]:
     """A retrained network with its weights in eval mode, its architecture, and what its files are called.
 
     Raises:
@@ -197,7 +164,6 @@ def retrained(run: Path, opened: OpenedRun, name: str, seed: int) -> tuple[nn.Mo
     from common.arch import from_labels
     from common.run.checkpoint import load_weights
     from common.run.files import Jsonl
-    from common.space import decode
     from common.stages.workers import Job
 
     log = run / "retrained.jsonl"
@@ -208,9 +174,9 @@ def retrained(run: Path, opened: OpenedRun, name: str, seed: int) -> tuple[nn.Mo
         raise UserError(f"{log}: no network {name!r} of seed {seed}; there is {known}")
     if error := row.get("error"):
         raise UserError(f"{log}: network {name!r} of seed {seed} has no weights, its training failed ({error}); give another one")
-    arch = from_labels(opened.space, row["arch"], str(log))
+    arch = from_labels(reloaded.space, row["arch"], str(log))
     slug = Job(name=name, kind=row["kind"], arch=arch, seed=seed).slug
-    network = opened.build(decode(opened.space, arch))
+    network = reloaded.network(arch)
     load_weights(run / "retrained" / f"{slug}.safetensors", network)
     return network.eval(), arch, slug
 

@@ -1,4 +1,8 @@
-"""The one exception that is meant for the person at the keyboard."""
+"""The one exception that is meant for the person at the keyboard, and the most common check that raises it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -6,3 +10,15 @@ class UserError(Exception):
 
     Command lines print the message and exit with status 2; a traceback is never shown for it.
     """
+
+
+def check_least(settings: object, prefix: str, names: Iterable[str], least: int) -> None:
+    """Refuses settings below `least`; `prefix` is the name of the settings they are part of, if any.
+
+    Raises:
+        UserError: names the setting as `--set` does.
+    """
+    at = f"{prefix}." if prefix else ""
+    for name in names:
+        if getattr(settings, name) < least:
+            raise UserError(f"{at}{name}={getattr(settings, name)}: give {least} or more")

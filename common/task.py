@@ -1,23 +1,28 @@
-"""What a task gives the core, and what a system is. The core knows networks, batches and metrics through these alone."""
+"""What the core knows of a task, and what a system gives its task: the networks that a run works on. No torch here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from common.objective import Objective
 from common.space import Arch
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from random import Random
 
     from torch import Tensor, nn
 
+    from common.cost.price import Metric, Price
+    from common.objective import Objective
+    from common.relax.ranked import Bound
     from common.stages.settings import PhaseSettings
 
-Batch = TypeVar("Batch")
+T = TypeVar("T")
 SplitName = Literal["val", "test"]
+Kind = Literal["supernet", "relaxed", "standalone"]
+"""What is trained: a supernet whose paths are sampled; weights and architecture of a relaxed one in turn; one network."""
 
 
 class Phase(Protocol):
@@ -50,12 +55,87 @@ class Phase(Protocol):
         ...
 
 
+class Costs(Protocol):
+    """What architectures cost, without training them."""
+
+    def of(self, arch: Arch) -> Mapping[str, int]:
+        """Costs by name: `params` and `macs` at least, of the whole model."""
+        ...
+
+    def least(self, metric: str) -> tuple[int, bool]:
+        """The cost of the cheapest architecture, and whether no cheaper one is proven to exist."""
+        ...
+
+
+def unchanged(description: Any) -> Any:
+    """The description itself."""
+    return description
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Networks:
+    """The networks of a run: what a system makes from its settings and what the data are.
+
+    Attributes:
+        space: description with open decisions; what is searched.
+        build: (description, seed) -> module; the supernet of an opened description, else a standalone network. Initial weights
+            are a function of the seed.
+        baseline: the hand-made architecture that a search has to beat.
+        costs: what architectures cost.
+        alone: description of the space, open or fixed -> that of the network which is trained alone (another stack of the same
+            cells, say).
+        hand_made: further hand-made architectures by name.
+        order: groups of decisions from simple to complex, for progressive search; None where there is no such order.
+        random_like: (found architecture, rng) -> a random architecture of the same form; None: uniform ones are compared with.
+        draw: architecture -> a picture of it as SVG text; None: the report draws the decisions.
+        price: cost name -> a table of prices and its entry, for costs that are sums over decisions; None where they are not.
+        guide: cost name -> roughly what each option adds to it, where costs are no such sums; None without one.
+        has_supernet: whether `build` takes an opened description; a system of fixed networks has no supernet.
+    """
+
+    space: Any
+    build: Callable[[Any, int], nn.Module]
+    baseline: Arch
+    costs: Costs
+    alone: Callable[[Any], Any] = unchanged
+    hand_made: Mapping[str, Arch] = field(default_factory=dict)
+    order: Sequence[Sequence[str]] | None = None
+    random_like: Callable[[Arch, Random], Arch] | None = None
+    draw: Callable[[Arch], str] | None = None
+    price: Callable[[str], tuple[Price, Metric]] | None = None
+    guide: Callable[[str], Sequence[Bound]] | None = None
+    has_supernet: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """How BatchNorm statistics of a path of the supernet are estimated again before it is evaluated.
+
+    Attributes:
+        batches: (number of batches, batch size) -> training batches, always the same ones.
+        forward: runs a network on a batch, as far as its normalisations go.
+    """
+
+    batches: Callable[[int, int], Iterable[Any]]
+    forward: Callable[[nn.Module, Any], object]
+
+
 class Task(Protocol):
-    """A searchable problem: a space, a build function, data and metrics."""
+    """A searchable problem as stages see it: networks, training and metrics; see `common.system_task.SystemTask`."""
+
+    @property
+    def networks(self) -> Networks:
+        """The networks of the system, with what is optional about them."""
+        ...
 
     @property
     def space(self) -> Any:
         """The description of the network with open decisions."""
+        ...
+
+    @property
+    def baseline(self) -> Arch:
+        """The hand-made architecture of the space that a search has to beat."""
         ...
 
     @property
@@ -64,8 +144,8 @@ class Task(Protocol):
         ...
 
     @property
-    def baseline(self) -> Arch:
-        """The hand-made architecture of the space that a search has to beat."""
+    def calibration(self) -> Calibration | None:
+        """For networks with BatchNorm: how statistics are estimated again; None where nothing is to be estimated."""
         ...
 
     def supernet(self, seed: int) -> nn.Module:
@@ -76,60 +156,29 @@ class Task(Protocol):
         """The network of an architecture as it is trained alone; initial weights are a function of `seed`."""
         ...
 
-    def phases(self, kind: Literal["supernet", "standalone"]) -> Sequence[Phase]:
-        """How a network is trained, in order."""
+    def costs(self, arch: Arch) -> Mapping[str, int]:
+        """What an architecture costs, without building it; `params` and `macs` at least, of the whole model."""
+        ...
+
+    def phases(self, kind: Kind) -> Sequence[Phase]:
+        """How a network is trained, in order; empty for a kind that the system does not train."""
         ...
 
     def metrics(self, network: nn.Module, split: SplitName, limit: int | None = None) -> dict[str, float]:
         """Metrics on a split (its first `limit` items), the network in eval mode."""
         ...
 
-    def costs(self, arch: Arch) -> dict[str, int]:
-        """What an architecture costs, without building it; `params` and `macs` at least, of the whole model."""
-        ...
-
-
-class CalibratedTask(Task, Protocol):
-    """A task whose supernet scores a path after re-estimating its BatchNorm statistics."""
-
-    def calibration(self, batches: int, batch: int) -> Iterable[Any]:
-        """Training batches, always the same ones, to re-estimate BatchNorm statistics with."""
-        ...
-
-    def calibrate(self, network: nn.Module, batch: Any) -> object:
-        """Runs the network on a batch as far as its normalisations go."""
-        ...
-
-
-class TunedTask(Task, Protocol):
-    """A task whose training can be tuned for each network."""
-
-    def tuned(self, words: Sequence[str]) -> Task:
-        """The same task, on the same data, with other settings.
+    def variant(self, overrides: Sequence[str] = (), cut: int = 0) -> Task:
+        """The same task with other settings, or on another cut of the same data.
 
         Args:
-            words: `name=value`, as `--set` takes them.
+            overrides: `name=value`, as `--set` takes them.
+            cut: number of the cut of training and validation data; 0 is the task's own. The test split stays.
 
         Raises:
-            UserError: no such setting, or a value it refuses.
+            UserError: no such setting, a value it refuses, or data that cannot be cut anew.
         """
         ...
-
-
-class RecutTask(Task, Protocol):
-    """A task whose training and validation data can be cut anew."""
-
-    def recut(self, number: int) -> Task:
-        """The same task on another cut of the same data, as large as its own; the test split stays.
-
-        Args:
-            number: of the cut, 1 or more: a function of it alone.
-        """
-        ...
-
-
-class PresentedTask(Task, Protocol):
-    """A task whose networks can be shown and exported."""
 
     def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
         """Writes sample predictions on test items as PNG files into `folder`; gives rows of `file` and `caption`."""
@@ -140,57 +189,21 @@ class PresentedTask(Task, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedRun:
-    """A run folder made usable again from its own files, without the data it was made with.
+class Facts(Protocol):
+    """What a run remembers of its data: enough to build, export and use its networks without them."""
 
-    Attributes:
-        space: the description of the run's networks with open decisions.
-        build: description -> module (a network, or a supernet when opened).
-        example: inputs of a network as it is exported.
-        export: (network, folder) -> facts for the screen; writes `model.onnx`, checked, and `use.py` into the folder.
-        predict: (network, image files, folder) -> one JSON object per image, in order; draws each into the folder.
-    """
+    def example(self) -> tuple[Tensor, ...]:
+        """Inputs of a network as it is exported."""
+        ...
 
-    space: Any
-    build: Callable[[Any], nn.Module]
-    example: Callable[[], tuple[Tensor, ...]]
-    export: Callable[[nn.Module, Path], Mapping[str, Any]]
-    predict: Callable[[nn.Module, Sequence[Path], Path], Iterable[Mapping[str, Any]]]
+    def export(self, network: nn.Module, folder: Path) -> Any:
+        """Writes `model.onnx`, checked against torch, and `use.py` into `folder`; gives a `common.export.Parity`."""
+        ...
 
+    def predict(self, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[Mapping[str, Any]]:
+        """One JSON object per input file, in order; each prediction is drawn or written into `folder`.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class System:
-    """A published system as the laws see it: every system listed in a task's `SYSTEMS` is held to them.
-
-    Attributes:
-        name: what is typed on the command line.
-        title: the system's name in its paper.
-        paper: where it was published, e.g. `arXiv:1903.10979`.
-        spaces: name -> the open description.
-        build: description -> module (a network, or a supernet when opened).
-        example: space name -> inputs for the network of that space, small enough for tests.
-        published: name -> what the paper and its code give for the architecture.
-        describe: (text, space name or None) -> the JSON object that `describe` prints.
-        open_run: run folder of this system -> what can be done with it.
-    """
-
-    name: str
-    title: str
-    paper: str
-    spaces: Mapping[str, Callable[[], Any]]
-    build: Callable[[Any], nn.Module]
-    example: Callable[[str], tuple[Tensor, ...]]
-    published: Mapping[str, PublishedNetwork]
-    describe: Callable[[str, str | None], dict[str, Any]]
-    open_run: Callable[[Path], OpenedRun]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedNetwork:
-    """A published architecture as a value of its space, with the counts that were published for it, if any."""
-
-    description: Callable[[], Any]
-    arch: Callable[[], Arch]
-    params: int | None = None
-    macs: int | None = None
+        Raises:
+            UserError: a file is missing or cannot be used; nothing is written before every file is read.
+        """
+        ...

@@ -1,36 +1,32 @@
-"""Detection as a task of the core: DetNAS's space on a detection data set."""
+"""Detection: data, metrics, predictions and pictures, for the networks of any system."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from common.cost.bounds import check_budget
-from common.cost.price import Metric, Price
 from common.errors import UserError
+from common.evaluate.settings import InheritedSettings
 from common.objective import Objective
-from common.space import Arch, decode
 from common.streams import derive
-from common.supernet import opened
+from common.system_task import SystemTask
+from common.task import Calibration
 from detection import mm
 from detection.data import Batch, Data, Split, coco_folder, crops, embedded, ordered
+from detection.data.classification import BoxCrops, Folder, Images
 from detection.detections import Detections
-from detection.detnas.classification import BoxCrops, Folder, Images
-from detection.detnas.model import build
-from detection.detnas.phases import Classify, Detect
-from detection.detnas.settings import DataSettings, Settings
-from detection.detnas.space import SIZES, DetectorNet, backbone, classifier, uniform_arch
-from detection.export import export
+from detection.facts import DetectionFacts
 from detection.heads import RetinaNet
 from detection.pictures import draw_predictions
+from detection.settings import DataSettings
 
 if TYPE_CHECKING:
-    from common.task import Phase, SplitName
+    from common.task import SplitName
 
 EVAL_BATCH = 64
 """Most images predicted at once."""
@@ -46,6 +42,10 @@ def load_data(settings: DataSettings) -> Data:
     Raises:
         UserError: the folder cannot be used.
     """
+    if settings.classification is not None and not (Path(settings.classification) / "train").is_dir():
+        raise UserError(
+            f"data.classification={settings.classification}: it has no folder train/; give one with train/CLASS/*.jpg"
+        )
     if settings.folder is not None:
         return coco_folder(Path(settings.folder), settings.size, settings.skip_bad)
     size = settings.size or 64
@@ -63,39 +63,44 @@ def load_data(settings: DataSettings) -> Data:
     )
 
 
-class DetectionTask:
-    """A detector searched by DetNAS on one data set; see `common.task.CalibratedTask`."""
+class DetectionTask(SystemTask):
+    """Object detection on one data set. The settings of its systems have `data` and `head`."""
 
     kind = "detection"
+    facts_of = DetectionFacts
 
-    def __init__(self, settings: Settings) -> None:
-        """Reads the data.
+    @staticmethod
+    def read(settings: Any) -> Data:
+        """See `load_data`; refuses as well a part of the validation split without a box to find."""
+        data = load_data(settings.data)
+        evaluation = settings.search.evaluation
+        limit = evaluation.images if isinstance(evaluation, InheritedSettings) else None
+        if limit is not None and all(note["iscrowd"] for note in data.val.head(limit).coco["annotations"]):
+            raise UserError(
+                f"search.evaluation.images={limit}: the first {limit} validation images hold no box to find; give more"
+            )
+        return data
 
-        Args:
-            settings: of the run.
+    @property
+    def facts(self) -> DetectionFacts:
+        """See `SystemTask.facts`."""
+        return DetectionFacts(classes=tuple(self.data.classes), canvas=self.data.canvas)
 
-        Raises:
-            UserError: the data cannot be used, or the head does not fit the backbone.
-        """
-        self.settings = settings
-        self.data = load_data(settings.data)
-        folder = settings.data.classification
-        if folder is not None and not (Path(folder) / "train").is_dir():
-            raise UserError(f"data.classification={folder}: it has no folder train/; give one with train/CLASS/*.jpg")
-        limit = settings.search.images
-        if limit is not None and all(note["iscrowd"] for note in self.data.val.head(limit).coco["annotations"]):
-            raise UserError(f"search.images={limit}: the first {limit} validation images hold no box to find; give more")
-        self.space = DetectorNet(backbone=backbone(settings.space), head=settings.head, classes=len(self.data.classes))
-        self.objectives = (Objective("AP50" if settings.recipe == "smoke" else "AP"), Objective("macs", "min", "MACs"))
-        self.baseline = uniform_arch(self.space, 0)
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """COCO's average precision (at an overlap of 0.5 in the smoke recipe, whose trainings are short), and MACs."""
+        return (Objective("AP50" if self.settings.recipe == "smoke" else "AP"), Objective("macs", "min", "MACs"))
 
-    def supernet(self, seed: int) -> nn.Module:
-        """The detector with every decision open."""
-        return _build(opened(self.space), seed)
+    @property
+    def scores(self) -> Sequence[str]:
+        """See `SystemTask.scores`."""
+        return mm.METRICS
 
-    def network(self, arch: Arch, seed: int) -> nn.Module:
-        """The detector of an architecture."""
-        return _build(decode(self.space, arch), seed)
+    @property
+    def flip(self) -> bool:
+        """Whether training images are flipped at random: never embedded digits, a mirrored one is another one."""
+        data = self.settings.data
+        return data.flip and data.folder is not None
 
     @cached_property
     def images(self) -> Images:
@@ -103,41 +108,19 @@ class DetectionTask:
         data = self.settings.data
         if data.classification is not None:
             return Folder(Path(data.classification), data.crop)
-        return BoxCrops(crops(self.data.train, data.crop), len(self.data.classes), flip=data.flip)
+        return BoxCrops(crops(self.data.train, data.crop), len(self.data.classes), flip=self.flip)
 
-    def phases(self, kind: Literal["supernet", "standalone"]) -> Sequence[Phase]:
-        """Warm-up and pre-training on single objects, then detection; phases of no steps are left out."""
-        s = self.settings
-        last = SIZES[s.space].last
+    @property
+    def calibration(self) -> Calibration:
+        """On the first training images, in order."""
+        return Calibration(
+            batches=lambda batches, batch: ordered(self.data.train.head(batches * batch), batch), forward=self._calibrate
+        )
 
-        def classify(name: str, settings: Any, spread: bool = False) -> Classify:
-            return Classify(
-                name=name,
-                settings=settings,
-                images=lambda: self.images,
-                last=last,
-                label_smoothing=s.label_smoothing,
-                dropout=s.dropout,
-                spread=spread,
-            )
-
-        def detect(settings: Any) -> Detect:
-            return Detect(name="detect", settings=settings, split=self.data.train, flip=s.data.flip)
-
-        if kind == "standalone":
-            chosen: list[Phase] = [classify("pretrain", s.retrain_pretrain), detect(s.retrain_detect)]
-        else:
-            chosen = [classify("warm-up", s.warm_up, spread=True), classify("pretrain", s.pretrain), detect(s.detect)]
-        return [phase for phase in chosen if phase.settings.steps]
-
-    def calibration(self, batches: int, batch: int) -> Iterable[Batch]:
-        """The first training images, in order."""
-        return ordered(self.data.train.head(batches * batch), batch)
-
-    def calibrate(self, network: nn.Module, batch: Batch) -> object:
+    def _calibrate(self, network: nn.Module, batch: Batch) -> object:
         """Runs the detector as far as its last normalisation.
 
-        A box head has normalisations of its own: it sees the proposals it is trained on, as in the official code, where
+        A box head has normalisations of its own: it sees the proposals it is trained on, as in the official code of DetNAS, where
         training forwards re-estimate the statistics. Which are sampled is a function of the run's seed and the images.
         """
         device = _device_of(network)
@@ -165,51 +148,10 @@ class DetectionTask:
                 found[sample.image_id] = Detections(boxes=boxes, scores=one.scores.cpu(), labels=one.labels.cpu())
         return found
 
-    @cached_property
-    def prices(self) -> dict[str, tuple[Price, Metric]]:
-        """Cost name -> the table it is read from, and the entry there."""
-        large = classifier(self.settings.space)
-        with torch.device("meta"):
-            whole, body, published = build(opened(self.space)), build(opened(self.space.backbone)), build(opened(large))
-        height, width = self.data.canvas
-        scene = torch.empty(1, 3, height, width, dtype=torch.uint8, device="meta")
-        image = torch.empty(1, 3, 224, 224, device="meta")
-        detector = Price(whole, (scene,), self.space)
-        return {
-            "params": (detector, "params"),
-            "macs": (detector, "macs"),
-            "macs_backbone": (Price(body, (image,), self.space.backbone), "macs"),
-            "macs_classifier": (Price(published, (image,), large), "macs"),
-        }
-
-    def costs(self, arch: Arch) -> dict[str, int]:
-        """Parameters and MACs of the whole detector at the run's image size, and the paper's MACs at 224x224.
-
-        `macs_backbone` is what the paper limits, `macs_classifier` what its tables print: with the ImageNet classifier.
-        """
-        bare = Arch({path.removeprefix("backbone."): option for path, option in arch.items()})
-        forms = {id(self.prices["macs_backbone"][0]): bare}
-        return {name: price.value(forms.get(id(price), arch), metric) for name, (price, metric) in self.prices.items()}
-
-    def check_budget(self, metric: str, upper: float) -> None:
-        """See `common.stages.run.RunTask`."""
-        price, name = self.prices[metric]
-        check_budget(price, name, upper, metric)
-
     def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
         """Test images with the true boxes in white and those found in the colour of their class."""
         split = self.data.test.head(count)
         return draw_predictions(split, self.predictions(network, split), folder)
-
-    def export(self, network: nn.Module, folder: Path) -> float:
-        """See `detection.export.export`."""
-        assert isinstance(network, mm.Detector)
-        return export(network, self.data.canvas, self.data.classes, folder).max_abs_diff
-
-
-def _build(description: Any, seed: int) -> nn.Module:
-    """Its convolutions are in channels-last order: a third faster on a CPU."""
-    return build(description, seed).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def _device_of(network: nn.Module) -> torch.device:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from common.errors import UserError
-from common.stages.settings import check_least
+from common.errors import UserError, check_least
+
 
 Adversarial = Literal["hinge", "lsgan"]
 LEAST_SIDE = 24

@@ -16,8 +16,8 @@ from common.cost.count import count, output_elements
 from common.cost.price import Metric, Price
 from common.errors import UserError
 from common.objective import Objective
+from common.overrides import override
 from common.run.checkpoint import load_weights
-from common.script import override
 from common.space import Arch, decode
 from common.supernet import opened
 from gan.compression.model import ResnetGenerator, build

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import tyro
 
 from common.errors import UserError
-from common.script import RunOptions, describe_system, main, settings_of
+from common.options import RunOptions, settings_of
+from common.script import describe_system, main
 from gan.compression.settings import RECIPES, Settings, fast
 from gan.systems import SYSTEMS
 

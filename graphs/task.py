@@ -17,7 +17,7 @@ from common.cost.bounds import refuse_below
 from common.cost.count import count
 from common.errors import UserError
 from common.objective import Objective
-from common.script import override
+from common.overrides import override
 from common.space import Arch, decode
 from common.stages.tune import combinations
 from common.streams import numpy_stream

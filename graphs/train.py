@@ -9,7 +9,8 @@ from typing import Annotated
 import tyro
 
 from common.errors import UserError
-from common.script import RunOptions, describe_system, main, settings_of
+from common.options import RunOptions, settings_of
+from common.script import describe_system, main
 from graphs.pdnas.settings import RECIPES
 from graphs.systems import SYSTEMS
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import tyro
 
-from common.script import RunOptions, describe_system, main, settings_of
+from common.options import RunOptions, settings_of
+from common.script import describe_system, main
 from segmentation.dcnas.settings import RECIPES
 from segmentation.systems import SYSTEMS
 

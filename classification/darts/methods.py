@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from common.differentiable.settings import RelaxedSearchSettings, WeightingSettings
+
 from common.stages.settings import PhaseSettings
 from common.train.optim import ArchSettings, OptimSettings
 

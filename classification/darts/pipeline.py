@@ -13,8 +13,8 @@ from classification.darts.space import genotype_of
 from classification.darts.system import SYSTEM
 from classification.task import ClassificationTask
 from common.differentiable.search import RelaxedSearch
+from common.options import RunOptions
 from common.run.stages import Stage
-from common.script import RunOptions
 from common.space import decode
 from common.stages.best import Best
 from common.stages.context import Context

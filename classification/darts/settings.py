@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from common.differentiable.settings import RelaxedSearchSettings
+
 from classification.darts.methods import METHODS
 from classification.darts.space import OPERATIONS
-from common.differentiable.settings import RelaxedSearchSettings
-from common.errors import UserError
-from common.stages.settings import PhaseSettings, RetrainSettings, RunSettings, check_least, check_trained
+from common.errors import UserError, check_least
+from common.stages.settings import PhaseSettings, RetrainSettings, RunSettings, check_trained
 from common.train.optim import OptimSettings
 
 COSTS = ("params", "macs")

@@ -16,11 +16,15 @@ Condition = tuple[str, frozenset[int]]
 """The parent decision, and the parent's options under which the conditional decision exists."""
 
 ABSENT = -1
-"""Option number of a decision that the architecture does not have."""
+"""Option number that stands for a decision which the architecture does not have."""
 
 
 def conditions_of(space: Any) -> dict[str, Condition | None]:
-    """Decision path -> its condition (None: every architecture has the decision), parents before their children."""
+    """Returns decision path -> condition, with each parent before its children.
+
+    A condition of None means that every architecture has the decision. For `{"a": OneOf(1, {"b": OneOf(3, 5)})}` the decision
+    `a` has no condition, and the inner decision has `("a", frozenset({1}))`: it exists under option 1 of `a`.
+    """
     found: dict[str, Condition | None] = {}
 
     def under(path: str, options: Sequence[int], n: int) -> Condition | None:
@@ -66,7 +70,11 @@ def conditions_of(space: Any) -> dict[str, Condition | None]:
 
 
 def with_options(space: Any, wanted: Mapping[str, int]) -> Arch | None:
-    """The architecture with the options `wanted`, the first option elsewhere; None if a rule of the space forbids it."""
+    """Returns the architecture with the options `wanted` and the first option of every other decision.
+
+    Decisions that this architecture does not have are ignored in `wanted`. The result is None if a `Where` rule of the space
+    forbids the architecture.
+    """
     try:
         return record(space, lambda path, _: max(wanted.get(path, 0), 0))
     except Invalid:
@@ -74,7 +82,11 @@ def with_options(space: Any, wanted: Mapping[str, int]) -> Arch | None:
 
 
 def valid(space: Any, choices: Mapping[str, int]) -> bool:
-    """Whether the settled description keeps the space's rules."""
+    """Whether the architecture `choices` satisfies every `Where` rule of the space.
+
+    Raises:
+        UserError: `choices` lacks a decision, has a decision that does not exist, or an option that does not exist.
+    """
     try:
         decode(space, choices)
     except Invalid:
@@ -85,7 +97,16 @@ def valid(space: Any, choices: Mapping[str, int]) -> bool:
 def assignments(
     paths: Sequence[str], sizes: Mapping[str, int], conditions: Mapping[str, Condition | None]
 ) -> Iterator[dict[str, int]]:
-    """Every assignment of options to `paths` and their parents, `ABSENT` where a decision does not exist; parents first."""
+    """Yields every assignment of options to the decisions `paths` and to all their parents.
+
+    Args:
+        paths: the decisions to assign.
+        sizes: decision path -> number of options.
+        conditions: see `conditions_of`.
+
+    Yields:
+        Decision path -> option, parents first. A decision that does not exist under the options of its parent is `ABSENT`.
+    """
     needed = set(paths)
     for path in reversed(list(conditions)):
         if path in needed and (condition := conditions[path]) is not None:

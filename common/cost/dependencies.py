@@ -1,9 +1,13 @@
-"""One pass of a supernet on the meta device that learns which decisions each cost depends on.
+"""One pass of a supernet on the meta device that finds which decisions each cost depends on.
 
-Every tensor carries the decisions its shape depends on. A module that reads decisions is run under every combination of
-them: its output depends on those that change its shape, and on whatever the outputs of all its options depend on. A cost depends
-on the shapes it is made from, on the decisions its layer reads and on the decisions that put the layer on the path. Hence what
-is found holds for every architecture that agrees on those decisions, whatever it decides elsewhere.
+Example: `conv2d(3, width, 1)` and then `conv2d(width, 5, kernel)`, no biases, a 2x2 image, width 8 of (4, 8), kernel 3 of (1, 3).
+The trace yields `{width}: [24, 96]` (parameters, MACs) for the first layer and `{width, kernel}: [360, 1440]` for the second:
+that layer reads `kernel` alone, but its input carries `width`. A plain `Conv2d(5, 2, 1)` after them adds `{}: [10, 40]`.
+
+Every tensor carries the decisions that its shape depends on. A module that reads decisions is run under every combination of
+their options. The module's output depends on the decisions that change its shape, and on all that the outputs of its options
+depend on. A cost depends on the shapes it is computed from, on the decisions its layer reads and on the decisions that put the
+layer on the path. A term therefore holds for every architecture with the same options of the term's decisions.
 """
 
 from __future__ import annotations
@@ -26,10 +30,10 @@ from common.trace import Slot, active_children, is_elastic, readings, sums_membe
 
 
 class Dims(NamedTuple):
-    """What a tensor's shape depends on: its width (dimension 1) and its other dimensions.
+    """The decisions that a tensor's width (dimension 1) depends on, and those that its other dimensions depend on.
 
-    Kept apart because a convolution forgets the width of its input; or else, after twenty residual blocks of elastic inner
-    width, every shape would depend on all of them.
+    The two sets are separate because the output of a convolution does not depend on the width of its input. In one set, every
+    shape after twenty residual blocks of elastic inner width would depend on all twenty widths.
     """
 
     wide: Paths = NONE
@@ -37,17 +41,17 @@ class Dims(NamedTuple):
 
     @property
     def all(self) -> Paths:
-        """What any dimension depends on."""
+        """The decisions that any dimension depends on."""
         return self.wide | self.rest
 
     @classmethod
     def union(cls, dims: Iterable[Dims]) -> Dims:
-        """Dimension by dimension."""
+        """Returns the union of the sets, dimension by dimension."""
         wides, rests = zip(*dims, strict=True) if (dims := list(dims)) else ((), ())
         return cls(NONE.union(*wides), NONE.union(*rests))
 
     def plus(self, paths: Paths) -> Dims:
-        """In every dimension."""
+        """Returns these dimensions with `paths` added to both sets."""
         return Dims(self.wide | paths, self.rest | paths) if paths else self
 
 
@@ -69,11 +73,11 @@ _KEEP_DIMENSIONS = {
     *(torch.Tensor.mul, torch.Tensor.mul_, torch.Tensor.__mul__, torch.Tensor.__rmul__, torch.Tensor.__imul__),
     *(torch.Tensor.sub, torch.Tensor.__sub__, torch.Tensor.contiguous, torch.Tensor.detach, torch.Tensor.clone),
 }
-"""Operations that act alike in every dimension or inside the last ones. Any other one may mix dimensions up."""
+"""Operations that keep the order of the dimensions. Any other operation may mix dimensions."""
 
 
 def tensors_in(value: Any) -> list[Tensor]:
-    """The tensors in nested tuples, lists and dicts."""
+    """Returns the tensors in nested tuples, lists and dicts, in order."""
     found: list[Tensor] = []
     _collect((value,), found)
     return found
@@ -90,7 +94,7 @@ def _collect(values: Iterable[Any], found: list[Tensor]) -> None:
 
 
 def _shapes(value: Any) -> Any:
-    """All that the code after a module could learn from its output when there is no data."""
+    """Everything that code after a module can read from the module's output without data: shapes and plain values."""
     if isinstance(value, Tensor):
         return value.shape
     if isinstance(value, tuple | list):
@@ -115,7 +119,7 @@ def _depends(tensor: Tensor) -> Dims:
 
 
 def _through(func: Any, args: Any, tensors: list[Tensor]) -> Dims:
-    """What the output of an operation depends on."""
+    """The decisions that the output of an operation depends on."""
     dims = [_depends(tensor) for tensor in tensors]
     if func in _CONVOLUTIONS and len(tensors) > 1:
         return Dims(_depends(tensors[1]).all, Dims.union(dims[:1]).rest | _depends(tensors[1]).all)
@@ -140,10 +144,9 @@ def _holds_numbers(value: Any) -> bool:
 
 
 class Dependencies(Meter):
-    """Traces `module`, a private copy of a supernet on the meta device.
+    """Traces `module`, a private copy of a supernet on the meta device; `conditions`: see `common.cost.conditions`.
 
-    `conditions`: see `common.cost.conditions`. After `trace()`: `terms`, the summed `[params, macs]` of all costs that depend on
-    the same decisions.
+    `trace()` fills `terms`: set of decisions -> `[params, macs]`, summed over all costs that depend on exactly these decisions.
     """
 
     def __init__(self, module: nn.Module, convention: Convention, conditions: Mapping[str, Condition | None]) -> None:
@@ -153,9 +156,9 @@ class Dependencies(Meter):
         self._recording = True
         self._conditions: Paths = NONE  # the decisions that put the running layer on the path
         self._within: tuple[Membership, ...] = ()  # the members of subsets that it is part of
-        self._frames: list[Paths] = [NONE]  # per running module: what the shapes it has looked at depend on
-        self._composite = [True]  # per running module: whether it runs others
-        self._aside = False  # while the tracer itself looks at shapes
+        self._frames: list[Paths] = [NONE]  # per running module: decisions behind the shapes it has read
+        self._composite = [True]  # per running module: whether it has children
+        self._aside = False  # while the tracer itself reads shapes
         self._ran: set[int] = set()
         self._slices: dict[int, tuple[int, Paths]] = {}
         members = {id(part): memberships(part, conditions) for part in module.modules() if sums_members(part)}
@@ -172,7 +175,7 @@ class Dependencies(Meter):
                 part.forward = self._under_every_option(part, part.forward, list(slots.values()))
 
     def trace(self, inputs: Sequence[Tensor], forward: Forward | None) -> None:
-        """Fills `terms` for the decisions as they are set now."""
+        """Fills `terms` for the options that are active now; raises `UserError` if an active elastic layer never runs."""
         self.terms, self._slices, self._ran = {}, {}, set()
         self._frames, self._composite, self._conditions, self._recording = [NONE], [True], NONE, True
         self._within = ()
@@ -181,14 +184,14 @@ class Dependencies(Meter):
         self._add_parameters()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs `func`, records its cost and hands on what its operands depend on."""
+        """Runs `func`, records its cost and gives its output the decisions that its operands depend on."""
         kwargs = kwargs or {}
         out = perform(func, args, kwargs)
         if self._aside:
             return out
         tensors = tensors_in((args, kwargs))
         depends = _through(func, args, tensors)
-        if func in _SHAPE_READS:  # a number knows nothing of its origin: all that this module does from here may depend on it
+        if func in _SHAPE_READS:  # a number carries no decisions: all that this module does from here may depend on it
             self._look(depends.all)
             return out
         around = NONE.union(*self._frames)
@@ -203,7 +206,7 @@ class Dependencies(Meter):
         return out
 
     def _here(self, depends: Paths) -> Paths:
-        """`depends`, and what puts the running layer on the path."""
+        """Returns `depends` plus the decisions that put the running layer on the path."""
         return conditioned(depends | self._conditions, self._within)
 
     def _add(self, depends: Paths, params: int, macs: int) -> None:
@@ -218,7 +221,7 @@ class Dependencies(Meter):
                 self._fork()
 
     def _fork(self) -> None:
-        """Notes, at no cost, that what runs from here on may differ by the decisions that brought us here."""
+        """Adds a term of cost 0: which operations follow may depend on the decisions behind the shapes read so far."""
         if self._recording:
             self._add(self._here(NONE.union(*self._frames)), 0, 0)
 
@@ -241,7 +244,7 @@ class Dependencies(Meter):
             self._look(seen)
 
     def _with_width_apart(self, forward: Any) -> Callable[..., Any]:
-        """An elastic layer reads the width of its input, but its output's shape may not depend on it: a narrower input shows."""
+        """Finds with a second, narrower input whether the output's shape of an elastic layer depends on its input's width."""
 
         def run_twice(input: Tensor) -> Tensor:
             out = forward(input)
@@ -304,14 +307,14 @@ class Dependencies(Meter):
         return run_all
 
     def _over_every_member(self, module: nn.Module, forward: Any, members: Sequence[Membership]) -> Callable[..., Any]:
-        """As under every option, but each member runs once, however many subsets there are."""
+        """As `_under_every_option`, but each member runs once, whatever the number of subsets."""
         own = frozenset(member.path for member in members)
         inside = frozenset(slot.path for part in module.modules() for r in readings(part) for slot in r.slots)
 
         def run_all(*inputs: Any) -> Any:
             branches = list(active_children(module))
             if not any(active for _, active in branches):
-                return forward(*inputs)  # which says that this cannot be
+                return forward(*inputs)  # raises EmptySum
             recording, conditions, within, depth = self._recording, self._conditions, self._within, len(self._frames)
             self._conditions |= own
             self._fork()
@@ -339,13 +342,13 @@ class Dependencies(Meter):
         return run_all
 
     def _merged(self, outputs: dict[tuple[int, ...], Any], active: tuple[int, ...], paths: list[str], unknown: Paths) -> Any:
-        """The active output, dependent on all that any option's output depends on and on the decisions that change its shape."""
+        """The active output, with the decisions that change its shape and those that any option's output depends on."""
         out = outputs[active]
         shapes = {combination: _shapes(value) for combination, value in outputs.items()}
         widths = {combination: [t.shape[1:2] for t in tensors_in(value)] for combination, value in outputs.items()}
         others = {combination: [(t.shape[:1], t.shape[2:]) for t in tensors_in(value)] for combination, value in outputs.items()}
         matter = Dims(_mattering(paths, widths), _mattering(paths, others))
-        if not matter.all:  # what is left are numbers and how the output is nested
+        if not matter.all:  # then only numbers or the nesting of the output can differ
             matter = Dims().plus(_mattering(paths, shapes))
         matter = matter.plus(unknown)
         alike = [[_depends(t) for t in tensors_in(value)] for value in outputs.values()]
@@ -381,7 +384,7 @@ class Dependencies(Meter):
 
 
 def _mattering(paths: list[str], results: dict[tuple[int, ...], Any]) -> Paths:
-    """The decisions of which a change, the others kept, changes the result."""
+    """The decisions that change the result when the other decisions keep their options."""
     found: set[str] = set()
     for position, path in enumerate(paths):
         apart: dict[tuple[int, ...], Any] = {}

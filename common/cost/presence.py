@@ -14,18 +14,18 @@ Paths = frozenset[str]
 NONE: Paths = frozenset()
 
 Chain = tuple[tuple[nn.Module, nn.Module], ...]
-"""The deciding modules around a module, outermost first, each with the child that leads to it."""
+"""The modules around a module that read decisions, outermost first, each with its child on the way to the module."""
 
 
 class Membership(NamedTuple):
-    """Being one member of a subset.
+    """One member of a `ManyOf`, and the decisions that say whether an architecture takes the member.
 
     Attributes:
-        path: the decision that takes the subset.
-        always: whether every subset has the member.
-        implied: decisions that an architecture has if, and only if, the member is taken: a cost under one of them need not
-            depend on the subset as well, so that a table has an entry for each operation of an edge and not for each of them
-            under each subset of edges.
+        path: the `ManyOf` decision.
+        always: whether every subset contains the member.
+        implied: decisions that an architecture has if, and only if, its subset contains the member. A cost that depends on one
+            of these decisions need not depend on `path` as well. Hence a cost table has one entry for each operation of an edge,
+            not one for each operation under each subset of edges.
     """
 
     path: str
@@ -34,7 +34,12 @@ class Membership(NamedTuple):
 
 
 def memberships(module: nn.Module, conditions: Mapping[str, Condition | None]) -> list[Membership]:
-    """Of each member of `module`, which sums the members of a subset; `conditions`: see `common.cost.conditions`."""
+    """Returns the membership of each member of `module`, in the order of the members.
+
+    Args:
+        module: a module that sums the members of a subset. Its active subset is the same afterwards as before.
+        conditions: see `common.cost.conditions`.
+    """
     (reading,) = readings(module)
     (slot,), (n,) = reading.slots, reading.sizes
     before, flags = slot.active, []
@@ -50,23 +55,37 @@ def memberships(module: nn.Module, conditions: Mapping[str, Condition | None]) -
 
 
 def conditioned(depends: Paths, within: Iterable[Membership]) -> Paths:
-    """`depends`, and the subsets that the members are taken by, unless that follows."""
+    """Returns `depends` plus the `ManyOf` decision of each membership in `within`.
+
+    The decision of a membership is left out where every subset contains the member, or where `depends` has a decision that
+    implies the member.
+    """
     missing = [member.path for member in within if not member.always and not depends & member.implied]
     return depends.union(missing)
 
 
 class ParameterGroup:
-    """Parameters that are part of the network under the same decisions: plain ones together, an elastic one alone."""
+    """Parameters that the extracted network contains under the same decisions.
+
+    Plain parameters with equal chains form one group. The parameter of an elastic layer is a group of its own, for its size
+    depends on decisions too.
+
+    Attributes:
+        chains: the chains to the parameters; a module that several parents share has several.
+        numel: number of parameters, those of the widest layer where the group is elastic.
+        elastic: the elastic layer and the id of its parameter; None for plain parameters.
+        paths: the decisions that determine whether the network contains the parameters.
+    """
 
     def __init__(
         self, chains: list[Chain], numel: int, elastic: tuple[nn.Module, int] | None, members: Mapping[int, Sequence[Membership]]
     ) -> None:
         self.chains = chains
         self.numel = numel
-        self.elastic = elastic  # the layer and the id of the parameter
+        self.elastic = elastic
         outer = {id(module): (module, child) for chain in chains for module, child in chain}
         if len(chains) > 1:
-            members = {}  # any of several ways may lead there: every decision on them matters
+            members = {}  # one chain of several is enough: every decision on all of them matters
         plain = [module for key, (module, _) in outer.items() if key not in members]
         within = [members[key][_place(module, child)] for key, (module, child) in outer.items() if key in members]
         self.paths = conditioned(frozenset(slot.path for module in plain for r in readings(module) for slot in r.slots), within)
@@ -84,7 +103,12 @@ def _place(module: nn.Module, child: nn.Module) -> int:
 
 
 def parameter_groups(root: nn.Module, members: Mapping[int, Sequence[Membership]]) -> list[ParameterGroup]:
-    """All parameters in `root`; `members` has the memberships of each module that sums a subset, by its id."""
+    """Groups all parameters of `root`.
+
+    Args:
+        root: the supernet's module. A parameter that modules share is in one group, once.
+        members: id of a module that sums a subset -> the memberships of its members.
+    """
     chains: dict[int, list[Chain]] = {}
     owners: dict[int, tuple[nn.Module, nn.Parameter]] = {}
 

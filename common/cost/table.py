@@ -1,7 +1,8 @@
-"""A latency table: what each option of each decision adds to the time of a network, measured once, summed ever after.
+"""A latency table: the time that each option of each decision adds to a network.
 
-As in ProxylessNAS (Cai et al., 2019) and FBNet (Wu et al., 2019), but each option is timed in the network that it is used in, on
-the tensors that really reach it. The sum is an estimate; `errors` says how good a one.
+`build_table` measures the options once; `LatencyTable.predict` then sums them for any architecture. As in ProxylessNAS (Cai et
+al., 2019) and FBNet (Wu et al., 2019), but each option is timed inside a network, on the tensors that reach the option there.
+The sum is an estimate; `errors` compares it with measurements.
 """
 
 from __future__ import annotations
@@ -29,22 +30,22 @@ Build = Callable[[Any], nn.Module]
 
 
 class Extracting(Protocol):
-    """A supernet, as far as a table needs one."""
+    """The part of a supernet that a latency table needs."""
 
     module: nn.Module
     space: Any
 
     def extract(self, arch: Mapping[str, int], build: Build) -> nn.Module:
-        """The standalone network."""
+        """Returns the standalone network of `arch`."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errors:
-    """How far predictions are from measurements.
+    """Errors of the predictions of a table.
 
     Attributes:
-        n: architectures measured.
+        n: number of architectures measured.
         median_percent: the median of |predicted - measured| / measured, in percent.
         spearman: rank correlation of predicted and measured times, -1 to 1.
     """
@@ -56,14 +57,14 @@ class Errors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyTable:
-    """Times to add up.
+    """Times of options, to be summed for an architecture.
 
     Attributes:
         space: fingerprint of the space.
-        base_ms: the network of all first options.
-        rows: decision path -> per option, what it adds to the first one's time (milliseconds, may be negative).
+        base_ms: time of the network of all first options, in milliseconds.
+        rows: decision path -> for each option, its time minus the first option's time (milliseconds, may be negative).
         labels: decision path -> the options' labels.
-        conditions: under which it was measured.
+        conditions: conditions of the measurement: device, threads, batch and the like.
     """
 
     space: str
@@ -73,7 +74,7 @@ class LatencyTable:
     conditions: dict[str, str | int]
 
     def predict(self, arch: Mapping[str, int]) -> float:
-        """Estimated milliseconds per pass.
+        """Returns the estimated milliseconds per pass: `base_ms` plus the row entry of each decision of `arch`.
 
         Raises:
             UserError: the table has no row for a decision of `arch`.
@@ -83,15 +84,15 @@ class LatencyTable:
         return self.base_ms + sum(self.rows[path][option] for path, option in arch.items())
 
     def save(self, path: Path) -> None:
-        """Writes the table as JSON."""
+        """Writes the table to the file `path` as JSON."""
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path, space: Any) -> LatencyTable:
-        """Reads a table of `space`.
+        """Reads the table of `space` from the file `path`.
 
         Raises:
-            UserError: no such file, not a latency table, or one of another space.
+            UserError: the file is missing, is not a latency table, or is the table of another space.
         """
         try:
             table = cls(**json.loads(path.read_text(encoding="utf-8")))
@@ -115,16 +116,19 @@ def build_table(
 ) -> LatencyTable:
     """Measures every option of every decision.
 
-    An option that is a module of its own (a `Choice`) and has the output shape of the others is timed alone, on the tensors it
-    gets in the network; other decisions (widths, depth, resolution) by the difference that they make to the whole network.
+    The options of a `Choice` are timed alone, each on the tensors that it gets in the network, provided that all options have
+    the same output shapes. The options of any other decision (width, depth, resolution) are timed by the whole network.
 
     Args:
-        supernet: whose space is measured.
-        inputs: example inputs; their batch is the batch timed.
-        build: makes the standalone network.
-        repeats: timed passes per row.
-        device: where to measure.
-        observe: told each row as a line of text.
+        supernet: the supernet whose options are measured.
+        inputs: example inputs; their batch size is the batch size timed.
+        build: builds the standalone network.
+        repeats: timed passes per measurement, at least 2.
+        device: device to measure on.
+        observe: receives one line of text per decision.
+
+    Raises:
+        UserError: a `Where` rule forbids an option next to the first options of the other decisions.
     """
     space = supernet.space
     found, parents = decisions(space), conditions_of(space)
@@ -169,7 +173,7 @@ def errors(
     repeats: int = 30,
     device: torch.device | str = "cpu",
 ) -> Errors:
-    """Compares predictions with measurements on `n` random architectures (at least 2)."""
+    """Compares predictions with measurements on `n` architectures (at least 2), sampled at random with `seed`."""
     rng = Random(seed)
     archs = [sample(supernet.space, rng) for _ in range(n)]
     predicted = [table.predict(arch) for arch in archs]
@@ -179,7 +183,7 @@ def errors(
 
 
 def spearman(a: Sequence[float], b: Sequence[float]) -> float:
-    """Rank correlation, ties by their mean rank; 0 where one side is constant."""
+    """Returns the rank correlation of `a` and `b`: equal values share their mean rank; 0 if one side is constant."""
     ranks = torch.tensor([_ranks(a), _ranks(b)], dtype=torch.float64)
     ranks = ranks - ranks.mean(1, keepdim=True)
     norm = ranks.norm(dim=1).prod()
@@ -202,11 +206,14 @@ def _settled(space: Any, wanted: Mapping[str, int]) -> Arch:
 
 
 def _homes(module: nn.Module) -> dict[str, list[str]]:
-    """Decisions that do nothing but pick a module -> the names of the places where they do (the same in the settled network)."""
+    """Returns decision path -> names of the `Choice` modules that the decision alone selects from.
+
+    Decisions that any other module reads are left out. The standalone network has its modules under the same names.
+    """
     places: dict[str, list[str]] = {}
     elsewhere: set[str] = set()
 
-    def walk(part: nn.Module, name: str | None) -> Iterator[None]:  # no name: members of a sum are numbered as they are taken
+    def walk(part: nn.Module, name: str | None) -> Iterator[None]:  # None inside a sum: `extract` renumbers members
         read = readings(part)
         paths = [slot.path for reading in read for slot in reading.slots]
         if len(paths) == 1 and hasattr(part, "options") and name is not None:
@@ -232,7 +239,7 @@ class _Call:
 
 
 def _calls(network: nn.Module, names: Sequence[str], inputs: Sequence[Tensor], device: torch.device | str) -> dict[str, _Call]:
-    """What each of the named parts gets, and the shapes it gives, in one pass."""
+    """Runs `network` once and returns, for each of the modules `names`, its arguments and its output shapes."""
     seen: dict[str, _Call] = {}
 
     def listen(name: str) -> RemovableHandle:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from common.arch import from_labels
 from common.relax.sampling import sample_by_scores
 from common.space import Arch
-from common.stages.context import Context
+from common.stages.context import Context, Named
 from common.streams import stream
 
 DRAWS = 50
@@ -22,12 +21,12 @@ class Candidates:
     """For a search that compares candidates by training them alone (`common.stages.scratch`).
 
     Attributes:
-        of: name of the stage that learnt.
+        of: the stage that learnt.
         count: how many, at most; fewer where the draws do not differ.
         before: architectures that come first, feasible ones alone: a warm start.
     """
 
-    of: str
+    of: Named
     count: int
     before: Sequence[Arch] = ()
 
@@ -35,7 +34,7 @@ class Candidates:
         """Different feasible architectures: those given, what the search derived, then others in the order of their draws."""
         space = context.task.space
         found: dict[Arch, None] = dict.fromkeys(filter(context.feasible, self.before))
-        found |= {from_labels(space, context.folder.result(self.of)["arch"], f"{self.of} result"): None}
+        found |= {context.found(self.of): None}
         strengths = json.loads((context.folder.path / "strengths.json").read_text(encoding="utf-8"))
         rng = stream(context.seed, "candidates")
         for arch in islice(sample_by_scores(space, strengths, rng), DRAWS * self.count):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
 from common.arch import labels
-from common.differentiable.settings import RelaxedSearchSettings
 from common.differentiable.strategies import Penalties, feasible_of, penalty_of, relaxation_of, rule_of, stop_rule_of
+from common.engines import Gradient
 from common.errors import UserError
 from common.relax.discretise import discretise, discretise_within
 from common.relax.monitor import Snapshot, StopRule, entropy, share
@@ -39,24 +39,23 @@ SKIP = "skip_connect"
 class RelaxedSearch:
     """A differentiable search on the task's supernet.
 
-    The task's first supernet phase trains the weights; the architecture learns from the batches of the second, with its loss.
+    The task's first phase of kind `relaxed` trains the weights; the architecture learns from batches of the second, with its loss.
     """
 
-    settings: RelaxedSearchSettings
-    save_every: int = 200
-    """Steps between checkpoints."""
+    settings: Gradient
     name: str = "search"
+    parallel: ClassVar[bool] = False
 
     def run(self, context: Context) -> Mapping[str, object]:
         """Searches; gives the architecture found, how sure the search was, and when it stopped.
 
         Raises:
-            UserError: the task has no two supernet phases, a decision cannot be mixed, or nothing keeps the budget.
+            UserError: the task has no two phases of kind `relaxed`, a decision cannot be mixed, or nothing keeps the budget.
         """
         s, task = self.settings, context.task
         penalties = penalty_of(s, context)
         alternation = alternation_of(s, task, context.seed, context.device, penalties)
-        relaxation, steps, weights = alternation.relaxation, alternation.steps, task.phases("supernet")[0]
+        relaxation, steps, weights = alternation.relaxation, alternation.steps, task.phases("relaxed")[0]
         watch = Watch(alternation=alternation, penalties=penalties, rule=stop_rule_of(s))
         every = max(1, steps // s.snapshots)
         checkpoint = context.folder.checkpoint(self.name)
@@ -80,7 +79,7 @@ class RelaxedSearch:
                 steps=steps,
                 seed=alternation.seed,
                 checkpoint=checkpoint,
-                save_every=self.save_every,
+                save_every=context.save_every,
                 before_step=alternation.before_step,
                 around_step=lambda: relaxation.supernet.idle_protected(alternation.weights),
                 side=watch,
@@ -117,21 +116,21 @@ class RelaxedSearch:
 
 
 def alternation_of(
-    settings: RelaxedSearchSettings, task: Task, seed: int, device: str = "cpu", penalties: Penalties | None = None
+    settings: Gradient, task: Task, seed: int, device: str = "cpu", penalties: Penalties | None = None
 ) -> Alternation:
     """The task's supernet, relaxed, with both of its optimisers, before the first step.
 
     Args:
         settings: of the search.
-        task: of its two supernet phases the first trains the weights; the architecture learns from the batches of the second.
+        task: of its two phases of kind `relaxed` the first trains the weights; the architecture learns from the batches of the second.
         seed: of everything random.
         device: where the supernet is.
         penalties: what is added to the architecture's loss.
 
     Raises:
-        UserError: the task has no two supernet phases, or a decision cannot be mixed.
+        UserError: the task has no two phases of kind `relaxed`, or a decision cannot be mixed.
     """
-    phases = task.phases("supernet")
+    phases = task.phases("relaxed")
     if len(phases) != 2:
         raise UserError(f"a differentiable search takes two phases, of weights and of architecture, not {len(phases)}")
     weights, architecture = phases

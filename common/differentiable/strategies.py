@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from common.cost.expected import ExpectedCost
-from common.differentiable.settings import RelaxedSearchSettings, WeightingSettings
+from common.engines import Gradient
+from common.engines.gradient import WeightingSettings
 from common.errors import UserError
 from common.relax.budget import Budget, Guided
 from common.relax.cost import DualAscent
@@ -26,25 +27,7 @@ from common.stages.context import Context
 from common.supernet import Supernet
 
 if TYPE_CHECKING:
-    from common.cost.price import Metric, Price
-
-
-@runtime_checkable
-class PricedTask(Protocol):
-    """A task that can price its networks without building them."""
-
-    def price(self, metric: str) -> tuple[Price, Metric]:
-        """The price of the networks that are retrained, and its metric, for a cost of `Task.costs`."""
-        ...
-
-
-@runtime_checkable
-class GuidedTask(Protocol):
-    """A task whose costs are no sum over decisions, but roughly one."""
-
-    def guide(self, metric: str) -> Sequence[Bound]:
-        """What options add to a cost of `Task.costs`, roughly."""
-        ...
+    from common.cost.price import Metric
 
 
 def weighting_of(settings: WeightingSettings) -> Weighting:
@@ -69,7 +52,7 @@ def weighting_of(settings: WeightingSettings) -> Weighting:
             return OneHot(keep=settings.kept)
 
 
-def rule_of(settings: RelaxedSearchSettings) -> Rule:
+def rule_of(settings: Gradient) -> Rule:
     """The gradient that settings name."""
     match settings.rule:
         case "one-level":
@@ -84,7 +67,7 @@ def rule_of(settings: RelaxedSearchSettings) -> Rule:
             return mixed_level(settings.balance)
 
 
-def relaxation_of(settings: RelaxedSearchSettings, supernet: Supernet, seed: int) -> Relaxation:
+def relaxation_of(settings: Gradient, supernet: Supernet, seed: int) -> Relaxation:
     """The relaxation of a supernet."""
     return Relaxation(
         supernet=supernet,
@@ -99,14 +82,15 @@ def relaxation_of(settings: RelaxedSearchSettings, supernet: Supernet, seed: int
 
 def feasible_of(context: Context) -> Budget | Guided | Callable[[Arch], bool]:
     """The hard constraints: upper limits that the task can price, or guide to, are ones that a search can be steered by."""
-    if isinstance(context.task, PricedTask) and len(context.constraints) == 1:
+    networks = context.task.networks
+    if networks.price is not None and len(context.constraints) == 1:
         (constraint,) = context.constraints
         if constraint.upper is not None and constraint.lower is None:
-            price, metric = context.task.price(constraint.metric)
+            price, metric = networks.price(constraint.metric)
             return Budget(price, metric, constraint.upper)
     limits = {rule.metric: rule.upper for rule in context.constraints if rule.upper is not None and rule.lower is None}
-    if isinstance(context.task, GuidedTask) and len(limits) == len(context.constraints):
-        return Guided(context.feasible, [_part(bound, upper) for m, upper in limits.items() for bound in context.task.guide(m)])
+    if networks.guide is not None and len(limits) == len(context.constraints):
+        return Guided(context.feasible, [_part(bound, upper) for m, upper in limits.items() for bound in networks.guide(m)])
     return context.feasible
 
 
@@ -115,21 +99,22 @@ def _part(bound: Bound, upper: float) -> Bound:
     return bound._replace(values={key: value / upper for key, value in bound.values.items()})
 
 
-def stop_rule_of(settings: RelaxedSearchSettings) -> StopRule | None:
+def stop_rule_of(settings: Gradient) -> StopRule | None:
     """The rule that ends a search early, if any."""
     return {"never": None, "skips": SkipStop(), "ranks": RankStop()}[settings.stop]
 
 
-def penalty_of(settings: RelaxedSearchSettings, context: Context) -> Penalties | None:
+def penalty_of(settings: Gradient, context: Context) -> Penalties | None:
     """What is added to the architecture's loss: entropy, and the price of the budgets."""
     budgets: list[tuple[ExpectedCost, Metric, DualAscent]] = []
     if settings.cost == "dual":
         for constraint in context.constraints:
             if constraint.upper is None:
-                raise UserError(f"{constraint}: dual ascent keeps upper limits; use search.cost=filter")
-            if not isinstance(context.task, PricedTask):
-                raise UserError(f"{constraint}: this task prices networks by building them alone; use search.cost=filter")
-            price, metric = context.task.price(constraint.metric)
+                raise UserError(f"{constraint}: dual ascent keeps upper limits; use search.engine.cost=filter")
+            networks = context.task.networks
+            if networks.price is None:
+                raise UserError(f"{constraint}: this system prices networks one by one; use search.engine.cost=filter")
+            price, metric = networks.price(constraint.metric)
             budgets.append((ExpectedCost(price), metric, DualAscent(budget=constraint.upper, rate=settings.dual_rate)))
     return Penalties(entropy=settings.entropy, budgets=budgets) if settings.entropy or budgets else None
 

@@ -12,7 +12,7 @@ from common.space import Arch
 from common.supernet import Supernet, kept_statistics, recalibrate
 
 if TYPE_CHECKING:
-    from common.task import CalibratedTask
+    from common.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +23,14 @@ class Inherited:
     candidate never reach the next.
 
     Attributes:
-        task: gives calibration batches and metrics.
+        task: its calibration and metrics are used.
         supernet: trained.
         calibration_batches: training batches behind the statistics; 0 keeps the supernet's own.
         calibration_batch: items in each.
         limit: validation items; None for all.
     """
 
-    task: CalibratedTask
+    task: Task
     supernet: Supernet
     calibration_batches: int
     calibration_batch: int
@@ -45,9 +45,10 @@ class Inherited:
         network = self.supernet.module
         with kept_statistics(network):
             self.supernet.activate(arch)
-            if self.calibration_batches:
-                batches = self.task.calibration(self.calibration_batches, self.calibration_batch)
-                recalibrate(network, batches, self.task.calibrate)
+            calibration = self.task.calibration
+            if self.calibration_batches and calibration is not None:
+                batches = calibration.batches(self.calibration_batches, self.calibration_batch)
+                recalibrate(network, batches, calibration.forward)
             network.eval()
             values = self.task.metrics(network, "val", self.limit)
         return Scores(values=values, seconds=perf_counter() - start)

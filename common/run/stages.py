@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from common.run.environment import versions
 from common.run.files import disk_errors
@@ -30,7 +30,13 @@ Context = TypeVar("Context", contravariant=True)
 
 @runtime_checkable
 class Stage(Protocol[Context]):
-    """One stage of a run; a frozen dataclass with these two is one."""
+    """One stage of a run; a frozen dataclass with these is one.
+
+    Attributes:
+        parallel: whether the stage gives jobs to worker processes.
+    """
+
+    parallel: ClassVar[bool]
 
     @property
     def name(self) -> str:

@@ -1,8 +1,9 @@
-"""What every searcher shares: trials, proposals, the protocol, and the promise never to propose a thing twice.
+"""The search protocol. A searcher proposes architectures (`ask`) and learns from evaluated trials (`tell`).
 
-A searcher's whole state is the list of trials it was told. It proposes in generations: what generation g holds is a pure
-function of the settings, the seed and the trials of the generations before it. A batch is a slice of a generation, so neither
-the batch size nor a kill in the middle of one changes what is proposed: tell a fresh searcher the trials so far and go on.
+A searcher never proposes an architecture twice while unseen ones remain. Its whole state is the list of trials it was told.
+The proposals of a generation are a pure function of the settings, the seed and the trials of the generations before. A batch is
+a slice of a generation, so the batch size does not change the proposals. To resume a search, even in mid-generation, create a
+new searcher and `tell` it the trials in the log.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ Status = Literal["ok", "failed"]
 Number = float | int
 Feasible = Callable[[Arch], bool]
 Canonical = Callable[[Arch], Hashable]
-"""What architectures that stand for the same network have in common, e.g. the canonical form of their cell."""
+"""A key that is equal for architectures of the same network, e.g. the canonical form of their cell."""
 
 ENUMERABLE = 200_000
-"""Spaces up to this size are enumerated once random draws keep hitting what was seen."""
+"""Largest number of architectures in a space that `Unseen` enumerates when random samples find nothing new."""
 DRAWS = 100
-"""Random draws in a row without anything new before an enumerable space is enumerated."""
+"""Number of random samples in a row without a new architecture, after which an enumerable space is enumerated."""
 MOST_DRAWS = 20_000
-"""Random draws in a row without anything new before a larger space is given up."""
+"""Number of random samples in a row without a new architecture, after which a larger space counts as exhausted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +41,11 @@ class Trial:
         scores: Metric -> value; empty for a failed trial.
         cost: Metric -> value, known without evaluation (params, MACs, ...).
         status: `ok` or `failed`.
-        fidelity: What the evaluator was asked for, e.g. `full`.
+        fidelity: Fidelity of the evaluation, e.g. `full`.
         seconds: Wall-clock time of the evaluation.
-        parents: Ids of the trials it was made from.
-        origin: How it was made, e.g. `random`, `mutation`, `crossover`.
-        error: Why it failed; empty otherwise.
+        parents: Ids of the trials that the architecture was made from.
+        origin: Operation that made the architecture, e.g. `random`, `mutation`, `crossover`.
+        error: Reason of a failure; empty otherwise.
     """
 
     id: int
@@ -59,10 +60,10 @@ class Trial:
     error: str = ""
 
     def value(self, objective: Objective) -> Number:
-        """The objective's value among the scores, else among the costs.
+        """Returns the objective's value from the scores, or from the costs if no score has its name.
 
         Raises:
-            UserError: Neither holds it.
+            UserError: Neither the scores nor the costs have the objective.
         """
         if objective.name in self.scores:
             return self.scores[objective.name]
@@ -74,13 +75,13 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """An architecture to evaluate, the ids of the trials it was made from, and how.
+    """An architecture to evaluate.
 
     Attributes:
         arch: The architecture.
-        parents: Ids of the trials it was made from.
-        origin: How it was made.
-        fidelity: What the evaluator is asked for; empty for the fidelity of the whole search.
+        parents: Ids of the trials that the architecture was made from.
+        origin: Operation that made the architecture, as in `Trial`.
+        fidelity: Fidelity of the evaluation; empty for the fidelity of the whole search.
     """
 
     arch: Arch
@@ -91,13 +92,13 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """What became of one architecture's evaluation.
+    """The result of one architecture's evaluation.
 
     Attributes:
-        values: Metric -> value; empty if it failed.
+        values: Metric -> value; empty if the evaluation failed.
         status: `ok` or `failed`.
-        seconds: Wall-clock time spent on it.
-        error: Why it failed; empty otherwise.
+        seconds: Wall-clock time of the evaluation.
+        error: Reason of a failure; empty otherwise.
     """
 
     values: Mapping[str, Number] = field(default_factory=dict)
@@ -107,23 +108,23 @@ class Scores:
 
 
 Evaluator = Callable[[Sequence[Arch], str], list[Scores]]
-"""Scores architectures at a fidelity, one result each, in their order; a candidate that fails is a failed `Scores`."""
+"""Evaluates architectures at a fidelity. Returns one result per architecture, in their order; a failure is a failed `Scores`."""
 
 
 @runtime_checkable
 class Searcher(Protocol):
-    """What `search` drives."""
+    """The interface of every search algorithm; `common.search.driver.search` calls it."""
 
     @property
     def objectives(self) -> Sequence[Objective]:
-        """What is searched for."""
+        """The objectives of the search."""
         ...
 
     def ask(self, n: int) -> list[Proposal]:
-        """The next 1 to `n` proposals, none of them seen before at its fidelity; fewer at the end of a generation.
+        """Returns the next 1 to `n` proposals, fewer at the end of a generation.
 
-        Empty while a generation waits for trials that were asked for and not yet told; empty with nothing pending means that
-        the space is exhausted.
+        No proposal repeats an architecture at a fidelity. The result is empty while a generation waits for proposed trials that
+        the searcher has not been told. An empty result with no such trial means that the space is exhausted.
 
         Raises:
             UserError: No feasible architecture can be found.
@@ -137,13 +138,13 @@ class Searcher(Protocol):
 
 @dataclass(slots=True)
 class Unseen:
-    """Every architecture proposed or told so far, and draws of new ones.
+    """The architectures proposed or told so far; samples new ones.
 
     Attributes:
         space: The description with open decisions.
         feasible: The hard constraint; None if there is none.
-        rule: The constraint in words, for the error when nothing keeps it.
-        canonical: Architectures for which this is equal count as one; None where each is a network of its own.
+        rule: The constraint in words, for the error when no architecture satisfies it.
+        canonical: Key of an architecture; architectures with equal keys count as one. None: each architecture is its own key.
     """
 
     space: Any
@@ -165,40 +166,42 @@ class Unseen:
         self._seen.add(self.key(arch))
 
     def forget(self, arch: Arch) -> None:
-        """Takes back `add`, for a proposal that was not made after all."""
+        """Undoes `add`, for an architecture that is not proposed after all."""
         self._seen.discard(self.key(arch))
         self._left = None
 
     def take(self, arch: Arch) -> bool:
-        """Marks `arch` as seen and returns True, if it is new and feasible."""
+        """Marks `arch` as seen if it is new and feasible. Returns whether it was both."""
         admitted = self.admits(arch)
         if admitted:
             self.add(arch)
         return admitted
 
     def admits(self, arch: Arch) -> bool:
-        """Whether `take` would return True; marks nothing."""
+        """Whether `arch` is new and feasible, so that `take` would return True. Marks nothing."""
         return arch not in self and (self.feasible is None or self.feasible(arch))
 
     def key(self, arch: Arch) -> Hashable:
-        """What architectures that count as one have in common."""
+        """The key under which `arch` is marked: its canonical form, or `arch` itself."""
         return arch if self.canonical is None else self.canonical(arch)
 
     def sample(self, rng: Random) -> Arch | None:
-        """Takes a random new feasible architecture; None when there is none left.
+        """Samples a new feasible architecture and marks it as seen. Returns None if none is left.
 
-        The result is a function of what was seen and of `rng` alone. In a space of more than `ENUMERABLE` architectures none
-        counts as left after `MOST_DRAWS` draws in a row without a new one.
+        The result is a function of the seen architectures and of `rng` alone. After `DRAWS` random samples without a new
+        architecture, a space of up to `ENUMERABLE` architectures is enumerated, and one of those left is sampled uniformly. A
+        larger space counts as exhausted after `MOST_DRAWS` random samples without a new architecture.
 
         Raises:
-            UserError: Nothing feasible was found now or before.
+            UserError: No architecture was ever seen, and no feasible one is found; or random samples cannot satisfy a `Where` rule of a
+                space too large to enumerate.
         """
         for i in range(MOST_DRAWS):
             if i == DRAWS and self._enumerable():
                 break
             try:
                 arch = sample(self.space, rng)
-            except UserError:  # a `Where` rule is too narrow to sample; enumeration can still meet it
+            except UserError:  # random samples break a narrow `Where` rule; enumeration still satisfies it
                 if self._enumerable():
                     break
                 raise
@@ -211,7 +214,11 @@ class Unseen:
         raise UserError(f"{self._rule()} by none of {MOST_DRAWS:,} random architectures: loosen it")
 
     def left(self, most: int, rng: Random) -> int:
-        """How many new feasible architectures there are, counted up to `most`; none is taken."""
+        """Returns the number of new feasible architectures, counted up to `most`. Marks nothing.
+
+        Raises:
+            UserError: As `sample`.
+        """
         found: list[Arch] = []
         while len(found) < most and (arch := self.sample(rng)) is not None:
             found.append(arch)
@@ -245,15 +252,15 @@ class Unseen:
 
 @dataclass(slots=True)
 class SpaceSearcher:
-    """What every searcher is told of its space.
+    """The settings that all searchers of a space share.
 
     Attributes:
         space: The description with open decisions.
-        objectives: What the trials are compared by.
-        seed: Of all draws.
-        feasible: The hard constraint.
+        objectives: Objectives that compare trials, the most important first.
+        seed: Seed of all random streams.
+        feasible: The hard constraint; None if there is none.
         rule: The constraint in words, for errors.
-        canonical: Architectures for which this is equal count as one and are evaluated once.
+        canonical: Key of an architecture; architectures with equal keys count as one and are evaluated once.
     """
 
     space: Any
@@ -264,10 +271,14 @@ class SpaceSearcher:
     canonical: Canonical | None = field(default=None, kw_only=True)
 
     def unseen(self) -> Unseen:
-        """A fresh record of what was seen, under the constraint."""
+        """Returns an empty `Unseen` with the searcher's space, constraint and canonical form."""
         return Unseen(self.space, self.feasible, self.rule, self.canonical)
 
     def order(self, trial: Trial) -> tuple[Number, int]:
-        """Sorts trials that did not fail: the best by the first objective first, the earlier one of equals."""
+        """Sort key of a trial that did not fail: the best by the first objective comes first, and of equal trials the earlier.
+
+        Raises:
+            UserError: The trial lacks the first objective, or its value is NaN.
+        """
         objective = self.objectives[0]
         return objective.loss(trial.value(objective)), trial.id

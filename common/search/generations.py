@@ -1,4 +1,4 @@
-"""Cuts a searcher's proposals into generations and batches, so that a searcher has only to make one generation."""
+"""Splits a searcher's proposals into generations and batches. A new searcher implements only how one generation is made."""
 
 from __future__ import annotations
 
@@ -14,21 +14,27 @@ from common.space import Arch
 from common.streams import stream
 
 Make = Callable[[int, int, Random], list[Proposal]]
-"""`make(start, n, rng)`: up to `n` proposals, taken from `Unseen`, out of the trials `told[:start]` and nothing else."""
+"""`make(start, n, rng)` returns up to `n` proposals, each taken from `Unseen`; it may read no trials but `told[:start]`."""
 
 TRIES = 10
-"""Tries per child wanted, before random architectures take its place (DetNAS, SPOS)."""
+"""Calls of `child` per child wanted; random architectures replace children that are still missing (DetNAS, SPOS)."""
 
 
 def breed(unseen: Unseen, n: int, child: Callable[[], Proposal]) -> list[Proposal]:
-    """Takes up to `n` new feasible children, with at most `TRIES * n` calls of `child`."""
+    """Returns up to `n` new feasible children and marks them as seen.
+
+    Args:
+        unseen: decides which children are new and feasible.
+        n: number of children wanted.
+        child: makes one child, say by mutation. It is called at most `TRIES * n` times, and never again after a `UserError`.
+    """
     born: list[Proposal] = []
     for _ in range(TRIES * n):
         if len(born) == n:
             break
         try:
             proposal = child()
-        except UserError:  # nothing can change, or a `Where` rule is too narrow around these parents: random ones go on
+        except UserError:  # no move is possible, or a `Where` rule forbids all moves: random architectures fill up
             break
         if unseen.take(proposal.arch):
             born.append(proposal)
@@ -37,13 +43,14 @@ def breed(unseen: Unseen, n: int, child: Callable[[], Proposal]) -> list[Proposa
 
 @dataclass(slots=True)
 class Generations:
-    """The trials told, the proposals pending, and the generation in progress.
+    """The trials told, the pending proposals and the generation in progress.
 
     Attributes:
-        unseen: What was seen; shared with the searcher's `make`.
-        name: Names the searcher's random streams, one per generation: (seed, name, trials before it).
-        seed: Of all its draws.
-        size: `size(start)`: how many trials the generation after the first `start` trials holds, a function of these alone.
+        unseen: The architectures seen; shared with the searcher's `make`.
+        name: Name of the searcher's random streams. Each generation has one: (seed, name, number of trials before it).
+        seed: Seed of all random streams.
+        size: `size(start)` is the size of the generation after the first `start` trials, a function of these trials alone.
+        told: The trials, in the order told.
     """
 
     unseen: Unseen
@@ -51,22 +58,22 @@ class Generations:
     seed: int
     size: Callable[[int], int]
     told: list[Trial] = field(default_factory=list, init=False)
-    _start: int = field(default=0, init=False)  # where the generation in progress starts
-    _begun: int = field(default=-1, init=False)  # the last start that was made proposals for
+    _start: int = field(default=0, init=False)  # number of trials before the generation in progress
+    _begun: int = field(default=-1, init=False)  # the last start for which `make` was called
     _queue: deque[Proposal] = field(default_factory=deque, init=False)
     _pending: set[tuple[Arch, str]] = field(default_factory=set, init=False)
-    _marked: int = field(default=0, init=False)  # trials whose archs are known to be in `unseen`
+    _marked: int = field(default=0, init=False)  # number of trials whose architectures are marked in `unseen`
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Adds trials; those never asked for are a history being replayed."""
+        """Adds evaluated trials. Trials that were never proposed are a history that is replayed."""
         self.told.extend(trials)
         told = _told(trials)
         self._pending -= told
-        if self._queue:  # a trial from outside may be one that waits in the queue
+        if self._queue:  # a trial that was not asked for may answer a queued proposal
             self._queue = deque(proposal for proposal in self._queue if _key(proposal) not in told)
 
     def ask(self, n: int, make: Make) -> list[Proposal]:
-        """At most `n` proposals of the generation in progress, or of the next: see `Searcher.ask`."""
+        """Returns up to `n` proposals of the generation in progress, or of the next one: see `Searcher.ask`."""
         if not self._queue and not self._pending:
             self._begin(make)
         batch = [self._queue.popleft() for _ in range(min(n, len(self._queue)))]
@@ -79,9 +86,9 @@ class Generations:
             self._start += n
         start = self._start
         if start == self._begun:
-            return  # the generation could not be filled: nothing is left
+            return  # the generation could not be filled: the space is exhausted
         self._begun = start
-        self._mark(start)  # a replay in mid-generation must not see what the generation had not seen
+        self._mark(start)  # a replay in mid-generation must not mark trials that the generation itself produced
         rng = stream(self.seed, self.name, start)
         made = make(start, n, rng)[:n]
         while len(made) < n and (arch := self.unseen.sample(rng)) is not None:
@@ -89,17 +96,17 @@ class Generations:
         told = _told(self.told[start:])
         rest = [proposal for proposal in made if _key(proposal) not in told and not self._new_twice(proposal, start)]
         self._queue = deque(rest[: start + n - count])
-        if excess := rest[start + n - count :]:  # only where the history is not this searcher's own
-            known = {self.unseen.key(trial.arch) for trial in self.told}  # continued ones were seen before
+        if excess := rest[start + n - count :]:  # only if the history is not this searcher's own
+            known = {self.unseen.key(trial.arch) for trial in self.told}  # a continued architecture was seen before
             for proposal in excess:
                 if self.unseen.key(proposal.arch) not in known:
                     self.unseen.forget(proposal.arch)
         self._mark(count)
 
     def _new_twice(self, proposal: Proposal, start: int) -> bool:
-        """Whether the generation's own trials have the proposal's architecture at another fidelity, and none before them has.
+        """Whether the architecture is among the generation's own trials (at another fidelity) and among no earlier trials.
 
-        So it is in a history that is not this searcher's own.
+        This happens only if the history is not this searcher's own.
         """
         key = self.unseen.key
         own = any(key(trial.arch) == key(proposal.arch) for trial in self.told[start:])
@@ -116,13 +123,13 @@ def _key(proposal: Proposal) -> tuple[Arch, str]:
 
 
 def _told(trials: Sequence[Trial]) -> set[tuple[Arch, str]]:
-    """The keys of the proposals that these trials answer: at their fidelity, or at that of the whole search."""
+    """The keys of the proposals that the trials answer, each at the trial's fidelity and at that of the whole search."""
     return {(trial.arch, fidelity) for trial in trials for fidelity in ("", trial.fidelity)}
 
 
 @dataclass(slots=True)
 class GenerationSearcher(SpaceSearcher, ABC):
-    """A searcher that proposes in generations: what is left to write is how a generation is made."""
+    """A searcher that proposes in generations. A subclass implements `_make`, which makes one generation."""
 
     _generations: Generations = field(init=False)
 
@@ -135,19 +142,20 @@ class GenerationSearcher(SpaceSearcher, ABC):
         self._generations.tell(trials)
 
     def _begin(self, name: str, first: int, later: int) -> None:
-        """Called once by the searcher: `first` trials in generation 0, `later` in each that follows."""
+        """Sets the sizes: `first` trials in generation 0, `later` in each generation after it. A subclass calls this once."""
         self._begin_with(name, lambda start: later if start else first)
 
     def _begin_with(self, name: str, size: Callable[[int], int]) -> None:
+        """As `_begin`, with any `size`: see `Generations`."""
         self._generations = Generations(self.unseen(), name, self.seed, size)
 
     def _good(self, start: int, after: int = 0) -> list[Trial]:
-        """The trials before `start`, from `after` on, that did not fail."""
+        """Returns the trials `told[after:start]` that did not fail."""
         return [trial for trial in self._generations.told[after:start] if trial.status == "ok"]
 
     @abstractmethod
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:
-        """Up to `n` proposals out of the first `start` trials and nothing else; what is missing is drawn at random.
+        """Returns up to `n` proposals made from the first `start` trials alone; random architectures fill up the generation.
 
-        Called for generations in their order, but not for every one: a replay begins in the middle.
+        The calls are in the order of the generations. A replay skips the generations that its history contains in full.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import ClassVar
 
 from common.arch import from_labels, save
 from common.run.checkpoint import load_weights, save_weights
@@ -12,20 +12,18 @@ from common.run.files import write_json
 from common.stages.context import Context
 from common.stages.retrain import winner_row
 
-if TYPE_CHECKING:
-    from common.task import PresentedTask
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Best:
-    """Leaves the winner in `best/`, ready to use, and sample predictions in `samples/`; for a `PresentedTask`."""
+    """Leaves the winner in `best/`, ready to use, and sample predictions in `samples/`."""
 
     pictures: int
     name: str = "export"
+    parallel: ClassVar[bool] = False
 
     def run(self, context: Context) -> Mapping[str, object]:
         """Exports the searched network whose training reached the best validation score."""
-        task, folder = cast("PresentedTask", context.task), context.folder.path
+        task, folder = context.task, context.folder.path
         row = winner_row(context.folder.log("retrained.jsonl").rows(), task)
         arch = from_labels(task.space, row["arch"], "retrained.jsonl")
         network = task.network(arch, 0)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from common.arch import from_labels
 from common.objective import Constraint
 from common.search.base import Unseen
 from common.space import Arch
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     from common.run.folder import RunFolder
     from common.run.progress import Progress
     from common.task import Task
+
+
+class Named(Protocol):
+    """A stage, as another one refers to it."""
+
+    @property
+    def name(self) -> str:
+        """Names the stage in the run folder."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +43,16 @@ class Context:
     seed: int
     device: str
     constraints: Sequence[Constraint]
+    save_every: int = 200
+    """Training steps between two checkpoints."""
 
     def weights(self, phase: str) -> Path:
         """Where the supernet's weights after a phase are."""
         return self.folder.path / "weights" / f"{phase}.safetensors"
+
+    def found(self, stage: Named) -> Arch:
+        """The architecture that a search stage found."""
+        return from_labels(self.task.space, self.folder.result(stage.name)["arch"], f"result of stage {stage.name!r}")
 
     def feasible(self, arch: Arch) -> bool:
         """Whether an architecture keeps every hard constraint."""
@@ -50,7 +66,7 @@ def check_feasible(task: Task, constraints: Sequence[Constraint], seed: int) -> 
         UserError: no architecture keeps them all, or none was found to.
     """
     if constraints:
-        Unseen(task.space, partial(keeps, task, constraints), rule_in_words(constraints)).sample(stream(seed, "feasible"))
+        Unseen(task.space, partial(keeps, task, constraints), constraint_text(constraints)).sample(stream(seed, "feasible"))
 
 
 def keeps(task: Task, constraints: Sequence[Constraint], arch: Arch) -> bool:
@@ -61,6 +77,6 @@ def keeps(task: Task, constraints: Sequence[Constraint], arch: Arch) -> bool:
     return all(rule.holds(costs) for rule in constraints)
 
 
-def rule_in_words(constraints: Sequence[Constraint]) -> str:
+def constraint_text(constraints: Sequence[Constraint]) -> str:
     """The constraints as an error message names them."""
     return " and ".join(map(str, constraints))

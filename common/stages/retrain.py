@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from common.arch import from_labels, labels
+from common.arch import labels
 from common.errors import UserError
 from common.search.base import MOST_DRAWS, Unseen
 from common.space import Arch
-from common.stages.context import Context, rule_in_words
+from common.stages.context import Context, Named, constraint_text
 from common.stages.settings import RetrainSettings
 from common.stages.workers import Job, retrain
 from common.streams import stream
@@ -30,23 +30,24 @@ class Retrain:
     """Trains the winner, random architectures and the hand-made baseline alone, with equal budget and the same seeds."""
 
     settings: RetrainSettings
+    search: Named
+    """Stage whose architecture is the winner."""
     inherited: Inherited | None = None
     """Gives the scores of the same architectures under the search's own weights, for the rank correlation."""
     allowed: Callable[[Arch], bool] | None = None
     """Which architectures the random ones may be, besides keeping the constraints: see `avoiding`. Any by default."""
     others: Mapping[str, Arch] = field(default_factory=dict)
     """Hand-made architectures besides the baseline, by name."""
-    tuned: str | None = None
-    """Name of the stage that chose settings for each network (`common.stages.tune`); the task's own are used without."""
+    tuned: Named | None = None
+    """Stage that chose settings for each network (`common.stages.tune`). `None`: the task's own settings."""
     alike: Callable[[Arch, Random], Arch] | None = None
     """(what was found, rng) -> a random architecture of the same form; by default any of the space, uniformly."""
     start: Callable[[Context], Path] | None = None
     """Gives the weights of the supernet that every network begins with, each its own part of them; anew by default."""
     otherwise: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What was found once more, always anew, with other settings (words as `--set` takes them), by the name of its row."""
-    save_every: int = 200
-    """Steps between checkpoints."""
+    """What was found once more, always anew, with overrides of settings, by the name of its row."""
     name: str = "retrain"
+    parallel: ClassVar[bool] = True
 
     def run(self, context: Context) -> Mapping[str, object]:
         """Trains what is not trained yet, one network after the other on each worker; rows are written in a fixed order."""
@@ -57,18 +58,18 @@ class Retrain:
         drawn, wanted = sum(kind == "random" for _, kind, _ in rivals), self.settings.random_archs
         if drawn < wanted:
             context.progress.say(f"note: {drawn} of {wanted} random architectures to compare with: no more keep the budget")
-        chosen: Any = {} if self.tuned is None else folder.result(self.tuned)["chosen"]
+        chosen: Any = {} if self.tuned is None else folder.result(self.tuned.name)["chosen"]
         start = None if self.start is None else self.start(context)
         jobs: list[Job] = []
         for seed in range(self.settings.seeds):
             for name, kind, arch in rivals:
-                jobs.append(Job(name=name, kind=kind, arch=arch, seed=seed, words=tuple(chosen.get(name, ())), start=start))
-            for name, words in self.otherwise.items():
-                jobs.append(Job(name=name, kind="reference", arch=rivals[0][2], seed=seed, words=words))
+                jobs.append(Job(name=name, kind=kind, arch=arch, seed=seed, overrides=tuple(chosen.get(name, ())), start=start))
+            for name, overrides in self.otherwise.items():
+                jobs.append(Job(name=name, kind="reference", arch=rivals[0][2], seed=seed, overrides=overrides))
         done = {(row["name"], row["seed"]) for row in folder.log("retrained.jsonl").rows()}
         left = [job for job in jobs if (job.name, job.seed) not in done]
         inherited = {} if self.inherited is None else self.inherited(context, [arch for _, _, arch in rivals])
-        train = partial(retrain, context.factory, folder.path, context.seed, context.device, self.save_every)
+        train = partial(retrain, context.factory, folder.path, context.seed, context.device, context.save_every)
         metric = task.objectives[0].name
         with context.progress.stage(self.name, len(jobs), len(jobs) - len(left)) as bar:
             for job, (row, curve) in zip(left, context.pool.map(train, left), strict=True):
@@ -84,13 +85,13 @@ class Retrain:
     def rivals(self, context: Context) -> list[tuple[str, str, Arch]]:
         """Name, kind and architecture of every network: the winner, random ones, and those made by hand."""
         space = context.task.space
-        winner = from_labels(space, context.folder.result("search")["arch"], "search result")
+        winner = context.found(self.search)
         rivals = [("searched", "searched", winner)]
 
         def allowed(arch: Arch) -> bool:
             return (self.allowed is None or self.allowed(arch)) and context.feasible(arch)
 
-        unseen = Unseen(space, allowed, rule_in_words(context.constraints))
+        unseen = Unseen(space, allowed, constraint_text(context.constraints))
         unseen.add(winner)
         for arch in (context.task.baseline, *self.others.values()):
             unseen.add(arch)

@@ -1,102 +1,53 @@
-"""A run from its settings to its report, for any system: what differs are the task and the stages."""
+"""A run from its settings to its report, for any system."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
 import torch
 
 from common.errors import UserError
 from common.evaluate.pool import LocalPool
 from common.objective import Constraint
+from common.options import RunOptions
+from common.overrides import plain
 from common.run.environment import environment
 from common.run.folder import RunFolder
 from common.run.progress import Progress
 from common.run.report import write_report
-from common.run.stages import Stage, resume_command, run_stages
-from common.script import RunOptions, device_named, next_folder, plain
+from common.run.stages import resume_command, run_stages
+from common.script import device_named, next_folder
 from common.stages.context import Context, check_feasible
+from common.stages.search import check_search
 from common.stages.settings import RunSettings
+from common.stages.standard import standard_stages
 from common.stages.workers import prepare, task_of
-from common.task import System, Task
+from common.system import Method, System
 
 
-class Remarks(Protocol):
-    """What data say of themselves."""
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What a reader of the figures must know."""
-        ...
-
-    @property
-    def skipped(self) -> Sequence[str]:
-        """What was left out, each with its reason."""
-        ...
-
-    def describe(self) -> Mapping[str, Any]:
-        """The entry `data` of `config.json`."""
-        ...
-
-
-class RunTask(Task, Protocol):
-    """A task as a run needs it."""
-
-    @property
-    def kind(self) -> str:
-        """The task's name in `config.json` and the report: detection, say."""
-        ...
-
-    @property
-    def data(self) -> Remarks:
-        """What it learns from."""
-        ...
-
-    def check_budget(self, metric: str, upper: float) -> None:
-        """Refuses an upper limit on a cost that no architecture keeps.
-
-        Raises:
-            UserError: names the least cost.
-        """
-        ...
-
-
-T = TypeVar("T", bound=RunTask)
-
-
-def run(
-    settings: RunSettings,
-    options: RunOptions,
-    system: System,
-    *,
-    factory: Callable[[], T],
-    stages: Callable[[T], Sequence[Stage[Context]]],
-    notes: Sequence[str],
-) -> Path:
+def run(system: System, method: Method, settings: RunSettings, options: RunOptions) -> Path:
     """Runs every stage that is not done yet and writes the report; prints its path.
 
     Args:
-        settings: What to compute.
-        options: Where and how.
-        system: What is run.
-        factory: Makes the task, here and in workers: picklable.
-        stages: What is done with the task, in order; the last one to use workers is named `retrain`.
-        notes: What a reader of the report must know of this system.
+        system: what is run.
+        method: the way it is searched.
+        settings: what to compute.
+        options: where and how: output folder, resume, workers, device.
 
     Raises:
-        UserError: the device, the data, the budget or the output folder cannot be used.
+        UserError: the device, the data, the budget, the search or the output folder cannot be used.
     """
     device = device_named(options.device)
     torch.set_num_threads(settings.threads)
-    out = folder_of(options, settings, system)
+    out = folder_of(options, settings, method)
     progress = Progress(quiet=options.quiet)
-    progress.say(f"{system.title}, recipe {settings.recipe}, into {out}")
+    progress.say(f"{method.title}, recipe {settings.recipe}, into {out}")
+    factory = partial(system.make, settings, out / "weights")
     task = task_of(factory)
     for note in (*task.data.notes, *(f"left out: {item}" for item in task.data.skipped)):
         progress.say(f"note: {note}")
@@ -104,27 +55,30 @@ def run(
         task.check_budget(metric, upper)
     constraints = [Constraint(metric, upper=upper) for metric, upper in settings.budget.items()]
     check_feasible(task, constraints, settings.seed)
+    check_search(settings.search, task, constraints)
     config = {
-        "system": system.name,
-        "title": system.title,
-        "paper": system.paper,
+        "system": method.name,
+        "title": method.title,
+        "paper": method.paper,
         "recipe": settings.recipe,
         "seed": settings.seed,
         "command": shlex.join(["python", *sys.orig_argv[1:]]),
         "settings": plain(settings),
         "objectives": [plain(objective) for objective in task.objectives],
+        **({} if settings.search.reward is None else {"reward": settings.search.reward}),
         "constraints": [{"metric": metric, "upper": upper} for metric, upper in settings.budget.items()],
         "environment": {**environment(), "date": date.today().isoformat()},
         "workers": options.workers,
         "device": device,
         "task": task.kind,
         "data": task.data.describe(),
-        "notes": [*notes, *_left_out(len(task.data.skipped))],
+        "notes": [*system.notes(settings), *_left_out(len(task.data.skipped))],
     }
+    stages = (method.stages or system.stages or standard_stages)(task)
     open_folder = RunFolder.resume if options.resume else RunFolder.create
     pool = LocalPool(workers(options.workers, device, settings.threads), settings.threads)
     with open_folder(out, config, task.space) as folder, pool:
-        if not folder.done("retrain"):
+        if any(stage.parallel and not folder.done(stage.name) for stage in stages):
             pool.warm(prepare, factory)  # workers import and read while this process trains
         context = Context(
             task=task,
@@ -135,14 +89,15 @@ def run(
             seed=settings.seed,
             device=device,
             constraints=constraints,
+            save_every=settings.save_every,
         )
-        run_stages(stages(task), folder, progress, context, resume_command(out))
+        run_stages(stages, folder, progress, context, resume_command(out))
         report = write_report(out)
     print(report)
     return report
 
 
-def folder_of(options: RunOptions, settings: RunSettings, system: System) -> Path:
+def folder_of(options: RunOptions, settings: RunSettings, method: Method) -> Path:
     """The folder of a run: the one asked for, else the next free one below runs/.
 
     Raises:
@@ -150,7 +105,7 @@ def folder_of(options: RunOptions, settings: RunSettings, system: System) -> Pat
     """
     if options.resume and options.out is None:
         raise UserError("--resume needs the folder to go on with; give --out")
-    return Path(options.out) if options.out else next_folder(f"{system.name}-{settings.recipe}")
+    return Path(options.out) if options.out else next_folder(f"{method.name}-{settings.recipe}")
 
 
 def _left_out(items: int) -> list[str]:

@@ -1,13 +1,17 @@
-"""Settings that every search has, as plain data: recipes are made of them, and `--help` reads them without torch."""
+"""Settings that every run has, as plain data: recipes are made of them, and `--help` reads them without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from common.errors import UserError
+from common.engines import AnyEngine, TopK
+from common.errors import UserError, check_least
+from common.evaluate.settings import Evaluation, ScratchSettings, shares_of
 from common.train.optim import OptimSettings
+
+Paths = Literal["uniform", "fair", "cost-bins", "sandwich", "baseline", "largest"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +23,7 @@ class StopSettings:
     patience: int = 100
     """Steps without a better score before training ends."""
     every: int = 1
-    """Steps between two looks."""
+    """Evaluation interval, in steps."""
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -65,6 +69,8 @@ class RetrainSettings:
     """Random architectures that the winner is compared with."""
     seeds: int = 3
     """Trainings of each network."""
+    hand_made: bool = True
+    """Whether the hand-made networks are retrained too, besides the baseline."""
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -77,34 +83,15 @@ class RetrainSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScratchSettings:
-    """A search among candidates that are trained alone, one after the other."""
+class PathPhaseSettings(PhaseSettings):
+    """One phase of a supernet's training, some paths of it at a step."""
 
-    engine: Literal["random", "evolution", "reinforce", "halving"] = "random"
-    """Random search, aging evolution, REINFORCE with an LSTM, or successive halving."""
-    trials: int = 50
-    """Trainings in all; of halving: brackets are begun until there are as many."""
-    fidelity: float = 1.0
-    """Share of the training steps that a candidate gets, in (0, 1]; of halving see `shares`."""
-    candidates: int = 32
-    """Of halving: how many a bracket begins with."""
-    shares: tuple[float, ...] = (0.25, 0.5, 1.0)
-    """Of halving: shares of the training steps, rising."""
-    eta: int = 3
-    """Of halving: one candidate in so many goes on to the next share."""
-    cuts: int = 1
-    """Cuts of training and validation data that a candidate is trained on, its score the mean: the task's own, then others.
-    With several of them every training has all steps, and a share (`fidelity`, `shares`) is one of the cuts."""
-    parents: int = 0
-    """Of halving: so many of the best are mutated for the brackets after the first; 0 draws those at random."""
-    population: int = 20
-    """Of evolution: how many of the youngest candidates are alive."""
-    tournament: int = 5
-    """Of evolution: how many of them compete to be the parent."""
-    children: int = 2
-    """Of evolution and REINFORCE: candidates that are made at once."""
-    rate: float = 3.5e-4
-    """Of REINFORCE: the learning rate; GraphNAS's by default (1904.09981)."""
+    paths: Paths = "uniform"
+    """Paths that a step trains; `baseline` trains the hand-made path alone, `largest` that of the largest options."""
+    bins: tuple[float, ...] = ()
+    """Ascending edges of the cost bins that `cost-bins` samples from."""
+    bins_in: str = "macs"
+    """Cost of the bins."""
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -112,22 +99,55 @@ class ScratchSettings:
         Raises:
             UserError: a value is out of range.
         """
-        check_least(self, "search", ("trials", "population", "tournament", "children", "candidates", "cuts"), 1)
-        check_least(self, "search", ("parents",), 0)
-        check_least(self, "search", ("eta",), 2)
-        if not self.shares or list(self.shares) != sorted(set(self.shares)) or not 0 < self.shares[0] <= self.shares[-1] <= 1:
-            raise UserError(f"search.shares={self.shares}: give rising shares of the training steps, above 0 and at most 1")
-        if not 0 < self.fidelity <= 1:
-            raise UserError(f"search.fidelity={self.fidelity}: give a share of the training steps above 0 and at most 1")
-        if not self.rate > 0:
-            raise UserError(f"search.rate={self.rate}: give a learning rate above 0")
+        PhaseSettings.__post_init__(self)
+        if (self.paths == "cost-bins") != bool(self.bins):
+            raise UserError(f"paths={self.paths!r} with bins={self.bins}: bins belong to cost-bins; give both or neither")
+        if self.bins and (len(self.bins) < 2 or list(self.bins) != sorted(set(self.bins))):
+            raise UserError(f"bins={self.bins}: give at least two ascending edges")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSettings:
+    """A search: any engine with any evaluation that serves it (docs/engines.md has the table)."""
+
+    engine: AnyEngine = TopK()
+    """What proposes architectures; see `common.engines`."""
+    evaluation: Evaluation = ScratchSettings()
+    """How candidates are scored; see `common.evaluate.settings`. `gradient` evaluates no candidates."""
+    trials: int = 50
+    """Candidates in all; `exhaustive` evaluates every architecture, `halving` begins brackets until there are as many."""
+    reward: str | None = None
+    """Expression over scores and costs that the search maximises in place of the first objective, e.g.
+    `accuracy * (300e6 / macs) ** 0.07`; see `common.expression`."""
+    random_baseline: bool = True
+    """Whether random search evaluates as many candidates as well, for comparison."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges, and whether the engine can be used with the evaluation.
+
+        Raises:
+            UserError: a value is out of range, or the pair is impossible.
+        """
+        check_least(self, "search", ("trials",), 1)
+        if why := impossible(self.engine, self.evaluation):
+            raise UserError(why)
+
+
+def impossible(engine: AnyEngine, evaluation: Evaluation) -> str:
+    """Why an engine cannot be used with an evaluation, with the remedy; empty if it can."""
+    if engine.needs_shares and not shares_of(evaluation):
+        return (
+            f"search.engine={engine.name}: {engine.title} evaluates candidates at shares of the training budget, which "
+            f"evaluation={evaluation.name} does not have; give search.evaluation=scratch or proxy, or another engine"
+        )
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneSettings:
     """Which settings of training are tuned for every network that is trained alone, on the validation split."""
 
-    grid: dict[str, tuple[float, ...]]
+    grid: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """Setting by its name in config.json -> values; every combination is tried. Nothing is tuned if it is empty."""
     most: int = 0
     """So many combinations at most, drawn once for all networks (Bergstra and Bengio 2012); 0 tries all."""
@@ -156,6 +176,10 @@ class RunSettings:
     """The recipe these settings began as."""
     budget: dict[str, float]
     """Hard upper limits on costs, each one that the task counts."""
+    search: SearchSettings
+    retrain: RetrainSettings
+    tune: TuneSettings = field(default_factory=TuneSettings)
+    """Training settings that are tuned for each retrained network."""
     seed: int = 0
     """Of everything random."""
     threads: int = 1
@@ -195,15 +219,3 @@ def check_trained(phases: Mapping[str, PhaseSettings], model: str) -> None:
     for name, phase in phases.items():
         if phase.steps < 1:
             raise UserError(f"{name}.steps={phase.steps}: a {model} must be trained; give 1 or more")
-
-
-def check_least(settings: object, prefix: str, names: Iterable[str], least: int) -> None:
-    """Refuses settings below `least`; `prefix` is the name of the settings they are part of, if any.
-
-    Raises:
-        UserError: names the setting as `--set` does.
-    """
-    at = f"{prefix}." if prefix else ""
-    for name in names:
-        if getattr(settings, name) < least:
-            raise UserError(f"{at}{name}={getattr(settings, name)}: give {least} or more")

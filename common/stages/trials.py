@@ -25,7 +25,7 @@ def run_trials(
     """Runs a searcher for `budget` trials, kept in `file` of the run folder; goes on where a killed run stopped."""
     task, folder = context.task, context.folder
     history = folder.trials(file)
-    standing = Standing(task.objectives)
+    standing = Standing(searcher.objectives)
     for trial in history:
         standing.add(trial)
     with context.progress.stage(name, budget, len(history)) as bar:
@@ -76,21 +76,30 @@ def _show(trial: Trial, standing: Standing, bar: Bar) -> None:
     bar.advance(1, best=standing.best, front=len(standing.front) or None, note=note)
 
 
-def best_trial(trials: Sequence[Trial], task: Task) -> Trial:
-    """The trial with the best first objective, the earliest of equals.
+def best_trial(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Trial:
+    """The trial with the best first objective among those at the largest share of training that succeeded; the earliest of equals.
 
     Raises:
         UserError: every candidate failed.
     """
-    objective = task.objectives[0]
+    objective = objectives[0]
     good = [trial for trial in trials if trial.status == "ok"]
     if not good:
         why = trials[0].error if trials else "none was evaluated"
-        raise UserError(f"all {len(trials)} candidates failed ({why}); mend the cause and start a new run")
+        raise UserError(f"all {len(trials)} candidates failed ({why}); fix the cause and start a new run")
+    largest = max(_share(trial) for trial in good)
     sign = -1 if objective.direction == "max" else 1
-    return min(good, key=lambda trial: (sign * trial.value(objective), trial.id))
+    return min((t for t in good if _share(t) == largest), key=lambda trial: (sign * trial.value(objective), trial.id))
+
+
+def _share(trial: Trial) -> float:
+    """The share of training that a trial's fidelity stands for."""
+    try:
+        return float(trial.fidelity)
+    except ValueError:
+        return 1.0
 
 
 def found(task: Task, trials: Sequence[Trial], best: Trial) -> dict[str, object]:
-    """What the stage of a search gives: the best architecture, which trial it was, and its scores."""
+    """Result of a search stage: the best architecture, its trial, and its scores."""
     return {"trials": len(trials), "best": best.id, "arch": labels(task.space, best.arch), "scores": dict(best.scores)}

@@ -9,7 +9,7 @@ from itertools import product
 from math import inf, isfinite
 from random import Random
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from common.stages.context import Context
 from common.stages.retrain import Retrain
@@ -28,6 +28,7 @@ class Tune:
     settings: TuneSettings
     retrain: Retrain
     name: str = "tune"
+    parallel: ClassVar[bool] = True
 
     def run(self, context: Context) -> Mapping[str, object]:
         """Trains what is not trained yet; gives the settings chosen for each network, and how many trainings chose them."""
@@ -35,7 +36,7 @@ class Tune:
         rivals = self.retrain.rivals(context)
         grid = combinations(self.settings, stream(context.seed, "combinations"))
         jobs = [
-            Job(name=name, kind=kind, arch=arch, seed=seed, words=words)
+            Job(name=name, kind=kind, arch=arch, seed=seed, overrides=words)
             for seed in range(self.settings.seeds)
             for words in grid
             for name, kind, arch in rivals
@@ -43,7 +44,7 @@ class Tune:
         log = folder.log("tuned.jsonl")
         log.repair()
         done = {(row["name"], row["seed"], tuple(row["words"])) for row in log.rows()}
-        left = [job for job in jobs if (job.name, job.seed, job.words) not in done]
+        left = [job for job in jobs if (job.name, job.seed, job.overrides) not in done]
         work = partial(tune, context.factory, context.seed, context.device, self.settings.cuts)
         with context.progress.stage(self.name, len(jobs), len(done)) as bar:
             for job, row in zip(left, context.pool.map(work, left), strict=True):
@@ -55,7 +56,7 @@ class Tune:
 
 
 def combinations(settings: TuneSettings, rng: Random) -> list[tuple[str, ...]]:
-    """Combinations of the grid, as words for `--set`, in its order; one empty combination if there is no grid.
+    """Combinations of the grid, as overrides, in its order; one empty combination if there is no grid.
 
     Args:
         settings: what is tuned, and how many combinations are tried.

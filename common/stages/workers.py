@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from common.arch import labels
 from common.evaluate.scratch import FromScratch
@@ -22,7 +22,7 @@ from common.train.phase import train_phase
 if TYPE_CHECKING:
     from torch import nn
 
-    from common.task import RecutTask, Task, TunedTask
+    from common.task import Task
 
 TaskFactory = Callable[[], "Task"]
 """Picklable; makes the task anew in a worker: a `functools.partial` of a task's class and its settings."""
@@ -57,7 +57,7 @@ class Job:
         kind: `searched`, `random`, `baseline`, or `reference`: not of the comparison among equals.
         arch: of the network.
         seed: number of the training, from 0; networks of one number share initial seed and batches.
-        words: settings in the place of the task's own, as `--set` takes them: see `TunedTask`.
+        overrides: settings in the place of the task's own; see `common.task.Task.variant`.
         start: weights of the supernet that it begins with its part of; none begins anew.
     """
 
@@ -65,7 +65,7 @@ class Job:
     kind: str
     arch: Arch
     seed: int
-    words: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
     start: Path | None = None
 
     def network(self, task: Task, seed: int) -> nn.Module:
@@ -79,7 +79,7 @@ class Job:
     def task(self, factory: TaskFactory) -> Task:
         """The task that trains it."""
         task = task_of(factory)
-        return cast("TunedTask", task).tuned(self.words) if self.words else task
+        return task.variant(self.overrides) if self.overrides else task
 
     @property
     def slug(self) -> str:
@@ -146,7 +146,7 @@ def retrain(
         "test": {} if error else task.metrics(network, "test"),
         "cost": task.costs(job.arch),
         "seconds": round(curve.seconds(), 3),
-        **({"tuned": list(job.words)} if job.words else {}),
+        **({"tuned": list(job.overrides)} if job.overrides else {}),
         **({"start": job.start.stem} if job.start is not None else {}),
         **({"error": error} if error else {}),
     }
@@ -157,8 +157,8 @@ def retrain(
 
 
 def others_of(task: Task, cuts: int) -> list[Task]:
-    """The task on other cuts of its data, so that there are `cuts` with its own; of more than one see `common.task.RecutTask`."""
-    return [cast("RecutTask", task).recut(number) for number in range(1, cuts)]
+    """The task on other cuts of its data, so that there are `cuts` of them with its own."""
+    return [task.variant(cut=number) for number in range(1, cuts)]
 
 
 def tune(factory: TaskFactory, run_seed: int, device: str, cuts: int, job: Job) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def tune(factory: TaskFactory, run_seed: int, device: str, cuts: int, job: Job) 
     return {
         "name": job.name,
         "seed": job.seed,
-        "words": list(job.words),
+        "words": list(job.overrides),
         "val": dict(score.values),
         "seconds": round(perf_counter() - start, 3),
         **({"error": score.error} if score.status != "ok" else {}),

@@ -1,8 +1,8 @@
-"""Open decisions as a build function sees them, and the modules that read them at run time.
+"""Open decisions as a build function receives them, and the modules that read open decisions at run time.
 
-`opened(space)` names every decision. A build function then uses `choose`, `fmap`, `repeat` and the constructors of
-`common.supernet.elastic` on its fields without caring whether they are settled: with settled values they give plain torch
-modules, with open ones the parts of a supernet. Nothing else in a network knows about search.
+`opened(space)` replaces every decision by an `Open` value. A build function uses `choose`, `fmap`, `repeat` and the constructors
+of `common.supernet.elastic` on the fields of its description. Fixed fields give plain torch modules, open fields give the parts
+of a supernet, so the build function never asks which it has. Nothing else in a network knows about search.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ from common.supernet.mixing import weighted_sum
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Mixed:
-    """How the options of one decision are mixed: the continuous relaxation of DARTS (1806.09055, equation 2) and its kin.
+    """Weights for the options of one decision: a continuous relaxation as in DARTS (1806.09055, equation 2).
 
     Attributes:
-        weights: Shape (n,): one per option of a `OneOf`, one per member of a `ManyOf`; gradients flow into it.
-        live: The options that are computed, all by default; the others add nothing to the sum and their parameters get no
-            gradient (None, not zero).
+        weights: Shape (n,): one weight per option of a `OneOf`, or per member of a `ManyOf`. Gradients flow into it.
+        live: The options that are computed; None computes all. The other options add nothing to the sum, and their parameters
+            get no gradient (None, not zero).
     """
 
     weights: Tensor
     live: tuple[int, ...] | None = None
 
     def terms(self) -> list[tuple[int, Tensor]]:
-        """The live options, ascending, each with its weight (a scalar)."""
+        """Returns (option, weight) for the live options, ascending; a weight is a scalar tensor."""
         weights = self.weights.unbind()
         return [(i, weights[i]) for i in (range(len(weights)) if self.live is None else sorted(self.live))]
 
 
 class Slot:
-    """What one decision is set to now; every module that reads the decision holds the same slot."""
+    """The active option, or the relaxation, of one decision. All modules that read the decision share its slot."""
 
     __slots__ = ("active", "many", "mixed", "path", "recompute")
 
     def __init__(self, path: str, *, many: bool = False) -> None:
         self.path = path
-        self.many = many  # a `ManyOf`: its options are subsets, but members are mixed
+        self.many = many  # a `ManyOf`: its options are subsets, but a relaxation weighs its members
         self.active = 0
         self.mixed: Mixed | None = None  # the relaxation of the decision, instead of its active option
-        self.recompute = False  # whether what is mixed is run again in the backward pass
+        self.recompute = False  # whether the backward pass runs relaxed options again
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Slot:
-        """A slot set alike; the mixture is the same one, for its weights belong to a graph."""
+        """Returns a copy that shares the relaxation, because the relaxation's weights belong to a graph."""
         twin = memo[id(self)] = Slot(self.path, many=self.many)
         twin.active, twin.mixed, twin.recompute = self.active, self.mixed, self.recompute
         return twin
@@ -61,14 +61,14 @@ class Slot:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Open:
-    """A decision (or several, read together) seen by a build function: what each combination of options means here."""
+    """The value that a build function receives for a decision, or for several decisions together (see `fmap`)."""
 
     slots: tuple[Slot, ...]
-    sizes: tuple[int, ...]
-    meanings: tuple[Any, ...]  # row-major over the options of `slots`
+    sizes: tuple[int, ...]  # the number of options of each decision
+    meanings: tuple[Any, ...]  # the value for each combination of options, row-major over the options of `slots`
 
     def index(self) -> int:
-        """The active combination's position in `meanings`."""
+        """Returns the position of the active combination in `meanings`."""
         if len(self.slots) == 1:
             return self.slots[0].active
         flat = 0
@@ -77,29 +77,29 @@ class Open:
         return flat
 
     def value(self) -> Any:
-        """What the active options mean here."""
+        """Returns the meaning of the active combination."""
         return self.meanings[self.index()]
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The decisions read."""
+        """The paths of the decisions."""
         return tuple(slot.path for slot in self.slots)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OpenMany(Open):
-    """An open `ManyOf`: its meanings are the tuples of the members taken. `fmap` over it gives a plain `Open`."""
+    """An open `ManyOf`. Its meanings are tuples of the members in a subset; `fmap` over it gives a plain `Open`."""
 
-    members: tuple[Any, ...]
-    subsets: tuple[tuple[int, ...], ...]  # by rank, the numbers of the members taken
+    members: tuple[Any, ...]  # the options of the `ManyOf`, opened
+    subsets: tuple[tuple[int, ...], ...]  # for each rank, the numbers of the members in that subset
 
     def taken(self) -> tuple[int, ...]:
-        """The numbers of the members in the active subset."""
+        """Returns the numbers of the members in the active subset."""
         return self.subsets[self.index()]
 
 
 class OpenRepeat(tuple[Any, ...]):
-    """The opened copies of a `Repeat`, as many as there can be; `active` says how many are active."""
+    """The opened copies of a `Repeat`, as many as the largest count; `active` is the count, open if it is a decision."""
 
     active: Open | int
 
@@ -110,7 +110,10 @@ class OpenRepeat(tuple[Any, ...]):
 
 
 def opened(space: Any, path: str = "", slots: dict[str, Slot] | None = None) -> Any:
-    """Returns `space` with every decision replaced by an `Open` that knows its path."""
+    """Returns `space`, which lies at `path`, with every decision replaced by an `Open`.
+
+    `slots` maps decision paths to slots: existing slots are reused, new ones are added.
+    """
     slots = {} if slots is None else slots
     dot = f"{path}." if path else ""
 
@@ -143,7 +146,10 @@ def opened(space: Any, path: str = "", slots: dict[str, Slot] | None = None) -> 
 
 
 def fmap(f: Callable[..., Any], *values: Any) -> Any:
-    """`f(*values)`, under the decisions if some of the values are open: `fmap(lambda c: 4 * c, width)`."""
+    """Returns `f(*values)`, or an `Open` of its results if some of the values are open: `fmap(lambda c: 4 * c, width)`.
+
+    The result has one meaning per combination of options. A decision that several values read counts once.
+    """
     decisions = {id(slot): (slot, n) for v in values if isinstance(v, Open) for slot, n in zip(v.slots, v.sizes, strict=True)}
     if not decisions:
         return f(*values)
@@ -166,34 +172,34 @@ def _read(value: Any, taken: dict[int, int]) -> Any:
 
 
 def largest(value: Any) -> Any:
-    """The largest number that `value` can mean."""
+    """Returns the largest meaning of an open `value`, or `value` itself if it is fixed."""
     return max(value.meanings) if isinstance(value, Open) else value
 
 
 class Deciding(nn.Module):
-    """A module whose work depends on decisions; `plain` gives the plain module of the active options."""
+    """A module that reads `decisions` at run time."""
 
     decisions: tuple[Open, ...]
 
     def plain(self) -> nn.Module:
-        """The active part as a plain torch module that shares, or holds slices of, this one's weights."""
+        """Returns the active part as a plain torch module, whose weights are those of this module or slices of them."""
         raise AssertionError("abstract")
 
     def mixable(self) -> int | None:
-        """How many weights the module's decision is mixed by; None if it runs one option at a time."""
+        """Returns the number of weights of a relaxation of the module's decision; None if the module cannot be relaxed."""
         return None
 
     def gates(self) -> tuple[Open, ...]:
-        """The decisions of which one option runs at a time, its weight multiplying the output if the option was sampled."""
+        """Returns the decisions whose one active option scales the output by its weight, if the option was sampled."""
         return ()
 
     def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
-        """The parts that decisions switch on and off, by their names from here, and whether they run now."""
+        """Yields (name, module, whether it runs now) for each part that the decisions switch on and off."""
         yield from ((name, child, True) for name, child in self.named_children())
 
 
 class Choice(Deciding):
-    """One of several modules. Options that mean the same here share one module (and its weights)."""
+    """One of several modules. Options with equal meanings of the same type share one module and its weights."""
 
     def __init__(self, decision: Open, make: Callable[[Any], nn.Module]) -> None:
         super().__init__()
@@ -203,9 +209,9 @@ class Choice(Deciding):
         self.options = nn.ModuleList(make(meaning) for meaning in distinct)
 
     def forward(self, *inputs: Any) -> Any:
-        """The active option's output; where the decision is mixed, the weighted sum of the live options' outputs.
+        """Returns the active option's output, or the weighted sum of the live options' outputs if the decision is relaxed.
 
-        Live options that share a module are computed once, under the sum of their weights.
+        Live options that share a module are computed once, with the sum of their weights.
         """
         slot = self.decisions[0].slots[0]
         mixed = slot.mixed
@@ -218,16 +224,16 @@ class Choice(Deciding):
         return weighted_sum([(weights[at], self.options[at]) for at in sorted(weights)], inputs, slot.recompute)
 
     def plain(self) -> nn.Module:
-        """The active option itself."""
+        """Returns the active option's module."""
         return self.options[self.table[self.decisions[0].index()]]
 
     def mixable(self) -> int | None:
-        """One weight for each option, unless what is chosen hangs on several decisions or is a subset."""
+        """Returns the number of options; None if the choice depends on several decisions or on a `ManyOf`."""
         slot, *others = self.decisions[0].slots
         return None if others or slot.many else self.decisions[0].sizes[0]
 
     def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
-        """The options; one is active, or those that are live in a mixture."""
+        """Yields every option's module. The active option runs, or the live options of a relaxation."""
         mixed = self.decisions[0].slots[0].mixed
         if mixed is None or self.mixable() is None:
             running = {self.decisions[0].index()}
@@ -247,12 +253,12 @@ def _position(distinct: list[Any], meaning: Any) -> int:
 
 
 def choose(value: Any, make: Callable[[Any], nn.Module]) -> nn.Module:
-    """The module of a settled value, or a `Choice` among the modules of an open one."""
+    """Returns `make(value)` for a fixed value, and a `Choice` with one module per distinct meaning for an open value."""
     return Choice(value, make) if isinstance(value, Open) else make(value)
 
 
 class Subset(Deciding):
-    """The members of a subset, each a module of its own, their outputs summed; all get the same inputs."""
+    """The sum of the members in a subset. Each member is a module of its own; all members get the same inputs."""
 
     decision: OpenMany
 
@@ -263,7 +269,7 @@ class Subset(Deciding):
         self.members = nn.ModuleList(make(member) for member in decision.members)
 
     def forward(self, *inputs: Any) -> Any:
-        """The sum of the active members' outputs; where the decision is mixed, the weighted sum of the live ones'.
+        """Returns the sum of the active members' outputs, or the weighted sum of the live members' if the decision is relaxed.
 
         Raises:
             EmptySum: the active subset is empty.
@@ -274,15 +280,15 @@ class Subset(Deciding):
         return weighted_sum([(weight, self.members[i]) for i, weight in slot.mixed.terms()], inputs, slot.recompute)
 
     def plain(self) -> nn.Module:
-        """The active members, numbered anew, as a plain `Sum`."""
+        """Returns the active members as a plain `Sum`, numbered from 0."""
         return Sum([self.members[i] for i in self._taken()])
 
     def mixable(self) -> int | None:
-        """One weight for each member."""
+        """Returns the number of members."""
         return len(self.members)
 
     def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
-        """The members; those of the active subset run, or those that are live in a mixture."""
+        """Yields every member. The members of the active subset run, or the live members of a relaxation."""
         mixed = self.decision.slots[0].mixed
         running = self.decision.taken() if mixed is None else [i for i, _ in mixed.terms()]
         yield from ((f"members.{i}", member, i in running) for i, member in enumerate(self.members))
@@ -295,15 +301,15 @@ class Subset(Deciding):
 
 
 def choose_many(value: Any, make: Callable[[Any], nn.Module]) -> nn.Module:
-    """One module for each member taken, outputs summed; every module gets the inputs that this one is given.
+    """Returns a module that sums the outputs of one module per member of `value`; all get the same inputs.
 
     Args:
-        value: the settled value of a `ManyOf`, a tuple of members, which gives a plain `Sum`; or the open decision, which gives a
-            `Subset` that holds a module for every member.
-        make: the module of a member, whose own decisions may be open.
+        value: a fixed tuple of members, which gives a plain `Sum`; or an open `ManyOf`, which gives a `Subset` with a module for
+            every member.
+        make: makes the module of a member, whose own decisions may be open.
 
     Raises:
-        EmptySum: a settled `value` is empty (a builder that allows this leaves the node out).
+        EmptySum: a fixed `value` is empty. A builder that allows empty subsets leaves the node out.
         UserError: `value` is open but not a `ManyOf` itself.
     """
     if isinstance(value, OpenMany):
@@ -317,14 +323,14 @@ def choose_many(value: Any, make: Callable[[Any], nn.Module]) -> nn.Module:
 
 
 class InputSubset(Choice):
-    """Which of a list of tensors are summed; without weights of its own."""
+    """The sum of some of a list of tensors, selected by a `ManyOf`. It has no parameters."""
 
     def __init__(self, decision: OpenMany) -> None:
         super().__init__(decision, lambda taken: Inputs(tuple(taken), "sum"))
         self.positions = decision.members
 
     def forward(self, *inputs: Any) -> Any:
-        """The sum of the tensors taken; where the decision is mixed, the weighted sum of the live ones."""
+        """Returns the sum of the selected tensors, or the weighted sum of the live ones if the decision is relaxed."""
         mixed = self.decisions[0].slots[0].mixed
         if mixed is None:
             return super().forward(*inputs)
@@ -332,19 +338,19 @@ class InputSubset(Choice):
         return sum(weight * tensors[self.positions[i]] for i, weight in mixed.terms())
 
     def mixable(self) -> int | None:
-        """One weight for each input."""
+        """Returns the number of inputs that can be selected."""
         return len(self.positions)
 
     def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
-        """The subsets, which hold no weights; the active one runs."""
+        """Yields a module for each subset, of which the active one runs."""
         at = self.table[self.decisions[0].index()]
         yield from ((f"options.{i}", option, i == at) for i, option in enumerate(self.options))
 
 
 def choose_inputs(value: Any, combine: str = "sum") -> nn.Module:
-    """A module that takes a list of tensors and combines those numbered in `value` (settled, or an open `ManyOf`).
+    """Returns a module that takes a list of tensors and combines those at the positions `value` (fixed, or an open `ManyOf`).
 
-    Summed inputs can be mixed, a weight for each; concatenated ones cannot.
+    `combine` is `sum`, or `concat` over the channels; any other raises `UserError`. Only a sum can be relaxed.
     """
     if isinstance(value, OpenMany) and combine == "sum":
         return InputSubset(value)
@@ -352,7 +358,7 @@ def choose_inputs(value: Any, combine: str = "sum") -> nn.Module:
 
 
 class Depth(Deciding, nn.Sequential):
-    """The first n of a chain of modules, n being a decision."""
+    """The first n modules of a chain, where n is a decision."""
 
     def __init__(self, layers: Sequence[nn.Module], count: Open) -> None:
         super().__init__(*layers)
@@ -367,17 +373,17 @@ class Depth(Deciding, nn.Sequential):
         return input
 
     def plain(self) -> nn.Module:
-        """The active layers as a plain `nn.Sequential`."""
+        """Returns the active layers as a plain `nn.Sequential`."""
         return nn.Sequential(*list(self)[: self.decisions[0].value()])
 
     def branches(self) -> Iterator[tuple[str, nn.Module, bool]]:
-        """The layers, of which the first ones are active."""
+        """Yields every layer. The first n layers run."""
         count = self.decisions[0].value()
         yield from ((name, layer, i < count) for i, (name, layer) in enumerate(self.named_children()))
 
 
 def repeat(items: Sequence[Any], make: Callable[[int, Any], nn.Module]) -> nn.Module:
-    """A chain of `make(i, item)`, as deep as decided: a plain `nn.Sequential` when settled."""
+    """Returns the chain of the modules `make(i, item)`: a `Depth` for an opened `Repeat` with an open count, else plain."""
     layers = [make(i, item) for i, item in enumerate(items)]
     if isinstance(items, OpenRepeat) and isinstance(items.active, Open):
         return Depth(layers, items.active)

@@ -18,8 +18,8 @@ from common.space import Arch, decode
 from common.supernet import Supernet, opened, uniform
 from detection import mm
 from detection.detnas.model import build
+from detection.detnas.names import read_arch
 from detection.detnas.space import Backbone, backbone, uniform_arch
-from detection.detnas.system import read_arch
 
 
 class DetNASNet(nn.Module):

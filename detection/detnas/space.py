@@ -182,6 +182,16 @@ PUBLISHED = {
 """Name -> architecture (DetNAS's release, its re-implementation in mmrazor, and the hand-made baselines of the paper)."""
 
 
+COUNTS = {
+    "COCO_FPN_300M": (3_533_112, 321_219_008),
+    "COCO_RetinaNet_300M": (3_725_320, 324_342_464),
+    "VOC_FPN_300M": (3_651_128, 349_524_544),
+    "COCO_FPN_3.8G": (31_444_596, 4_085_874_080),
+    "ShuffleNetV2_20": (3_156_920, 295_842_496),
+}
+"""Published parameters and MACs, as classifiers."""
+
+
 def published_classifier(name: str) -> tuple[Classifier, Arch]:
     """The open classifier and the arch of a published name."""
     entry = PUBLISHED[name]

@@ -1,78 +1,135 @@
-"""DetNAS as the laws and `describe` see it."""
+"""DetNAS as a declaration."""
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
-from torch import Tensor
+import tyro
 
-from common.arch import load
-from common.cost.count import count
-from common.errors import UserError
-from common.space import Arch, decisions, decode
-from common.task import PublishedNetwork, System
-from detection.detnas.model import build
-from detection.detnas.opened import open_run
-from detection.detnas.space import (
-    PUBLISHED,
-    SIZES,
-    Backbone,
-    Classifier,
-    DetectorNet,
-    arch_of_genes,
-    classifier,
-    genes_of,
-    parse_genes,
-    published_classifier,
-    space_for,
-)
+from common.options import DescribeOptions, RunOptions
+from common.space import decode
+from common.system import Method, PublishedNetwork, System
+from detection.detnas.recipes import RECIPES, with_head
+from detection.detnas.settings import Settings
+from detection.detnas.space import COUNTS, PUBLISHED, SIZES, DetectorNet, backbone, classifier, published_classifier, uniform_arch
 from detection.heads import PAPER_FASTER_RCNN, SMALL_RETINANET
+from detection.settings import detection
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from common.task import Kind, Networks, Phase
+    from detection.facts import DetectionFacts
+    from detection.task import DetectionTask
 
 CONVENTION = "ImageNet classifier (1000 classes) at 224x224: MACs of convolutions and linear layers, all trainable parameters"
+TINY = "tiny detector"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(RunOptions):
+    """Options of a DetNAS run."""
+
+    head: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """retinanet or faster_rcnn, instead of the recipe's."""
+
+    def change(self, settings: Settings) -> Settings:
+        """See `RunOptions.change`."""
+        return settings if self.head is None else with_head(settings, self.head)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describing(DescribeOptions):
+    """Options of `describe detnas`: its architectures are published names (COCO_FPN_300M), files, or genes ("2 1 2 0 ...")."""
+
+    space: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Size of the space that the architecture belongs to, where the notation does not tell."""
+
+
+def networks(settings: Settings, facts: DetectionFacts) -> Networks:
+    """Detectors with DetNAS's backbones."""
+    from common.cost.costs import Tabulated
+    from common.task import Networks
+    from detection.detnas.model import cost_tables, detector
+
+    space = DetectorNet(backbone=backbone(settings.space), head=settings.head, classes=len(facts.classes))
+    costs = Tabulated(partial(cost_tables, space, classifier(settings.space), facts.canvas))
+    groups = [[f"backbone.stages.{i}.blocks.{k}" for k in range(len(s.blocks))] for i, s in enumerate(space.backbone.stages)]
+    return Networks(
+        space=space,
+        build=detector,
+        baseline=uniform_arch(space, 0),
+        costs=costs,
+        order=[group[i : i + 2] for group in groups for i in range(0, len(group), 2)],
+        price=costs.price,
+    )
+
+
+def phases(task: DetectionTask, kind: Kind) -> list[Phase]:
+    """See `detection.detnas.phases`."""
+    from detection.detnas.phases import phases
+
+    return list(phases(task, kind))
+
+
+def build(description: Any) -> nn.Module:
+    """See `detection.detnas.model.build`."""
+    from detection.detnas.model import build
+
+    return build(description)
+
+
+def space_named(name: str) -> Any:
+    """A space for the laws: the classifier of a size, or the detector of the smoke recipe."""
+    if name == TINY:
+        return DetectorNet(backbone=classifier("tiny").backbone, head=SMALL_RETINANET, classes=5)
+    return classifier(name)
 
 
 def example(space: str) -> tuple[Tensor, ...]:
     """Inputs small enough for tests."""
-    if space == "tiny detector":
-        return (torch.zeros(2, 3, 64, 64, dtype=torch.uint8),)
-    return (torch.zeros(2, 3, 64, 64),)
+    import torch
+
+    return (torch.zeros(2, 3, 64, 64, dtype=torch.uint8 if space == TINY else torch.float32),)
 
 
-def tiny_detector() -> DetectorNet:
-    """The open detector of the smoke recipe."""
-    return DetectorNet(backbone=classifier("tiny").backbone, head=SMALL_RETINANET, classes=5)
+def published() -> Mapping[str, PublishedNetwork]:
+    """The released architectures, as classifiers."""
+
+    def entry(name: str) -> PublishedNetwork:
+        params, macs = COUNTS.get(name, (None, None))
+        space, arch = published_classifier(name)
+        return PublishedNetwork(description=lambda: space, arch=lambda: arch, params=params, macs=macs)
+
+    return {name: entry(name) for name in PUBLISHED}
 
 
-def describe(text: str, space: str | None) -> dict[str, Any]:
-    """Counts of an architecture under the convention of the paper's tables, and under others beside it.
+def describe(options: Describing) -> dict[str, Any]:
+    """Counts of an architecture under the convention of the paper's tables, and of the detector with it."""
+    import torch
 
-    Args:
-        text: a published name, a file written by a run or by `common.arch.save`, or a gene string.
-        space: which space a gene string belongs to; by its length if none is given.
+    from common.describe import counted
+    from detection.detnas.names import read_arch
+    from detection.detnas.space import genes_of
 
-    Raises:
-        UserError: none of the three, or of another space.
-    """
-    name, net, arch = read_arch(text, space)
-    settled: Classifier = decode(net, arch)
-    image = torch.empty(1, 3, 224, 224, device="meta")
-    with torch.device("meta"):
-        whole, body = build(settled), build(settled.backbone)
-        full, inner = count(whole, (image,)), count(body, (image,))
-        detector = DetectorNet(backbone=settled.backbone, head=PAPER_FASTER_RCNN, classes=80)
-        if name == "tiny":
-            detector = replace(detector, head=SMALL_RETINANET, classes=5)
-        size = (64, 64) if name == "tiny" else (800, 1344)
-        found = count(build(detector), (torch.empty(1, 3, *size, dtype=torch.uint8, device="meta"),))
+    name, net, arch = read_arch(options.arch, options.space)
+    whole = decode(net, arch)
+    tiny = name == "tiny"
+    detector = DetectorNet(
+        backbone=whole.backbone, head=SMALL_RETINANET if tiny else PAPER_FASTER_RCNN, classes=5 if tiny else 80
+    )
+    size = (64, 64) if tiny else (800, 1344)
+    full = counted(lambda: build(whole), lambda: (torch.empty(1, 3, 224, 224),))
+    inner = counted(lambda: build(whole.backbone), lambda: (torch.empty(1, 3, 224, 224),))
+    found = counted(lambda: build(detector), lambda: (torch.empty(1, 3, *size, dtype=torch.uint8),))
+    # The official code regresses boxes for the background class too: 4 more outputs of its last linear layer.
+    official = {} if tiny else {"params_official": found.params + 4 * (PAPER_FASTER_RCNN.box_features + 1)}
     return {
         "system": "detnas",
-        "arch": text,
+        "arch": options.arch,
         "space": name,
         "genes": " ".join(str(gene) for gene in genes_of(arch)),
         "convention": CONVENTION,
@@ -86,98 +143,46 @@ def describe(text: str, space: str | None) -> dict[str, Any]:
             "image": list(size),
             "params": found.params,
             "macs": found.macs,
-            **_background_deltas(detector, found.params),
+            **official,
         },
-        "description": asdict(settled),
+        "description": asdict(whole),
     }
 
 
-def _background_deltas(detector: DetectorNet, params: int) -> dict[str, int]:
-    """The official code regresses boxes for the background class too: 4 more outputs of its last linear layer."""
-    if detector.head is not PAPER_FASTER_RCNN:
-        return {}
-    return {"params_official": params + 4 * (PAPER_FASTER_RCNN.box_features + 1)}
-
-
-def read_arch(text: str, space: str | None) -> tuple[str, Classifier, Arch]:
-    """Size of space, open classifier and architecture that `text` stands for; arguments and errors as in `describe`."""
-    if text in PUBLISHED:
-        net, arch = published_classifier(text)
-        if space not in (None, PUBLISHED[text].space):
-            raise UserError(f"{text} is an architecture of space {PUBLISHED[text].space}, not {space}; leave --space out")
-        return PUBLISHED[text].space, net, arch
-    if space is not None and space not in SIZES:
-        raise UserError(f"space {space!r} does not exist; choose one of {', '.join(SIZES)}")
-    if text.endswith(".json") or os.path.isfile(text):
-        return _from_file(Path(text), space)
-    if os.path.isdir(text):
-        raise UserError(f"{text} is a folder; of a run, give {os.path.join(text, 'best', 'arch.json')}")
-    if any(c.isalpha() for c in text):
-        raise UserError(f"{text!r} is no published name ({', '.join(PUBLISHED)}), no arch.json and no gene string")
-    genes = parse_genes(text)
-    name = space or space_for(len(genes))
-    net = classifier(name)
-    return name, net, arch_of_genes(net, genes)
-
-
-def _from_file(path: Path, space: str | None) -> tuple[str, Classifier, Arch]:
-    """An arch file of a classifier or detector, or of a backbone alone; of the smaller size where two have its blocks."""
-    wholes = {name: classifier(name) for name in SIZES}
-    every: list[tuple[str, Classifier | Backbone]] = [
-        (name, form) for name, net in wholes.items() for form in (net, net.backbone)
+def notes(settings: Settings) -> list[str]:
+    """What a reader of the report must know."""
+    return [
+        "Costs: params and macs are those of the whole detector at the run's image size, macs_backbone and "
+        "macs_classifier those of the backbone at 224x224, alone and with the ImageNet classifier (convolutions and linear "
+        "layers).",
+        "Candidates are compared on the validation split; retrained networks on the test split, which no training and no choice "
+        "has read, unless the data has none of its own; see Data.",
     ]
-    named = _decisions_of(path)
-    fitting = [name for name, form in every if decisions(form).keys() == named]
-    if space and fitting and space not in fitting:
-        raise UserError(f"{path} is an architecture of space {' or '.join(fitting)}, not {space}; leave --space out")
-    forms = [(name, form) for name, form in every if space in (None, name)]
-    # Read as the space that differs least from it, the file's own fault is what is left to complain about.
-    name, form = min(forms, key=lambda candidate: len(decisions(candidate[1]).keys() ^ named))
-    if named and not named & decisions(form).keys():
-        raise UserError(f"{path}: decision {min(named)!r} is none of DetNAS's; give a file of this system")
-    return name, wholes[name], arch_of_genes(wholes[name], genes_of(load(path, form)))
-
-
-def _decisions_of(path: Path) -> set[str]:
-    """The decisions that an arch file settles; none where it is damaged, which `load` explains."""
-    try:
-        data = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return set()
-    choices = data.get("choices") if isinstance(data, dict) else None
-    return set(choices) if isinstance(choices, dict) else set()
-
-
-def _published(name: str) -> PublishedNetwork:
-    counts = {
-        "COCO_FPN_300M": (3_533_112, 321_219_008),
-        "COCO_RetinaNet_300M": (3_725_320, 324_342_464),
-        "VOC_FPN_300M": (3_651_128, 349_524_544),
-        "COCO_FPN_3.8G": (31_444_596, 4_085_874_080),
-        "ShuffleNetV2_20": (3_156_920, 295_842_496),
-    }
-    params, macs = counts.get(name, (None, None))
-    return PublishedNetwork(
-        description=lambda: published_classifier(name)[0],
-        arch=lambda: published_classifier(name)[1],
-        params=params,
-        macs=macs,
-    )
-
-
-def _space(name: str) -> Any:
-    return tiny_detector() if name == "tiny detector" else classifier(name)
 
 
 SYSTEM = System(
     name="detnas",
-    title="DetNAS",
-    paper="arXiv:1903.10979",
-    spaces={name: partial(_space, name) for name in (*SIZES, "tiny detector")},
+    task=detection,
+    settings=Settings,
+    methods=(
+        Method(
+            name="detnas",
+            title="DetNAS",
+            paper="arXiv:1903.10979",
+            authors="Chen et al., NeurIPS 2019",
+            summary="search the backbone of a detector, from images to a report",
+            recipes=RECIPES,
+        ),
+    ),
+    networks=networks,
+    phases=phases,
+    notes=notes,
     build=build,
+    spaces={name: partial(space_named, name) for name in (*SIZES, TINY)},
     example=example,
-    published={name: _published(name) for name in PUBLISHED},
+    published=published,
     describe=describe,
-    open_run=open_run,
+    options=Options,
+    describing=Describing,
 )
 """DetNAS."""

@@ -6,10 +6,11 @@ it calls `prepare` first.
 
 from detection.mm.detector import Detector, build, decoded, losses, predict
 from detection.mm.images import random_flip, read_resize_pad
-from detection.mm.metrics import coco_metrics
+from detection.mm.metrics import METRICS, coco_metrics
 from detection.mm.setup import prepare, register
 
 __all__ = [
+    "METRICS",
     "Detector",
     "build",
     "coco_metrics",

@@ -12,7 +12,8 @@ import numpy as np
 from common.errors import UserError
 from detection.detections import Detections
 
-_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+"""Names of the metrics."""
 
 
 def coco_metrics(coco: Mapping[str, Any], predictions: Mapping[int, Detections], category_ids: Sequence[int]) -> dict[str, float]:
@@ -56,7 +57,7 @@ def coco_metrics(coco: Mapping[str, Any], predictions: Mapping[int, Detections],
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return {name: float(value) for name, value in zip(_NAMES, evaluation.stats) if value >= 0}
+    return {name: float(value) for name, value in zip(METRICS, evaluation.stats) if value >= 0}
 
 
 def _rows(predictions: Mapping[int, Detections], category_ids: Sequence[int]) -> np.ndarray:

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from common.oneshot.stages import RandomBaseline, Search, TrainSupernet, inherited
+
+from common.options import RunOptions
 from common.run.stages import Stage
-from common.script import RunOptions
 from common.stages.best import Best
 from common.stages.context import Context
 from common.stages.retrain import Retrain

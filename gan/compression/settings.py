@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from common.errors import UserError
 from common.oneshot.settings import PathPhaseSettings, SearchSettings
-from common.stages.settings import PhaseSettings, RetrainSettings, RunSettings, check_least, check_trained
+
+from common.errors import UserError, check_least
+from common.stages.settings import PhaseSettings, RetrainSettings, RunSettings, check_trained
 from common.train.optim import OptimSettings
 from gan.compression.space import BLOCKS, choices
 from gan.settings import DataSettings, GameSettings

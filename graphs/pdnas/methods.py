@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from common.differentiable.settings import RelaxedSearchSettings, WeightingSettings
+
 from common.stages.settings import ScratchSettings
 from common.train.optim import ArchSettings
 

@@ -6,16 +6,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from common.stages.scratch import ScratchSearch
+
 from common.differentiable.candidates import Candidates
 from common.differentiable.search import RelaxedSearch
+from common.options import RunOptions
 from common.run.stages import Stage
-from common.script import RunOptions
 from common.stages.best import Best
 from common.stages.context import Context
 from common.stages.drawing import Drawing
 from common.stages.retrain import Retrain
 from common.stages.run import run as run_system
-from common.stages.scratch import ScratchSearch
 from common.stages.settings import ScratchSettings
 from common.stages.tune import Tune
 from graphs.pdnas.drawing import draw

@@ -7,17 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from common.differentiable.settings import RelaxedSearchSettings
-from common.errors import UserError
-from common.stages.settings import (
-    PhaseSettings,
-    RetrainSettings,
-    RunSettings,
-    ScratchSettings,
-    StopSettings,
-    TuneSettings,
-    check_least,
-    check_trained,
-)
+
+from common.errors import UserError, check_least
+from common.stages.settings import PhaseSettings, RetrainSettings, RunSettings, ScratchSettings, StopSettings, TuneSettings, check_trained
 from common.train.optim import OptimSettings
 from graphs.pdnas.methods import METHODS
 from graphs.pdnas.space import HEADS, WIDTHS

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from common.differentiable.search import RelaxedSearch
+from common.options import RunOptions
 from common.run.stages import Stage
-from common.script import RunOptions
 from common.stages.best import Best
 from common.stages.context import Context
 from common.stages.drawing import Drawing

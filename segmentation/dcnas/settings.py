@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from common.differentiable.settings import RelaxedSearchSettings, WeightingSettings
-from common.errors import UserError
-from common.stages.settings import PhaseSettings, RetrainSettings, RunSettings, check_least, check_trained
+
+from common.errors import UserError, check_least
+from common.stages.settings import PhaseSettings, RetrainSettings, RunSettings, check_trained
 from common.train.optim import ArchSettings, OptimSettings
 from segmentation.dcnas.sizes import SIZES
 from segmentation.dcnas.space import Network, with_inputs

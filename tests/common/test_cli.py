@@ -13,8 +13,9 @@ from PIL import Image
 
 from common import cli
 from common.arch import labels, save
+from common.overrides import plain
 from common.run.checkpoint import save_weights
-from common.script import main, plain
+from common.script import main
 from common.space import decode
 from detection.detnas.settings import smoke
 from tests.common.run.report.make_run import make_run, write_rows

@@ -7,7 +7,9 @@ from typing import Any, Literal
 import pytest
 
 from common.errors import UserError
-from common.script import BAD_INPUT, from_plain, main, next_folder, override, parse_budget, plain
+from common.options import parse_budget
+from common.overrides import from_plain, override, plain
+from common.script import BAD_INPUT, main, next_folder
 from detection.detnas.settings import RECIPES, Settings
 from detection.heads import FasterRCNN, RetinaNet
 

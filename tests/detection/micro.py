@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from common.script import main
-from detection.train import describe, detnas
+from common.commands import run_commands
+from detection.systems import SYSTEMS
 from tests.common.run import killing
 from tests.common.run.killing import forked
 from tests.common.run.rows import rows
@@ -16,8 +16,8 @@ _SETTINGS = """
 data.train=48 data.val=24 data.test=24 pictures=2 save_every=1
 warm_up.steps=2 warm_up.batch=8 pretrain.steps=2 pretrain.batch=8 detect.steps=4 detect.batch=8
 retrain_pretrain.steps=2 retrain_pretrain.batch=8 retrain_detect.steps=4 retrain_detect.batch=8
-search.generations=2 search.population=3 search.mutants=1 search.crossovers=1 search.parents=2 search.images=16
-search.calibration_batches=1 search.calibration_batch=8 retrain.random_archs=1 retrain.seeds=1
+search.trials=6 search.engine.population=3 search.engine.mutants=1 search.engine.crossovers=1 search.engine.parents=2
+search.evaluation.images=16 search.evaluation.calibration_batches=1 search.evaluation.calibration_batch=8 retrain.random_archs=1 retrain.seeds=1
 """
 SETTINGS = _SETTINGS.split()
 """Of a run that takes seconds."""
@@ -33,7 +33,7 @@ def words(out: Path, *more: str, settings: Sequence[str] = SETTINGS, workers: in
 
 def call(argv: Sequence[str]) -> None:
     """The train script in this process."""
-    main("python -m detection.train", {"detnas": detnas, "describe": describe}, argv)
+    run_commands("python -m detection.train", SYSTEMS, argv)
 
 
 def results(path: Path) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def test_values_that_cannot_be_used(refuse, tmp_path, monkeypatch, value):
 
 
 def test_values_that_fit_each_other_may_come_in_any_order():
-    from common.script import RunOptions
+    from common.options import RunOptions
     from detection.train import resolve
 
     words = ("pretrain.bins=[1e6,2e6]", "pretrain.paths=cost-bins", "data.folder=3", "search.images=null", "detect.optim.lr=1")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from common.oneshot.settings import PathPhaseSettings
+
 from common.script import main
 from common.stages.settings import PhaseSettings, RetrainSettings
 from gan.compression.settings import Settings, smoke

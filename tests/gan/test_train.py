@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from common.arch import from_labels
-from common.script import RunOptions
+from common.options import RunOptions
 from common.space import decode
 from gan.compression.settings import Settings
 from gan.compression.space import open_space, uniform

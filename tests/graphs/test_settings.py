@@ -10,9 +10,9 @@ import torch
 from common.arch import from_labels
 from common.errors import UserError
 from common.evaluate.pool import LocalPool
+from common.overrides import from_plain, override, plain
 from common.run.folder import RunFolder
 from common.run.progress import Progress
-from common.script import from_plain, override, plain
 from common.stages.context import Context
 from common.stages.settings import ScratchSettings, StopSettings
 from common.stages.tune import combinations

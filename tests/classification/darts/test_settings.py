@@ -14,7 +14,7 @@ from classification.darts.space import Network
 from classification.data import embedded
 from classification.task import ClassificationTask
 from common.differentiable.strategies import relaxation_of, rule_of
-from common.script import from_plain, plain
+from common.overrides import from_plain, plain
 from common.supernet import Supernet, opened
 from common.train.alternate import Alternation
 from common.train.fit import fit

@@ -3,11 +3,10 @@ import torch
 from torch import nn
 
 from common.cost.bounds import cheapest, check_budget
-from common.cost.conditions import ABSENT, assignments, conditions_of
 from common.cost.count import count
 from common.cost.price import Price
 from common.errors import UserError
-from common.space import ManyOf, OneOf, Repeat, Where, decode
+from common.space import Where, decode
 from common.supernet import opened
 from tests.common.cost.chains import Chain, build, chain_space
 
@@ -49,14 +48,3 @@ def test_a_rule_over_a_space_too_large_says_that_nothing_is_proven():
     decode(space, low.arch)
     with pytest.raises(UserError, match="cheapest architecture found costs"):
         check_budget(price_of(space), "params", 1)
-
-
-def test_liveness():
-    space = {"a": OneOf(1, {"b": OneOf(1, 2)}), "m": ManyOf((OneOf(1, 2), 3), 1, 1), "r": Repeat(OneOf(1, 2), OneOf(1, 2))}
-    conditions = conditions_of(space)
-    assert conditions["a"] is None and conditions["r.count"] is None and conditions["r.0"] is None
-    assert conditions["r.1"] == ("r.count", frozenset({1}))
-    inner = next(path for path in conditions if path.endswith(".b"))
-    assert conditions[inner] == ("a", frozenset({1}))
-    found = [tuple(taken.values()) for taken in assignments([inner], dict.fromkeys(conditions, 2), conditions)]
-    assert found == [(0, ABSENT), (1, 0), (1, 1)]

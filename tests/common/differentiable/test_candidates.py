@@ -2,12 +2,13 @@
 
 import json
 
+from common.stages.scratch import searcher_of
+
 from common.arch import labels
 from common.differentiable.candidates import Candidates
 from common.evaluate.base import Scores
 from common.search.driver import search
 from common.space import Arch, enumerate_all, size
-from common.stages.scratch import searcher_of
 from common.stages.settings import ScratchSettings
 from tests.common.stages.toy import TunedToy, opened
 

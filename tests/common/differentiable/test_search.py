@@ -9,12 +9,12 @@ from typing import get_args
 
 import pytest
 import torch
+from common.differentiable.settings import Kind, RelaxedSearchSettings, RuleName, WeightingSettings
 
 from common.arch import from_labels
 from common.cost.bounds import cheapest, dearest
 from common.differentiable import search as stage
 from common.differentiable.search import RelaxedSearch
-from common.differentiable.settings import Kind, RelaxedSearchSettings, RuleName, WeightingSettings
 from common.differentiable.strategies import rule_of, weighting_of
 from common.errors import UserError
 from common.evaluate.pool import LocalPool

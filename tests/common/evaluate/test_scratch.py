@@ -1,10 +1,10 @@
 from statistics import fmean
 
 import pytest
+from common.oneshot.settings import PathPhaseSettings
 
 from common.errors import UserError
 from common.evaluate.scratch import FromScratch
-from common.oneshot.settings import PathPhaseSettings
 from common.space import sample
 from common.streams import stream
 from common.train.optim import OptimSettings

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 import torch
-from safetensors.torch import load_file
-
-from common.errors import UserError
 from common.oneshot.settings import PathPhaseSettings, SearchSettings
 from common.oneshot.stages import RandomBaseline, Search, TrainSupernet, searcher_of
 from common.oneshot.training import build_supernet, path_policy
+from safetensors.torch import load_file
+
+from common.errors import UserError
 from common.run.checkpoint import save_weights
 from common.search.exhaustive import Exhaustive
 from common.search.topk_evolution import TopKEvolution

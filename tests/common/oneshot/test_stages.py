@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 import torch
+from common.oneshot.settings import PathPhaseSettings, SearchSettings
+from common.oneshot.stages import RandomBaseline, Search, TrainSupernet, inherited
+from common.oneshot.training import build_supernet, path_policy
+from common.oneshot.workers import make_inherited
 from safetensors.torch import load_file
 
 from common.errors import UserError
 from common.evaluate.inherited import Inherited
 from common.evaluate.pool import LocalPool
 from common.objective import Constraint, Objective, fronts
-from common.oneshot.settings import PathPhaseSettings, SearchSettings
-from common.oneshot.stages import RandomBaseline, Search, TrainSupernet, inherited
-from common.oneshot.training import build_supernet, path_policy
-from common.oneshot.workers import make_inherited
 from common.run.folder import RunFolder
 from common.run.progress import Progress
 from common.run.report import write_report

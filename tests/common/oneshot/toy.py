@@ -5,13 +5,13 @@ from functools import cache, cached_property
 from typing import Any
 
 import torch
+from common.oneshot.settings import PathPhaseSettings
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
 from common.cost.price import Price
 from common.objective import Objective
-from common.oneshot.settings import PathPhaseSettings
 from common.space import Arch, decode
 from common.streams import torch_stream
 from common.supernet import opened

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from common.oneshot.training import build_supernet
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from common.errors import UserError
-from common.oneshot.training import build_supernet
 from common.run.checkpoint import save_weights
 from common.run.progress import Progress
 from common.space import Arch

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from common.errors import UserError
-from common.script import RunOptions
+from common.options import RunOptions
 from common.stages.run import folder_of
 from common.stages.settings import RunSettings
 from common.task import System

@@ -4,18 +4,18 @@ import signal
 from functools import partial
 
 import pytest
+from common.oneshot.settings import PathPhaseSettings
+from common.stages.scratch import ScratchSearch, make_scratch, searcher_of
 
 from common.errors import UserError
 from common.evaluate.base import Scores
 from common.evaluate.scratch import FromScratch
-from common.oneshot.settings import PathPhaseSettings
 from common.run.folder import RunFolder
 from common.search.aging_evolution import AgingEvolution
 from common.search.random import RandomSearch
 from common.search.reinforce import Reinforce
 from common.search.successive_halving import SuccessiveHalving
 from common.space import Arch
-from common.stages.scratch import ScratchSearch, make_scratch, searcher_of
 from common.stages.settings import ScratchSettings
 from common.streams import derive
 from common.train.optim import OptimSettings

@@ -9,9 +9,9 @@ from pathlib import Path
 from common.arch import labels
 from common.evaluate.pool import LocalPool
 from common.objective import Constraint
+from common.overrides import override
 from common.run.folder import RunFolder
 from common.run.progress import Progress
-from common.script import override
 from common.space import Arch
 from common.stages.context import Context
 from tests.common.oneshot.toy import ToyTask

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from common.oneshot.settings import PathPhaseSettings
 from torch import Tensor, nn
 
 from common.errors import UserError
 from common.evaluate.scratch import FromScratch
-from common.oneshot.settings import PathPhaseSettings
 from common.run.checkpoint import Checkpoint
 from common.stages.settings import PhaseSettings, StopSettings
 from common.stages.workers import Job, retrain

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from detection.detnas.classification import BoxCrops
 from torch.nn import functional as F
 
 from common.space import decode
@@ -11,7 +12,6 @@ from common.stages.settings import PhaseSettings
 from common.supernet import Supernet, opened
 from common.train.optim import OptimSettings
 from detection.data import crops, embedded
-from detection.detnas.classification import BoxCrops
 from detection.detnas.model import build
 from detection.detnas.phases import Classify, Detect
 from detection.detnas.space import uniform_arch

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from common.oneshot.training import build_supernet, path_policy
 
 from common.errors import UserError
-from common.oneshot.training import build_supernet, path_policy
 from common.train.phase import train_phase
 from detection.detnas.settings import RECIPES, DataSettings, paper, with_head
 from detection.heads import FasterRCNN, RetinaNet

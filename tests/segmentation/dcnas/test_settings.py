@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from common.script import from_plain, plain
+from common.overrides import from_plain, plain
 from segmentation.dcnas.settings import RECIPES, Settings, SpaceSettings, paper, smoke
 from segmentation.dcnas.sizes import SIZES
 from segmentation.dcnas.space import OPERATORS

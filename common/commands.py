@@ -1,0 +1,92 @@
+"""The train script of a task package, made from the systems it lists: a command for every method, and `describe`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import tyro
+
+from common.errors import UserError
+from common.options import DescribeOptions, RunOptions, settings_of
+from common.script import main
+from common.system import Method, System
+
+Command = Callable[..., None]
+
+
+def run_script(task: str, systems: Sequence[System], more: Mapping[str, Command] | None = None) -> None:
+    """Runs the command line of this process: `python -m TASK.train COMMAND ...`.
+
+    Args:
+        task: name of the package.
+        systems: those that the package lists.
+        more: further commands by name.
+    """
+    run_commands(f"python -m {task}.train", systems, sys.argv[1:], more)
+
+
+def run_commands(command: str, systems: Sequence[System], argv: Sequence[str], more: Mapping[str, Command] | None = None) -> None:
+    """Runs one command line; see `run_script`.
+
+    Args:
+        command: how the script is called, for its help.
+        systems: what can be run and described.
+        argv: words after the script's name.
+        more: further commands by name.
+    """
+    if argv[:1] == ["describe"]:
+        main(f"{command} describe", {system.name: describe_command(system) for system in systems}, argv[1:])
+    else:
+        main(command, commands_of(systems) | dict(more or {}), argv)
+
+
+def commands_of(systems: Sequence[System]) -> dict[str, Command]:
+    """Method name -> its command, and `describe`."""
+    found = {method.name: run_command(system, method) for system in systems for method in system.methods}
+    return found | {"describe": _describe(systems)}
+
+
+def run_command(system: System, method: Method) -> Command:
+    """The command that runs a method: its options are those of the system, its help is the method's summary."""
+
+    def command(run: RunOptions) -> None:
+        settings: Any = settings_of(method.recipes, run)
+        from common.stages.run import run as run_system
+
+        run_system(system, method, settings, run)
+
+    command.__doc__ = (
+        f"{method.title}: {method.summary} ({method.paper.replace('arXiv:', 'arXiv ')}).\n\nArgs:\n    run: what to run, where and how."
+    )
+    command.__annotations__ = {"run": system.options, "return": None}
+    return command
+
+
+def describe_command(system: System) -> Command:
+    """The command that prints what the system says of an architecture: its options are the fields of `system.describing`."""
+
+    def command(architecture: DescribeOptions) -> None:
+        print(json.dumps(system.describe(architecture), indent=2))
+
+    command.__doc__ = (
+        f"Parameters and MACs of an architecture of {system.methods[0].title} as one JSON object, without training.\n\n"
+        "Args:\n    architecture: which one."
+    )
+    command.__annotations__ = {"architecture": system.describing, "return": None}
+    return command
+
+
+def _describe(systems: Sequence[System]) -> Command:
+    names = ", ".join(system.name for system in systems)
+
+    def describe(system: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SYSTEM")]) -> None:
+        raise UserError(f"system {system!r} does not exist; choose one of {names}")  # others are commands of their own
+
+    describe.__doc__ = (
+        f"Parameters and MACs of an architecture as one JSON object, without training (of: {names}).\n\nArgs:\n"
+        f"    system: {names}; `describe SYSTEM --help` lists the options of each."
+    )
+    return describe

@@ -1,0 +1,122 @@
+"""Which architecture a text stands for: a published name, an architecture file, or a paper's own notation."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from common.arch import load
+from common.cost.count import Convention, Cost, conv_linear, count
+from common.errors import UserError
+from common.space import Arch, decisions, space_fingerprint
+
+K = TypeVar("K")
+
+
+class Read(NamedTuple):
+    """An architecture that a text stands for.
+
+    Attributes:
+        name: of its space.
+        space: open description.
+        arch: the architecture.
+    """
+
+    name: str
+    space: Any
+    arch: Arch
+
+
+def check_name(name: str | None, known: Collection[str], what: str = "space") -> None:
+    """Refuses a name that does not exist; None is no name.
+
+    Raises:
+        UserError: names those that exist.
+    """
+    if name is not None and name not in known:
+        raise UserError(f"{what} {name!r} does not exist; choose one of {', '.join(known)}")
+
+
+def check_own_space(text: str, own: str | None, asked: str | None) -> None:
+    """Refuses a published architecture in another space than its own.
+
+    Raises:
+        UserError: names both spaces.
+    """
+    if asked not in (None, own):
+        raise UserError(f"{text} is an architecture of space {own or 'none with a name'}, not {asked}; leave --space out")
+
+
+def is_file(text: str, known: Collection[str], forms: str) -> bool:
+    """Whether a text names an architecture file, by its ending or because there is one.
+
+    Args:
+        text: what the user typed.
+        known: published names.
+        forms: what else a text may be, for the error.
+
+    Raises:
+        UserError: it is a folder, or it looks like neither a name nor a file.
+    """
+    if text.endswith(".json") or os.path.isfile(text):
+        return True
+    if os.path.isdir(text):
+        raise UserError(f"{text} is a folder; of a run, give {os.path.join(text, 'best', 'arch.json')}")
+    if any(c.isalpha() for c in text):
+        raise UserError(f"{text!r} is no published name ({', '.join(known)}), no architecture file{forms}")
+    return False
+
+
+def read_file(path: Path, spaces: Iterable[tuple[K, Any]], system: str) -> tuple[K, Any, Arch]:
+    """The architecture of a file, in the space that it was written for.
+
+    If none of the spaces is that one, the file is read as the space whose decisions differ least from the file's, so that the
+    error names the fault of the file.
+
+    Args:
+        path: architecture file.
+        spaces: (key, open description) of the spaces that a file may be of.
+        system: name of the system, for the error.
+
+    Returns:
+        Key, open description and architecture.
+
+    Raises:
+        UserError: the file cannot be read, or is of none of the spaces.
+    """
+    written, named = _written(path)
+    every = list(spaces)
+    fitting = [entry for entry in every if space_fingerprint(entry[1]) == written]
+    key, space = fitting[0] if fitting else min(every, key=lambda entry: len(decisions(entry[1]).keys() ^ named))
+    if named and not named & decisions(space).keys():
+        raise UserError(f"{path}: decision {min(named)!r} is none of {system}'s; give a file of this system")
+    return key, space, load(path, space)
+
+
+def _written(path: Path) -> tuple[object, set[str]]:
+    """Fingerprint of a file's space and the decisions in it; nothing where it is damaged, which `load` explains."""
+    try:
+        data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return data.get("space"), set(data["choices"])
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return None, set()
+
+
+def counted(
+    build: Callable[[], nn.Module], inputs: Callable[[], tuple[Tensor, ...]], convention: Convention = conv_linear
+) -> Cost:
+    """Parameters and MACs of a network, built and run on the meta device.
+
+    Args:
+        build: gives the network.
+        inputs: gives its inputs.
+        convention: what counts as a multiply-add.
+    """
+    with torch.device("meta"):
+        return count(build(), inputs(), convention=convention)

@@ -1,0 +1,47 @@
+"""REINFORCE as an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from common.engines.base import Plain, Problem
+
+if TYPE_CHECKING:
+    from common.search.base import Searcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reinforce(Plain):
+    """A policy over architectures that is trained by policy gradient; see `common.search.reinforce`."""
+
+    title: ClassVar[str] = "REINFORCE"
+    paper: ClassVar[str] = "arXiv:1611.01578"
+
+    name: Literal["reinforce"] = "reinforce"
+    policy: Literal["lstm", "independent"] = "lstm"
+    """An LSTM that reads the options taken so far, or one softmax for each decision."""
+    children: int = 2
+    """New architectures for each update of the policy, evaluated together."""
+    rate: float = 3.5e-4
+    """Learning rate of the policy, that of GraphNAS (1904.09981) by default; hundreds of trials want 0.01 to 0.1."""
+    entropy: float = 0.0
+    """Weight of the policy's mean entropy in its objective."""
+
+    def searcher(self, problem: Problem) -> Searcher:
+        """See `common.engines.base.Engine.searcher`."""
+        from common.search.policy import Independent
+        from common.search.policy_lstm import LSTM
+        from common.search.reinforce import Reinforce as Searching
+
+        return Searching(
+            problem.space,
+            problem.objectives,
+            seed=problem.seed,
+            feasible=problem.feasible,
+            rule=problem.rule,
+            policy=LSTM() if self.policy == "lstm" else Independent(),
+            children=self.children,
+            rate=self.rate,
+            entropy=self.entropy,
+        )

@@ -1,0 +1,42 @@
+"""Tournament evolution as an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from common.engines.base import Plain, Problem
+
+if TYPE_CHECKING:
+    from common.search.base import Searcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tournament(Plain):
+    """Tournaments among a share of all trials, of which none is removed; see `common.search.hierarchical_evolution`."""
+
+    title: ClassVar[str] = "tournament evolution"
+    paper: ClassVar[str] = "arXiv:1711.00436"
+
+    name: Literal["tournament"] = "tournament"
+    population: int = 20
+    """Random trials before the first tournament."""
+    share: float = 0.3
+    """Share of the population that competes to be the parent, in (0, 1]."""
+    children: int = 2
+    """Candidates made from the same population and evaluated together."""
+
+    def searcher(self, problem: Problem) -> Searcher:
+        """See `common.engines.base.Engine.searcher`."""
+        from common.search.hierarchical_evolution import TournamentEvolution
+
+        return TournamentEvolution(
+            problem.space,
+            problem.objectives,
+            seed=problem.seed,
+            feasible=problem.feasible,
+            rule=problem.rule,
+            population=self.population,
+            share=self.share,
+            children=self.children,
+        )

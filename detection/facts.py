@@ -1,0 +1,91 @@
+"""What a run remembers of detection data: enough to export its networks and to run them on image files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from common.export import Parity
+from common.run.files import free_path
+from detection import mm
+from detection.data import Sample
+from detection.detections import Detections
+from detection.export import export
+from detection.pictures import draw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionFacts:
+    """What a run remembers of its data.
+
+    Attributes:
+        classes: names of the labels.
+        canvas: height and width that images are fitted into, in pixels.
+    """
+
+    classes: tuple[str, ...]
+    canvas: tuple[int, int]
+
+    def example(self) -> tuple[torch.Tensor, ...]:
+        """A black image on the canvas."""
+        return (torch.zeros(1, 3, *self.canvas, dtype=torch.uint8),)
+
+    def export(self, network: nn.Module, folder: Path) -> Parity:
+        """See `detection.export.export`."""
+        assert isinstance(network, mm.Detector)
+        return export(network, self.canvas, self.classes, folder)
+
+    def predict(self, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
+        """Detections in each image file, drawn into `folder` as PNG.
+
+        Args:
+            network: the detector, in eval mode.
+            files: the images; every one is read before the first is drawn, so a bad name costs nothing.
+            folder: where the pictures go; it exists.
+
+        Yields:
+            `image`, `picture` and `detections`: `class`, `score` and `box` (x1, y1, x2, y2 in the pixels of the file), best first.
+
+        Raises:
+            UserError: a file is missing or is not an image.
+        """
+        samples = [_read(file, self.canvas) for file in files]
+        taken = {file.resolve() for file in files}
+        for file, sample in zip(files, samples, strict=True):
+            (one,) = mm.predict(network, sample.image[None])  # pyright: ignore[reportArgumentType]
+            found = Detections(boxes=sample.to_original(one.boxes), scores=one.scores, labels=one.labels)
+            picture, _ = draw(sample, found, self.classes)
+            target = free_path(folder, f"{file.stem}-found", ".png", taken)
+            picture.save(target)
+            rows = zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
+            yield {
+                "image": str(file),
+                "picture": str(target),
+                "detections": [
+                    {"class": self.classes[label], "score": round(score, 4), "box": [round(x, 2) for x in box]}
+                    for box, score, label in rows
+                ],
+            }
+
+
+def _read(file: Path, canvas: tuple[int, int]) -> Sample:
+    image, _, scale = mm.read_resize_pad(file, np.zeros((0, 4), np.float32), canvas)
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as original:
+        width, height = ImageOps.exif_transpose(original).size
+    return Sample(
+        image=torch.from_numpy(image).permute(2, 0, 1).contiguous(),
+        boxes=torch.zeros(0, 4),
+        labels=torch.zeros(0, dtype=torch.int64),
+        image_id=0,
+        file=str(file),
+        scale=scale,
+        original=(height, width),
+    )

@@ -1,0 +1,115 @@
+"""The phases that train a detector: classification of single objects with its backbone, and detection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from common.stages.settings import PhaseSettings
+from common.streams import derive
+from detection import mm
+from detection.data import Batch, Split, batch_at
+
+if TYPE_CHECKING:
+    from detection.data.classification import Images
+    from detection.mm import Detector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classify:
+    """Classification with the detector's own backbone, under a classifier that is thrown away afterwards.
+
+    Pixels are normalised as the detector does it: both phases must see pixels of the same scale.
+
+    Attributes:
+        name: of the phase.
+        settings: steps, batch size, optimiser.
+        images: gives the batch of a step.
+        classifier: (backbone, classes) -> a classifier around the backbone, its initial weights from torch's global generator.
+        label_smoothing: of the loss.
+        after: what is done to the network after the last step; None: nothing.
+    """
+
+    name: str
+    settings: PhaseSettings
+    images: Callable[[], Images]
+    classifier: Callable[[nn.Module, int], nn.Module]
+    label_smoothing: float
+    after: Callable[[nn.Module], None] | None = None
+
+    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
+        """A classifier on the network's backbone."""
+        detector: Detector = network  # pyright: ignore[reportAssignmentType]
+        with torch.random.fork_rng([]):
+            torch.default_generator.manual_seed(derive(seed, "classifier"))
+            model = self.classifier(detector.backbone, self.images().classes)
+        return _Normalised(model, detector)
+
+    def batch_at(self, step: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Images (n, 3, s, s) uint8 and labels (n,)."""
+        return self.images().batch_at(step, self.settings.batch, seed, self.name)
+
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
+        """Cross-entropy with smoothed labels, and the accuracy to look at."""
+        images, labels = batch
+        scores = model(images)
+        accuracy = (scores.argmax(1) == labels).float().mean()
+        return {"loss": F.cross_entropy(scores, labels, label_smoothing=self.label_smoothing), "accuracy": accuracy}
+
+    def finish(self, network: nn.Module, model: nn.Module) -> None:
+        """Does what `after` says."""
+        if self.after is not None:
+            self.after(network)
+
+
+class _Normalised(nn.Module):
+    """A classifier that takes uint8 pixels and normalises them as its detector does."""
+
+    def __init__(self, classifier: nn.Module, detector: Detector) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self._normalise = detector.normalised  # a bound method: the detector is no part of this module
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(self._normalise(images))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detect:
+    """Detection on the training split.
+
+    Attributes:
+        name: of the phase.
+        settings: steps, batch size, optimiser.
+        split: to train on.
+        flip: flip images left-right at random.
+    """
+
+    name: str
+    settings: PhaseSettings
+    split: Split
+    flip: bool
+
+    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
+        """The detector itself."""
+        return network
+
+    def batch_at(self, step: int, seed: int) -> tuple[Batch, int]:
+        """The step's images, and the seed of what mmdet samples in it."""
+        return batch_at(self.split, step, self.settings.batch, seed, self.name, self.flip), derive(seed, "samplers", step)
+
+    def loss(self, model: nn.Module, batch: Any) -> Mapping[str, Tensor]:
+        """mmdet's loss terms."""
+        images, seed = batch
+        detector: Detector = model  # pyright: ignore[reportAssignmentType]
+        device = detector.mean.device
+        boxes, labels = [b.to(device) for b in images.boxes], [c.to(device) for c in images.labels]
+        return mm.losses(detector, images.images.to(device), boxes, labels, seed=seed)
+
+    def finish(self, network: nn.Module, model: nn.Module) -> None:
+        """Nothing is left to do."""

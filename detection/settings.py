@@ -1,0 +1,42 @@
+"""Settings of detection data, and the task's class. No torch here: `--help` reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from detection.task import DetectionTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    """Which images, and how they are read."""
+
+    folder: str | None = None
+    """A folder in COCO layout; none for the embedded scenes."""
+    size: int | None = None
+    """Long side of the images in pixels; as they are by default (scenes: 64)."""
+    skip_bad: bool = False
+    """Leave damaged images and boxes out, and list them, instead of refusing the folder."""
+    flip: bool = False
+    """Flip training images left-right at random; wrong for letters. The embedded digits never are."""
+    classes: int = 5
+    """Embedded scenes: digits 0 to classes - 1 appear."""
+    train: int = 1024
+    """Embedded scenes in the training split."""
+    val: int = 512
+    """Embedded scenes in the validation split."""
+    test: int = 512
+    """Embedded scenes in the test split."""
+    classification: str | None = None
+    """An image-folder tree to pre-train on (`train/CLASS/*.jpg`); none for crops of the training boxes."""
+    crop: int = 32
+    """Side of the classification images in pixels."""
+
+
+def detection() -> type[DetectionTask]:
+    """The task's class."""
+    from detection.task import DetectionTask
+
+    return DetectionTask
