@@ -1,4 +1,4 @@
-"""What can be done with any run folder, whatever its task: `python -m common.cli report|compare|export|predict|latency-table`.
+"""What can be done with any run folder, and with a table of scores: `python -m common.cli --help`.
 
 A run folder names its task and system in `config.json`; `common.system` looks the declaration up by these names.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -193,8 +193,78 @@ def make_folder(path: Path) -> None:
         raise UserError(f"{path} cannot be made ({error.strerror}); give another --out") from None
 
 
-if __name__ == "__main__":
-    main(
-        "python -m common.cli",
-        {"report": report, "compare": compare, "export": export, "predict": predict, "latency-table": latency_table},
+def engines() -> None:
+    """List every search engine and every evaluation with their settings."""
+    from common.listing import engines_text
+
+    print(engines_text())
+
+
+def study(
+    table: Annotated[Path, tyro.conf.Positional],
+    objective: str,
+    direction: Literal["max", "min"] = "max",
+    costs: tuple[str, ...] = (),
+    engines: tuple[str, ...] = (),
+    queries: tuple[int, ...] = (50, 100),
+    seeds: int = 20,
+    workers: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Compare the search engines on a table of architectures and scores, without training anything.
+
+    Args:
+        table: CSV file with columns arch.NAME (decisions) and scores, or JSONL file like the trials.jsonl of a run.
+        objective: the score that engines follow, a column.
+        direction: whether the largest or the smallest score is best.
+        costs: cost columns that engines of several objectives make small as well.
+        engines: names of engines; all by default.
+        queries: numbers of looked up architectures to report at.
+        seeds: searches with each engine.
+        workers: processes.
+        out: file for the result, Markdown; printed by default.
+    """
+    from common.run.files import write_atomic
+    from common.stages.study import study as compared
+
+    text = compared(
+        table, objective, direction=direction, costs=costs, engines=engines, queries=queries, seeds=seeds, workers=workers
     )
+    if out is None:
+        print(text)
+        return
+    make_folder(out.parent)
+    write_atomic(out, text.encode())
+    print(out)
+
+
+def listing(write: bool = False) -> None:
+    """List every system, as the README does.
+
+    Args:
+        write: bring systems.mk, the README's table and docs/engines.md up to date.
+    """
+    from common.listing import systems_table
+    from common.listing import write as bring_up_to_date
+
+    if write:
+        for path in bring_up_to_date():
+            print(path)
+    else:
+        print(systems_table())
+
+
+COMMANDS = {
+    "report": report,
+    "compare": compare,
+    "export": export,
+    "predict": predict,
+    "latency-table": latency_table,
+    "engines": engines,
+    "study": study,
+    "list": listing,
+}
+"""Name -> what is run."""
+
+if __name__ == "__main__":
+    main("python -m common.cli", COMMANDS)

@@ -58,9 +58,8 @@ def run_command(system: System, method: Method) -> Command:
 
         run_system(system, method, settings, run)
 
-    command.__doc__ = (
-        f"{method.title}: {method.summary} ({method.paper.replace('arXiv:', 'arXiv ')}).\n\nArgs:\n    run: what to run, where and how."
-    )
+    paper = method.paper.replace("arXiv:", "arXiv ")
+    command.__doc__ = f"{method.title}: {method.summary} ({paper}).\n\nArgs:\n    run: what to run, where and how."
     command.__annotations__ = {"run": system.options, "return": None}
     return command
 
@@ -69,7 +68,7 @@ def describe_command(system: System) -> Command:
     """The command that prints what the system says of an architecture: its options are the fields of `system.describing`."""
 
     def command(architecture: DescribeOptions) -> None:
-        print(json.dumps(system.describe(architecture), indent=2))
+        print(json.dumps(system.described(architecture), indent=2))
 
     command.__doc__ = (
         f"Parameters and MACs of an architecture of {system.methods[0].title} as one JSON object, without training.\n\n"

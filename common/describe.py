@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,11 @@ from torch import Tensor, nn
 from common.arch import load
 from common.cost.count import Convention, Cost, conv_linear, count
 from common.errors import UserError
-from common.space import Arch, decisions, space_fingerprint
+from common.overrides import plain
+from common.space import Arch, decisions, decode, space_fingerprint
+
+if TYPE_CHECKING:
+    from common.system import System
 
 K = TypeVar("K")
 
@@ -120,3 +124,29 @@ def counted(
     """
     with torch.device("meta"):
         return count(build(), inputs(), convention=convention)
+
+
+def describe(system: System, text: str) -> dict[str, Any]:
+    """Counts of a published network of a system, or of an architecture file of one of its spaces.
+
+    Raises:
+        UserError: the text is neither.
+    """
+    published = system.published()
+    if text in published:
+        space, arch, name = published[text].description(), published[text].arch(), next(iter(system.spaces))
+    elif is_file(text, published, ""):
+        name, space, arch = read_file(Path(text), [(name, make()) for name, make in system.spaces.items()], system.name)
+    else:
+        raise UserError(f"{text!r} is no published name ({', '.join(published)}) and no architecture file")
+    description = decode(space, arch)
+    inputs = tuple(x[:1].to("meta") for x in system.example(name))
+    cost = counted(lambda: system.build(description), lambda: inputs)
+    return {
+        "system": system.name,
+        "arch": text,
+        "inputs": [list(x.shape) for x in inputs],
+        "params": cost.params,
+        "macs": cost.macs,
+        "description": plain(description),
+    }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from common.system_task import SystemTask
     from common.task import Kind, Networks, Phase
 
-Stages = Callable[["SystemTask"], "Sequence[Stage[Context]]"]
+Stages = Callable[[Any], "Sequence[Stage[Context]]"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,16 @@ class Method:
     stages: Stages | None = None
 
 
+def no_notes(settings: RunSettings) -> Sequence[str]:
+    """Nothing that a reader must know."""
+    return ()
+
+
+def none_published() -> Mapping[str, PublishedNetwork]:
+    """No published architectures."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """A published system. Every one listed in a task's `SYSTEMS` is held to the laws by the contract tests.
@@ -75,7 +85,7 @@ class System:
         spaces: name -> open description, small enough for tests.
         example: space name -> inputs of its networks, small enough for tests.
         published: published architectures by name.
-        describe: options of the command -> the JSON object that `describe` prints.
+        describe: options of the command -> the JSON object that `describe` prints; that of `common.describe` if None.
         describing: class of these options.
         stages: task -> stages of a run; the standard ones (`common.stages.standard`) if None.
         check: refuses data that do not fit the settings, before any work.
@@ -88,16 +98,28 @@ class System:
     methods: Sequence[Method]
     networks: Callable[[Any, Any], Networks]
     phases: Callable[[Any, Kind], Sequence[Phase]]
-    notes: Callable[[Any], Sequence[str]]
     build: Callable[[Any], nn.Module]
     spaces: Mapping[str, Callable[[], Any]]
     example: Callable[[str], tuple[Tensor, ...]]
-    published: Callable[[], Mapping[str, PublishedNetwork]]
-    describe: Callable[[Any], dict[str, Any]]
+    notes: Callable[[Any], Sequence[str]] = no_notes
+    published: Callable[[], Mapping[str, PublishedNetwork]] = none_published
+    describe: Callable[[Any], dict[str, Any]] | None = None
     stages: Stages | None = None
     check: Callable[[Any], None] | None = None
     options: type[RunOptions] = RunOptions
     describing: type[DescribeOptions] = DescribeOptions
+
+    def described(self, options: DescribeOptions) -> dict[str, Any]:
+        """The JSON object that `describe` prints.
+
+        Raises:
+            UserError: the text stands for no architecture.
+        """
+        if self.describe is not None:
+            return self.describe(options)
+        from common.describe import describe
+
+        return describe(self, options.arch)
 
     def method(self, name: str) -> Method:
         """The method of this name, which the system has."""

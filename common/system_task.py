@@ -143,8 +143,7 @@ class SystemTask(ABC):
         Raises:
             UserError: names the least cost.
         """
-        least, proven = self.networks.costs.least(metric)
-        refuse_below(least, metric, upper, "" if proven else " found")
+        refuse_below(self.networks.costs.least(metric), metric, upper)
 
     def export(self, network: nn.Module, folder: Path) -> float:
         """See `common.task.Task.export`."""
@@ -161,8 +160,10 @@ class SystemTask(ABC):
         return type(self)(self.system, settings, self.weights, data)
 
     def _check_tuning(self) -> None:
-        """Refuses a grid that the tuning would fail at, after the search."""
+        """Refuses cuts and a grid that the tuning would fail at, after the search."""
         tune = self.settings.tune
+        if self.cuts > 1:
+            self.recut(1)
         for words in combinations(replace(tune, most=0), Random(0)) if tune.grid else ():
             tuned: Any = override(self.settings, words)
             changed = [name for name in ("data", "space") if getattr(tuned, name, None) != getattr(self.settings, name, None)]

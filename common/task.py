@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from common.space import Arch
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from common.cost.bounds import Least
     from common.cost.price import Metric, Price
     from common.objective import Objective
     from common.relax.ranked import Bound
     from common.stages.settings import PhaseSettings
 
-T = TypeVar("T")
 SplitName = Literal["val", "test"]
 Kind = Literal["supernet", "relaxed", "standalone"]
 """What is trained: a supernet whose paths are sampled; weights and architecture of a relaxed one in turn; one network."""
@@ -62,8 +62,8 @@ class Costs(Protocol):
         """Costs by name: `params` and `macs` at least, of the whole model."""
         ...
 
-    def least(self, metric: str) -> tuple[int, bool]:
-        """The cost of the cheapest architecture, and whether no cheaper one is proven to exist."""
+    def least(self, metric: str) -> Least:
+        """What the cheapest architecture costs, as far as that is known."""
         ...
 
 

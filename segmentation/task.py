@@ -1,4 +1,4 @@
-"""Segmentation as a task of the core: DCNAS's space on a segmentation data set."""
+"""Semantic segmentation: data, metrics, predictions and pictures, for the networks of any system."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -14,23 +14,16 @@ from torch import Tensor, nn
 
 from common.errors import UserError
 from common.objective import Objective
-from common.space import Arch
-from common.supernet import opened
+from common.system_task import SystemTask
+from common.task import Calibration
 from segmentation import mm
 from segmentation.data import Augmentation, Batch, SegmentationData, Split, check_crop, embedded, folder, halves, ordered
-from segmentation.dcnas.costs import Costs
-from segmentation.dcnas.derive import network_of
-from segmentation.dcnas.phases import Segment
-from segmentation.dcnas.segmentor import segmentor
-from segmentation.dcnas.settings import DataSettings, Settings
-from segmentation.dcnas.wirings import unet
-from segmentation.export import export
+from segmentation.facts import SegmentationFacts
 from segmentation.pictures import draw_predictions
+from segmentation.settings import DataSettings
 
 if TYPE_CHECKING:
-    from common.relax.ranked import Bound
-    from common.stages.settings import PhaseSettings
-    from common.task import Phase, SplitName
+    from common.task import SplitName
     from segmentation.mm import Segmentor
 
 EVAL_BATCH = 32
@@ -64,58 +57,61 @@ def load_data(settings: DataSettings) -> SegmentationData:
     )
 
 
-class SegmentationTask:
-    """A segmentation network searched by DCNAS on one data set; see `common.task.PresentedTask`.
-
-    It has no `price` (`common.differentiable.strategies.PricedTask`): which cells are left of an architecture depends on all of
-    its connections together. So hard budgets act on what is derived, which `guide` leads to.
-    """
+class SegmentationTask(SystemTask):
+    """Semantic segmentation of the pictures of one data set."""
 
     kind = "segmentation"
+    facts_of = SegmentationFacts
 
-    def __init__(self, settings: Settings) -> None:
-        """Reads the data.
-
-        Args:
-            settings: of the run.
-
-        Raises:
-            UserError: the data cannot be used, or do not fit the settings.
-        """
-        self.settings = settings
+    @staticmethod
+    def read(settings: Any) -> SegmentationData:
+        """See `load_data`; refuses as well a crop that does not fit the pictures."""
         chosen = settings.data
-        augmentation = Augmentation(crop=chosen.crop, scale=chosen.scale)
-        self.data = load_data(chosen)
-        self.augmentation = replace(augmentation, flip=chosen.flip and self.data.flip)
-        self.halves = halves(self.data.train, settings.seed)
-        for split in (self.data.train, *self.halves):
+        Augmentation(crop=chosen.crop, scale=chosen.scale)  # refuses values out of range before files are read
+        data = load_data(chosen)
+        for split in (data.train, *halves(data.train, settings.seed)):
             try:
                 check_crop(split, chosen.crop)
             except UserError as error:
                 raise UserError(f"data.crop={list(chosen.crop)}: {error}") from None
-        self.space = settings.space.open()
-        self.objectives = (Objective("mIoU"), Objective("macs", "min", "MACs"))
-        self.baseline = unet(self.space)
-        self._costs: dict[Arch, dict[str, int]] = {}
+        return data
 
-    def supernet(self, seed: int) -> nn.Module:
-        """The segmentor with every decision open."""
-        return segmentor(opened(self.space), self.settings.head, len(self.data.classes), seed)
+    @property
+    def facts(self) -> SegmentationFacts:
+        """See `SystemTask.facts`."""
+        data = self.data
+        return SegmentationFacts(
+            classes=tuple(data.classes), palette=tuple(data.palette), size=data.size, limit=self.settings.data.size
+        )
 
-    def network(self, arch: Arch, seed: int) -> nn.Module:
-        """The segmentor of an architecture: without orphans, its operators on all channels."""
-        return segmentor(network_of(self.space, arch), self.settings.head, len(self.data.classes), seed)
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """Mean intersection over union, and MACs."""
+        return (Objective("mIoU"), Objective("macs", "min", "MACs"))
 
-    def phases(self, kind: Literal["supernet", "standalone"]) -> Sequence[Phase]:
-        """In a search the weights learn from one half of the training pictures and the architecture from the other."""
-        s = self.settings
+    @property
+    def scores(self) -> Sequence[str]:
+        """See `SystemTask.scores`."""
+        return ("mIoU", "mAcc", "aAcc")
 
-        def segment(name: str, settings: PhaseSettings, split: Split) -> Segment:
-            return Segment(name=name, settings=settings, split=split, augmentation=self.augmentation)
+    @property
+    def augmentation(self) -> Augmentation:
+        """How training pictures are varied."""
+        chosen = self.settings.data
+        return replace(Augmentation(crop=chosen.crop, scale=chosen.scale), flip=chosen.flip and self.data.flip)
 
-        if kind == "standalone":
-            return [segment("train", s.train, self.data.train)]
-        return [segment(name, s.weights, half) for name, half in zip(("weights", "architecture"), self.halves, strict=True)]
+    @cached_property
+    def halves(self) -> tuple[Split, Split]:
+        """Two halves of the training split: for weights and for the architecture."""
+        return halves(self.data.train, self.settings.seed)
+
+    @property
+    def calibration(self) -> Calibration:
+        """On the first training pictures, in order."""
+        return Calibration(
+            batches=lambda batches, batch: [b.images for b in ordered(self.data.train.head(batches * batch), batch)],
+            forward=lambda network, images: network(images.to(next(network.parameters()).device)),
+        )
 
     def metrics(self, network: nn.Module, split: SplitName, limit: int | None = None) -> dict[str, float]:
         """Over whole pictures at their full size, in 0..1.
@@ -130,41 +126,13 @@ class SegmentationTask:
         for batch, found in self._predictions(network, chosen):
             total += mm.areas(found, batch.labels, len(classes))
         every = mm.iou_metrics(total, classes)
-        return {name: every[name] for name in ("mIoU", "mAcc", "aAcc")}
-
-    def costs(self, arch: Arch) -> dict[str, int]:
-        """Parameters and MACs of the network of `network`, with its head, for one picture of the training pictures' size."""
-        if arch not in self._costs:
-            self._costs[arch] = self.prices.of(arch)
-        return self._costs[arch]
-
-    def check_budget(self, metric: str, upper: float) -> None:
-        """See `common.stages.run.RunTask`."""
-        least = self.prices.least()[metric]
-        if upper < least:
-            raise UserError(
-                f"budget {metric}={upper:g} is impossible: no architecture costs less than {least:,}; raise the budget"
-            )
-
-    def guide(self, metric: str) -> list[Bound]:
-        """What the options of the cells add to a cost: see `common.differentiable.strategies.GuidedTask`."""
-        return self.prices.guide(metric)
-
-    @cached_property
-    def prices(self) -> Costs:
-        """What the parts of networks cost."""
-        return Costs(self.space, self.settings.head, len(self.data.classes), self.data.size, self.baseline)
+        return {name: every[name] for name in self.scores}
 
     def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
         """Test pictures, each beside its true classes and those found."""
         split = self.data.test.head(count)
         found = [one.numpy() for _, labels in self._predictions(network, split) for one in labels] if count else []
         return draw_predictions(split, found, self.data.palette, folder)
-
-    def export(self, network: nn.Module, folder: Path) -> float:
-        """See `segmentation.export.export`."""
-        whole = cast("Segmentor", network)
-        return export(whole, self.data.size, self.data.classes, self.data.palette, folder).max_abs_diff
 
     def _predictions(self, network: nn.Module, split: Split) -> Iterator[tuple[Batch, Tensor]]:
         """The pictures of a split, batch by batch, with the class of each of their pixels, (n, h, w)."""

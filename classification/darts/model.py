@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,8 +12,13 @@ from torch import Tensor, nn
 
 from classification.darts.cells import MAKERS, CellModule, Edge
 from classification.darts.space import FIRST, SKELETONS, Cell, Network
+from common.cost.bounds import cheapest
+from common.cost.costs import Counted, Entry, Tabulated
+from common.cost.price import Price
 from common.errors import UserError
+from common.space import Arch, decode
 from common.streams import derive
+from common.supernet import opened
 from common.supernet.choice import Open, OpenMany
 
 STEM_MULTIPLIER = 3
@@ -117,6 +124,34 @@ def set_drop_path(network: nn.Module, rate: float) -> None:
     for part in network.modules():
         if isinstance(part, Edge):
             part.drop_path = rate
+
+
+def cost_tables(alone: Network, size: int) -> Tabulated:
+    """Tables of what open networks cost, for one image: those that are trained alone, without the second classifier.
+
+    Pools cost as little as `none`: the cheapest architecture bounds what is derived without it too.
+
+    Args:
+        alone: open description.
+        size: side of the image, in pixels.
+    """
+
+    def make() -> dict[str, Entry]:
+        whole = replace(alone, auxiliary=False)
+        with torch.device("meta"):
+            price = Price(build(opened(whole)), (torch.empty(1, 3, size, size),), whole)
+        return {"params": Entry(price, "params"), "macs": Entry(price, "macs")}
+
+    return Tabulated(make)
+
+
+def counted(space: Network, alone: Callable[[Network], Network], tables: Tabulated, size: int) -> Counted:
+    """The same costs, counted network by network: sooner there where few are asked for."""
+
+    def network(arch: Arch) -> nn.Module:
+        return build(replace(alone(decode(space, arch)), auxiliary=False))
+
+    return Counted(network, lambda: (torch.empty(1, 3, size, size),), lambda: cheapest(tables.price("macs")[0], "macs").arch)
 
 
 def check(net: Network) -> None:

@@ -1,62 +1,47 @@
-"""How classifiers are trained, in the search and alone (arXiv 1806.09055, section 3.1 and appendix A.1)."""
+"""How the family trains: weights and architecture in turn (DARTS, section 2.2), cells alone (appendix A.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from torch import Tensor, nn
-from torch.nn import functional as F
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from classification.darts.model import set_drop_path
-from classification.data import Augment, Split, batch_at
-from common.stages.settings import PhaseSettings
+from classification.darts.settings import Settings
+from classification.data import Augment
+from classification.phases import Classify
 
-Batch = tuple[Tensor, Tensor, float]
-"""Images (n, 3, size, size) normalised, labels (n,), and the probability of drop-path in this step."""
+if TYPE_CHECKING:
+    from classification.task import ClassificationTask
+    from common.task import Kind, Phase
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Classify:
-    """Training on one split with cross-entropy.
+def phases(task: ClassificationTask, kind: Kind) -> Sequence[Phase]:
+    """In a search the weights learn from one half of the training split and the architecture from the other.
 
-    Attributes:
-        name: of the phase.
-        settings: steps, batch size, optimiser.
-        split: to draw batches from.
-        augment: how images are varied.
-        drop_path: probability at the end of training that a sample is dropped on an edge; it rises linearly from 0.
-        auxiliary: weight of the second classifier's loss, where the network has one.
+    With a single level both learn from all of it. Alone, a network learns from all of it with cutout, drop-path and a second
+    classifier as the settings say.
     """
-
-    name: str
-    settings: PhaseSettings
-    split: Split
-    augment: Augment
-    drop_path: float = 0.0
-    auxiliary: float = 0.0
-
-    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
-        """The network itself."""
-        return network
-
-    def batch_at(self, step: int, seed: int) -> Batch:
-        """The step's images and labels, and how often paths are dropped."""
-        images, labels = batch_at(self.split, step, self.settings.batch, seed, self.name, self.augment)
-        return images, labels, self.drop_path * step / self.settings.steps
-
-    def loss(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """Cross-entropy of the network and of its second classifier, and the accuracy to look at."""
-        images, labels, dropped = batch
-        if self.drop_path:
-            set_drop_path(model, dropped)
-        scores = model(images)
-        terms: dict[str, Tensor] = {}
-        if isinstance(scores, tuple):
-            scores, beside = scores
-            terms["auxiliary_loss"] = self.auxiliary * F.cross_entropy(beside, labels)
-        accuracy = (scores.detach().argmax(1) == labels).float().mean()
-        return {"class_loss": F.cross_entropy(scores, labels), **terms, "accuracy": accuracy}
-
-    def finish(self, network: nn.Module, model: nn.Module) -> None:
-        """Nothing is left to do."""
+    s: Settings = task.settings
+    plain, train = Augment(padding=task.padding), task.data.train
+    match kind:
+        case "standalone":
+            n = s.network
+            return [
+                Classify(
+                    name="train",
+                    settings=s.train,
+                    split=train,
+                    augment=Augment(padding=task.padding, cutout=n.cutout),
+                    drop_path=n.drop_path,
+                    set_drop_path=set_drop_path,
+                    auxiliary=n.auxiliary,
+                )
+            ]
+        case "supernet":
+            return [Classify(name="weights", settings=s.weights, split=train, augment=plain)]
+        case "relaxed":
+            splits = (train, train) if s.one_level else task.halves
+            names = ("weights", "architecture")
+            return [
+                Classify(name=n, settings=s.weights, split=half, augment=plain) for n, half in zip(names, splits, strict=True)
+            ]

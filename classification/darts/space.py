@@ -232,6 +232,17 @@ def genotype_of(network: Network) -> Genotype:
     return Genotype(normal=network.normal, reduction=network.reduction)
 
 
+COUNTS = {
+    "DARTS_V1": (3_169_414, 500_987_520),
+    "DARTS_V2": (3_349_342, 528_359_040),
+    "SNAS_mild": (2_661_382, 422_218_368),
+    "SNAS_aggressive": (2_313_622, 374_912_640),
+    "FairDARTS_a": (2_360_782, 371_455_200),
+    "NASNet": (3_830_950, 603_452_448),
+}
+"""Published cells -> parameters and MACs in CIFAR's skeleton, without the auxiliary classifier."""
+
+
 def in_space(genotype: Genotype, skeleton: str = "cifar") -> tuple[Network, Arch]:
     """The network of `standalone` as an open description and the architecture it is; settled as it is where no space has it."""
     network = standalone(genotype, skeleton)

@@ -44,6 +44,18 @@ class Extreme(NamedTuple):
     exact: bool
 
 
+class Least(NamedTuple):
+    """The least of a cost.
+
+    Attributes:
+        value: the cost.
+        known: `exact`: that of the cheapest architecture; `found`: that of the cheapest one found; `bound`: none costs less.
+    """
+
+    value: int
+    known: Literal["exact", "found", "bound"] = "exact"
+
+
 def cheapest(price: Price, metric: Metric) -> Extreme:
     """The cheapest architecture, its cost, and whether no other one is proven to be cheaper."""
     return extreme(price, metric, 1)
@@ -82,15 +94,18 @@ def check_budget(price: Price, metric: Metric, upper: float, label: str | None =
         UserError: no architecture keeps the budget (or none was found to, where a proof is out of reach).
     """
     least = cheapest(price, metric)
-    refuse_below(least.value, label or metric, upper, "" if least.exact else " found")
+    refuse_below(Least(least.value, "exact" if least.exact else "found"), label or metric, upper)
 
 
-def refuse_below(least: int, label: str, upper: float, found: str = "") -> None:
-    """Refuses a budget below the cost of the cheapest architecture (` found`, if a cheaper one may be there): `check_budget`."""
-    if least > upper:
-        raise UserError(
-            f"budget {label}={upper:g} is impossible: the cheapest architecture{found} costs {least:,} {label}; raise the budget"
-        )
+def refuse_below(least: Least, label: str, upper: float) -> None:
+    """Refuses a budget below the least cost: `check_budget`."""
+    if least.value > upper:
+        said = {
+            "exact": f"the cheapest architecture costs {least.value:,} {label}",
+            "found": f"the cheapest architecture found costs {least.value:,} {label}",
+            "bound": f"no architecture costs less than {least.value:,}",
+        }[least.known]
+        raise UserError(f"budget {label}={upper:g} is impossible: {said}; raise the budget")
 
 
 def _is_small(space: Any) -> bool:

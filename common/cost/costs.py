@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from common.cost.bounds import cheapest
+from common.cost.bounds import Least, cheapest
 from common.cost.count import Convention, conv_linear, count
 from common.cost.price import Metric, Price
 from common.space import Arch
@@ -48,16 +48,37 @@ class Tabulated:
         """See `common.task.Costs.of`."""
         return {name: entry.price.value(entry.read(arch), entry.metric) for name, entry in self.entries.items()}
 
-    def least(self, metric: str) -> tuple[int, bool]:
+    def least(self, metric: str) -> Least:
         """See `common.task.Costs.least`."""
         price, name = self.price(metric)
         found = cheapest(price, name)
-        return found.value, found.exact
+        return Least(found.value, "exact" if found.exact else "found")
 
     def price(self, metric: str) -> tuple[Price, Metric]:
         """See `common.task.Networks.price`."""
         entry = self.entries[metric]
         return entry.price, entry.metric
+
+
+def tabulated(
+    supernet: Callable[[], nn.Module], space: Any, inputs: Sequence[Tensor], convention: Convention = conv_linear
+) -> Tabulated:
+    """`params` and `macs` of the networks of a space, from the table of prices of its supernet.
+
+    Args:
+        supernet: gives the supernet; called with the meta device as default.
+        space: open description.
+        inputs: inputs of a network; only their shapes and types matter.
+        convention: what counts as a multiply-add.
+    """
+
+    def make() -> dict[str, Entry]:
+        with torch.device("meta"):
+            module = supernet()
+        price = Price(module, inputs, space, convention=convention)
+        return {"params": Entry(price, "params"), "macs": Entry(price, "macs")}
+
+    return Tabulated(make)
 
 
 class Counted:
@@ -93,6 +114,6 @@ class Counted:
             self._known[arch] = {"params": cost.params, "macs": cost.macs}
         return self._known[arch]
 
-    def least(self, metric: str) -> tuple[int, bool]:
+    def least(self, metric: str) -> Least:
         """See `common.task.Costs.least`."""
-        return self.of(self._cheapest())[metric], True
+        return Least(self.of(self._cheapest())[metric])

@@ -39,7 +39,8 @@ SKIP = "skip_connect"
 class RelaxedSearch:
     """A differentiable search on the task's supernet.
 
-    The task's first phase of kind `relaxed` trains the weights; the architecture learns from batches of the second, with its loss.
+    The task's first phase of kind `relaxed` trains the weights; the architecture learns from batches of the second, with its
+    loss.
     """
 
     settings: Gradient
@@ -122,7 +123,7 @@ def alternation_of(
 
     Args:
         settings: of the search.
-        task: of its two phases of kind `relaxed` the first trains the weights; the architecture learns from the batches of the second.
+        task: the first of its two phases of kind `relaxed` trains the weights; the architecture learns from the second's batches.
         seed: of everything random.
         device: where the supernet is.
         penalties: what is added to the architecture's loss.

@@ -193,8 +193,8 @@ class Unseen:
         larger space counts as exhausted after `MOST_DRAWS` random samples without a new architecture.
 
         Raises:
-            UserError: No architecture was ever seen, and no feasible one is found; or random samples cannot satisfy a `Where` rule of a
-                space too large to enumerate.
+            UserError: No architecture was ever seen, and no feasible one is found; or random samples cannot satisfy a `Where`
+                rule of a space too large to enumerate.
         """
         for i in range(MOST_DRAWS):
             if i == DRAWS and self._enumerable():

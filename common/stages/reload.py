@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,8 @@ def facts_from(kind: type[Any], data: Mapping[str, Any], settings: Any, source: 
     """Facts as `config.json` holds them.
 
     Args:
-        kind: dataclass of the facts; each field is the entry of that name that the task's data wrote, or a setting of the data.
+        kind: dataclass of the facts; each field is the entry of that name that the task's data wrote. `OF_SETTINGS`, where it
+            has one, names fields that are settings of the data: field -> setting.
         data: the entry `data` of a `config.json`.
         settings: of the run.
         source: what to call the file in an error.
@@ -100,7 +101,7 @@ def facts_from(kind: type[Any], data: Mapping[str, Any], settings: Any, source: 
     Raises:
         UserError: an entry is missing or of another type.
     """
-    of_settings: Sequence[str] = getattr(kind, "OF_SETTINGS", ())
-    chosen = {name: plain(getattr(settings.data, name)) for name in of_settings}
+    of_settings: Mapping[str, str] = getattr(kind, "OF_SETTINGS", {})
+    chosen = {name: plain(getattr(settings.data, setting)) for name, setting in of_settings.items()}
     entries = {field.name: data.get(field.name) for field in fields(kind) if field.name not in of_settings}
     return from_plain(kind, {**entries, **chosen}, f"{source}: data")

@@ -77,7 +77,7 @@ def _show(trial: Trial, standing: Standing, bar: Bar) -> None:
 
 
 def best_trial(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Trial:
-    """The trial with the best first objective among those at the largest share of training that succeeded; the earliest of equals.
+    """The best trial by the first objective, of those at the largest share of training that succeeded; the earliest of equals.
 
     Raises:
         UserError: every candidate failed.

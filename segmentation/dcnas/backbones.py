@@ -20,7 +20,7 @@ from segmentation import mm
 from segmentation.dcnas.derive import network_of
 from segmentation.dcnas.model import build
 from segmentation.dcnas.sizes import SIZES
-from segmentation.dcnas.system import read_arch
+from segmentation.dcnas.names import read_arch
 
 
 class DCNAS(nn.Module):

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import torch
 
+from common.cost.bounds import Least
 from common.cost.count import Cost, count
 from common.relax.ranked import Bound
 from common.space import Arch
@@ -34,6 +35,7 @@ class Costs:
 
     def __init__(self, space: Network, head: DecodeHead, classes: int, image: tuple[int, int], known: Arch) -> None:
         self.space = space
+        self._known: dict[Arch, dict[str, int]] = {}
         self._image = image
         self._part = lru_cache(maxsize=None)(self._count)
         self._strides = {STEM: space.stem_stride, **{name: cell.stride for name, cell in space.cells.items()}}
@@ -46,15 +48,17 @@ class Costs:
 
     def of(self, arch: Arch) -> dict[str, int]:
         """`params` and `macs` of the network that an architecture is trained as."""
-        return self.of_network(network_of(self.space, arch))
+        if arch not in self._known:
+            self._known[arch] = self.of_network(network_of(self.space, arch))
+        return self._known[arch]
 
     def of_network(self, net: Network) -> dict[str, int]:
         """The same, of a settled network without orphans."""
         params, macs = self._cells(net)
         return {"params": self._around[0] + params, "macs": self._around[1] + macs}
 
-    def least(self) -> dict[str, int]:
-        """A lower bound of the costs of all architectures: the outputs alone, each with its cheapest operator and input."""
+    def least(self, metric: str) -> Least:
+        """A lower bound of a cost of all architectures: the outputs alone, each with its cheapest operator and input."""
         params, macs = self._around
         for cell in self.space.outputs:
             choices = [
@@ -63,7 +67,7 @@ class Costs:
             ]
             params += 2 * self.space.width_at(cell.stride) + sum(min(part.params for part in parts) for parts in choices)
             macs += sum(min(part.macs for part in parts) for parts in choices)
-        return {"params": params, "macs": macs}
+        return Least(params if metric == "params" else macs, "bound")
 
     def guide(self, metric: str) -> list[Bound]:
         """What every operator and every set of inputs adds to a cost where its cell is left, for `Guided`."""

@@ -1,4 +1,4 @@
-"""How DCNAS's networks are trained: cross-entropy over the pixels of augmented pictures."""
+"""How segmentation networks are trained: cross-entropy over the pixels of augmented pictures."""
 
 from __future__ import annotations
 
