@@ -149,10 +149,11 @@ def _subject(
     if task is None or system is None or space is None:
         raise UserError("latency-table: give a run folder, or --task, --system and --space")
     chosen = system_of(task, system, "latency-table")
-    if space not in chosen.spaces:
-        raise UserError(f"latency-table: {system} has no space {space!r}; choose one of {', '.join(chosen.spaces)}")
+    spaces = chosen.spaces()
+    if space not in spaces:
+        raise UserError(f"latency-table: {system} has no space {space!r}; choose one of {', '.join(spaces)}")
     name = f"latency-{system}-{space}.json".replace(" ", "-")
-    return chosen.spaces[space](), chosen.build, chosen.example(space), Path(name)
+    return spaces[space], chosen.build, chosen.example(space), Path(name)
 
 
 def retrained(run: Path, reloaded: ReloadedRun, name: str, seed: int) -> tuple[nn.Module, Any, str]:

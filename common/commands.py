@@ -11,7 +11,7 @@ import tyro
 
 from common.errors import UserError
 from common.options import DescribeOptions, RunOptions, settings_of
-from common.script import main
+from common.script import main, spoken_errors
 from common.system import Method, System
 
 Command = Callable[..., None]
@@ -38,9 +38,18 @@ def run_commands(command: str, systems: Sequence[System], argv: Sequence[str], m
         more: further commands by name.
     """
     if argv[:1] == ["describe"]:
+        with spoken_errors():
+            _check_described(argv[1:2], systems)
         main(f"{command} describe", {system.name: describe_command(system) for system in systems}, argv[1:])
     else:
         main(command, commands_of(systems) | dict(more or {}), argv)
+
+
+def _check_described(words: Sequence[str], systems: Sequence[System]) -> None:
+    names = [system.name for system in systems]
+    for word in words:
+        if not word.startswith("-") and word not in names:
+            raise UserError(f"system {word!r} does not exist; choose one of {', '.join(names)}")
 
 
 def commands_of(systems: Sequence[System]) -> dict[str, Command]:
@@ -82,7 +91,7 @@ def _describe(systems: Sequence[System]) -> Command:
     names = ", ".join(system.name for system in systems)
 
     def describe(system: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SYSTEM")]) -> None:
-        raise UserError(f"system {system!r} does not exist; choose one of {names}")  # others are commands of their own
+        """Stands in the list of commands; `run_commands` runs the command of the system instead."""
 
     describe.__doc__ = (
         f"Parameters and MACs of an architecture as one JSON object, without training (of: {names}).\n\nArgs:\n"

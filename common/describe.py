@@ -134,9 +134,9 @@ def describe(system: System, text: str) -> dict[str, Any]:
     """
     published = system.published()
     if text in published:
-        space, arch, name = published[text].description(), published[text].arch(), next(iter(system.spaces))
+        space, arch, name = published[text].description(), published[text].arch(), next(iter(system.spaces()))
     elif is_file(text, published, ""):
-        name, space, arch = read_file(Path(text), [(name, make()) for name, make in system.spaces.items()], system.name)
+        name, space, arch = read_file(Path(text), system.spaces().items(), system.name)
     else:
         raise UserError(f"{text!r} is no published name ({', '.join(published)}) and no architecture file")
     description = decode(space, arch)

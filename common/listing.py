@@ -50,7 +50,7 @@ def make_targets() -> str:
     for task, _, method in methods:
         lines += [
             "",
-            f'{method.name}: $(VENV)/.ready ## {method.title} ({TASK_NAMES[task]}): RECIPE=small DATA=folder OUT=folder ARGS="more"',
+            f"{method.name}: $(VENV)/.ready ## {method.title}, {TASK_NAMES[task]} (RECIPE=small DATA=folder OUT=folder ARGS=...)",
             f"\t@$(BIN)/python -m {task}.train {method.name} $(OPTIONS)",
         ]
     smoke = " ".join(f"{name}-smoke" for name in names)
@@ -135,19 +135,20 @@ def engines_page() -> str:
         parts.append(f"| `{name}` | {' | '.join(cells if kind is not Gradient else ['–'] * len(cells))} |")
     parts += [
         "",
-        "`halving` and `econas` evaluate candidates at several shares of the training budget, which only trainings have. `gradient` "
-        "evaluates no candidates: it trains weights and architecture together, so that `search.evaluation` has no effect. `pnas` "
-        "needs an order of the decisions: DetNAS and PDNAS declare one, for other spaces give `search.engine.groups`. `exhaustive` "
-        "refuses spaces of more than 100,000 architectures. `inherited` needs a system that trains a supernet.",
+        "`halving` and `econas` evaluate candidates at several shares of the training budget, which only trainings have. "
+        "`gradient` evaluates no candidates: it trains weights and architecture together, so that `search.evaluation` has no "
+        "effect. `pnas` needs an order of the decisions: DetNAS and PDNAS declare one, for other spaces give "
+        "`search.engine.groups`. `exhaustive` refuses spaces of more than 100,000 architectures. `inherited` needs a system that "
+        "trains a supernet.",
         "",
         "`nsga2` follows all objectives and gives a front; the others follow the first objective, or `search.reward`.",
         "",
         "## A reward from scores and costs",
         "",
-        "`--set 'search.reward=accuracy * (300e6 / macs) ** 0.07'` makes the search maximise this expression in place of the first "
-        "objective. Names are scores and costs of the task; there are `+ - * / **`, parentheses, `min`, `max`, `abs`, `sqrt`, `exp` "
-        "and `log`. The reward is a score of every trial and is shown in the report; networks are retrained and compared by the "
-        "task's own objective.",
+        "`--set 'search.reward=accuracy * (300e6 / macs) ** 0.07'` makes the search maximise this expression in place of the "
+        "first objective. Names are scores and costs of the task; there are `+ - * / **`, parentheses, `min`, `max`, `abs`, "
+        "`sqrt`, `exp` and `log`. The reward is a score of every trial and is shown in the report; networks are retrained and "
+        "compared by the task's own objective.",
         "",
         "## Engines",
         "",

@@ -1,5 +1,5 @@
 """A system is one declaration: what a paper adds to its task. Runs, reloads, `describe`, the command line, make targets and the
-README's table of systems are made from it. No torch here: functions of a declaration import it when they are called.
+README's table of systems are made from it. No torch here: functions that need it are `Deferred`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class System:
         phases: (task, kind) -> how networks are trained, in order; empty for a kind that the system does not train.
         notes: settings -> what a reader of the report must know.
         build: description -> module, for the laws: a network, or a supernet when opened.
-        spaces: name -> open description, small enough for tests.
+        spaces: gives open descriptions by name, small enough for tests.
         example: space name -> inputs of its networks, small enough for tests.
         published: published architectures by name.
         describe: options of the command -> the JSON object that `describe` prints; that of `common.describe` if None.
@@ -99,7 +99,7 @@ class System:
     networks: Callable[[Any, Any], Networks]
     phases: Callable[[Any, Kind], Sequence[Phase]]
     build: Callable[[Any], nn.Module]
-    spaces: Mapping[str, Callable[[], Any]]
+    spaces: Callable[[], Mapping[str, Any]]
     example: Callable[[str], tuple[Tensor, ...]]
     notes: Callable[[Any], Sequence[str]] = no_notes
     published: Callable[[], Mapping[str, PublishedNetwork]] = none_published

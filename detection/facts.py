@@ -50,7 +50,7 @@ class DetectionFacts:
             folder: where the pictures go; it exists.
 
         Yields:
-            `image`, `picture` and `detections`: `class`, `score` and `box` (x1, y1, x2, y2 in the pixels of the file), best first.
+            `image`, `picture` and `detections`: `class`, `score` and `box` (x1, y1, x2, y2 in pixels of the file), best first.
 
         Raises:
             UserError: a file is missing or is not an image.

@@ -104,6 +104,53 @@ def test_tasks_import_no_other_task():
     assert wrong == []
 
 
+def system_folders() -> list[Path]:
+    return sorted(path.parent for task in TASKS for path in (ROOT / task).glob("*/system.py"))
+
+
+def test_no_module_of_a_task_outside_a_systems_folder_imports_a_system():
+    wrong = []
+    for folder in system_folders():
+        system = ".".join(folder.relative_to(ROOT).parts)
+        for path in folder.parent.rglob("*.py"):
+            if path.is_relative_to(folder) or path == folder.parent / "systems.py":
+                continue
+            for name in imports(ast.parse(path.read_text(encoding="utf-8"))):
+                if name == system or name.startswith(f"{system}."):
+                    wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == [], "systems import tasks, never the reverse"
+
+
+IDEAS = {  # space, model and algorithm files, the paper's notation, drawings of it; recipes are numbers
+    "classification/darts": {"space", "cells", "model", "genotypes", "networks", "phases", "methods", "drawing", "recipes"},
+    "detection/detnas": {"space", "model", "backbones", "mmdet_backbones", "warm_start", "names", "phases", "recipes"},
+    "gan/compression": {"space", "model", "phases", "transfer", "stages", "names", "recipes", "task"},
+    "graphs/pdnas": {"space", "model", "attention", "edges", "propagation", "names", "drawing", "methods", "recipes"},
+    "segmentation/dcnas": {
+        *("space", "model", "cells", "segmentor", "backbones", "mmseg_backbones", "derive", "wirings", "costs", "sizes"),
+        *("names", "drawing", "recipes"),
+    },
+}
+
+
+@pytest.mark.parametrize("folder", system_folders(), ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_plumbing_of_a_system_is_short(folder):
+    ideas = IDEAS[str(folder.relative_to(ROOT))]
+    assert ideas <= {path.stem for path in folder.glob("*.py")}
+    plumbing = [path for path in folder.glob("*.py") if path.stem not in ideas]
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in plumbing}
+    assert sum(lines.values()) <= 150, lines
+
+
+def test_what_is_written_about_systems_is_up_to_date():
+    from common.listing import engines_page, make_targets, with_systems
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme == with_systems(readme), "run: python -m common.cli list --write"
+    assert (ROOT / "systems.mk").read_text(encoding="utf-8") == make_targets(), "run: python -m common.cli list --write"
+    assert (ROOT / "docs" / "engines.md").read_text(encoding="utf-8") == engines_page(), "run: python -m common.cli list --write"
+
+
 def test_files_are_short():
     long = {
         str(path.relative_to(ROOT)): lines
@@ -191,11 +238,7 @@ def pins() -> dict[str, str]:
 def test_every_requirement_has_a_tested_pin_within_its_range():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    # graphs has no code yet, hence nothing tested.
-    wanted = [
-        *project["dependencies"],
-        *(line for extra, lines in extras.items() if extra != "graphs" for line in lines),
-    ]
+    wanted = [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
     for requirement in map(Requirement, wanted):
         pin = pins().get(canonicalize_name(requirement.name))
         assert pin, f"constraints.txt has no pin for {requirement}"

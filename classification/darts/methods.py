@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from common import system
 from common.engines import Gradient
 from common.engines.gradient import WeightingSettings
 from common.stages.settings import PhaseSettings
@@ -34,6 +37,18 @@ class Method:
     weights: PhaseSettings
     space: tuple[str, ...] = ()
     stages: Stages | None = None
+
+    def declared(self, name: str, recipes: Mapping[str, Callable[[], Any]]) -> system.Method:
+        """The method as its system declares it."""
+        return system.Method(
+            name=name,
+            title=self.title,
+            paper=self.paper,
+            authors=self.authors,
+            summary=self.summary,
+            recipes=recipes,
+            stages=self.stages,
+        )
 
 
 _SGD = OptimSettings(name="sgd", lr=0.025, weight_decay=3e-4, schedule="cosine", floor=0.04, clip=5.0)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import partial
 
 from classification.darts.methods import METHODS
-from classification.darts.settings import NetworkSettings, Settings, SpaceSettings
+from classification.darts.settings import NetworkSettings, Settings
+from classification.darts.space import SpaceSettings
 from classification.settings import DataSettings
 from common.engines import Gradient
 from common.evaluate.settings import ScratchSettings

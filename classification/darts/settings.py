@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from classification.darts.space import OPERATIONS
+from classification.darts.methods import METHODS
+from classification.darts.space import OPERATIONS, SpaceSettings
 from classification.settings import DataSettings
 from common.engines import Gradient
 from common.errors import UserError, check_least
@@ -12,19 +13,6 @@ from common.stages.settings import PhaseSettings, RunSettings, check_trained
 
 COSTS = ("params", "macs")
 """What an architecture costs: parameters and MACs of the network that is trained alone, without the second classifier."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpaceSettings:
-    """The supernet that is searched."""
-
-    nodes: int = 4
-    """Nodes of a cell."""
-    width: int = 16
-    """Channels of a node in the first cells."""
-    cells: int = 8
-    partial: int = 1
-    """An edge's operation sees 1 channel of so many (PC-DARTS)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +63,8 @@ class Settings(RunSettings):
             UserError: an unknown method or budget, or a number out of range.
         """
         RunSettings.__post_init__(self)  # not super(): slots make the class anew
+        if self.method not in METHODS:
+            raise UserError(f"method {self.method!r} does not exist; choose one of {', '.join(METHODS)}")
         self.check_costs(COSTS, "classifier")
         check_trained({"weights": self.weights, "train": self.train}, "network")
         forbidden = self.search.engine.forbidden if isinstance(self.search.engine, Gradient) else ()

@@ -111,6 +111,19 @@ class Genotype:
     reduction: Cell
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceSettings:
+    """The supernet that is searched."""
+
+    nodes: int = 4
+    """Nodes of a cell."""
+    width: int = 16
+    """Channels of a node in the first cells."""
+    cells: int = 8
+    partial: int = 1
+    """An edge's operation sees 1 channel of so many (PC-DARTS)."""
+
+
 def open_cell(nodes: int = 4, none: bool = True) -> Cell:
     """The cell that is searched: every node takes two different inputs, each through one of the operations.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from common.data.pictures import DAMAGE, in_threads
+from common.data.pictures import Unusable, in_threads, opened
 from common.data.problems import listing
 from common.errors import UserError
 
@@ -37,13 +36,12 @@ def picture(stored: Path | bytes, size: int) -> tuple[NDArray[np.uint8], tuple[i
         The picture, shape (3, size, size), and its original width and height.
 
     Raises:
-        OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError: it is damaged.
+        Unusable: it is missing, empty, damaged or no picture.
     """
-    with Image.open(io.BytesIO(stored) if isinstance(stored, bytes) else stored) as image:
+    with opened(stored) as image:
         original = image.size
         image.draft("RGB", (2 * size, 2 * size))
-        upright = ImageOps.exif_transpose(image)
-    squared = ImageOps.fit(_rgb(upright), (size, size), Image.Resampling.BILINEAR)
+        squared = ImageOps.fit(_rgb(ImageOps.exif_transpose(image)), (size, size), Image.Resampling.BILINEAR)
     return np.ascontiguousarray(np.asarray(squared).transpose(2, 0, 1)), original
 
 
@@ -60,12 +58,8 @@ def fault(read: Callable[[], object]) -> str:
     """Why a picture cannot be decoded by `read`, or an empty string."""
     try:
         read()
-    except FileNotFoundError:
-        return "missing"
-    except Image.UnidentifiedImageError:
-        return "not an image, or empty"
-    except DAMAGE as error:
-        return "damaged: " + str(error).split("\n")[0]
+    except Unusable as error:
+        return str(error)
     return ""
 
 
@@ -158,6 +152,5 @@ class Files:
     def _read(self, row: int) -> Tensor:
         try:
             return self._decode(row)[0]
-        except DAMAGE as error:
-            why = str(error).split("\n")[0]
-            raise UserError(f"{self._files[row]}: cannot be decoded ({why}); replace it, or pass --skip-bad") from error
+        except Unusable as error:
+            raise UserError(f"{self._files[row]}: cannot be decoded ({error}); replace it, or pass --skip-bad") from None

@@ -78,14 +78,18 @@ def current(config: Mapping[str, Any], system: System) -> Any:
     a finished run reads them, so that those of the recipe stand in.
     """
     settings = config.get("settings")
-    if not isinstance(settings, dict) or (isinstance(search := settings.get("search"), dict) and "evaluation" in search):
+    search = settings.get("search") if isinstance(settings, dict) else None
+    if not isinstance(settings, dict) or not isinstance(search, dict) or "evaluation" in search:
         return settings
     name = next((method.name for method in system.methods if method.name == config["system"]), system.methods[0].name)
     recipes = system.method(name).recipes
     recipe = plain((recipes.get(str(settings.get("recipe"))) or next(iter(recipes.values())))())
     known = {field.name for field in fields(system.settings)}
-    kept = {key: value for key, value in settings.items() if key in known and key not in ("search", "retrain")}
-    return {**recipe, **kept}
+    return {key: value for key, value in settings.items() if key in known or key not in MOVED} | {"search": recipe["search"]}
+
+
+MOVED = ("derive", "hand_made", "warm_start", "method")
+"""Settings of earlier runs that are parts of others now."""
 
 
 def facts_from(kind: type[Any], data: Mapping[str, Any], settings: Any, source: str) -> Any:

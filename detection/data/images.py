@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from common.data.pictures import DAMAGE, ORIENTATION, in_threads
+from common.data.pictures import Unusable, displayed_size, in_threads, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,20 +16,14 @@ def damage(file: Path) -> tuple[str, tuple[int, int] | None]:
 
     The whole file is decoded; JPEG at an eighth of the size, which still meets every byte.
     """
-    if not file.is_file():
-        return "missing", None
-    if file.stat().st_size == 0:
-        return "empty file", None
     size = None
     try:
-        with Image.open(file) as image:
-            width, height = image.size
-            # As displayed, which is how readers see it: EXIF orientations 5 to 8 lie on their side.
-            size = (height, width) if image.getexif().get(ORIENTATION, 1) >= 5 else (width, height)
-            image.draft("RGB", (max(1, width // 8), max(1, height // 8)))
+        with opened(file) as image:
+            size = displayed_size(image)  # which is how readers see it
+            image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
             image.load()
-    except DAMAGE as error:
-        return ("damaged: " + str(error).split("\n")[0]) if size else "not an image", size
+    except Unusable as error:
+        return str(error), size
     return "", size
 
 

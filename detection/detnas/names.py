@@ -1,15 +1,21 @@
-"""Which architecture a text stands for: a published name, an architecture file, or genes as the paper writes them."""
+"""Which architecture a text stands for, a published name, an architecture file or the paper's genes, and what it costs."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from common.describe import Read, check_name, check_own_space, is_file, read_file
+import torch
+
+from common.describe import Read, check_name, check_own_space, counted, is_file, read_file
 from common.errors import UserError
-from common.space import decisions
+from common.space import decisions, decode
+from detection.detnas.model import build
 from detection.detnas.space import (
     PUBLISHED,
     SIZES,
+    DetectorNet,
     arch_of_genes,
     classifier,
     genes_of,
@@ -17,6 +23,45 @@ from detection.detnas.space import (
     published_classifier,
     space_for,
 )
+from detection.heads import PAPER_FASTER_RCNN, SMALL_RETINANET
+
+CONVENTION = "ImageNet classifier (1000 classes) at 224x224: MACs of convolutions and linear layers, all trainable parameters"
+
+
+def describe(options: Any) -> dict[str, Any]:
+    """Counts of an architecture under the convention of the paper's tables, and of the detector with it."""
+    name, net, arch = read_arch(options.arch, options.space)
+    whole = decode(net, arch)
+    tiny = name == "tiny"
+    detector = DetectorNet(
+        backbone=whole.backbone, head=SMALL_RETINANET if tiny else PAPER_FASTER_RCNN, classes=5 if tiny else 80
+    )
+    size = (64, 64) if tiny else (800, 1344)
+    full = counted(lambda: build(whole), lambda: (torch.empty(1, 3, 224, 224),))
+    inner = counted(lambda: build(whole.backbone), lambda: (torch.empty(1, 3, 224, 224),))
+    found = counted(lambda: build(detector), lambda: (torch.empty(1, 3, *size, dtype=torch.uint8),))
+    # The official code regresses boxes for the background class too: 4 more outputs of its last linear layer.
+    official = {} if tiny else {"params_official": found.params + 4 * (PAPER_FASTER_RCNN.box_features + 1)}
+    return {
+        "system": "detnas",
+        "arch": options.arch,
+        "space": name,
+        "genes": " ".join(str(gene) for gene in genes_of(arch)),
+        "convention": CONVENTION,
+        "params": full.params,
+        "macs": full.macs,
+        "params_backbone": inner.params,
+        "macs_backbone": inner.macs,
+        "detector": {
+            "head": type(detector.head).__name__,
+            "classes": detector.classes,
+            "image": list(size),
+            "params": found.params,
+            "macs": found.macs,
+            **official,
+        },
+        "description": asdict(whole),
+    }
 
 
 def read_arch(text: str, space: str | None) -> Read:

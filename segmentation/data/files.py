@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from common.data.pictures import DAMAGE, ORIENTATION
+from common.data.pictures import Unusable, displayed_size, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _INDEX_MODES = ("1", "L", "P", "I", "I;16")  # one number per pixel
-
-
-class Unusable(Exception):
-    """The file cannot be used; the message says why and does not name the file."""
 
 
 class NotIndices(Unusable):
@@ -31,15 +27,9 @@ def picture_size(file: Path) -> tuple[int, int]:
     Raises:
         Unusable: the file is missing, empty, or no picture.
     """
-    _present(file)
-    try:
-        with Image.open(file) as image:
-            width, height = image.size
-            # Pillow decodes a PNG to look for an orientation, which PNG files practically never have.
-            turned = image.format != "PNG" and image.getexif().get(ORIENTATION, 1) >= 5
-    except DAMAGE:
-        raise Unusable("not an image") from None
-    return (height, width) if turned else (width, height)
+    with opened(file) as image:
+        # Pillow decodes a PNG to look for an orientation, which PNG files practically never have.
+        return image.size if image.format == "PNG" else displayed_size(image)
 
 
 def read_picture(file: Path, limit: int | None) -> NDArray[np.uint8]:
@@ -48,12 +38,8 @@ def read_picture(file: Path, limit: int | None) -> NDArray[np.uint8]:
     Raises:
         Unusable: the file is missing, empty, damaged, or no picture.
     """
-    _present(file)
-    try:
-        with Image.open(file) as image:
-            rgb = (image if image.format == "PNG" else ImageOps.exif_transpose(image)).convert("RGB")
-    except DAMAGE as error:
-        raise Unusable(_damaged(error)) from None
+    with opened(file) as image:
+        rgb = (image if image.format == "PNG" else ImageOps.exif_transpose(image)).convert("RGB")
     size = reduced(rgb.size, limit)
     return np.array(rgb if size == rgb.size else rgb.resize(size, Image.Resampling.BILINEAR))
 
@@ -65,13 +51,9 @@ def read_values(file: Path) -> NDArray[np.integer]:
         NotIndices: the picture has several numbers per pixel, or fractions.
         Unusable: the file is missing, empty, damaged, or no picture.
     """
-    _present(file)
-    try:
-        with Image.open(file) as image:
-            mode = image.mode
-            values = np.array(image)
-    except DAMAGE as error:
-        raise Unusable(_damaged(error)) from None
+    with opened(file) as image:
+        mode = image.mode
+        values = np.array(image)
     if mode not in _INDEX_MODES:
         raise NotIndices(f"holds colours (mode {mode}), yet annotations hold one class index per pixel (modes L or P)")
     return values.astype(np.uint8) if values.dtype == bool else values
@@ -99,16 +81,3 @@ def reduced(size: tuple[int, int], limit: int | None) -> tuple[int, int]:
     """Width and height scaled so that the longer is at most `limit`; never enlarged."""
     factor = 1.0 if limit is None else min(1.0, limit / max(size))
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
-
-
-def _present(file: Path) -> None:
-    if not file.is_file():
-        raise Unusable("missing")
-    if file.stat().st_size == 0:
-        raise Unusable("empty file")
-
-
-def _damaged(error: BaseException) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "not an image"
-    return "damaged: " + (str(error).split("\n")[0] or type(error).__name__)

@@ -19,8 +19,8 @@ from common.supernet import Supernet, opened
 from segmentation import mm
 from segmentation.dcnas.derive import network_of
 from segmentation.dcnas.model import build
-from segmentation.dcnas.sizes import SIZES
 from segmentation.dcnas.names import read_arch
+from segmentation.dcnas.sizes import SIZES
 
 
 class DCNAS(nn.Module):

@@ -1,14 +1,51 @@
-"""Which architecture a text stands for: the hand-made wiring `unet`, or an architecture file."""
+"""Which architecture a text stands for, the hand-made wiring `unet` or an architecture file, and what it costs."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from common.describe import Read, check_name, read_file
+import torch
+
+from common.describe import Read, check_name, counted, read_file
 from common.errors import UserError
+from segmentation.dcnas.derive import network_of
+from segmentation.dcnas.model import build
+from segmentation.dcnas.segmentor import segmentor
 from segmentation.dcnas.sizes import SIZES
 from segmentation.dcnas.wirings import unet
+from segmentation.heads import DecodeHead
+
+CONVENTION = (
+    "{} classes at {}x{} (height x width): MACs of convolutions, all trainable parameters, of the network without orphans; with "
+    "the decode head, and of the backbone alone"
+)
+
+
+def describe(options: Any) -> dict[str, Any]:
+    """Counts of the network of an architecture, as it is trained at last: without orphans, its operators on all channels."""
+
+    name, space, arch = read_arch(options.arch, options.space)
+    size, network = SIZES[name], network_of(space, arch)
+    height, width = size.image
+    head = DecodeHead(channels=size.head)
+    pixels = torch.empty(1, 3, height, width, dtype=torch.uint8, device="meta")
+    cost = counted(lambda: segmentor(network, head, size.classes), lambda: (pixels,))
+    inner = counted(lambda: build(network), lambda: (pixels.float(),))
+    return {
+        "system": "dcnas",
+        "arch": options.arch,
+        "space": name,
+        "convention": CONVENTION.format(size.classes, height, width),
+        "params": cost.params,
+        "macs": cost.macs,
+        "params_backbone": inner.params,
+        "macs_backbone": inner.macs,
+        "cells": f"{len(network.cells)} of {len(space.cells)}",
+        "description": asdict(network),
+    }
 
 
 def read_arch(text: str, space: str | None) -> Read:

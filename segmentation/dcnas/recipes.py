@@ -9,8 +9,8 @@ from common.engines.gradient import WeightingSettings
 from common.evaluate.settings import ScratchSettings
 from common.stages.settings import PhaseSettings, RetrainSettings, SearchSettings
 from common.train.optim import ArchSettings, OptimSettings
-from segmentation.dcnas.settings import Settings, SpaceSettings
-from segmentation.dcnas.sizes import SIZES
+from segmentation.dcnas.settings import Settings
+from segmentation.dcnas.sizes import SIZES, SpaceSettings
 from segmentation.heads import DecodeHead
 from segmentation.settings import DataSettings
 

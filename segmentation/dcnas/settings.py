@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from common.engines import Gradient
 from common.errors import UserError, check_least
 from common.stages.settings import PhaseSettings, RunSettings, check_trained
-from segmentation.dcnas.sizes import SIZES
-from segmentation.dcnas.space import Network, with_inputs
+from segmentation.dcnas.sizes import SIZES, SpaceSettings
+from segmentation.dcnas.space import Network
 from segmentation.heads import DecodeHead
 from segmentation.settings import DataSettings
 
 COSTS = ("params", "macs")
 """What an architecture costs: parameters and MACs of the network that is trained alone, for one training picture."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpaceSettings:
-    """What is searched: one of the named sizes, and what of it is changed."""
-
-    size: str
-    """smoke, small, paper, small-neighbour or paper-neighbour."""
-    inputs: int | None = None
-    """Most inputs of a cell of an architecture: the k of the derivation's top-k rule. [R] By default that of the size, 2."""
-    width: int | None = None
-    """Channels at the finest stride; by default those of the size."""
-    partial: int | None = None
-    """In the search a cell's operator sees 1 channel of so many; 1 samples none. [R] By default that of the size."""
-
-    def open(self) -> Network:
-        """The open description.
-
-        Raises:
-            UserError: `inputs` is below 1.
-        """
-        net = SIZES[self.size].space()
-        net = net if self.inputs is None else with_inputs(net, self.inputs)
-        return replace(net, width=self.width or net.width, partial=self.partial or net.partial)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

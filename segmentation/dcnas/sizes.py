@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from segmentation.dcnas.space import SKIP, Network, dcnas_space, neighbour_space
+from segmentation.dcnas.space import SKIP, Network, dcnas_space, neighbour_space, with_inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +35,27 @@ SIZES: dict[str, Size] = {
 our own [R].
 
 `-neighbour` is Auto-DeepLab's grid, at 12 layers for the paper's size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceSettings:
+    """What is searched: one of the named sizes, and what of it is changed."""
+
+    size: str
+    """smoke, small, paper, small-neighbour or paper-neighbour."""
+    inputs: int | None = None
+    """Most inputs of a cell of an architecture: the k of the derivation's top-k rule. [R] By default that of the size, 2."""
+    width: int | None = None
+    """Channels at the finest stride; by default those of the size."""
+    partial: int | None = None
+    """In the search a cell's operator sees 1 channel of so many; 1 samples none. [R] By default that of the size."""
+
+    def open(self) -> Network:
+        """The open description.
+
+        Raises:
+            UserError: `inputs` is below 1.
+        """
+        net = SIZES[self.size].space()
+        net = net if self.inputs is None else with_inputs(net, self.inputs)
+        return replace(net, width=self.width or net.width, partial=self.partial or net.partial)

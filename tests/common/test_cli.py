@@ -16,17 +16,16 @@ from common.arch import labels, save
 from common.overrides import plain
 from common.run.checkpoint import save_weights
 from common.script import main
-from common.space import decode
-from detection.detnas.settings import smoke
+from common.stages.reload import reload
+from common.system import task_packages
+from detection.detnas.recipes import smoke
 from tests.common.run.report.make_run import make_run, write_rows
 
-COMMANDS = {"report": cli.report, "compare": cli.compare, "export": cli.export, "predict": cli.predict}
-COMMANDS |= {"latency-table": cli.latency_table}
 CLASSES = ["0", "1", "2", "3", "4"]
 
 
 def call(*words):
-    main("python -m common.cli", COMMANDS, [str(word) for word in words])
+    main("python -m common.cli", cli.COMMANDS, [str(word) for word in words])
 
 
 def refused(capsys, *words):
@@ -49,11 +48,11 @@ def detector_run(tmp_path_factory):
         "data": {"classes": CLASSES, "canvas": [64, 64]},
     }
     (run / "config.json").write_text(json.dumps(config))
-    opened = cli.open_run(run)
+    opened = reload(run)
     from detection.detnas.space import uniform_arch
 
     arch = uniform_arch(opened.space, 2)
-    network = opened.build(decode(opened.space, arch))
+    network = opened.network(arch)
     with torch.no_grad():  # an untrained head says 0.01 to everything: let it see something, without near ties
         last = network.get_submodule("net.bbox_head").retina_cls
         last.weight.copy_(30 * torch.randn(last.weight.shape, generator=torch.Generator().manual_seed(0)))
@@ -171,7 +170,7 @@ def test_latency_table_of_a_space(tmp_path, capsys):
     assert last.startswith(f"{target}: predictions of 2 random architectures are off by ")
 
 
-TASKS = ", ".join(cli.tasks())
+TASKS = ", ".join(task_packages())
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from common.evaluate.inherited import Inherited
 from common.space import decode
 from common.supernet import fair
 from common.supernet.elastic import elastic_layers
+from common.task import Calibration
 from tests.contracts.cases import CASES, Case, equal, tensors
 
 
@@ -86,11 +87,12 @@ class Calibrating:
     def __init__(self, case: Case) -> None:
         self.case = case
 
-    def calibration(self, batches, batch):
-        return [self.case.inputs(seed=10 + i) for i in range(batches)]
-
-    def calibrate(self, network, batch):
-        return network(*batch)
+    @property
+    def calibration(self):
+        return Calibration(
+            batches=lambda batches, batch: [self.case.inputs(seed=10 + i) for i in range(batches)],
+            forward=lambda network, batch: network(*batch),
+        )
 
     def metrics(self, network, split, limit=None):
         assert not network.training

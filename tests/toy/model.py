@@ -1,10 +1,16 @@
-"""MyNet's networks: one build for standalone networks and for the supernet."""
+"""MyNet's networks: one build for standalone networks and for the supernet, what is searched, and how it is trained."""
+
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from common.supernet import batch_norm, conv2d, linear
-from tests.toy.system import MyNet
+from classification.data import Augment
+from classification.phases import Classify
+from common.cost.costs import tabulated
+from common.supernet import batch_norm, conv2d, linear, opened
+from common.task import Networks
+from tests.toy.system import BASELINE, MyNet, Settings
 
 
 def build(net: MyNet, seed: int = 0) -> nn.Module:
@@ -15,3 +21,24 @@ def build(net: MyNet, seed: int = 0) -> nn.Module:
         for kernel in net.kernels:
             layers += [conv2d(net.width, net.width, kernel), batch_norm(net.width), nn.ReLU()]
         return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear(net.width, net.classes))
+
+
+def networks(settings: Settings, facts: Any) -> Networks:
+    """What is searched, built and priced on the data of a run."""
+    space = MyNet(classes=len(facts.classes))
+    costs = tabulated(lambda: build(opened(space)), space, facts.example())
+    order = [["width"], ["kernels.0", "kernels.1"]]
+    return Networks(space=space, build=build, baseline=BASELINE, costs=costs, price=costs.price, order=order)
+
+
+def phases(task: Any, kind: str) -> list[Classify]:
+    """How a supernet, the weights and the architecture of a relaxed one, and a network alone are trained."""
+    halves = dict(zip(("weights", "architecture"), task.halves))
+    splits = {"supernet": {"supernet": task.data.train}, "relaxed": halves, "standalone": {"train": task.data.train}}
+    train, augment = task.settings.train, Augment(padding=1)
+    return [Classify(name=name, settings=train, split=split, augment=augment) for name, split in splits[kind].items()]
+
+
+def example(space: str) -> tuple[Tensor, ...]:
+    """Inputs of the networks of a space, for the laws."""
+    return (torch.zeros(2, 3, 8, 8),)

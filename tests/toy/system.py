@@ -1,10 +1,11 @@
-"""MyNet as a declaration: what it adds to image classification. No torch here: functions import it when they are called."""
+"""MyNet as a declaration: what it adds to image classification. No torch here: the command line reads it."""
 
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from classification.settings import DataSettings, classification
+from common.deferred import Deferred
 from common.space import Arch, OneOf
 from common.stages.settings import PhaseSettings, RetrainSettings, RunSettings, SearchSettings
 from common.system import Method, PublishedNetwork, System
@@ -21,7 +22,6 @@ class MyNet:
 
 
 BASELINE = Arch({"kernels.0": 1, "kernels.1": 1, "width": 1})
-METHOD = {"name": "mynet", "title": "MyNet", "paper": "arXiv:2601.00001", "authors": "Doe, 2026"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,42 +44,9 @@ def smoke() -> Settings:
     )
 
 
-def networks(settings: Settings, facts: Any) -> Any:
-    """What is searched, built and priced on the data of a run."""
-    from common.cost.costs import tabulated
-    from common.supernet import opened
-    from common.task import Networks
-    from tests.toy.model import build
-
-    space = MyNet(classes=len(facts.classes))
-    costs = tabulated(lambda: build(opened(space)), space, facts.example())
-    order = [["width"], ["kernels.0", "kernels.1"]]
-    return Networks(space=space, build=build, baseline=BASELINE, costs=costs, price=costs.price, order=order)
-
-
-def phases(task: Any, kind: str) -> list[Any]:
-    """How a supernet, the weights and the architecture of a relaxed one, and a network alone are trained."""
-    from classification.data import Augment
-    from classification.phases import Classify
-
-    halves = dict(zip(("weights", "architecture"), task.halves))
-    splits = {"supernet": {"supernet": task.data.train}, "relaxed": halves, "standalone": {"train": task.data.train}}
-    train, augment = task.settings.train, Augment(padding=1)
-    return [Classify(name=name, settings=train, split=split, augment=augment) for name, split in splits[kind].items()]
-
-
-def build(description: MyNet) -> Any:
-    """The module of a description, for the laws."""
-    from tests.toy.model import build
-
-    return build(description)
-
-
-def example(space: str) -> tuple[Any, ...]:
-    """Inputs of the networks of a space, for the laws."""
-    import torch
-
-    return (torch.zeros(2, 3, 8, 8),)
+def spaces() -> dict[str, MyNet]:
+    """Spaces that the laws are tried on."""
+    return {"mynet": MyNet()}
 
 
 def published() -> dict[str, PublishedNetwork]:
@@ -87,15 +54,23 @@ def published() -> dict[str, PublishedNetwork]:
     return {"MyNet-L": PublishedNetwork(description=MyNet, arch=partial(Arch, BASELINE), params=1_514)}
 
 
+METHOD = Method(
+    name="mynet",
+    title="MyNet",
+    paper="arXiv:2601.00001",
+    authors="Doe, 2026",
+    summary="search kernels and a width",
+    recipes={"smoke": smoke},
+)
 SYSTEM = System(
     name="mynet",
     task=classification,
     settings=Settings,
-    methods=(Method(**METHOD, summary="search kernels and a width", recipes={"smoke": smoke}),),
-    networks=networks,
-    phases=phases,
-    build=build,
-    spaces={"mynet": MyNet},
-    example=example,
+    methods=(METHOD,),
+    networks=Deferred("tests.toy.model", "networks"),
+    phases=Deferred("tests.toy.model", "phases"),
+    build=Deferred("tests.toy.model", "build"),
+    spaces=spaces,
+    example=Deferred("tests.toy.model", "example"),
     published=published,
 )

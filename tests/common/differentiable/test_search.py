@@ -9,13 +9,14 @@ from typing import get_args
 
 import pytest
 import torch
-from common.differentiable.settings import Kind, RelaxedSearchSettings, RuleName, WeightingSettings
 
 from common.arch import from_labels
 from common.cost.bounds import cheapest, dearest
 from common.differentiable import search as stage
 from common.differentiable.search import RelaxedSearch
 from common.differentiable.strategies import rule_of, weighting_of
+from common.engines import Gradient
+from common.engines.gradient import Kind, RuleName, WeightingSettings
 from common.errors import UserError
 from common.evaluate.pool import LocalPool
 from common.objective import Constraint
@@ -28,7 +29,7 @@ from common.train.optim import ArchSettings, OptimSettings
 from tests.common.differentiable.toy import TRAINING, RelaxedToy, price_of
 from tests.common.run.killing import die, forked, status
 
-SEARCH = RelaxedSearchSettings(options=WeightingSettings(), arch=ArchSettings(lr=0.05), forbidden=("none",), snapshots=4)
+SEARCH = Gradient(options=WeightingSettings(), arch=ArchSettings(lr=0.05), forbidden=("none",), snapshots=4)
 
 
 def run(path: Path, settings=SEARCH, task=None, resume=False, upper=None, **changes):
@@ -45,8 +46,9 @@ def run(path: Path, settings=SEARCH, task=None, resume=False, upper=None, **chan
             seed=0,
             device="cpu",
             constraints=[] if upper is None else [Constraint("macs", upper=upper)],
+            save_every=5,
         )
-        run_stages([RelaxedSearch(settings=settings, save_every=5)], folder, Progress(quiet=True), context, "again")
+        run_stages([RelaxedSearch(settings=settings)], folder, Progress(quiet=True), context, "again")
         return folder.result("search")
 
 
@@ -158,5 +160,5 @@ def test_every_rule_searches(tmp_path, rule):
 
 
 def test_settings_out_of_range_are_refused():
-    with pytest.raises(UserError, match=r"search.snapshots=0"):
+    with pytest.raises(UserError, match=r"search\.engine\.snapshots=0: give 1 or more"):
         replace(SEARCH, snapshots=0)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
 
 import torch
 from torch import nn
@@ -12,8 +11,9 @@ from common.objective import Objective
 from common.space import Arch, decode
 from common.stages.settings import PhaseSettings
 from common.supernet import opened
+from common.task import Networks
 from common.train.optim import OptimSettings
-from tests.common.oneshot.toy import ToyPhase, batch
+from tests.common.stages.paths_toy import Prices, ToyPhase, batch
 from tests.common.supernet.cells import Cell, build, cell_space
 
 OPERATIONS = ("conv3", "skip", "none")
@@ -63,8 +63,10 @@ class RelaxedToy:
     def costs(self, arch: Arch) -> dict[str, int]:
         return price_of(self.nodes).price(arch)
 
-    def price(self, metric: str) -> tuple[Price, Any]:
-        return price_of(self.nodes), metric
+    @property
+    def networks(self) -> Networks:
+        costs = Prices(price_of(self.nodes))
+        return Networks(space=self.space, build=self._built, baseline=self.baseline, costs=costs, price=costs.price)
 
     def _built(self, cell: Cell, seed: int) -> nn.Module:
         with torch.random.fork_rng([]):

@@ -1,14 +1,14 @@
 from statistics import fmean
 
 import pytest
-from common.oneshot.settings import PathPhaseSettings
 
 from common.errors import UserError
 from common.evaluate.scratch import FromScratch
 from common.space import sample
+from common.stages.settings import PathPhaseSettings
 from common.streams import stream
 from common.train.optim import OptimSettings
-from tests.common.oneshot.toy import ToyTask
+from tests.common.stages.paths_toy import ToyTask
 
 
 def test_scores_are_a_function_of_architecture_seed_and_fidelity():

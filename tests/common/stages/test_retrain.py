@@ -12,6 +12,7 @@ from common.stages.retrain import Retrain, avoiding
 from common.stages.settings import RetrainSettings
 from common.streams import stream
 from tests.common.differentiable.toy import RelaxedToy
+from tests.common.stages.toy import SEARCH
 
 
 def rivals(allowed, count: int = 8, feasible=lambda arch: True) -> list[Any]:
@@ -22,12 +23,12 @@ def rivals(allowed, count: int = 8, feasible=lambda arch: True) -> list[Any]:
     winner = next(arch for arch in iter(lambda: sample(task.space, rng), None) if clean(arch))
     context = SimpleNamespace(
         task=SimpleNamespace(space=task.space, baseline=winner),
-        folder=SimpleNamespace(result=lambda name: {"arch": labels(task.space, winner)}),
+        found=lambda stage: winner,
         feasible=feasible,
         constraints=[],
         seed=0,
     )
-    stage = Retrain(settings=RetrainSettings(random_archs=count), allowed=allowed)
+    stage = Retrain(settings=RetrainSettings(random_archs=count), search=SEARCH, allowed=allowed)
     return [arch for _, kind, arch in stage.rivals(cast("Context", context)) if kind == "random"]
 
 

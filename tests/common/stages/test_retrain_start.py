@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from common.oneshot.training import build_supernet
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -21,21 +20,22 @@ from common.stages import workers
 from common.stages.context import Context
 from common.stages.retrain import Retrain, winner_row
 from common.stages.settings import RetrainSettings
+from common.stages.supernet import build_supernet
 from common.streams import derive
 from common.supernet import Supernet
 from common.train.phase import train_phase
 from tests.common.run.killing import dies, forked, status
 from tests.common.run.rows import rows
-from tests.common.stages.toy import TunedToy, find, opened
+from tests.common.stages.toy import SEARCH, TunedToy, find, opened
 
 WINNER = Arch({"kernels.0": 3, "kernels.1": 0})
 WORDS = ("training.steps=1", "training.optim.lr=0.2")
 RIVALS = ["searched", "random 1", "baseline"]
 STAGE = Retrain(
     settings=RetrainSettings(random_archs=1, seeds=2),
+    search=SEARCH,
     start=lambda context: context.weights("second"),
     otherwise={"with other settings": WORDS},
-    save_every=2,
 )
 
 
@@ -51,7 +51,7 @@ def trained_supernet(task: TunedToy) -> Supernet:
 
 def retrained(path: Path, task: TunedToy, stage: Retrain = STAGE) -> dict[str, Any]:
     """Runs the stage in a folder where a search has ended, or goes on with it."""
-    with opened(path, task) as context:
+    with opened(path, task, save_every=2) as context:
         if not context.folder.done("search"):
             find(context, WINNER)
             begin(context, task)
@@ -123,7 +123,7 @@ def test_what_was_found_is_trained_once_more_with_other_settings_from_weights_of
     assert [(row["name"], row["seed"], row["tuned"]) for row in found] == [
         ("with other settings", seed, list(WORDS)) for seed in (0, 1)
     ]
-    tuned = task.tuned(WORDS)
+    tuned = task.variant(WORDS)
     for row in found:
         assert "start" not in row and arch_of(task, row) == WINNER and row["cost"] == task.costs(WINNER)
         new = tuned.network(WINNER, derive(0, "retrain", row["seed"]))

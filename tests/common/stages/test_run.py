@@ -9,11 +9,11 @@ import pytest
 from common.errors import UserError
 from common.options import RunOptions
 from common.stages.run import folder_of
-from common.stages.settings import RunSettings
-from common.task import System
+from common.stages.settings import RetrainSettings, RunSettings, SearchSettings
+from common.system import Method
 
-SYSTEM = cast("System", SimpleNamespace(name="toy"))
-SETTINGS = RunSettings(recipe="small", budget={})
+SYSTEM = cast("Method", SimpleNamespace(name="toy"))
+SETTINGS = RunSettings(recipe="small", budget={}, search=SearchSettings(), retrain=RetrainSettings())
 
 
 def test_the_folder_is_the_one_asked_for_whether_it_is_there_or_not(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from common.errors import UserError
 from common.evaluate.scratch import FromScratch
 from common.objective import Objective
+from common.overrides import override
 from common.space import Arch
 from common.stages import tune as module
 from common.stages.retrain import Retrain
@@ -21,10 +22,12 @@ from common.stages.tune import Tune, best, combinations
 from common.streams import derive
 from tests.common.run.killing import die, forked, status
 from tests.common.run.rows import rows
-from tests.common.stages.toy import TunedToy, find, opened
+from tests.common.stages.toy import SEARCH, TunedToy, find, opened
 
 WINNER = Arch({"kernels.0": 3, "kernels.1": 0})
-RETRAIN = Retrain(settings=RetrainSettings(random_archs=1, seeds=1), others={"Big": Arch({"kernels.0": 3, "kernels.1": 3})})
+RETRAIN = Retrain(
+    settings=RetrainSettings(random_archs=1, seeds=1), search=SEARCH, others={"Big": Arch({"kernels.0": 3, "kernels.1": 3})}
+)
 NAMES = ["searched", "random 1", "baseline", "Big"]
 GRID = {"training.optim.lr": (1e-6, 0.3), "training.optim.momentum": (0.0, 0.9)}
 TUNE = Tune(settings=TuneSettings(grid=GRID, seeds=2), retrain=RETRAIN)
@@ -132,14 +135,16 @@ def test_every_network_gets_what_suits_it_on_the_validation_split(direction, tmp
 def test_each_combination_is_scored_on_the_cuts_of_its_own_settings(tmp_path, monkeypatch):
     cut = {number: TunedToy(training=replace(TunedToy().training, steps=6 + number)) for number in (1, 2)}
     monkeypatch.setattr(
-        TunedToy, "recut", lambda self, number: replace(self, training=replace(self.training, steps=6 + number)), raising=False
+        TunedToy,
+        "variant",
+        lambda self, overrides=(), cut=0: override(replace(self, training=replace(self.training, steps=6 + cut)), overrides),
     )
     stage = Tune(settings=TuneSettings(grid={"training.optim.lr": (0.3,)}, cuts=3), retrain=replace(RETRAIN, others={}))
     with opened(tmp_path / "run", TunedToy()) as context:
         find(context, WINNER)
         assert stage.run(context)["cuts"] == 3
     row = rows(tmp_path / "run", "tuned")[0]
-    tasks = [task.tuned(row["words"]) for task in (TunedToy(), *cut.values())]
+    tasks = [override(task, row["words"]) for task in (TunedToy(), *cut.values())]
     expected = FromScratch(task=tasks[0], seed=derive(0, "tune", 0), others=tasks[1:])([WINNER], "full")[0]
     assert row["name"] == "searched" and row["val"] == expected.values
 
@@ -183,7 +188,7 @@ def test_retraining_takes_what_was_chosen(tmp_path):
     with opened(path, task) as context:
         find(context, WINNER)
         context.folder.finish("settings", {"chosen": chosen}, 0.0)
-        Retrain(settings=RETRAIN.settings, others=RETRAIN.others, tuned="settings").run(context)
+        Retrain(settings=RETRAIN.settings, search=SEARCH, others=RETRAIN.others, tuned=replace(TUNE, name="settings")).run(context)
     found = {row["name"]: row for row in rows(path, "retrained")}
     assert list(found) == NAMES
     assert found["baseline"]["tuned"] == chosen["baseline"] and [name for name in NAMES if "tuned" in found[name]] == ["baseline"]

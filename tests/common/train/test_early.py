@@ -10,18 +10,17 @@ from typing import Any
 
 import pytest
 import torch
-from common.oneshot.settings import PathPhaseSettings
 from torch import Tensor, nn
 
 from common.errors import UserError
 from common.evaluate.scratch import FromScratch
 from common.run.checkpoint import Checkpoint
-from common.stages.settings import PhaseSettings, StopSettings
+from common.stages.settings import PathPhaseSettings, PhaseSettings, StopSettings
 from common.stages.workers import Job, retrain
 from common.train.optim import OptimSettings
 from common.train.phase import train_phase
-from tests.common.oneshot.toy import ToyPhase, ToyTask, batch
 from tests.common.run.killing import die, forked, status
+from tests.common.stages.paths_toy import ToyPhase, ToyTask, batch
 
 STEPS = 12
 

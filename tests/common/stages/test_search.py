@@ -8,24 +8,37 @@ from typing import Any, cast
 
 import pytest
 import torch
-from common.oneshot.settings import PathPhaseSettings, SearchSettings
-from common.oneshot.stages import RandomBaseline, Search, TrainSupernet, searcher_of
-from common.oneshot.training import build_supernet, path_policy
 from safetensors.torch import load_file
 
+from common.engines import AnyEngine, Exhaustive, TopK
 from common.errors import UserError
+from common.evaluate.settings import InheritedSettings
 from common.run.checkpoint import save_weights
-from common.search.exhaustive import Exhaustive
+from common.search.exhaustive import Exhaustive as ExhaustiveSearch
 from common.search.topk_evolution import TopKEvolution
 from common.space import Arch, OneOf, enumerate_all
 from common.stages.context import Context
+from common.stages.search import RandomBaseline, Search, number_of_trials, problem_of, sampled
+from common.stages.settings import PathPhaseSettings, SearchSettings
+from common.stages.supernet import TrainSupernet, build_supernet, path_policy
 from common.streams import derive
 from common.train.optim import OptimSettings
 from tests.common.run.rows import rows
 from tests.common.stages.toy import TunedToy, opened
 
 LARGEST = PathPhaseSettings(steps=3, batch=8, optim=OptimSettings(name="sgd", lr=0.05), paths="largest")
-ALL = SearchSettings(engine="exhaustive", generations=1, population=2, mutants=0, crossovers=0, calibration_batches=1, images=32)
+ALL = SearchSettings(engine=Exhaustive(), trials=2, evaluation=InheritedSettings(calibration_batches=1, images=32))
+
+
+def searcher_of(settings: SearchSettings, context: Context) -> tuple[Any, int]:
+    """The searcher of a run and the number of its trials."""
+    problem = problem_of(settings, context.task, context.constraints, context.seed)
+    searcher = sampled(settings.engine).searcher(problem)
+    return searcher, number_of_trials(settings, searcher)
+
+
+def with_engine(engine: AnyEngine, trials: int = 50) -> SearchSettings:
+    return SearchSettings(engine=engine, trials=trials, evaluation=InheritedSettings())
 
 
 def test_the_widest_path_is_that_of_the_largest_options_at_every_step():
@@ -92,11 +105,12 @@ def test_a_search_through_everything_goes_on_where_it_was_cut(tmp_path):
 def test_the_engine_is_the_one_named_with_its_budget_in_trials(tmp_path):
     with opened(tmp_path / "run", TunedToy(), seed=5, upper=1e9) as context:
         searcher, budget = searcher_of(ALL, context)
-        assert isinstance(searcher, Exhaustive) and budget == len(searcher) == 16 and searcher.seed == 5
-        searcher, budget = searcher_of(SearchSettings(generations=3, population=7, mutants=2, crossovers=1, parents=4), context)
+        assert isinstance(searcher, ExhaustiveSearch) and budget == len(searcher) == 16 and searcher.seed == 5
+        searcher, budget = searcher_of(with_engine(TopK(population=7, mutants=2, crossovers=1, parents=4), 21), context)
         assert isinstance(searcher, TopKEvolution) and budget == 21 and searcher.first is None
         assert (searcher.seed, searcher.mutants, searcher.crossovers, searcher.parents) == (5, 2, 1, 4)
-        assert searcher.feasible == context.feasible and searcher.rule == "macs <= 1,000,000,000"
+        archs = enumerate_all(context.task.space)
+        assert [searcher.feasible(arch) for arch in archs] == [True] * 16 and searcher.rule == "macs <= 1,000,000,000"
 
 
 def test_a_budget_that_nothing_keeps_is_named_by_a_search_through_everything(tmp_path):
@@ -108,7 +122,7 @@ def test_a_budget_that_nothing_keeps_is_named_by_a_search_through_everything(tmp
 @pytest.mark.parametrize(("ratio", "last"), [(9.0, 0.45), (1 / 9, 0.05)])
 def test_the_first_generation_of_evolution_leans_as_it_is_told(ratio, last, tmp_path):
     with opened(tmp_path / "run", TunedToy()) as context:
-        searcher, _ = searcher_of(SearchSettings(small_first=ratio), context)
+        searcher, _ = searcher_of(with_engine(TopK(lean=ratio)), context)
     assert isinstance(searcher, TopKEvolution) and searcher.first is not None
     rng = Random(0)
     drawn = [searcher.first(rng)["kernels.0"] for _ in range(4000)]
@@ -117,5 +131,5 @@ def test_the_first_generation_of_evolution_leans_as_it_is_told(ratio, last, tmp_
 
 @pytest.mark.parametrize("ratio", [0.0, -1.0, nan, inf])
 def test_a_ratio_that_is_none_is_refused(ratio):
-    with pytest.raises(UserError, match=rf"search\.small_first={ratio}: give a ratio above 0"):
-        SearchSettings(small_first=ratio)
+    with pytest.raises(UserError, match=rf"search\.engine\.lean={ratio}: give a ratio above 0"):
+        TopK(lean=ratio)

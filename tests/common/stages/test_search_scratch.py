@@ -2,70 +2,78 @@
 
 import signal
 from functools import partial
+from typing import Any
 
 import pytest
-from common.oneshot.settings import PathPhaseSettings
-from common.stages.scratch import ScratchSearch, make_scratch, searcher_of
 
+from common.engines import Aging, Halving, Random, Reinforce
 from common.errors import UserError
 from common.evaluate.base import Scores
 from common.evaluate.scratch import FromScratch
+from common.evaluate.settings import ScratchSettings
 from common.run.folder import RunFolder
 from common.search.aging_evolution import AgingEvolution
 from common.search.random import RandomSearch
-from common.search.reinforce import Reinforce
+from common.search.reinforce import Reinforce as PolicySearch
 from common.search.successive_halving import SuccessiveHalving
 from common.space import Arch
-from common.stages.settings import ScratchSettings
+from common.stages.evaluators import make_scratch
+from common.stages.search import Search, problem_of
+from common.stages.settings import PathPhaseSettings, SearchSettings
 from common.streams import derive
 from common.train.optim import OptimSettings
-from tests.common.oneshot.toy import ToyPhase
 from tests.common.run.killing import die, forked, status
 from tests.common.run.rows import rows
+from tests.common.stages.paths_toy import ToyPhase
 from tests.common.stages.toy import TunedToy, opened
 
 ENGINES = {
-    "random": (RandomSearch, {}, {}),
-    "evolution": (
+    "random": (RandomSearch, Random(), {}),
+    "aging": (
         AgingEvolution,
-        {"population": 4, "tournament": 2, "children": 3},
+        Aging(population=4, tournament=2, children=3),
         {"population": 4, "tournament": 2, "children": 3},
     ),
-    "reinforce": (Reinforce, {"children": 3, "rate": 0.02}, {"children": 3, "rate": 0.02}),
+    "reinforce": (PolicySearch, Reinforce(children=3, rate=0.02), {"children": 3, "rate": 0.02}),
     "halving": (
         SuccessiveHalving,
-        {"candidates": 4, "shares": (0.5, 1.0), "eta": 2, "parents": 1},
+        Halving(candidates=4, shares=(0.5, 1.0), eta=2, parents=1),
         {"initial": 4, "fidelities": ("0.5", "full"), "eta": 2, "parents": 1},
     ),
 }
 
 
-def settings(engine: str, trials: int = 7) -> ScratchSettings:
-    return ScratchSettings(engine=engine, trials=trials, **ENGINES[engine][1])
+def settings(engine: str, trials: int = 7) -> SearchSettings:
+    return SearchSettings(engine=ENGINES[engine][1], trials=trials, evaluation=ScratchSettings())
+
+
+def short(trials: int, **evaluation: Any) -> SearchSettings:
+    """Random search with these settings of the evaluation."""
+    return SearchSettings(engine=Random(), trials=trials, evaluation=ScratchSettings(**evaluation))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_engine_is_the_one_named_with_its_settings(engine, tmp_path):
     kind, _, expected = ENGINES[engine]
     with opened(tmp_path / "run", TunedToy(), seed=5, upper=1e9) as context:
-        searcher = searcher_of(settings(engine), context)
+        problem = problem_of(settings(engine), context.task, context.constraints, context.seed)
+        searcher = ENGINES[engine][1].searcher(problem)
         assert type(searcher) is kind and {name: getattr(searcher, name) for name in expected} == expected
-        assert searcher.seed == 5 and searcher.feasible == context.feasible and searcher.rule == "macs <= 1,000,000,000"
-        assert list(searcher.objectives) == [context.task.objectives[0]], "the quality alone"
+        assert searcher.seed == 5 and searcher.feasible is problem.feasible and searcher.rule == "macs <= 1,000,000,000"
+        assert list(searcher.objectives) == list(context.task.objectives), "all of them, the quality first"
         assert searcher.space is context.task.space
 
 
 def test_of_halving_the_first_candidates_can_be_given(tmp_path):
     given = [Arch({"kernels.0": 3, "kernels.1": i}) for i in range(2)]
     with opened(tmp_path / "run", TunedToy()) as context:
-        assert [proposal.arch for proposal in searcher_of(settings("halving"), context, given).ask(2)] == given
-        ScratchSearch(settings=settings("halving", trials=3), given=lambda context: given).run(context)
+        Search(settings=settings("halving", trials=3), first=lambda context: given).run(context)
         assert [trial.arch for trial in context.folder.trials()][:2] == given
 
 
 def search(path, engine: str, *, seed: int = 0, upper: float | None = None) -> dict:
     with opened(path, TunedToy(), seed=seed, upper=upper) as context:
-        return dict(ScratchSearch(settings=settings(engine)).run(context))
+        return dict(Search(settings=settings(engine)).run(context))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -106,7 +114,13 @@ def test_what_is_found_is_the_best_of_those_trained_longest(engine, tmp_path, mo
     trials = rows(tmp_path / "run", "trials")
     longest = [row for row in trials if row["fidelity"] == "full"]
     winner = max(longest, key=lambda row: (row["scores"]["accuracy"], -row["id"]))
-    assert result == {"trials": 7, "best": winner["id"], "arch": winner["arch"], "scores": winner["scores"]}
+    assert result == {
+        "trials": 7,
+        "best": winner["id"],
+        "arch": winner["arch"],
+        "scores": winner["scores"],
+        "follows": ["accuracy"],
+    }
     assert len(longest) == (2 if engine == "halving" else 7)
     assert [row["cost"].keys() for row in trials] == [{"params", "macs"}] * 7
 
@@ -134,7 +148,7 @@ def test_candidates_are_trained_for_the_share_of_the_steps_that_is_asked_for(fid
     seen, real = [], ToyPhase.batch_at
     monkeypatch.setattr(ToyPhase, "batch_at", lambda self, step, seed: seen.append(step) or real(self, step, seed))
     with opened(tmp_path / "run", TunedToy()) as context:
-        ScratchSearch(settings=ScratchSettings(trials=2, fidelity=fidelity)).run(context)
+        Search(settings=short(2, fidelity=fidelity)).run(context)
     assert seen == [*range(steps)] * 4, "two candidates, of two phases each"
     assert [row["fidelity"] for row in rows(tmp_path / "run", "trials")] == [said, said]
 
@@ -151,9 +165,9 @@ def test_scores_are_those_of_training_alone_from_the_searchs_own_seed(tmp_path):
 
 def test_candidates_are_trained_on_the_cuts_of_the_task(tmp_path, monkeypatch):
     longer = {number: TunedToy(training=PathPhaseSettings(steps=6 + number, batch=8, optim=OptimSettings())) for number in (1, 2)}
-    monkeypatch.setattr(TunedToy, "recut", lambda self, number: longer[number], raising=False)
+    monkeypatch.setattr(TunedToy, "variant", lambda self, overrides=(), cut=0: longer[cut])
     with opened(tmp_path / "run", TunedToy()) as context:
-        ScratchSearch(settings=ScratchSettings(trials=1, cuts=3)).run(context)
+        Search(settings=short(1, cuts=3)).run(context)
         (trial,) = context.folder.trials()
     expected = FromScratch(task=TunedToy(), seed=derive(0, "scratch"), others=list(longer.values()))([trial.arch], "full")[0]
     assert trial.scores == expected.values
@@ -162,24 +176,35 @@ def test_candidates_are_trained_on_the_cuts_of_the_task(tmp_path, monkeypatch):
 def test_candidates_that_diverge_fail_and_if_all_do_it_is_said(tmp_path):
     task = TunedToy(training=PathPhaseSettings(steps=6, batch=8, optim=OptimSettings(lr=1e30)))
     with opened(tmp_path / "run", task) as context, pytest.raises(UserError, match=r"all 3 candidates failed .*TrainingDiverged"):
-        ScratchSearch(settings=settings("random", trials=3)).run(context)
+        Search(settings=settings("random", trials=3)).run(context)
     assert [row["status"] for row in rows(tmp_path / "run", "trials")] == ["failed"] * 3
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("make", "values", "message"),
     [
-        ({"trials": 0}, r"search\.trials=0: give 1 or more"),
-        ({"children": 0}, r"search\.children=0: give 1 or more"),
-        ({"fidelity": 0.0}, r"search\.fidelity=0\.0: give a share of the training steps above 0 and at most 1"),
-        ({"fidelity": 1.5}, r"search\.fidelity=1\.5: give a share"),
-        ({"rate": 0.0}, r"search\.rate=0\.0: give a learning rate above 0"),
-        ({"shares": (1.0, 0.5)}, r"search\.shares=\(1\.0, 0\.5\): give rising shares"),
-        ({"eta": 1}, r"search\.eta=1: give 2 or more"),
-        ({"cuts": 0}, r"search\.cuts=0: give 1 or more"),
-        ({"parents": -1}, r"search\.parents=-1: give 0 or more"),
+        (SearchSettings, {"trials": 0}, r"search\.trials=0: give 1 or more"),
+        (ScratchSettings, {"fidelity": 0.0}, r"search\.evaluation\.fidelity=0\.0: give a share of the training steps above 0"),
+        (ScratchSettings, {"fidelity": 1.5}, r"search\.evaluation\.fidelity=1\.5: give a share"),
+        (ScratchSettings, {"cuts": 0}, r"search\.evaluation\.cuts=0: give 1 or more"),
+        (Halving, {"shares": (1.0, 0.5)}, r"search\.engine\.shares=\[1\.0, 0\.5\]: give rising shares"),
     ],
 )
-def test_settings_are_checked(values, message):
+def test_settings_are_checked(make, values, message):
     with pytest.raises(UserError, match=message):
-        ScratchSettings(**values)
+        make(**values)
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        (Aging(children=0), "0 children"),
+        (Reinforce(rate=0.0), "rate 0.0"),
+        (Halving(eta=1), "eta=1"),
+        (Halving(parents=-1), "parents=-1"),
+    ],
+)
+def test_settings_of_an_engine_are_checked_when_its_searcher_is_made(engine, message):
+    task = TunedToy()
+    with pytest.raises(UserError, match=message):
+        engine.searcher(problem_of(SearchSettings(engine=engine, evaluation=ScratchSettings()), task, [], 0))

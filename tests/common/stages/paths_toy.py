@@ -1,20 +1,24 @@
 """A task with nothing of a real one: noise in three colours, told apart by a chain of convolutions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
 import torch
-from common.oneshot.settings import PathPhaseSettings
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
+from common.cost.bounds import Least, cheapest
 from common.cost.price import Price
 from common.objective import Objective
+from common.overrides import override
 from common.space import Arch, decode
+from common.stages.settings import PathPhaseSettings
 from common.streams import torch_stream
 from common.supernet import opened
+from common.task import Calibration, Networks
 from common.train.optim import OptimSettings
 from tests.common.cost.chains import Chain, Net, chain_space
 
@@ -52,7 +56,7 @@ class ToyPhase:
 
 @dataclass(frozen=True, kw_only=True)
 class ToyTask:
-    """See `common.task.CalibratedTask`; the settings are its whole state."""
+    """See `common.task.Task`; the settings are its whole state."""
 
     length: int = 4
     training: PathPhaseSettings = TRAINING
@@ -70,6 +74,11 @@ class ToyTask:
     def baseline(self) -> Arch:
         return Arch({f"kernels.{i}": 1 for i in range(self.length)})
 
+    @property
+    def networks(self) -> Networks:
+        costs = Prices(price_of(self.length))
+        return Networks(space=self.space, build=build, baseline=self.baseline, costs=costs, price=costs.price)
+
     def supernet(self, seed: int) -> nn.Module:
         return build(opened(self.space), seed)
 
@@ -80,11 +89,16 @@ class ToyTask:
         first = ToyPhase(name="first", settings=self.training, dropout=0.2)
         return [first, ToyPhase(name="second", settings=self.training)]
 
-    def calibration(self, batches: int, batch_size: int) -> list[torch.Tensor]:
-        return [batch(0, "calibration", i, items=batch_size)[0] for i in range(batches)]
+    @property
+    def calibration(self) -> Calibration:
+        def batches(count: int, size: int) -> list[torch.Tensor]:
+            return [batch(0, "calibration", i, items=size)[0] for i in range(count)]
 
-    def calibrate(self, network: nn.Module, batch: torch.Tensor) -> object:
-        return network(batch)
+        return Calibration(batches=batches, forward=lambda network, images: network(images))
+
+    def variant(self, overrides: Sequence[str] = (), cut: int = 0) -> "ToyTask":
+        assert not cut
+        return override(self, overrides)
 
     @torch.no_grad()
     def metrics(self, network: nn.Module, split: str, limit: int | None = None) -> dict[str, float]:
@@ -104,7 +118,23 @@ class ToyTask:
         return 0.0
 
 
-def build(description: Any, seed: int) -> nn.Module:
+@dataclass(frozen=True)
+class Prices:
+    """See `common.task.Costs`."""
+
+    table: Price
+
+    def of(self, arch: Arch) -> dict[str, int]:
+        return self.table.price(arch)
+
+    def least(self, metric: str) -> Least:
+        return Least(cheapest(self.table, metric).value)
+
+    def price(self, metric: str) -> tuple[Price, Any]:
+        return self.table, metric
+
+
+def build(description: Any, seed: int = 0) -> nn.Module:
     with torch.random.fork_rng([]):
         torch.manual_seed(seed % 2**63)
         return Net(description)

@@ -11,15 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from common.oneshot.settings import PathPhaseSettings, SearchSettings
-from common.oneshot.stages import RandomBaseline, Search, TrainSupernet, inherited
-from common.oneshot.training import build_supernet, path_policy
-from common.oneshot.workers import make_inherited
 from safetensors.torch import load_file
 
+from common.engines import TopK
 from common.errors import UserError
 from common.evaluate.inherited import Inherited
 from common.evaluate.pool import LocalPool
+from common.evaluate.settings import InheritedSettings
 from common.objective import Constraint, Objective, fronts
 from common.run.folder import RunFolder
 from common.run.progress import Progress
@@ -28,27 +26,22 @@ from common.run.stages import run_stages
 from common.search.base import Trial
 from common.space import Arch, enumerate_all
 from common.stages import training, workers
-from common.stages.context import Context, check_feasible, rule_in_words
+from common.stages.context import Context, check_feasible, constraint_text
+from common.stages.evaluators import inherited_scores, make_inherited
 from common.stages.retrain import Retrain, winner_row
-from common.stages.settings import RetrainSettings
+from common.stages.search import RandomBaseline, Search
+from common.stages.settings import PathPhaseSettings, RetrainSettings, SearchSettings
+from common.stages.supernet import TrainSupernet, build_supernet, path_policy
 from common.stages.trials import Standing, best_trial
 from common.stages.workers import Job
 from common.supernet.paths import extreme
 from common.train.fit import TrainingDiverged
 from common.train.optim import OptimSettings
-from tests.common.oneshot.toy import ToyTask
 from tests.common.run.killing import die, forked, status
+from tests.common.stages.paths_toy import ToyTask
 
-SEARCH = SearchSettings(
-    generations=2,
-    population=4,
-    mutants=1,
-    crossovers=1,
-    parents=2,
-    calibration_batches=2,
-    calibration_batch=16,
-    images=32,
-)
+EVALUATION = InheritedSettings(calibration_batches=2, calibration_batch=16, images=32)
+SEARCH = SearchSettings(trials=8, engine=TopK(population=4, mutants=1, crossovers=1, parents=2), evaluation=EVALUATION)
 RETRAIN = RetrainSettings(random_archs=2, seeds=2)
 
 
@@ -64,15 +57,14 @@ def run(path: Path, task: ToyTask, *, seed: int = 0, resume: bool = False, upper
             seed=seed,
             device="cpu",
             constraints=[] if upper is None else [Constraint("macs", upper=upper)],
+            save_every=every,
         )
+        search = Search(settings=SEARCH)
         stages = [
-            *(
-                TrainSupernet(name=f"supernet {phase.name}", index=i, save_every=every)
-                for i, phase in enumerate(task.phases("s"))
-            ),
-            Search(settings=SEARCH),
+            *(TrainSupernet(name=f"supernet {phase.name}", index=i) for i, phase in enumerate(task.phases("supernet"))),
+            search,
             RandomBaseline(settings=SEARCH),
-            Retrain(settings=RETRAIN, inherited=partial(inherited, SEARCH), save_every=every),
+            Retrain(settings=RETRAIN, search=search, inherited=partial(inherited_scores, EVALUATION)),
         ]
         run_stages(stages, folder, Progress(quiet=True), context, "again")
 
@@ -174,7 +166,7 @@ def test_kills_leave_no_trace(finished, tmp_path):
 def test_workers_compute_the_same(finished, tmp_path):
     task = ToyTask()
     (tmp_path / "weights.safetensors").write_bytes((finished / "weights" / "second.safetensors").read_bytes())
-    make = partial(make_inherited, partial(ToyTask), tmp_path / "weights.safetensors", SEARCH, "cpu")
+    make = partial(make_inherited, partial(ToyTask), tmp_path / "weights.safetensors", EVALUATION, "cpu")
     with RunFolder.resume(finished, {"seed": 0}, task.space) as folder:
         trials = folder.trials()
     with LocalPool(1) as pool:
@@ -251,23 +243,23 @@ class Wanted:
 
 def test_the_best_trial_is_the_earliest_of_equals():
     trials = [trial(0, q=0.1), trial(1, q=0.5), trial(2, q=0.5), trial(3, "failed", "no memory")]
-    assert best_trial(trials, Wanted("q", "max")).id == 1
-    assert best_trial(trials, Wanted("q", "min")).id == 0
-    assert best_trial(trials[::-1], Wanted("q", "max")).id == 1
+    assert best_trial(trials, [Objective("q", "max")]).id == 1
+    assert best_trial(trials, [Objective("q", "min")]).id == 0
+    assert best_trial(trials[::-1], [Objective("q", "max")]).id == 1
 
 
 def test_nothing_but_failures_says_why():
     with pytest.raises(UserError, match=r"all 2 candidates failed \(no memory\)"):
-        best_trial([trial(0, "failed", "no memory"), trial(1, "failed", "other")], Wanted("q", "max"))
+        best_trial([trial(0, "failed", "no memory"), trial(1, "failed", "other")], [Objective("q", "max")])
     with pytest.raises(UserError, match="none was evaluated"):
-        best_trial([], Wanted("q", "max"))
+        best_trial([], [Objective("q", "max")])
 
 
 def test_constraints_in_words():
-    assert rule_in_words([]) == ""
+    assert constraint_text([]) == ""
     rules = [Constraint("macs", upper=3e8), Constraint("params", upper=4_000_000), Constraint("macs", lower=1)]
-    assert rule_in_words(rules) == "macs <= 300,000,000 and params <= 4,000,000 and 1 <= macs"
-    assert rule_in_words([Constraint("ms", upper=2.5)]) == "ms <= 2.5"
+    assert constraint_text(rules) == "macs <= 300,000,000 and params <= 4,000,000 and 1 <= macs"
+    assert constraint_text([Constraint("ms", upper=2.5)]) == "ms <= 2.5"
 
 
 def test_what_the_screen_shows_is_right_after_every_trial():
@@ -280,7 +272,7 @@ def test_what_the_screen_shows_is_right_after_every_trial():
         good.append(trial(id, q=rng.randrange(20) / 20, macs=rng.randrange(20)))
         standing.add(good[-1])
         points = [[t.value(objective) for objective in objectives] for t in good]
-        assert standing.best == best_trial(good, Wanted("q", "max")).scores["q"]
+        assert standing.best == best_trial(good, [Objective("q", "max")]).scores["q"]
         assert sorted(standing.front) == sorted(points[i] for i in fronts(points, objectives)[0])
     assert standing.failed == 29
 
@@ -330,19 +322,15 @@ def test_bins_have_to_fit_their_policy():
         PathPhaseSettings(steps=1, batch=1, optim=OptimSettings(), bins=(1.0, 2.0))
 
 
-@pytest.mark.parametrize(
-    ("values", "reason"),
-    [
-        ({"population": 0}, "search.population=0: give 1 or more"),
-        ({"images": 0}, "search.images=0: give 1 or more"),
-        ({"mutants": -1}, "search.mutants=-1: give 0 or more"),
-        ({"mutants": 30, "crossovers": 30}, "do not fit search.population=50; enlarge it"),
-        ({"rate": 1.5}, "search.rate=1.5"),
-    ],
-)
-def test_search_settings_are_checked_before_training(values, reason):
-    with pytest.raises(UserError, match=reason):
-        SearchSettings(**values)
+def test_search_settings_are_checked_before_training():
+    with pytest.raises(UserError, match=r"search\.trials=0: give 1 or more"):
+        SearchSettings(trials=0)
+    with pytest.raises(UserError, match=r"search\.evaluation\.images=0: give 1 or more"):
+        InheritedSettings(images=0)
+    with pytest.raises(UserError, match=r"search\.evaluation\.calibration_batches=-1: give 0 or more"):
+        InheritedSettings(calibration_batches=-1)
+    with pytest.raises(UserError, match=r"search\.engine\.rate is 1\.5"):
+        TopK(rate=1.5)
 
 
 def test_at_least_one_training_is_needed():

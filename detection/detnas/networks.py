@@ -1,0 +1,69 @@
+"""What DetNAS searches, builds and prices on the data of a run; what the laws are tried on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from common.cost.costs import Tabulated
+from common.system import PublishedNetwork
+from common.task import Networks
+from detection.detnas.model import cost_tables, detector
+from detection.detnas.settings import Settings
+from detection.detnas.space import (
+    COUNTS,
+    PUBLISHED,
+    SIZES,
+    DetectorNet,
+    backbone,
+    classifier,
+    published_classifier,
+    uniform_arch,
+)
+from detection.heads import SMALL_RETINANET
+
+if TYPE_CHECKING:
+    from detection.facts import DetectionFacts
+
+TINY = "tiny detector"
+
+
+def networks(settings: Settings, facts: DetectionFacts) -> Networks:
+    """Detectors with DetNAS's backbones."""
+    space = DetectorNet(backbone=backbone(settings.space), head=settings.head, classes=len(facts.classes))
+    costs = Tabulated(partial(cost_tables, space, classifier(settings.space), facts.canvas))
+    groups = [[f"backbone.stages.{i}.blocks.{k}" for k in range(len(s.blocks))] for i, s in enumerate(space.backbone.stages)]
+    return Networks(
+        space=space,
+        build=detector,
+        baseline=uniform_arch(space, 0),
+        costs=costs,
+        order=[group[i : i + 2] for group in groups for i in range(0, len(group), 2)],
+        price=costs.price,
+    )
+
+
+def spaces() -> dict[str, Any]:
+    """Spaces for the laws: the classifiers of every size, and the detector of the smoke recipe."""
+    tiny = DetectorNet(backbone=classifier("tiny").backbone, head=SMALL_RETINANET, classes=5)
+    return {**{name: classifier(name) for name in SIZES}, TINY: tiny}
+
+
+def example(space: str) -> tuple[Tensor, ...]:
+    """Inputs small enough for tests."""
+    return (torch.zeros(2, 3, 64, 64, dtype=torch.uint8 if space == TINY else torch.float32),)
+
+
+def published() -> Mapping[str, PublishedNetwork]:
+    """The released architectures, as classifiers."""
+
+    def entry(name: str) -> PublishedNetwork:
+        params, macs = COUNTS.get(name, (None, None))
+        space, arch = published_classifier(name)
+        return PublishedNetwork(description=lambda: space, arch=lambda: arch, params=params, macs=macs)
+
+    return {name: entry(name) for name in PUBLISHED}

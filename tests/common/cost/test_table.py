@@ -1,0 +1,152 @@
+"""The latency table with a clock of our own: nothing here is timed."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor, nn
+
+from common.cost import table
+from common.cost.latency import Latency
+from common.cost.table import LatencyTable, build_table, errors, spearman
+from common.errors import UserError
+from common.space import Arch, OneOf, Where, decisions, decode, enumerate_all, space_fingerprint
+from common.supernet import Supernet, choose, conv2d, opened
+from tests.common.cost.chains import build, chain_space
+
+IMAGE = (torch.zeros(1, 3, 8, 8),)
+Timed = list[tuple[nn.Module, list[tuple[int, ...]]]]
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> Timed:
+    """A clock that takes a millisecond for each parameter; the modules it has timed, each with the shapes of its inputs."""
+    seen: Timed = []
+
+    def measure(module: nn.Module, inputs: Sequence[Tensor], *, repeats: int, device: torch.device | str = "cpu") -> Latency:
+        assert repeats == 2 and device == "cpu"
+        seen.append((module, [tuple(x.shape) for x in inputs]))
+        return Latency(median_ms=float(sum(p.numel() for p in module.parameters())), iqr_ms=0.0, conditions={})
+
+    monkeypatch.setattr(table, "measure", measure)
+    return seen
+
+
+def table_of(space: Any, make: Callable[[Any], nn.Module], lines: list[str] | None = None) -> LatencyTable:
+    observe = (lambda line: None) if lines is None else lines.append
+    return build_table(Supernet(make(opened(space)), space), IMAGE, make, repeats=2, observe=observe)
+
+
+def conv(kernel: int) -> nn.Module:
+    return nn.Conv2d(4, 4, kernel, padding=kernel // 2, bias=False)
+
+
+def test_prediction_is_the_base_and_what_each_option_adds():
+    made = LatencyTable(space="x", base_ms=10.0, rows={"a": [0.0, 2.5], "b": [0.0, -4.0, 1.0]}, labels={}, conditions={})
+    assert [made.predict(Arch(arch)) for arch in ({}, {"a": 1}, {"a": 1, "b": 1}, {"b": 2})] == [10.0, 12.5, 8.5, 11.0]
+    with pytest.raises(UserError, match="no decision 'c'; build a table for this space"):
+        made.predict({"a": 0, "c": 0})
+
+
+def test_an_option_is_timed_alone_on_what_reaches_it_and_its_decision_by_the_difference_to_the_first(timed):
+    def make(space: Any) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 4, 1, 2, bias=False), choose(space["kernel"], conv), nn.Flatten())
+
+    lines: list[str] = []
+    made = table_of({"kernel": OneOf(3, 1, 5)}, make, lines)
+    assert made.rows == {"kernel": [0.0, 16.0 - 144.0, 400.0 - 144.0]} and made.base_ms == 12 + 144
+    *alone, (whole, shapes) = timed
+    assert [(type(module), seen) for module, seen in alone] == [(nn.Conv2d, [(1, 4, 4, 4)])] * 3
+    assert isinstance(whole, nn.Sequential) and shapes == [(1, 3, 8, 8)]
+    assert made.labels == {"kernel": ["3", "1", "5"]} and made.space == space_fingerprint({"kernel": OneOf(3, 1, 5)})
+    assert lines == ["kernel: 3 144.000 ms, 1 16.000 ms, 5 400.000 ms"]
+    assert (made.conditions["repeats"], made.conditions["batch"]) == (2, 1)
+
+
+def test_options_of_unlike_shapes_widths_and_kernels_are_timed_by_the_whole_network(timed):
+    def make(space: Any) -> nn.Module:
+        pool = choose(space["pool"], lambda n: nn.Sequential(nn.AvgPool2d(n), nn.Conv2d(4, 4, n, n, bias=False)))
+        narrow = conv2d(4, space["width"], 1, bias=False), conv2d(space["width"], 4, 1, bias=False)
+        both = choose(space["kernel"], conv), conv2d(4, 4, space["kernel"], bias=False)  # a choice and an elastic layer
+        return nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), pool, *narrow, *both)
+
+    made = table_of({"pool": OneOf(1, 2), "width": OneOf(4, 6), "kernel": OneOf(1, 3)}, make)
+    assert made.rows == {"pool": [0.0, 48.0], "width": [0.0, 16.0], "kernel": [0.0, 256.0]}
+    assert made.base_ms == 12 + 16 + 32 + 32
+    assert [shapes for _, shapes in timed] == [[(1, 3, 8, 8)]] * 7, "nothing but the image"
+
+
+def test_a_decision_read_in_two_places_is_timed_in_both_and_one_inside_an_option_under_that_option(timed):
+    def block(kind: Any) -> nn.Module:
+        return nn.Identity() if kind is None else choose(kind["kernel"], conv)
+
+    def make(space: Any) -> nn.Module:
+        first, second = choose(space["block"], block), choose(space["twice"], conv)
+        return nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), first, second, choose(space["twice"], conv))
+
+    space = {"block": OneOf(None, {"kernel": OneOf(3, 5)}), "twice": OneOf(1, 3)}
+    made = table_of(space, make)
+    inner = next(path for path in decisions(space) if path.endswith(".kernel"))
+    assert made.rows == {"block": [0.0, 144.0], inner: [0.0, 256.0], "twice": [0.0, 256.0]}
+    for arch in enumerate_all(space):
+        assert made.predict(arch) == sum(p.numel() for p in make(decode(space, arch)).parameters())
+
+
+def test_a_rule_that_forbids_options_on_their_own(timed):
+    space = Where((OneOf(1, 3), OneOf(1, 3)), lambda kernels: kernels[0] == kernels[1], "equal kernels")
+
+    def make(kernels: Any) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 4, 1), *(choose(kernel, conv) for kernel in kernels))
+
+    with pytest.raises(UserError, match="a rule of this space forbids options on their own"):
+        table_of(space, make)
+
+
+def test_errors_are_those_of_the_table_on_random_architectures(timed):
+    space = chain_space(3)
+    right, supernet = table_of(space, build), Supernet(build(opened(space)), space)
+    timed.clear()
+    exact = errors(right, supernet, IMAGE, build, n=8, repeats=2)
+    assert exact.n == len(timed) == 8 and exact.median_percent == pytest.approx(0) and exact.spearman == pytest.approx(1)
+    rows = {path: [-2 * more for more in row] for path, row in right.rows.items()}
+    wrong = LatencyTable(space=right.space, base_ms=2 * right.base_ms, rows=rows, labels={}, conditions={})
+    doubled = LatencyTable(
+        space=right.space,
+        base_ms=2 * right.base_ms,
+        rows={path: [2 * more for more in row] for path, row in right.rows.items()},
+        labels={},
+        conditions={},
+    )
+    assert errors(doubled, supernet, IMAGE, build, n=8, repeats=2).median_percent == pytest.approx(100)
+    assert errors(wrong, supernet, IMAGE, build, n=8, repeats=2).spearman == pytest.approx(-1)
+    assert errors(wrong, supernet, IMAGE, build, n=5, seed=1, repeats=2) != errors(wrong, supernet, IMAGE, build, n=5, repeats=2)
+
+
+def test_spearman_is_scipys():
+    rng = Random(0)
+    for _ in range(20):
+        a, b = ([float(rng.randrange(6)) for _ in range(9)] for _ in range(2))
+        expected: Any = stats.spearmanr(a, b)
+        assert spearman(a, b) == pytest.approx(expected.statistic)
+
+
+def test_a_table_comes_back_from_its_file_for_its_space_alone(tmp_path: Path):
+    space, file = (OneOf(1, 3),), tmp_path / "table.json"
+    made = LatencyTable(
+        space=space_fingerprint(space), base_ms=0.1, rows={"0": [0.0, -0.25]}, labels={"0": ["1", "3"]}, conditions={"batch": 1}
+    )
+    made.save(file)
+    assert LatencyTable.load(file, space) == made and json.loads(file.read_text())["rows"] == {"0": [0.0, -0.25]}
+    with pytest.raises(UserError, match="was measured for another space; build a latency table for this one"):
+        LatencyTable.load(file, (OneOf(1, 5),))
+    with pytest.raises(UserError, match=r"cannot be read .*; build the latency table first"):
+        LatencyTable.load(tmp_path / "missing.json", space)
+    for text in ("{", '{"space": "x"}', "[1]"):
+        file.write_text(text)
+        with pytest.raises(UserError, match="is not a latency table; build it again"):
+            LatencyTable.load(file, space)
