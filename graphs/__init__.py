@@ -1,1 +1,1 @@
-"""Graph neural networks: planned, nothing is here yet. `detection` shows the shape a task package takes."""
+"""Node classification: graph data, metrics, and the systems that search graph neural networks."""

@@ -1,11 +1,10 @@
-"""A run folder made usable again without its data: its networks, their export, and predictions for graphs in files."""
+"""What a run remembers of graph data: enough to export its networks and to run them on graphs in files."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,63 +14,69 @@ from torch import Tensor, nn
 
 from common.data.damaged import NPZ_ERRORS
 from common.errors import UserError
+from common.export import Parity
 from common.run.files import free_path
-from common.stages.reload import read_run
-from common.task import OpenedRun
 from graphs.export import export
-from graphs.pdnas.model import build
-from graphs.pdnas.settings import Settings
-from graphs.pdnas.space import Network, pdnas_space
 
 NODES = 6
 """Of the ring that an export is checked on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class GraphFacts:
     """What a run remembers of its data.
 
     Attributes:
         features: of a node.
         classes: names of the labels.
         multilabel: whether a node may have several.
+        counted_nodes: nodes of the graph for which multiply-adds are counted; None in older run folders.
     """
 
     features: int
     classes: tuple[str, ...]
     multilabel: bool
+    counted_nodes: int | None = None
 
+    def example(self) -> tuple[Tensor, Tensor]:
+        """See `ring`."""
+        return ring(self.features)
 
-def space_of(settings: Settings, features: int, classes: int) -> Network:
-    """The open network of a run on nodes of so many features and classes."""
-    s, n = settings.space, settings.network
-    return pdnas_space(
-        features,
-        classes,
-        s.blocks,
-        extended=s.extended,
-        shortcuts=s.shortcuts,
-        widths=s.widths,
-        heads=s.heads,
-        dropout=n.dropout,
-        attention_dropout=n.attention_dropout,
-    )
+    def export(self, network: nn.Module, folder: Path) -> Parity:
+        """See `graphs.export.export`."""
+        return export(network, ring(self.features), self.classes, self.multilabel, folder)
 
+    def predict(self, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
+        """The class of every node of each graph, written as a CSV file into `folder`.
 
-def open_run(run: Path) -> OpenedRun:
-    """What can be done with the run folder `run`.
+        Args:
+            network: in eval mode.
+            files: graphs as .npz files of `x`, float of shape (n, features), scaled as the training data were, and `edge_index`,
+                whole numbers of shape (2, e): both directions of an undirected edge. Every file is read before the first graph
+                is classified, so that a bad name costs nothing.
+            folder: where the tables go; it exists.
 
-    Raises:
-        UserError: its `config.json` is not one of this system's.
-    """
-    settings, facts = read_run(run, Settings, Facts)
-    return OpenedRun(
-        space=space_of(settings, facts.features, len(facts.classes)),
-        build=build,
-        example=lambda: ring(facts.features),
-        export=partial(_export, facts),
-        predict=partial(predict, facts),
-    )
+        Yields:
+            `graph`, `table` (the CSV file: node, class, probability) and `nodes`: how many there are of each class.
+
+        Raises:
+            UserError: a file is missing or holds no such graph.
+        """
+        graphs = [_read(file, self.features) for file in files]
+        taken = {file.resolve() for file in files}
+        for file, (x, edges) in zip(files, graphs, strict=True):
+            with torch.no_grad():
+                scores = network(x, edges)
+            found = scores.sigmoid() if self.multilabel else scores.softmax(1)
+            best = found.argmax(1)
+            target = free_path(folder, f"{file.stem}-found", ".csv", taken)
+            with target.open("w", newline="", encoding="utf-8") as table:
+                rows = csv.writer(table)
+                rows.writerow(["node", "class", "probability"])
+                for node, label in enumerate(best.tolist()):
+                    rows.writerow([node, self.classes[label], round(float(found[node, label]), 4)])
+            counts = torch.bincount(best, minlength=len(self.classes)).tolist()
+            yield {"graph": str(file), "table": str(target), "nodes": dict(zip(self.classes, counts, strict=True))}
 
 
 def ring(features: int) -> tuple[Tensor, Tensor]:
@@ -80,44 +85,6 @@ def ring(features: int) -> tuple[Tensor, Tensor]:
     one_way = torch.stack([here, (here + 1) % NODES])
     x = torch.arange(NODES * features).view(NODES, features) * 37 % 101 / 101
     return x, torch.cat([one_way, one_way.flip(0)], 1)
-
-
-def _export(facts: Facts, network: nn.Module, folder: Path) -> Mapping[str, Any]:
-    return export(network, ring(facts.features), facts.classes, facts.multilabel, folder).facts()
-
-
-def predict(facts: Facts, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
-    """The class of every node of each graph, written as a CSV file into `folder`.
-
-    Args:
-        facts: of the data that the network was trained on.
-        network: in eval mode.
-        files: graphs as .npz files of `x`, float of shape (n, features), scaled as the training data were, and `edge_index`,
-            whole numbers of shape (2, e): both directions of an undirected edge. Every one is read before the first is
-            classified, so a bad name costs nothing.
-        folder: where the tables go; it exists.
-
-    Yields:
-        `graph`, `table` (the CSV file: node, class, probability) and `nodes`: how many there are of each class.
-
-    Raises:
-        UserError: a file is missing or holds no such graph.
-    """
-    graphs = [_read(file, facts.features) for file in files]
-    taken = {file.resolve() for file in files}
-    for file, (x, edges) in zip(files, graphs, strict=True):
-        with torch.no_grad():
-            scores = network(x, edges)
-        found = scores.sigmoid() if facts.multilabel else scores.softmax(1)
-        best = found.argmax(1)
-        target = free_path(folder, f"{file.stem}-found", ".csv", taken)
-        with target.open("w", newline="", encoding="utf-8") as table:
-            rows = csv.writer(table)
-            rows.writerow(["node", "class", "probability"])
-            for node, label in enumerate(best.tolist()):
-                rows.writerow([node, facts.classes[label], round(float(found[node, label]), 4)])
-        counts = torch.bincount(best, minlength=len(facts.classes)).tolist()
-        yield {"graph": str(file), "table": str(target), "nodes": dict(zip(facts.classes, counts, strict=True))}
 
 
 def _read(file: Path, features: int) -> tuple[Tensor, Tensor]:

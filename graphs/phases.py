@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,8 @@ from torch.nn import functional as F
 from common.stages.settings import PhaseSettings
 from common.streams import numpy_stream
 
-Graph = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Features (n, f), edge index (2, e), labels (n,) or (n, k), and the nodes that count (n,)."""
+if TYPE_CHECKING:
+    from graphs.data.nodes import Graph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
-from graphs.pdnas.phases import right
+from graphs.phases import right
 
 BINS = (0, 1, 2, 3, 4, 6, 9, 17)
 """The least number of neighbours of every group of nodes."""

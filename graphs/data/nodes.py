@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
+from common.errors import UserError
+from common.streams import numpy_stream
+from graphs.data.masks import recut
 from graphs.geometric import Data, homophily, is_undirected
+from graphs.sparse import compact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jaxtyping import Bool, Float, Int64
-    from torch import Tensor
 
     from common.data.digits import SplitName
 
+Graph = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Features (n, f), edge index (2, e), labels (n,) or (n, k), and the nodes that count (n,)."""
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # without slots: `inputs` is computed once
 class NodeData:
     """Training, validation and test nodes of one data set.
 
@@ -35,6 +43,7 @@ class NodeData:
         multilabel: `y` is float of 0 and 1, shape (n, classes), instead of int64, shape (n,).
         notes: what a reader of the figures must know about this data.
         skipped: what was left out on request, each with its reason.
+        converted: by the identity of a feature tensor, that tensor and the one that networks take. All cuts of the data share it.
     """
 
     name: str
@@ -45,6 +54,7 @@ class NodeData:
     multilabel: bool
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    converted: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
     @property
     def splits(self) -> dict[SplitName, tuple[Data, ...]]:
@@ -57,6 +67,11 @@ class NodeData:
         return self.train[0]["x"].shape[1]
 
     @property
+    def counted_nodes(self) -> int:
+        """Nodes of the first test graph, for which multiply-adds are counted."""
+        return len(self.test[0]["x"])
+
+    @property
     def transductive(self) -> bool:
         """Whether the three splits are the same one graph, so that training sees the edges of validation and test nodes."""
         if not len(self.train) == len(self.val) == len(self.test) == 1:
@@ -67,6 +82,37 @@ class NodeData:
     def graphs(self) -> tuple[Data, ...]:
         """Every graph once."""
         return self.train if self.transductive else (*self.train, *self.val, *self.test)
+
+    @cached_property
+    def inputs(self) -> dict[SplitName, list[Graph]]:
+        """Split name -> its graphs as networks take them: features are sparse where few are not 0."""
+        return {split: [self._input(graph) for graph in graphs] for split, graphs in self.splits.items()}
+
+    def _input(self, graph: Data) -> Graph:
+        x: Tensor = graph["x"]
+        if id(x) not in self.converted:
+            self.converted[id(x)] = x, compact(x)  # the tensor is kept with its identity, so that no other gets the same one
+        return self.converted[id(x)][1], graph["edge_index"], graph["y"], graph["mask"]
+
+    def recut(self, number: int) -> NodeData:
+        """The same graph with other training and validation nodes: as many of every class, or in all where nodes have several.
+
+        Args:
+            number: number of the cut; it decides which nodes.
+
+        Raises:
+            UserError: the splits are graphs of their own.
+        """
+        if not self.transductive:
+            raise UserError(
+                f"cuts: the splits of {self.name} are graphs of their own, which cannot be cut anew; "
+                "give search.evaluation.cuts=1, search.engine.derive.evaluation.cuts=1 and tune.cuts=1"
+            )
+        (train,), (val,) = self.train, self.val
+        labels = None if self.multilabel else train["y"].numpy()
+        masks = recut(labels, train["mask"], val["mask"], numpy_stream(0, "recut", number))
+        first, second = (_masked(graph, mask) for graph, mask in zip((train, val), masks, strict=True))
+        return replace(self, train=(first,), val=(second,))
 
     def describe(self) -> dict[str, Any]:
         """The facts for a report, as JSON values.
@@ -82,6 +128,7 @@ class NodeData:
             "transductive": self.transductive,
             "graphs": {split: len(members) for split, members in self.splits.items()},
             "nodes": sum(len(graph["x"]) for graph in graphs),
+            "counted_nodes": self.counted_nodes,
             "edges": arcs if directed else arcs // 2,
             "directed": directed,
             "features": self.features,
@@ -103,6 +150,11 @@ def one_graph(
     """The same graph for train, val and test: they share its tensors and differ in the mask."""
     train, val, test = (Data(x=x, edge_index=edge_index, y=y, mask=mask) for mask in masks)
     return train, val, test
+
+
+def _masked(graph: Data, mask: Bool[Tensor, "n"]) -> Data:
+    """The graph with another mask; tensors are shared."""
+    return Data(x=graph["x"], edge_index=graph["edge_index"], y=graph["y"], mask=mask)
 
 
 def _same_graph(one: Data, other: Data) -> bool:

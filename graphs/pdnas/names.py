@@ -1,4 +1,4 @@
-"""Which architecture a text stands for: an operator's name or a file."""
+"""Which architecture a text stands for (an operator's name or a file), and what `describe` says of the architecture."""
 
 from __future__ import annotations
 
@@ -6,16 +6,34 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from common.arch import load
 from common.errors import UserError
+from common.options import DescribeOptions
 from common.space import decode, space_fingerprint
-from graphs.pdnas.settings import RECIPES
-from graphs.pdnas.space import OPERATORS, Network, by_hand, pdnas_space
+from common.system import PublishedNetwork
+from graphs.pdnas.recipes import RECIPES
+from graphs.pdnas.space import OPERATORS, Network, arch_of, by_hand, pdnas_space
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CONVENTION = "{} features, {} classes: all trainable parameters; MACs of linear layers for one node, features taken as dense"
+COUNTS = {
+    "GCN Cora": 23_063,
+    "GCN CiteSeer": 59_366,
+    "GCN PubMed": 8_067,
+    "GAT Cora": 92_373,
+    "GAT CiteSeer": 237_586,
+    "GAT PubMed": 33_779,
+}
+"""Parameters of published networks that are values of the space; the cells that PDNAS found cannot be read off its paper."""
 GRAPHS: Mapping[str, tuple[int, int]] = {"Cora": (1433, 7), "CiteSeer": (3703, 6), "PubMed": (500, 3)}
 """Features and classes of the citation graphs."""
 
@@ -85,3 +103,71 @@ def _written(path: Path) -> tuple[object, Mapping[str, Any]]:
         return data["space"], data["choices"] if isinstance(data["choices"], dict) else {}
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None, {}
+
+
+def published() -> Mapping[str, PublishedNetwork]:
+    """Networks of others that are values of the space."""
+
+    def entry(name: str, params: int) -> PublishedNetwork:
+        _, net = read_network(name, None)
+        space = pdnas_space(net.features, net.classes, len(net.blocks))
+        return PublishedNetwork(description=lambda: space, arch=lambda: arch_of(space, net), params=params)
+
+    return {name: entry(name, params) for name, params in COUNTS.items()}
+
+
+def inputs(nodes: int, features: int) -> tuple[Tensor, Tensor]:
+    """Nodes without memory and without edges, which linear layers do not read."""
+    import torch
+
+    return torch.empty(nodes, features, device="meta"), torch.empty(2, 0, dtype=torch.int64, device="meta")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describing(DescribeOptions):
+    """Options of `describe pdnas`: its architectures are GCN, GAT, SAGE, ARMA, APPNP, or files."""
+
+    data: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Folder of a data set, whose features and classes are taken."""
+    name: str | None = None
+    """Name of the data set in the folder."""
+    graph: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Without data: Cora (the default), CiteSeer, PubMed, or features and classes, 1433x7 say."""
+
+
+def describe(options: Describing) -> dict[str, Any]:
+    """Counts of an architecture on a graph.
+
+    Raises:
+        UserError: no such operator, graph, data set or file, or a damaged file.
+    """
+    from common.describe import counted
+    from graphs.pdnas.model import build
+
+    graph, network = read_network(options.arch, graph_of(options))
+    cost = counted(lambda: build(network), lambda: inputs(1, network.features))
+    return {
+        "system": "pdnas",
+        "arch": options.arch,
+        "graph": graph,
+        "convention": CONVENTION.format(network.features, network.classes),
+        "params": cost.params,
+        "macs": cost.macs,
+        "description": asdict(network),
+    }
+
+
+def graph_of(options: Describing) -> str | None:
+    """The graph that the options name: `--graph`, or features and classes of a data set.
+
+    Raises:
+        UserError: both are given, or the data cannot be used.
+    """
+    if options.data is None and options.name is None:
+        return options.graph
+    if options.graph is not None:
+        raise UserError("--graph and --data both say which graph; give one of them")
+    from graphs.data import load
+
+    found = load(options.data, options.name)
+    return f"{found.features}x{len(found.classes)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.errors import UserError
-from common.space import Arch, OneOf, decode, record
+from common.space import Arch, OneOf, decisions, decode, record
 from common.space.values import Decision
 
 ATTENTIONS = ("const", "gcn", "gat", "sym-gat", "cos", "linear", "gene-linear")
@@ -227,6 +227,37 @@ def arch_of(space: Network, network: Network) -> Arch:
         if given != made:  # in something that this space leaves settled
             raise UserError(f"block {k} is {given}, and this space has no such block; nearest is {made}")
     return arch
+
+
+def hand_made(space: Network) -> dict[str, Arch]:
+    """The operators of `OPERATORS` that are values of the space, by name; GCN, which networks are compared with, is the first.
+
+    Raises:
+        UserError: GCN is not in the space.
+    """
+    found: dict[str, Arch] = {}
+    for name in OPERATORS:
+        try:
+            found[name] = arch_of(space, by_hand(name, space.features, space.classes, len(space.blocks)))
+        except UserError as error:  # not in this space
+            if name == "GCN":
+                raise UserError(f"the space has no GCN, which networks are compared with ({error}); open its values") from None
+    return found
+
+
+def order(space: Network) -> list[list[str]]:
+    """Decisions in groups for progressive search, block after block: at most three, with at most 300 combinations of options."""
+    groups: list[list[str]] = []
+    last, combinations = "", 0
+    for path, decision in decisions(space).items():
+        block, options = path.split(".")[1], len(decision.options)
+        if block == last and len(groups[-1]) < 3 and combinations * options <= 300:
+            groups[-1].append(path)
+            combinations *= options
+        else:
+            groups.append([path])
+            last, combinations = block, options
+    return groups
 
 
 def cheapest(space: Network) -> Arch:

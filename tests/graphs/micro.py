@@ -7,27 +7,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from common.script import main
-from common.stages.settings import PhaseSettings, RetrainSettings, ScratchSettings, StopSettings, TuneSettings
+from common.commands import run_commands
+from common.engines import Gradient
+from common.stages.settings import PhaseSettings, RetrainSettings, SearchSettings, StopSettings, TuneSettings
 from common.train.optim import OptimSettings
 from graphs.data import NodeData, stochastic_blocks
 from graphs.geometric import Data, InMemoryDataset
-from graphs.pdnas.settings import RECIPES, NetworkSettings, Settings, SpaceSettings
-from graphs.train import COMMANDS
+from graphs.pdnas.recipes import RECIPES
+from graphs.pdnas.settings import NetworkSettings, Settings, SpaceSettings
+from graphs.pdnas.system import SYSTEM
+from graphs.systems import SYSTEMS
+from graphs.task import GraphTask
 from tests.common.run.killing import forked
 from tests.common.run.rows import rows
 
 DATA = "tests.graphs.micro:Blocks"
 _SETTINGS = """
 space.extended=true space.widths=[16] space.heads=[1,2] network.dropout=0.4 network.attention_dropout=0.2 pictures=2 save_every=2
-weights.steps=6 train.steps=8 train.stop={"patience":6,"every":2} train.optim.lr=0.05 derive=null hand_made=true
+weights.steps=6 train.steps=8 train.stop={"patience":6,"every":2} train.optim.lr=0.05
 tune.grid={"network.dropout":[0.0,0.4]} retrain.random_archs=1 retrain.seeds=1
 """
 _SEARCH = {
-    "pdnas": ["search.snapshots=3", "search.arch.begin=0.2"],
-    "halving": ["search.trials=3", "search.candidates=2", "search.eta=2", "search.shares=[0.5,1.0]"],
+    "pdnas": ["search.engine.snapshots=3", "search.engine.arch.begin=0.2", "search.engine.derive=null"],
+    "halving": ["search.trials=3", *(f"search.engine.{word}" for word in ("candidates=2", "eta=2", "shares=[0.5,1.0]"))],
 }
-DERIVE = 'derive={"engine":"halving","trials":3,"candidates":2,"eta":2,"shares":[0.5,1.0]}'
+DERIVE = 'search.engine.derive={"engine":{"candidates":2,"eta":2,"shares":[0.5,1.0]},"trials":3}'
 """Two candidates of PDNAS are trained for half the steps, and one of them for all."""
 PRICED = ["space.extended=false", "space.widths=[16,64]", "space.heads=[1]"]
 """Of a space that is quickly priced."""
@@ -65,7 +69,7 @@ def words(out: Path, *more: str, method: str = "pdnas", settings: Sequence[str] 
 
 def call(argv: Sequence[str]) -> None:
     """The train script in this process."""
-    main("python -m graphs.train", COMMANDS, argv)
+    run_commands("python -m graphs.train", SYSTEMS, argv)
 
 
 def child(argv: Sequence[str], before: Callable[[], object]) -> int:
@@ -85,17 +89,26 @@ def tiny(method: str = "pdnas", **changes: Any) -> Settings:
     s = replace(
         s,
         budget={},
-        derive=None,
-        hand_made=True,
         space=SpaceSettings(extended=True, widths=(16,), heads=(1, 2)),
         network=NetworkSettings(dropout=0.4, attention_dropout=0.2),
         weights=PhaseSettings(steps=6, batch=1, optim=optim),
         train=PhaseSettings(steps=8, batch=1, optim=optim, stop=StopSettings(patience=6, every=2)),
-        search=replace(s.search, trials=3) if isinstance(s.search, ScratchSettings) else replace(s.search, snapshots=3),
+        search=quick(s.search),
         tune=TuneSettings(grid={"network.dropout": (0.0, 0.4)}),
         retrain=RetrainSettings(random_archs=1, seeds=1),
     )
     return replace(s, **changes)
+
+
+def quick(search: SearchSettings) -> SearchSettings:
+    """The search of a micro run."""
+    engine = search.engine
+    return replace(search, trials=3, engine=replace(engine, snapshots=3, derive=None) if isinstance(engine, Gradient) else engine)
+
+
+def task_of(settings: Settings, data: NodeData | None = None) -> GraphTask:
+    """The task of a run, on sixty nodes by default; it writes no weights."""
+    return GraphTask(SYSTEM, settings, Path("nowhere"), blocks() if data is None else data)
 
 
 def results(path: Path) -> dict[str, Any]:

@@ -179,11 +179,11 @@ def test_a_budget_that_no_network_keeps(refuse, metric, least):
     assert f"budget {metric}=100 is impossible: the cheapest architecture costs {least} {metric}; raise the budget" in error
 
 
-def test_an_unknown_method_is_no_command(refuse, capsys):
+def test_an_unknown_method_is_no_command(capsys):
     with pytest.raises(SystemExit) as stop:
         call(["nasnet"])
-    assert stop.value.code == 2 and "Traceback" not in capsys.readouterr().err
-    assert "method 'nasnet' does not exist; choose one of pdnas, graphnas" in refuse(settings=("method=nasnet",))
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and "Traceback" not in error and "pdnas" in error
 
 
 @pytest.mark.parametrize(

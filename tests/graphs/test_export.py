@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from common.errors import UserError
-from graphs.export import Probabilities, export
+from graphs.export import Probabilities
+from graphs.facts import GraphFacts
 from graphs.pdnas.model import build
-from graphs.pdnas.opened import Facts, predict, ring
 from graphs.pdnas.space import Block, Message, Network, Personalised
 from tests.graphs.pdnas.dense import EDGE_INDEX, NODES, features, randomised
 
 CLASSES = ("a", "b's", "ü")
 FEATURES = 6
-FACTS = Facts(features=FEATURES, classes=CLASSES, multilabel=False)
+FACTS = GraphFacts(features=FEATURES, classes=CLASSES, multilabel=False)
 RULE = "give an .npz file with x (nodes, features) and edge_index (2, edges)"
 
 
@@ -37,7 +37,7 @@ def network():
 @pytest.fixture(scope="module")
 def exported(network, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
-    parity = export(network, ring(FEATURES), CLASSES, False, folder)
+    parity = FACTS.export(network, folder)
     assert parity.dynamic_batch and parity.max_abs_diff <= 1e-5
     return folder
 
@@ -62,7 +62,7 @@ def test_the_script_says_what_predict_says(network, exported, tmp_path):
     words = [sys.executable, str(exported / "use.py"), *map(str, files)]
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=True)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    expected = list(predict(FACTS, network, files, tmp_path))
+    expected = list(FACTS.predict(network, files, tmp_path))
     found = [[row["graph"], row["node"], row["class"]] for row in rows]
     told = [(one["graph"], *row) for one in expected for row in table(one)[1:]]
     assert found == [[name, int(node), label] for name, node, label, _ in told]
@@ -88,8 +88,8 @@ def test_probabilities(network):
 @pytest.mark.parametrize("multilabel", [False, True])
 def test_predictions(network, tmp_path, multilabel):
     file = graph(tmp_path / "mine.npz")
-    facts = Facts(features=FEATURES, classes=CLASSES, multilabel=multilabel)
-    (found,) = predict(facts, network, [file], tmp_path)
+    facts = GraphFacts(features=FEATURES, classes=CLASSES, multilabel=multilabel)
+    (found,) = facts.predict(network, [file], tmp_path)
     scores = network(features(FEATURES), EDGE_INDEX).detach()
     probabilities = scores.sigmoid() if multilabel else scores.softmax(1)
     best = scores.argmax(1).tolist()
@@ -104,7 +104,7 @@ def test_predictions(network, tmp_path, multilabel):
 def test_loops_and_other_integers_change_nothing(network, tmp_path):
     loops = np.concatenate([np.asarray(EDGE_INDEX), [[1, 3], [1, 3]]], axis=1).astype(np.uint8)
     files = [graph(tmp_path / "plain.npz"), graph(tmp_path / "loops.npz", features(FEATURES).double(), loops)]
-    plain, mended = (table(found) for found in predict(FACTS, network, files, tmp_path))
+    plain, mended = (table(found) for found in FACTS.predict(network, files, tmp_path))
     assert plain == mended
 
 
@@ -113,7 +113,7 @@ def test_two_graphs_of_a_name_have_two_tables(network, tmp_path):
     for folder in folders:
         folder.mkdir()
     files = [graph(folder / "same.npz") for folder in folders]
-    tables = [found["table"] for found in predict(FACTS, network, files, tmp_path)]
+    tables = [found["table"] for found in FACTS.predict(network, files, tmp_path)]
     assert len(set(tables)) == 2
 
 
@@ -150,7 +150,7 @@ def refused(network, file, tmp_path) -> str:
     """The message; a good graph beside it is not classified either."""
     good = graph(tmp_path / "good.npz")
     with pytest.raises(UserError) as error:
-        list(predict(FACTS, network, [good, file], tmp_path))
+        list(FACTS.predict(network, [good, file], tmp_path))
     assert not list(tmp_path.glob("*.csv"))
     message = str(error.value)
     assert message.startswith(f"{file}: ") and "\n" not in message

@@ -10,7 +10,7 @@ import pytest
 
 from common.run.folder import RunFolder
 from common.stages import tune as tuning
-from graphs.pdnas.phases import Nodes
+from graphs.phases import Nodes
 from graphs.task import GraphTask
 from tests.common.run.killing import dies, status
 from tests.graphs.micro import DERIVE, call, child, order, results, words

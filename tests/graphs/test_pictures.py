@@ -7,10 +7,10 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from graphs.pdnas.settings import RECIPES
+from graphs.pdnas.recipes import RECIPES
 from graphs.pictures import MOST_CLASSES, draw_results
-from graphs.task import GraphTask
 from tests.graphs.data.makers import node_data, ring, span
+from tests.graphs.micro import task_of
 
 LABELS = torch.tensor([0, 0, 0, 1, 1, 2])
 FOUND = torch.tensor([0, 0, 1, 1, 1, 0])
@@ -112,7 +112,7 @@ def test_a_task_draws_its_test_nodes(multilabel, saved, tmp_path):
     if multilabel:
         graph.y = torch.stack([graph.y, 1 - graph.y], dim=1).float()
     masks = span(0, 3), span(3, 4), span(4, 8)
-    task = GraphTask(RECIPES["pdnas"]["smoke"](), node_data(graph, masks, multilabel=multilabel))
+    task = task_of(RECIPES["pdnas"]["smoke"](), node_data(graph, masks, multilabel=multilabel))
     network = task.network(task.baseline, 0).eval()
     assert task.pictures(network, tmp_path / "none", 0) == [] and not list((tmp_path / "none").iterdir())
     rows = task.pictures(network, tmp_path / "some", 4)

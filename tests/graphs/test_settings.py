@@ -8,43 +8,51 @@ import pytest
 import torch
 
 from common.arch import from_labels
+from common.engines import Gradient, Halving
 from common.errors import UserError
 from common.evaluate.pool import LocalPool
 from common.overrides import from_plain, override, plain
 from common.run.folder import RunFolder
 from common.run.progress import Progress
 from common.stages.context import Context
-from common.stages.settings import ScratchSettings, StopSettings
+from common.stages.settings import SearchSettings, StopSettings
+from common.stages.standard import standard_stages
 from common.stages.tune import combinations
 from common.supernet import opened
 from common.train.phase import train_phase
 from graphs.pdnas.methods import METHODS
 from graphs.pdnas.model import build
-from graphs.pdnas.opened import space_of
-from graphs.pdnas.pipeline import stages
-from graphs.pdnas.settings import RECIPES, DataSettings, NetworkSettings, Settings, SpaceSettings
-from graphs.task import GraphTask
-from tests.graphs.micro import blocks, tiny
+from graphs.pdnas.recipes import ENGINES, RECIPES
+from graphs.pdnas.settings import NetworkSettings, Settings, SpaceSettings
+from graphs.settings import DataSettings
+from tests.graphs.micro import task_of, tiny
 
 EVERY = [(method, recipe) for method, recipes in RECIPES.items() for recipe in recipes]
-FEW = {"trials": 2, "candidates": 2}
 
 
 def shrunk(s: Settings) -> Settings:
     """A recipe's own space, networks, optimisers and search, for as few steps and trainings as there can be."""
     steps = {"steps": 4, "batch": 1}
-    scratch = isinstance(s.search, ScratchSettings)
+    engine = s.search.engine
+    match engine:
+        case Gradient(derive=None):
+            engine = replace(engine, snapshots=1)
+        case Gradient(derive=derive):
+            few = replace(derive, trials=2, engine=replace(derive.engine, candidates=2))
+            engine = replace(engine, snapshots=1, derive=few)
+        case Halving():
+            engine = replace(engine, candidates=2)
     return replace(
         s,
         weights=replace(s.weights, **steps),
         train=replace(s.train, **steps),
-        search=replace(s.search, **FEW) if scratch else replace(s.search, snapshots=1),
-        derive=None if s.derive is None else replace(s.derive, **FEW),
+        search=replace(s.search, engine=engine, trials=2),
     )
 
 
 def test_every_method_has_the_recipes_of_the_command_line():
-    assert RECIPES.keys() == METHODS.keys()
+    assert list(RECIPES) == [method.name for method in METHODS]
+    assert all(method.recipes is RECIPES[method.name] for method in METHODS)
     assert all(list(recipes) == ["smoke", "small", "paper"] for recipes in RECIPES.values())
 
 
@@ -52,10 +60,10 @@ def test_every_method_has_the_recipes_of_the_command_line():
 def test_every_recipe_is_itself_and_builds(method, recipe):
     """On a graph with the features and classes of Cora, made without memory."""
     s = RECIPES[method][recipe]()
-    assert (s.method, s.recipe, s.budget, s.seed) == (method, recipe, {}, 0)
-    assert from_plain(Settings, plain(s)) == s and type(s.search) is type(METHODS[method].search)
+    assert (s.recipe, s.budget, s.seed, s.search.random_baseline) == (recipe, {}, 0, False)
+    assert from_plain(Settings, plain(s)) == s and type(s.search.engine) is type(ENGINES[method])
     with torch.device("meta"):
-        supernet = build(opened(space_of(s, 1433, 7)))
+        supernet = build(opened(s.open_network(1433, 7)))
     assert sum(parameter.numel() for parameter in supernet.parameters()) > 1433 * max(s.space.widths)
     grid = combinations(s.tune, Random(0))
     assert len({repr(override(s, words)) for words in grid}) == len(grid), "settings that exist, and differ"
@@ -63,12 +71,12 @@ def test_every_recipe_is_itself_and_builds(method, recipe):
 
 @pytest.mark.parametrize(("method", "recipe"), EVERY)
 def test_every_recipe_searches_and_trains(method, recipe, tmp_path):
-    s, data = shrunk(RECIPES[method][recipe]()), blocks()
-    task = GraphTask(s, data)
+    s = shrunk(RECIPES[method][recipe]())
+    task = task_of(s)
     with RunFolder.create(tmp_path / "run", {}, task.space) as folder, LocalPool(0) as pool:
         context = Context(
             task=task,
-            factory=partial(given, s),
+            factory=partial(task_of, s),
             folder=folder,
             progress=Progress(quiet=True),
             pool=pool,
@@ -76,7 +84,7 @@ def test_every_recipe_searches_and_trains(method, recipe, tmp_path):
             device="cpu",
             constraints=[],
         )
-        made = stages(s, task)
+        made = standard_stages(task)
         assert [stage.name for stage in made if stage.name in ("search", "tune", "retrain", "export")][-2:] == [
             "retrain",
             "export",
@@ -84,7 +92,9 @@ def test_every_recipe_searches_and_trains(method, recipe, tmp_path):
         for stage in made[: 1 + next(i for i, stage in enumerate(made) if stage.name == "search")]:
             folder.finish(stage.name, stage.run(context), 0.0)
         found = from_labels(task.space, folder.result("search")["arch"], "here")
-    tuned = task.tuned(combinations(s.tune, Random(0))[-1])
+        if (method, recipe) == ("pdnas", "small"):
+            assert [trial.arch for trial in folder.trials()[:2]] == [task.baseline, task.networks.hand_made["GAT"]]
+    tuned = task.variant(combinations(s.tune, Random(0))[-1])
     network = tuned.network(found, 0)
     (phase,) = tuned.phases("standalone")
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -94,14 +104,9 @@ def test_every_recipe_searches_and_trains(method, recipe, tmp_path):
 
 @pytest.mark.parametrize(("asked", "names"), [(True, ["ARMA"]), (False, [])])
 def test_hand_made_networks_can_be_left_out(asked, names):
-    s = tiny(hand_made=asked)
-    (retrain,) = (stage for stage in stages(s, given(s)) if stage.name == "retrain")
-    assert list(retrain.others) == names and retrain.tuned == "tune"
-
-
-def given(settings: Settings) -> GraphTask:
-    """The task of the smallest graph."""
-    return GraphTask(settings, blocks())
+    s = tiny(retrain=replace(tiny().retrain, hand_made=asked))
+    (retrain,) = (stage for stage in standard_stages(task_of(s)) if stage.name == "retrain")
+    assert list(retrain.others) == names and retrain.tuned.name == "tune"
 
 
 REFUSED = {
@@ -116,14 +121,15 @@ REFUSED = {
     "heads": (lambda: SpaceSettings(widths=(16, 24), heads=(1, 16)), "space: 16 heads do not divide the width 24; give widths"),
     "stop": (
         lambda: tiny(weights=replace(tiny().train, stop=StopSettings())),
-        r"weights\.stop: a search ends by search\.stop; leave weights\.stop out",
+        r"weights\.stop: a search ends by search\.engine\.stop; leave weights\.stop out",
     ),
     "budget": (lambda: tiny(budget={"flops": 1e6}), "budget 'flops' is no cost of a graph network; limit params, macs"),
     "weights": (lambda: tiny(weights=replace(tiny().weights, steps=0)), r"weights\.steps=0: a graph network must be trained"),
     "train": (lambda: tiny(train=replace(tiny().train, steps=0)), r"train\.steps=0: a graph network must be trained; give 1"),
-    "warm start of nothing": (lambda: tiny(warm_start=True), r"warm_start: only halving, .*; set it to false"),
-    "warm start of evolution": (lambda: tiny("evolution", warm_start=True), r"warm_start: only halving"),
-    "derive": (lambda: tiny(derive=ScratchSettings()), r"derive\.engine=random: candidates are compared by halving"),
+    "reward": (
+        lambda: tiny(search=SearchSettings(engine=Gradient(reward="f1"))),
+        r"search\.engine\.reward=f1: training gives loss, class_loss, accuracy; name one of them, or none",
+    ),
 }
 
 

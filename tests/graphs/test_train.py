@@ -18,7 +18,7 @@ from graphs.pdnas.settings import SpaceSettings
 from graphs.task import GraphTask
 from tests.common.run.rows import rows
 from tests.graphs.data.makers import write_planetoid
-from tests.graphs.micro import DERIVE, NAMES, PRICED, blocks, call, order, results, tiny, words
+from tests.graphs.micro import DERIVE, NAMES, PRICED, call, order, results, task_of, tiny, words
 
 pytestmark = [pytest.mark.xdist_group("graphs-micro"), pytest.mark.timeout(300)]
 
@@ -98,8 +98,8 @@ def test_resuming_a_finished_run_changes_nothing(finished, capsys):
     assert results(finished) == before and (finished / "report.html").read_bytes() == report
     assert capsys.readouterr().out == f"{finished}/report.html\n"
     with pytest.raises(SystemExit) as stop:
-        call(words(finished, "--resume", settings=["search.snapshots=2"]))
-    assert stop.value.code == 2 and "search.snapshots was 3, is now 2" in capsys.readouterr().err
+        call(words(finished, "--resume", settings=["search.engine.snapshots=2"]))
+    assert stop.value.code == 2 and "search.engine.snapshots was 3, is now 2" in capsys.readouterr().err
     assert results(finished) == before
 
 
@@ -112,21 +112,31 @@ def test_the_seed_decides_and_nothing_else(finished, tmp_path, no_export):
         assert other[name] != own[name], name
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "pdnas"])
+@pytest.mark.parametrize("method", METHODS[1:], ids=lambda method: method.name)
 def test_every_method_goes_from_a_graph_to_a_report(method, tmp_path, no_export):
     path = tmp_path / "run"
-    call(words(path, method=method))
-    assert order(path, *STAGES) == STAGES and METHODS[method].title in (path / "report.html").read_text()
+    call(words(path, method=method.name))
+    assert order(path, *STAGES) == STAGES and method.title in (path / "report.html").read_text()
     trials, retrained = rows(path, "trials"), rows(path, "retrained")
     assert [row["status"] for row in trials] == ["ok"] * 3 and [row["name"] for row in retrained] == NAMES
     whole = [row for row in trials if row["fidelity"] == "full"]
     best = max(whole, key=lambda row: (row["scores"]["accuracy"], -row["id"]))
-    assert retrained[0]["arch"] == best["arch"] and len(whole) == (1 if method == "halving" else 3)
+    assert retrained[0]["arch"] == best["arch"] and len(whole) == (1 if method.name == "halving" else 3)
+
+
+@pytest.mark.parametrize("engine", ["topk", "pnas"])
+def test_candidates_inherit_the_weights_of_a_supernet(engine, tmp_path, no_export):
+    """As any engine of the project can be asked for."""
+    path = tmp_path / "run"
+    call(words(path, method="random", settings=[f"search.engine={engine}", "search.evaluation=inherited", "tune.grid={}"]))
+    assert order(path, "supernet weights", *STAGES) == ["supernet weights", "search", "retrain", "export"]
+    assert [row["status"] for row in rows(path, "trials")] == ["ok"] * 3
+    assert all(row["inherited"].keys() == {"accuracy", "loss"} for row in rows(path, "retrained"))
 
 
 def test_a_budget_holds_for_all_but_the_hand_made_networks(tmp_path, no_export):
     """In a space that is quickly priced: GCN is the cheapest there is, half of all widths make a network too large."""
-    task = GraphTask(tiny(space=SpaceSettings(widths=(16, 64), heads=(1,))), blocks())
+    task = task_of(tiny(space=SpaceSettings(widths=(16, 64), heads=(1,))))
     upper = task.costs(task.baseline)["params"] + 200
     path = tmp_path / "run"
     call(words(path, "--budget", f"params={upper}", settings=[*PRICED, DERIVE]))

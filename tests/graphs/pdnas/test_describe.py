@@ -1,19 +1,21 @@
 """`describe pdnas`: one JSON object with the counts of a network on a graph."""
 
 import json
+import subprocess
+import sys
 from functools import partial
 
 import pytest
 
 from common.arch import save
+from common.commands import run_commands
 from common.errors import UserError
-from common.script import main
 from common.space import decode, sample
 from common.streams import stream
-from graphs.pdnas.names import read_network
+from graphs.pdnas.names import Describing, read_network
 from graphs.pdnas.space import by_hand, pdnas_space
 from graphs.pdnas.system import SYSTEM
-from graphs.train import describe
+from graphs.systems import SYSTEMS
 from tests.graphs.data.makers import write_planetoid
 
 COUNTS = {
@@ -24,7 +26,7 @@ COUNTS = {
     "GAT CiteSeer": 237_586,
     "GAT PubMed": 33_779,
 }
-run = partial(main, "python -m graphs.train", {"describe": describe})
+run = partial(run_commands, "python -m graphs.train", SYSTEMS)
 
 
 def described(capsys, *words: str) -> dict:
@@ -35,16 +37,16 @@ def described(capsys, *words: str) -> dict:
 
 @pytest.mark.parametrize("text", COUNTS)
 def test_published_counts(text):
-    found = SYSTEM.describe(text, None)
-    assert found["params"] == COUNTS[text] == SYSTEM.published[text].params
+    found = SYSTEM.describe(Describing(arch=text))
+    assert found["params"] == COUNTS[text] == SYSTEM.published()[text].params
     assert found["graph"] == text.split()[1] and found["arch"] == text
 
 
 @pytest.mark.parametrize(("graph", "widths"), [("Cora", (1433, 7)), ("CiteSeer", (3703, 6)), ("PubMed", (500, 3))])
 def test_macs_are_those_of_linear_layers_for_one_node(graph, widths):
     features, classes = widths
-    assert SYSTEM.describe("GCN", graph)["macs"] == 16 * (features + classes)
-    assert SYSTEM.describe("ARMA", graph)["macs"] == 2 * 16 * (features + classes)
+    assert SYSTEM.describe(Describing(arch="GCN", graph=graph))["macs"] == 16 * (features + classes)
+    assert SYSTEM.describe(Describing(arch="ARMA", graph=graph))["macs"] == 2 * 16 * (features + classes)
 
 
 def test_the_command_line(capsys):
@@ -56,6 +58,13 @@ def test_the_command_line(capsys):
     assert described(capsys, "--arch", "GCN")["params"] == described(capsys, "--arch", "GCN Cora")["params"] == 23_063
     assert described(capsys, "--arch", "GAT PubMed")["params"] == 33_779  # eight heads in the last block
     assert described(capsys, "--arch", "GCN Cora", "--graph", "PubMed")["params"] == 8_067
+
+
+def test_the_script_alone_describes():
+    """In a process of its own: what a command imports late, it imports outside the meta device."""
+    script = [sys.executable, "-m", "graphs.train", "describe", "pdnas", "--arch", "GAT", "--graph", "CiteSeer"]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stderr == "" and json.loads(done.stdout)["params"] == 237_586
 
 
 def test_a_data_set_says_which_graph(capsys, tmp_path):

@@ -11,7 +11,7 @@ from graphs.pdnas.space import Block, Message, Network, Personalised, arch_of, p
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def sample_by_scores(net: Network) -> tuple[list[str], int]:
+def drawn(net: Network) -> tuple[list[str], int]:
     """Texts, and how many connections there are."""
     space = pdnas_space(net.features, net.classes, len(net.blocks), extended=True)
     root = ElementTree.fromstring(draw(space, arch_of(space, net)))

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from common.stages.settings import PhaseSettings
 from common.train.optim import OptimSettings
-from graphs.pdnas.phases import Nodes, loss_of, right, scored
+from graphs.phases import Nodes, loss_of, right, scored
 from tests.graphs.data.makers import Inductive, ring, span
 
 GRAPHS = 5
@@ -27,7 +27,7 @@ def several(batch: int, name: str = "train") -> Nodes:
     return nodes([graph(first=100 * i) for i in range(GRAPHS)], batch, name)
 
 
-def sample_by_scores(phase: Nodes, steps, seed: int = 0) -> list[list[int]]:
+def drawn(phase: Nodes, steps, seed: int = 0) -> list[list[int]]:
     """The numbers of the graphs of each step."""
     return [[int(x[0, 0]) // 100 for x, *_ in phase.batch_at(step, seed)] for step in steps]
 
