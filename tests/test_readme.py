@@ -1,4 +1,4 @@
-"""What README.md promises: its example runs as it stands, its commands and links exist."""
+"""What the documents promise: examples run as they stand, commands, make targets, files and links exist."""
 
 import importlib
 import re
@@ -15,10 +15,19 @@ from common.space import OneOf, decode
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+TO_BE_WRITTEN = r"mynet|mytask|hill_climbing|climb\.py"
+"""Files that CONTRIBUTING.md tells a reader to write."""
 
 
 def blocks(kind: str, text: str = README) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def block_with(words: str, text: str) -> str:
+    """The one block of Python in `text` that contains `words`."""
+    (found,) = [block for block in blocks("python", text) if words in block]
+    return found
 
 
 def test_the_example_runs_and_finds_a_network(tmp_path, capsys):
@@ -37,7 +46,7 @@ def test_the_example_runs_and_finds_a_network(tmp_path, capsys):
 
 
 def test_the_searcher_of_contributing_works_and_replays(tmp_path, monkeypatch):
-    (code,) = blocks("python", CONTRIBUTING)
+    code = block_with("class HillClimbing", CONTRIBUTING)
     (tmp_path / "contributing_example.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     made = importlib.import_module("contributing_example").HillClimbing
@@ -63,19 +72,60 @@ def test_the_first_commands_are_make_demo_and_make_test():
     assert blocks("")[0].split("\n") == ["make demo", "make test", ""]
 
 
+def targets() -> set[str]:
+    """Every target of the Makefile and of the files that it includes."""
+    texts = [(ROOT / "Makefile").read_text(encoding="utf-8")]
+    for included in re.findall(r"^-?include (.+)$", texts[0], re.MULTILINE):
+        texts += [(ROOT / name).read_text(encoding="utf-8") for name in included.split()]
+    rules = [names for text in texts for names in re.findall(r"^([a-z][\w -]*):(?!=)", text, re.MULTILINE)]
+    return {name for names in rules for name in names.split()}
+
+
 def test_make_targets_exist():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = {
-        target
-        for text in (README, CONTRIBUTING)
-        for target in re.findall(r"(?:^|`)make (?:PYTHON=\S+ )?([a-z][a-z-]+)", text, re.MULTILINE)
-    }
-    assert {"demo", "test", "check", "detnas"} <= named
-    assert [target for target in sorted(named) if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+    texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
+    named = {name for text in texts for name in re.findall(r"(?:^|`)make (?:PYTHON=\S+ )?([a-z][a-z0-9-]+)", text, re.MULTILINE)}
+    assert {"demo", "test", "check", "detnas", "darts-smoke", "evolution"} <= named
+    assert sorted(named - targets()) == []
 
 
 def test_links_to_files_lead_somewhere():
-    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
-        text = (ROOT / name).read_text(encoding="utf-8")
-        for link in re.findall(r"\]\(([^)#]+)", text):
-            assert link.startswith("https://") or (ROOT / link).exists(), f"{name}: {link}"
+    links = {(path, link) for path in DOCUMENTS for link in re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8"))}
+    assert len({path for path, _ in links}) >= 4
+    broken = [
+        f"{path.name}: {link}" for path, link in links if not (link.startswith("https://") or (path.parent / link).exists())
+    ]
+    assert sorted(broken) == []
+
+
+def test_links_to_sections_lead_somewhere():
+    broken = []
+    for path in DOCUMENTS:
+        for link, section in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", path.read_text(encoding="utf-8")):
+            text = (path.parent / link if link else path).read_text(encoding="utf-8")
+            titles = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+            if section not in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}:
+                broken.append(f"{path.name}: {link}#{section}")
+    assert broken == []
+
+
+def test_files_named_in_the_guides_exist():
+    guides = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]
+    named = {
+        name
+        for path in guides
+        for name in re.findall(
+            r"`((?:common|classification|detection|segmentation|gan|graphs|docs|tests)/[\w./-]*)`", path.read_text()
+        )
+        if not re.search(TO_BE_WRITTEN, name)
+    }
+    assert len(named) > 10
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
+
+
+def test_every_step_of_a_run_names_a_file_to_see_it_in():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    steps = re.findall(r"^### \d\. .+?(?=^##)", text, re.MULTILINE | re.DOTALL)
+    assert [step[4] for step in steps] == list("12345")
+    assert [len(re.findall(r"^See it happen: \[common/\S+\.py\]\(\S+\)\.$", step, re.MULTILINE)) for step in steps] == [1] * 5
+    laws = text[text.index("## Laws") : text.index("## A task package")]
+    assert re.findall(r"^(\d)\. \*\*", laws, re.MULTILINE) == list("123456789")
