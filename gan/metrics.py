@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +12,21 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A trained generator that the networks of a run are compared with.
+
+    Attributes:
+        name: of the reference, in names of metrics and in captions.
+        others: what the networks of the run are called in captions.
+        network: device -> the reference on that device, in eval mode.
+    """
+
+    name: str
+    others: str
+    network: Callable[[torch.device], nn.Module]
 
 
 class Frechet:

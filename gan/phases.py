@@ -1,4 +1,4 @@
-"""How teachers are trained: pix2pix on pairs, CycleGAN without."""
+"""How a generator is trained without a teacher: pix2pix on pairs, CycleGAN without pairs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Pix2Pix:
         return losses | weighted({"loss_recon": (self.game.settings.recon, F.l1_loss(fake, targets))})
 
     def finish(self, network: nn.Module, model: nn.Module) -> None:
-        """Leaves the discriminator's weights for the students' game."""
+        """Keeps the discriminator's weights where the game says."""
         self.game.keep(model.discriminator)  # pyright: ignore[reportArgumentType]
 
 
@@ -140,5 +140,5 @@ class CycleGAN:
         return losses
 
     def finish(self, network: nn.Module, model: nn.Module) -> None:
-        """Leaves the weights of the discriminator of the target domain for the students' game."""
+        """Keeps the weights of the discriminator of the target domain where the game says."""
         self.game.keep(model.discriminator)  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,4 @@
-"""Strips of pictures: what a generator was given, what its teacher makes of it, what it makes, and what is true."""
+"""Strips of pictures: the input of a generator, what a reference makes of it, what the generator makes, and the true picture."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from gan.data import Split, ordered, to_uint8
+from gan.metrics import Reference
 
 LEAST_SIDE = 128
 """Panels are enlarged to this side, so that small pictures can be seen."""
@@ -38,29 +39,34 @@ def strip(pictures: list[Image.Image]) -> Image.Image:
 
 @torch.no_grad()
 def draw_strips(
-    split: Split, teacher: nn.Module, network: nn.Module, size: int, paired: bool, folder: Path
+    split: Split, network: nn.Module, size: int, paired: bool, folder: Path, reference: Reference | None = None
 ) -> list[dict[str, str]]:
-    """Writes one PNG per input: input, teacher's picture, the network's, and in pairs the true one.
+    """Writes one PNG per input: the input, the reference's picture, the network's, and in pairs the true one.
 
     Args:
         split: the pictures.
-        teacher: on the CPU, in eval mode.
-        network: the compressed generator, likewise.
+        network: generator on the CPU, in eval mode.
         size: side of the pictures, in pixels.
         paired: whether inputs have true pictures.
         folder: where to; made if needed.
+        reference: generator that the network is compared with.
 
     Returns:
         Rows of `file` (name in `folder`) and `caption`, in the order of the inputs.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    names = "input, teacher, compressed, truth" if paired else "input, teacher, compressed"
+    made_by = ["generated"] if reference is None else [reference.name, reference.others]
+    names = ["input", *made_by, *(["truth"] if paired else [])]
     truths = ordered(split.targets, size, 1) if paired else iter(())
+    comparison = None if reference is None else reference.network(torch.device("cpu"))
     rows = []
     for i, x in enumerate(ordered(split.inputs, size, 1)):
-        panels = [x, teacher(x), network(x), *([next(truths)] if paired else [])]
-        apart = float(np.abs((panels[1] - panels[2]).numpy()).mean()) / 2
+        made, theirs = network(x), [] if comparison is None else [comparison(x)]
+        panels = [x, *theirs, made, *([next(truths)] if paired else [])]
         strip([image_of(panel[0], LEAST_SIDE) for panel in panels]).save(folder / f"{i}.png")
-        caption = f"{Path(split.inputs.files[i]).name}: {names}; {apart:.1%} of the range between the two generators"
+        caption = f"{Path(split.inputs.files[i]).name}: {', '.join(names)}"
+        if theirs:
+            apart = float(np.abs((theirs[0] - made).numpy()).mean()) / 2
+            caption += f"; {apart:.1%} of the range between the two generators"
         rows.append({"file": f"{i}.png", "caption": caption})
     return rows

@@ -1,12 +1,15 @@
-"""Settings that every search of picture-to-picture generators has. No torch here: `--help` reads them."""
+"""Settings and options that every search of picture-to-picture generators has. No torch here: `--help` reads them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from common.errors import UserError, check_least
-
+from common.options import RunOptions
+from common.stages.settings import RunSettings
 
 Adversarial = Literal["hinge", "lsgan"]
 LEAST_SIDE = 24
@@ -34,7 +37,7 @@ class DataSettings:
     train: int = 256
     """Embedded pictures in the training split."""
     val: int | None = None
-    """Pictures that candidates are judged on; of a folder they are held out of its training pictures, a tenth by default."""
+    """Pictures that candidates are evaluated on; of a folder they are held out of its training pictures, a tenth by default."""
     test: int = 64
     """Embedded pictures in the test split."""
 
@@ -63,13 +66,11 @@ class GameSettings:
     adversarial: Adversarial
     """Hinge or least squares."""
     recon: float
-    """Weight of the mean absolute difference between a picture and its target: the true one in pairs, else the teacher's."""
-    distil: float
-    """Weight of the difference between a student's inner maps and its teacher's; 0 trains without."""
+    """Weight of the mean absolute difference between a picture and its target."""
     discriminator: int
     """Width of the discriminator's first layer (ndf)."""
     cycle: float = 10.0
-    """CycleGAN's weight of the mean absolute difference after there and back; of teachers without pairs alone."""
+    """CycleGAN's weight of the mean absolute difference after there and back."""
     identity: float = 0.5
     """Share of it for leaving pictures of the target domain as they are."""
     pool: int = 50
@@ -81,5 +82,52 @@ class GameSettings:
         Raises:
             UserError: a weight is below 0, or the discriminator has no width.
         """
-        check_least(self, "game", ("recon", "distil", "cycle", "identity", "pool"), 0)
+        check_least(self, "game", ("recon", "cycle", "identity", "pool"), 0)
         check_least(self, "game", ("discriminator",), 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslationSettings(RunSettings):
+    """What the settings of every system of this task begin with: the data, and how generated pictures are scored."""
+
+    data: DataSettings
+    score: Literal["Frechet", "L1", "mIoU"] = "Frechet"
+    """Score that is searched for: the Fréchet distance or, in pairs, the mean absolute difference or a segmenter's agreement."""
+    features: str | None = None
+    """File of torchvision's Inception v3 weights, by which the Fréchet distance is FID; a small fixed network by default."""
+    segmenter: str | None = None
+    """For `mIoU`: `package.module:function` that makes a network from pictures in [-1, 1] to scores of classes."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range, or a segmenter is given without need or missing.
+        """
+        RunSettings.__post_init__(self)  # not super(): slots make the class anew
+        if (self.score == "mIoU") != (self.segmenter is not None):
+            raise UserError(f"score={self.score!r} with segmenter={self.segmenter!r}: they belong together; give both or neither")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslationOptions(RunOptions):
+    """Options of every run of this task."""
+
+    features: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """File of torchvision's Inception v3 weights, by which the Fréchet distance is FID."""
+
+    def change(self, settings: Any) -> Any:
+        """See `RunOptions.change`."""
+        return settings if self.features is None else replace(settings, features=self.features)
+
+
+def score_notes(settings: TranslationSettings) -> list[str]:
+    """What a reader of the report must know about the scores of a run."""
+    if settings.features is None:
+        distance = (
+            "Frechet is a Fréchet distance of 64 features of a small network of fixed random weights. It is no FID: it compares "
+            "generators on these pictures, and its values mean nothing elsewhere."
+        )
+    else:
+        distance = "FID is measured with torchvision's Inception v3 weights, which differ a little from those of published FIDs."
+    return [distance, "L1 is a share of the whole range of values, 0 to 1."]

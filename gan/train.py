@@ -2,54 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
+from common.commands import run_script
 from common.errors import UserError
-from common.options import RunOptions, settings_of
-from common.script import describe_system, main
-from gan.compression.settings import RECIPES, Settings, fast
 from gan.systems import SYSTEMS
-
-
-def resolve(options: RunOptions, pipeline: Literal["full", "fast"] | None = None, features: str | None = None) -> Settings:
-    """The settings of a GAN Compression run.
-
-    Raises:
-        UserError: an unknown recipe, or an option that does not fit it.
-    """
-
-    def change(settings: Settings) -> Settings:
-        if pipeline == "fast":
-            settings = fast(settings)
-        elif pipeline == "full" and not settings.teacher.mobile:
-            raise UserError(f"recipe {settings.recipe} is of the fast pipeline; for the full one take smoke or paper")
-        return settings if features is None else replace(settings, features=features)
-
-    return settings_of(RECIPES, options, change)
-
-
-def gan_compression(
-    run: RunOptions,
-    pipeline: Literal["full", "fast"] | None = None,
-    features: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
-) -> None:
-    """GAN Compression: search narrow generators under a large one's guidance (arXiv 2003.08936), from pictures to a report.
-
-    Recipe small is for a GPU, at 128 pixels; small64, at 64 pixels, for two cores.
-
-    Args:
-        run: what to run, where and how.
-        pipeline: full (mobile teacher, distilled start) or fast (dense teacher, none), instead of the recipe's.
-        features: torchvision's Inception v3 weights, by which the Fréchet distance is FID.
-    """
-    settings = resolve(run, pipeline, features)
-    from gan.compression import pipeline as stages
-
-    stages.run(settings, run)
 
 
 def translate(
@@ -76,23 +36,8 @@ def translate(
     predict(Path(run), tuple(files), Path(out))
 
 
-def describe(
-    system: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SYSTEM")],
-    arch: Annotated[str, tyro.conf.arg(metavar="ARCH")],
-    space: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
-) -> None:
-    """Parameters and MACs of an architecture as one JSON object, without data or training.
-
-    Args:
-        system: name of the system, e.g. gan-compression.
-        arch: a released name (edges2shoes), a configuration (32_32_48_32_48_48_16_16), or an arch.json.
-        space: which of the system's choice sets the architecture must be of.
-    """
-    describe_system(SYSTEMS, system, arch, space)
-
-
-COMMANDS = {"gan-compression": gan_compression, "translate": translate, "describe": describe}
-"""Name -> what the script runs."""
+MORE = {"translate": translate}
+"""Commands besides those of the systems, by name."""
 
 if __name__ == "__main__":
-    main("python -m gan.train", COMMANDS)
+    run_script("gan", SYSTEMS, MORE)

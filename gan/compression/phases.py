@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,45 @@ from common.stages.settings import PhaseSettings
 from common.streams import derive
 from common.supernet.elastic import conv2d
 from gan.compression.model import TAPS, ResnetGenerator
+from gan.compression.settings import Settings
 from gan.data import Augmentation, Split, batch_at
 from gan.game import Game, weighted
+
+if TYPE_CHECKING:
+    from common.task import Kind
+    from gan.compression.task import CompressionTask
+
+
+def phases(task: CompressionTask, kind: Kind) -> Sequence[Distil]:
+    """The widest student, then all of them; or a single one. Each plays against the discriminator of the phase before."""
+    s: Settings = task.settings
+    steps = [("distil", s.distil), ("supernet", s.supernet)] if s.distil.steps else [("supernet", s.supernet)]
+    before = ["teacher", *(name for name, _ in steps)]
+
+    def distil(name: str, settings: PhaseSettings, begin: str, end: str | None) -> Distil:
+        return Distil(
+            name=name,
+            settings=settings,
+            game=Game(
+                settings=task.game,
+                paired=task.data.paired,
+                begin=task.discriminator_file(begin),
+                end=None if end is None else task.discriminator_file(end),
+            ),
+            weight=task.game.distil,
+            split=task.data.train,
+            augmentation=task.augmentation,
+            teacher=task.teacher,
+            teacher_width=4 * s.teacher.width,
+        )
+
+    match kind:
+        case "supernet":
+            return [distil(name, settings, begin, name) for (name, settings), begin in zip(steps, before, strict=False)]
+        case "standalone":
+            return [distil("finetune", s.finetune, before[-1] if s.inherits else "teacher", None)]
+        case "relaxed":
+            return []
 
 
 class _Student(nn.Module):
@@ -43,6 +80,7 @@ class Distil:
         name: of the phase.
         settings: steps, batch size, optimiser of both players.
         game: what they play for.
+        weight: of the distance to the teacher's inner maps; 0 trains without.
         split: to train on.
         augmentation: of its pictures.
         teacher: gives the trained teacher on a device.
@@ -52,6 +90,7 @@ class Distil:
     name: str
     settings: PhaseSettings
     game: Game
+    weight: float
     split: Split
     augmentation: Augmentation
     teacher: Callable[[torch.device], ResnetGenerator]
@@ -72,15 +111,15 @@ class Distil:
         inputs, targets = batch
         fake, taps = student.generator.with_taps(inputs)
         losses = self.game.played(student.discriminator, inputs, targets, fake, fake)
-        s, aim = self.game.settings, targets
-        if s.distil or not self.game.paired:
+        aim = targets
+        if self.weight or not self.game.paired:
             with torch.no_grad():
                 picture, theirs = self.teacher(inputs.device).with_taps(inputs)
             aim = targets if self.game.paired else picture
-            if s.distil:
+            if self.weight:
                 apart = [F.mse_loss(fit(own), true) for fit, own, true in zip(student.adaptors, taps, theirs, strict=True)]
-                losses["loss_distil"] = s.distil * torch.stack(apart).sum()
-        return losses | weighted({"loss_recon": (s.recon, F.l1_loss(fake, aim))})
+                losses["loss_distil"] = self.weight * torch.stack(apart).sum()
+        return losses | weighted({"loss_recon": (self.game.settings.recon, F.l1_loss(fake, aim))})
 
     def finish(self, network: nn.Module, model: nn.Module) -> None:
         """Leaves the discriminator's weights for the next phase."""

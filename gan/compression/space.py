@@ -179,6 +179,17 @@ def arch_of(space: Generator, widths: Sequence[int]) -> Arch:
     return Arch(taken)
 
 
+def uniform_archs(space: Generator, name: str) -> dict[int, Arch]:
+    """Width -> the architecture with that base width everywhere, from wide to narrow.
+
+    Args:
+        space: the open generator of a choice set.
+        name: of the choice set.
+    """
+    chosen = choices(name)
+    return {width: arch_of(space, [width] * len(chosen.positions())) for width in chosen.widths()}
+
+
 _ANY = (96, 64, 56, 48, 40, 32, 24, 20, 16)
 
 

@@ -1,45 +1,80 @@
-"""What a GAN Compression run does besides a one-shot search: its teacher, the teacher's scores, and how much was saved."""
+"""The stages of a GAN Compression run (paper, figure 3): a search between the teacher's training and the measured savings."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 
-from common.arch import from_labels
 from common.cost.latency import Latency, measure, measure_onnx
+from common.errors import UserError
 from common.export import export_onnx
 from common.run.checkpoint import load_weights, save_weights
 from common.run.files import write_json
-from common.space import decode
-from common.stages.context import Context
+from common.stages.best import Best
+from common.stages.context import Context, Named
+from common.stages.standard import Stages, retrain_of, retrain_stages, search_stages
 from common.stages.training import train_shown
 from common.streams import derive
 from gan.compression.model import build
 from gan.export import waves
 
 if TYPE_CHECKING:
-    from gan.task import TranslationTask
+    from gan.compression.settings import Settings
+    from gan.compression.task import CompressionTask
 
 PASSES = 30
 """Forward passes that are timed of each generator."""
 
 
-def _task(context: Context) -> TranslationTask:
-    return cast("TranslationTask", context.task)
+def stages(task: CompressionTask) -> Stages:
+    """The stages of a run, in order; a supernet is trained if the search inherits its weights."""
+    s: Settings = task.settings
+    before, search = search_stages(task, prefix="")
+    steps = s.finetune.steps + (s.supernet.steps if s.inherits else 0)
+    words = (f"{'paired' if task.data.paired else 'unpaired'}.distil=0", f"finetune.steps={steps}")
+    retrain = replace(
+        retrain_of(task, search),
+        start=_trained_supernet if s.inherits else None,
+        otherwise={"student without distillation": words} if s.without_distillation else {},
+    )
+    ends: Stages = [Savings(search=search), Best(pictures=s.pictures)]
+    return [TrainTeacher(), *before, TeacherScores(), *retrain_stages(task, retrain), *ends]
+
+
+def _trained_supernet(context: Context) -> Path:
+    return context.weights(context.task.phases("supernet")[-1].name)
+
+
+def check_taken(task: CompressionTask) -> None:
+    """Refuses another run's teacher that is not there, unless it was taken already.
+
+    Raises:
+        UserError: names the file that is missing.
+    """
+    run = task.settings.teacher.run
+    if run is None or task.teacher_file.exists():
+        return
+    for file in (task.teacher_file, task.discriminator_file("teacher")):
+        if not (source := Path(run) / "weights" / file.name).is_file():
+            raise UserError(f"teacher.run={run}: it has no {source}; give the folder of a run that trained its teacher")
+
+
+def _task(context: Context) -> CompressionTask:
+    return cast("CompressionTask", context.task)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainTeacher:
     """Trains the teacher, or takes another run's; leaves its weights and its discriminator's in `weights/`."""
 
-    save_every: int = 200
     name: str = "teacher"
+    parallel: ClassVar[bool] = False
 
     def run(self, context: Context) -> Mapping[str, object]:
         """Trains."""
@@ -49,17 +84,18 @@ class TrainTeacher:
         phase = task.teacher_phase()
         network = task.teacher_network(derive(context.seed, "teacher")).to(context.device)
         seed = derive(context.seed, "teacher")
-        last = train_shown(context, self.name, network, phase, seed=seed, save_every=self.save_every)
+        last = train_shown(context, self.name, network, phase, seed=seed, save_every=context.save_every)
         task.weights.mkdir(exist_ok=True)
         save_weights(task.teacher_file, network if task.data.paired else network.there)  # pyright: ignore[reportArgumentType]
         return {"steps": phase.settings.steps, "last": last}
 
-    def _taken(self, task: TranslationTask, run: Path) -> Mapping[str, object]:
+    def _taken(self, task: CompressionTask, run: Path) -> Mapping[str, object]:
         task.weights.mkdir(exist_ok=True)
         for file in (task.discriminator_file("teacher"), task.teacher_file):  # the last one says that both are there
             shutil.copyfile(run / "weights" / file.name, file)
         load_weights(task.teacher_file, build(task.teacher_net))  # refuses one of another width now, not after the search
-        task.phases("supernet")[0].wrap(task.supernet(0), 0)
+        first, *_ = *task.phases("supernet"), *task.phases("standalone")
+        first.wrap(task.supernet(0), 0)
         return {"taken from": str(run)}
 
 
@@ -68,6 +104,7 @@ class TeacherScores:
     """Measures the teacher as students are measured: a row of `retrained.jsonl`."""
 
     name: str = "teacher scores"
+    parallel: ClassVar[bool] = False
 
     def run(self, context: Context) -> Mapping[str, object]:
         """Measures on the validation and the test split."""
@@ -91,16 +128,19 @@ class Savings:
     Times are of a picture at a time on one thread of a CPU, in torch and, exported, in onnxruntime.
     """
 
+    search: Named
+    """Stage whose architecture is compared with the teacher."""
     name: str = "savings"
+    parallel: ClassVar[bool] = False
 
     def run(self, context: Context) -> Mapping[str, object]:
         """Counts and measures."""
         task = _task(context)
-        arch = from_labels(task.space, context.folder.result("search")["arch"], "search result")
+        arch = context.found(self.search)
         picture = waves(task.settings.data.size)
         timed: dict[str, list[Latency]] = {"torch": [], "exported": []}
         with context.progress.stage(self.name, 2) as bar, TemporaryDirectory() as scratch:
-            for network in (task.teacher(torch.device("cpu")), build(decode(task.space, arch))):
+            for network in (task.teacher(torch.device("cpu")), task.network(arch, 0)):
                 timed["torch"].append(measure(network, (picture,), repeats=PASSES))
                 file = Path(scratch) / "model.onnx"
                 export_onnx(network, (picture,), file)

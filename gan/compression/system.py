@@ -1,119 +1,104 @@
-"""GAN Compression as the laws and `describe` see it."""
+"""GAN Compression as a declaration."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict, replace
-from functools import partial
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-import torch
-from torch import Tensor
+import tyro
 
-from common.arch import load
-from common.cost.count import conv_linear, count, output_elements
+from common.deferred import Deferred
 from common.errors import UserError
-from common.space import decode
-from common.task import PublishedNetwork, System
-from gan.compression.model import build
-from gan.compression.opened import open_run
-from gan.compression.space import CHOICES, PUBLISHED, Generator, arch_of, open_space, parse, settled, written
-
-SIDE = 256
-"""Of the pictures that the published counts are of, in pixels."""
-CONVENTION = (
-    "a generator of 256x256 pictures: MACs of convolutions, transposed ones by their output, and one for each output of an "
-    "instance normalisation, as the paper prints them; all trainable parameters"
-)
+from common.options import DescribeOptions
+from common.system import Method, System
+from gan.compression.recipes import RECIPES, fast
+from gan.compression.settings import Settings
+from gan.settings import TranslationOptions, score_notes
 
 
-def example(space: str) -> tuple[Tensor, ...]:
-    """Inputs small enough for tests."""
-    return (torch.zeros(2, 3, 24, 24),)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(TranslationOptions):
+    """Options of a GAN Compression run."""
+
+    recipe: str = "smoke"
+    """smoke (embedded data), small (a data folder, on a GPU), small64 (a data folder, on two cores) or paper (as published)."""
+    pipeline: Literal["full", "fast"] | None = None
+    """full (mobile teacher, distilled start) or fast (dense teacher, no distilled start), instead of the recipe's."""
+
+    def change(self, settings: Settings) -> Settings:
+        """See `RunOptions.change`.
+
+        Raises:
+            UserError: the recipe has no full pipeline.
+        """
+        if self.pipeline == "full" and not settings.teacher.mobile:
+            raise UserError(f"recipe {settings.recipe} is of the fast pipeline; for the full one take smoke or paper")
+        return TranslationOptions.change(self, fast(settings) if self.pipeline == "fast" else settings)
 
 
-def describe(text: str, space: str | None) -> dict[str, Any]:
-    """Counts of a generator in the paper's convention, and what its convolutions truly compute.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describing(DescribeOptions):
+    """Options of `describe gan-compression`."""
 
-    Args:
-        text: a released name, a configuration (`32_32_48_32_48_48_16_16`), or an architecture file (of nine blocks).
-        space: the choice set that a configuration or a file must be of; for a file the first that it fits by default.
-
-    Raises:
-        UserError: none of these, or of another space.
-    """
-    if space is not None:
-        open_space(space)  # names those that exist
-    name, net = read(text, space)
-    with torch.device("meta"):
-        network, picture = build(net), torch.empty(1, net.channels[0], SIDE, SIDE)
-        counted = count(network, (picture,), convention=output_elements)
-        true = count(network, (picture,), convention=conv_linear)
-    return {
-        "system": "gan-compression",
-        "arch": text,
-        "space": name,
-        "convention": CONVENTION,
-        "config": written(net),
-        "params": counted.params,
-        "macs": counted.macs,
-        "macs_computed": true.macs,
-        "description": asdict(net),
-    }
+    arch: Annotated[str, tyro.conf.arg(metavar="ARCH")]
+    """A released name (edges2shoes), an architecture file (arch.json), or a configuration (32_32_48_32_48_48_16_16)."""
+    space: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Choice set that the architecture must be of."""
 
 
-def read(text: str, space: str | None) -> tuple[str | None, Generator]:
-    """Space (None: of no choice set) and settled generator of `text`; arguments and errors as in `describe`."""
-    if text in PUBLISHED:
-        entry = PUBLISHED[text]
-        if space not in (None, entry.space):
-            raise UserError(f"{text} is a generator of {entry.space or 'no choice set'}, not of {space}; leave --space out")
-        return entry.space, decode(*entry.open())
-    if text.endswith(".json") or os.path.isfile(text):
-        return _from_file(Path(text), space)
-    if os.path.isdir(text):
-        raise UserError(f"{text} is a folder; of a run, give {os.path.join(text, 'best', 'arch.json')}")
-    if any(c.isalpha() for c in text):
-        raise UserError(f"{text!r} is no released name ({', '.join(PUBLISHED)}), no arch.json and no configuration")
-    net = settled(parse(text))
-    if space is not None:
-        arch_of(open_space(space), parse(text))
-    return space, net
+def notes(settings: Settings) -> list[str]:
+    """What a reader of the report must know."""
+    if settings.inherits:
+        way = (
+            "Candidates are evaluated with the supernet's weights. Networks that are retrained begin with their part of these "
+            "weights and are fine-tuned."
+        )
+        alone = "trained from new weights, for as many steps as supernet and fine-tuning together"
+    else:
+        way = (
+            "No supernet is trained, because the search inherits no weights. Every network that is trained alone begins with new "
+            "weights, plays against the teacher's discriminator first, and is trained for finetune.steps steps."
+        )
+        alone = "trained for as many steps as the others"
+    return [
+        *score_notes(settings),
+        "macs are counted as in the paper: transposed convolutions by their output, which is four times what they compute, and "
+        "one for each output of an instance normalisation, for one picture of the run's size.",
+        way,
+        "Candidates are compared on the validation split; retrained networks on the test split, which no training and no choice "
+        "has read, unless the data has none of its own; see Data.",
+        "baseline, width N: generators of one width everywhere (baseline: the widest that keeps the budget). The student without "
+        f"distillation is the found one, {alone}, without its teacher's maps.",
+    ]
 
 
-def _from_file(path: Path, space: str | None) -> tuple[str, Generator]:
-    """The first choice set that holds the file's widths; nine blocks, whose number no file says."""
-    errors: list[UserError] = []
-    for name in CHOICES if space is None else (space,):
-        try:
-            return name, decode(open_space(name), load(path, open_space(name)))
-        except UserError as error:
-            errors.append(error)
-    raise errors[0]
-
-
-def _published(name: str) -> PublishedNetwork:
-    entry = PUBLISHED[name]
-    return PublishedNetwork(
-        description=lambda: entry.open()[0], arch=lambda: entry.open()[1], params=entry.params, macs=entry.macs
-    )
-
-
-def _dense() -> Generator:
-    """The tiny space with dense blocks: what the dense teacher is an instance of."""
-    return replace(open_space("tiny", 3), mobile=False)
-
+HERE = "gan.compression"
 
 SYSTEM = System(
     name="gan-compression",
-    title="GAN Compression",
-    paper="arXiv:2003.08936",
-    spaces={**{name: partial(open_space, name) for name in CHOICES}, "tiny dense": _dense},
-    build=build,
-    example=example,
-    published={name: _published(name) for name in PUBLISHED},
-    describe=describe,
-    open_run=open_run,
+    task=Deferred(f"{HERE}.task", "load"),
+    settings=Settings,
+    methods=(
+        Method(
+            name="gan-compression",
+            title="GAN Compression",
+            paper="arXiv:2003.08936",
+            authors="Li et al., CVPR 2020",
+            summary="search narrow generators under a large one's guidance, from pictures to a report",
+            recipes=RECIPES,
+        ),
+    ),
+    networks=Deferred(f"{HERE}.networks", "networks"),
+    phases=Deferred(f"{HERE}.phases", "phases"),
+    build=Deferred(f"{HERE}.model", "build"),
+    spaces=Deferred(f"{HERE}.networks", "spaces"),
+    example=Deferred(f"{HERE}.networks", "example"),
+    published=Deferred(f"{HERE}.networks", "published"),
+    describe=Deferred(f"{HERE}.names", "describe"),
+    notes=notes,
+    stages=Deferred(f"{HERE}.stages", "stages"),
+    check=Deferred(f"{HERE}.stages", "check_taken"),
+    options=Options,
+    describing=Describing,
 )
-"""GAN Compression."""
+"""GAN Compression; its networks are trained under a teacher, which is a file of the run."""

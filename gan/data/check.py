@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.data.pictures import in_threads
+from common.data.pictures import Unusable, in_threads
 from common.data.problems import Problems
-from gan.data.files import Picture, Unusable, decoded
+from gan.data.files import Picture, decoded
 from gan.data.layouts import Layout
 
 _LEAST_SIDE = 16  # pixels: below it no generator has anything to work with
@@ -96,7 +96,7 @@ def _of_file(pictures: list[Picture]) -> list[Seen] | str:
     try:
         file = decoded(first.path)
     except Unusable as error:
-        return f"{first.file} {error}"
+        return f"{first.file}: {error}"
     width = file.rgb.width
     if first.half and width % 2:
         return f"{first.file} is {width} pixels wide: A and B side by side need an even width"

@@ -8,13 +8,9 @@ from typing import Literal
 
 from PIL import Image, ImageOps
 
-from common.data.pictures import DAMAGE, picture_files
+from common.data.pictures import Unusable, opened, picture_files
 
 _MODES = ("L", "P", "RGB", "CMYK")  # 8 bits per channel, converted to RGB without loss or guess
-
-
-class Unusable(Exception):
-    """The file cannot be used; the message says why and follows the file's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,23 +64,15 @@ def decoded(path: Path) -> Decoded:
     Raises:
         Unusable: the file is missing, empty, damaged or no picture, or its colours cannot be known from it.
     """
-    if not path.is_file():
-        raise Unusable("is missing")
-    if path.stat().st_size == 0:
-        raise Unusable("is an empty file")
-    try:
-        with Image.open(path) as image:
-            mode, see_through = image.mode, image.has_transparency_data
-            # Before anything is decoded: a picture of another mode may be large, and its pixels are of no use.
-            if mode in _MODES and not see_through:
-                return Decoded(rgb=ImageOps.exif_transpose(image).convert("RGB"), grey=mode == "L")
-    except Image.UnidentifiedImageError:
-        raise Unusable("is not an image") from None
-    except DAMAGE as error:
-        raise Unusable("is damaged: " + (str(error).split("\n")[0] or type(error).__name__)) from None
-    if see_through:
-        raise Unusable(f"has an alpha channel (mode {mode}), and what lies behind it is unknown: flatten it")
-    raise Unusable(f"has mode {mode}, yet pictures must be of 8 bits, grey, palette, RGB or CMYK: convert it to RGB")
+    with opened(path) as image:
+        # Before anything is decoded: a picture of another mode may be large, and its pixels are of no use.
+        if image.has_transparency_data:
+            raise Unusable(f"has an alpha channel (mode {image.mode}), and what lies behind it is unknown: flatten it")
+        if image.mode not in _MODES:
+            raise Unusable(
+                f"has mode {image.mode}, yet pictures must be of 8 bits, grey, palette, RGB or CMYK: convert it to RGB"
+            )
+        return Decoded(rgb=ImageOps.exif_transpose(image).convert("RGB"), grey=image.mode == "L")
 
 
 def pictures(folder: Path) -> list[Path]:

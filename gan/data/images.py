@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from common.data.pictures import Unusable
 from common.errors import UserError
-from gan.data.files import Picture, Unusable, decoded
+from gan.data.files import Picture, decoded
 
 CACHE_BYTES = 1 << 30  # of resized pictures of one folder that a process keeps
 
@@ -152,4 +153,4 @@ def _read(picture: Picture, side: int) -> NDArray[np.uint8]:
     try:
         return squeezed(picture.cut(decoded(picture.path).rgb), side)
     except Unusable as error:
-        raise UserError(f"{picture.path} {error}; it was readable when the folder was checked: restore it") from None
+        raise UserError(f"{picture.path}: {error}; it was readable when the folder was checked: restore it") from None

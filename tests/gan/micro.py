@@ -7,20 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from common.oneshot.settings import PathPhaseSettings
-
-from common.script import main
-from common.stages.settings import PhaseSettings, RetrainSettings
-from gan.compression.settings import Settings, smoke
+from common.commands import run_commands
+from common.stages.settings import PathPhaseSettings, PhaseSettings, RetrainSettings
+from gan.compression.recipes import smoke
+from gan.compression.settings import Settings
+from gan.compression.system import SYSTEM
+from gan.compression.task import CompressionTask
 from gan.settings import DataSettings
-from gan.train import COMMANDS
+from gan.systems import SYSTEMS
+from gan.train import MORE
 from tests.common.run.killing import forked
 from tests.common.run.rows import rows
 
 _SETTINGS = """
 data.embedded=photographs data.size=24 data.load=28 data.flip=true data.train=12 data.val=4 data.test=4 teacher.width=12
 train_teacher.steps=4 train_teacher.batch=2 distil.steps=3 distil.batch=2 supernet.steps=4 supernet.batch=2
-finetune.steps=2 finetune.batch=2 search.generations=2 search.population=3 search.mutants=1 search.crossovers=1 search.parents=2
+finetune.steps=2 finetune.batch=2 search.trials=6 search.engine.population=3 search.engine.mutants=1 search.engine.crossovers=1
+search.engine.parents=2
 retrain.random_archs=1 retrain.seeds=1 paired.discriminator=4 unpaired.discriminator=4 unpaired.pool=3 pictures=2 save_every=2
 """
 SETTINGS = [*_SETTINGS.split(), 'budget={"macs":3400000}']
@@ -40,7 +43,7 @@ def words(out: Path, *more: str, settings: Sequence[str] = (), workers: int = 0)
 
 def call(argv: Sequence[str]) -> None:
     """The train script in this process."""
-    main("python -m gan.train", COMMANDS, argv)
+    run_commands("python -m gan.train", SYSTEMS, argv, MORE)
 
 
 def child(argv: Sequence[str], before: Callable[[], object]) -> int:
@@ -75,6 +78,13 @@ def tiny(**changes: Any) -> Settings:
         **phases,  # pyright: ignore[reportArgumentType]
     )
     return replace(s, **changes)
+
+
+def task_of(settings: Settings, weights: Path) -> CompressionTask:
+    """The task of a run with these settings."""
+    made = SYSTEM.make(settings, weights)
+    assert isinstance(made, CompressionTask)
+    return made
 
 
 def results(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch
 
 from common.run.checkpoint import Checkpoint
 from gan.compression.phases import Distil
-from gan.teachers import Pix2Pix
+from gan.phases import Pix2Pix
 from tests.common.refusing import refused
 from tests.common.run.rows import rows
 from tests.gan.data.folders import make_subfolders
@@ -30,8 +30,9 @@ SETTINGS = {
     "score=mIoU": ("score='mIoU' with segmenter=None", "give both or neither"),
     "score=beauty": ("score",),
     "paired.recon=-1": ("recon=-1", "0 or more"),
+    "unpaired.distil=-1": ("unpaired.distil=-1", "0 or more"),
     "paired.discriminator=0": ("discriminator=0", "1 or more"),
-    "search.small_first=0": ("small_first=0", "above 0"),
+    "search.engine.lean=0": ("lean=0", "above 0"),
     "search.engine=all": ("search.engine",),
 }
 
@@ -40,6 +41,17 @@ SETTINGS = {
 def test_settings_that_cannot_be(tmp_path, capsys, word):
     refused(call, words(tmp_path / "run", settings=[word]), SETTINGS[word], capsys)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_gradient_based_search_is_refused(tmp_path, capsys):
+    argv = [word for word in words(tmp_path / "run") if not word.startswith("search.")]
+    refused(call, [*argv, "search.engine=gradient"], ("gan-compression has no training of a relaxed supernet",), capsys)
+    assert not (tmp_path / "run").exists()
+
+
+def test_networks_that_inherit_nothing_must_be_trained(tmp_path, capsys):
+    settings = ["search.evaluation=scratch", "finetune.steps=0"]
+    refused(call, words(tmp_path / "run", settings=settings), ("finetune.steps=0", "must be trained"), capsys)
 
 
 @pytest.mark.parametrize(

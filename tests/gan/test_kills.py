@@ -12,8 +12,8 @@ from common.run.folder import RunFolder
 from gan.compression import stages
 from gan.compression.phases import Distil
 from gan.game import Game
+from gan.phases import CycleGAN, Pix2Pix
 from gan.task import TranslationTask
-from gan.teachers import CycleGAN, Pix2Pix
 from tests.common.run.killing import dies, status
 from tests.common.run.rows import rows
 from tests.gan.micro import STAGES, UNPAIRED, call, child, results, words

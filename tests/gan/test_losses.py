@@ -15,7 +15,7 @@ PICTURES = torch.rand(6, 3, 24, 24, generator=torch.Generator().manual_seed(0)) 
 
 
 def settings(**changes) -> GameSettings:
-    values = {"adversarial": "hinge", "recon": 1.0, "distil": 1.0, "discriminator": 4}
+    values = {"adversarial": "hinge", "recon": 1.0, "discriminator": 4}
     return GameSettings(**{**values, **changes})
 
 

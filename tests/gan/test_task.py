@@ -13,9 +13,12 @@ from torch import nn
 from common.errors import UserError
 from common.run.checkpoint import save_weights
 from gan.compression.model import build
+from gan.compression.space import uniform_archs
+from gan.compression.system import SYSTEM
+from gan.compression.task import CompressionTask
 from gan.data import Images, ordered
 from gan.task import TranslationTask, load_data
-from tests.gan.micro import tiny
+from tests.gan.micro import task_of, tiny
 
 
 class Same(nn.Module):
@@ -42,8 +45,8 @@ def whole(images: Images) -> torch.Tensor:
 
 
 @pytest.fixture
-def task(tmp_path) -> TranslationTask:
-    return TranslationTask(tiny(), tmp_path / "weights")
+def task(tmp_path) -> CompressionTask:
+    return task_of(tiny(), tmp_path / "weights")
 
 
 def test_a_candidate_makes_pictures_of_the_split_it_is_judged_on_and_of_no_other(task):
@@ -71,7 +74,7 @@ def test_perfect_pictures_have_no_distance(task):
 
 
 def test_without_pairs_the_test_distance_is_from_all_true_pictures_but_those_of_validation(tmp_path):
-    made = TranslationTask(unpaired(), tmp_path)
+    made = task_of(unpaired(), tmp_path)
     save_weights(made.teacher_file, build(made.teacher_net))
     network, seen = Same(), []
     real = made.features.forward
@@ -87,25 +90,25 @@ def test_without_pairs_the_test_distance_is_from_all_true_pictures_but_those_of_
 
 def test_the_rival_is_the_widest_generator_of_one_width_that_keeps_the_budget(tmp_path):
     for macs, width in ((1e9, 12), (6_398_784, 12), (6_398_783, 8), (3.4e6, 8), (2e6, 4)):
-        made = TranslationTask(replace(tiny(), budget={"macs": macs}), tmp_path)
-        assert made.baseline == made.uniform_archs[width]
-    assert TranslationTask(replace(tiny(), budget={}), tmp_path).baseline == made.uniform_archs[12]
+        made = task_of(replace(tiny(), budget={"macs": macs}), tmp_path)
+        assert made.baseline == uniform_archs(made.space, "tiny")[width]
+    assert task_of(replace(tiny(), budget={}), tmp_path).baseline == uniform_archs(made.space, "tiny")[12]
     assert made.teacher_costs == {"params": 46_563, "macs": 6_398_784}  # as wide as the widest student
 
 
 def test_what_is_searched_for(tmp_path):
-    assert [o.name for o in TranslationTask(tiny(), tmp_path).objectives] == ["Frechet", "macs"]
-    assert TranslationTask(replace(tiny(), score="L1"), tmp_path).objectives[0].name == "L1"
+    assert [o.name for o in task_of(tiny(), tmp_path).objectives] == ["Frechet", "macs"]
+    assert task_of(replace(tiny(), score="L1"), tmp_path).objectives[0].name == "L1"
     s = replace(tiny(), score="mIoU", segmenter="tests.gan.test_metrics:Halves")
-    made = TranslationTask(s, tmp_path)
+    made = task_of(s, tmp_path)
     assert (made.objectives[0].name, made.objectives[0].direction) == ("mIoU", "max")
     assert 0 < made.metrics(Same(), "val")["mIoU"] < 1
     with pytest.raises(UserError, match="without pairs there is nothing to compare with"):
-        TranslationTask(unpaired(score="L1"), tmp_path)
+        task_of(unpaired(score="L1"), tmp_path)
 
 
 def test_settings_are_changed_on_the_same_data(task):
-    other = task.tuned(("paired.distil=0", "finetune.steps=7"))
+    other = task.variant(("paired.distil=0", "finetune.steps=7"))
     assert other.data is task.data and other.weights == task.weights
     assert other.game.distil == 0 and other.phases("standalone")[0].settings.steps == 7 and task.game.distil == 1
 
@@ -120,11 +123,30 @@ def test_strips_show_input_teacher_compressed_and_truth(task, tmp_path):
     assert first == third != fourth
 
 
+@pytest.mark.parametrize("made", [tiny(), unpaired()], ids=["pairs", "none"])
+def test_a_system_without_a_reference_has_scores_and_strips_as_well(made, tmp_path):
+    task = TranslationTask(SYSTEM, made, tmp_path / "weights")
+    assert tuple(task.metrics(Same(), "val")) == task.scores
+    assert ("L1" in task.scores) == task.data.paired and "L1_teacher" not in task.scores
+    names = "input, generated, truth" if task.data.paired else "input, generated"
+    (row,) = task.pictures(Same(), tmp_path / "samples", 1)
+    assert row["caption"].endswith(f": {names}")
+    with Image.open(tmp_path / "samples" / "0.png") as strip:
+        assert strip.width == len(names.split()) * (128 + 6) - 6
+
+
+def test_a_teacher_is_the_reference_of_its_students(tmp_path):
+    made = task_of(unpaired(), tmp_path)
+    save_weights(made.teacher_file, build(made.teacher_net))
+    assert tuple(made.metrics(Same(), "val")) == made.scores == ("Frechet", "L1_teacher")
+    assert made.metrics(made.teacher(torch.device("cpu")), "val")["L1_teacher"] == 0
+
+
 def test_digits_are_never_mirrored(tmp_path):
     flips = {}
     for kind in ("digits", "photographs"):
         s = replace(tiny(), data=replace(tiny().data, embedded=kind, flip=True))
-        flips[kind] = TranslationTask(s, tmp_path).augmentation.flip
+        flips[kind] = task_of(s, tmp_path).augmentation.flip
     assert flips == {"digits": False, "photographs": True}
 
 

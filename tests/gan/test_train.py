@@ -14,11 +14,14 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from common.arch import from_labels
-from common.options import RunOptions
+from common.engines import Exhaustive, TopK
+from common.evaluate.settings import InheritedSettings
+from common.options import settings_of
 from common.space import decode
+from gan.compression.recipes import RECIPES
 from gan.compression.settings import Settings
 from gan.compression.space import open_space, uniform
-from gan.train import resolve
+from gan.compression.system import Options
 from tests.common.refusing import refused
 from tests.common.run.rows import rows
 from tests.gan.micro import NAMES, STAGES, call, results, words
@@ -49,6 +52,21 @@ def test_without_pairs_the_fast_pipeline_leaves_the_same(unpaired):
     assert teacher["test"]["L1_teacher"] == 0 and all(row["test"]["L1_teacher"] > 0 for row in others)
     told = {name for row in rows(unpaired, "metrics") if row["stage"] == "teacher" for name in row["values"]}
     assert {"loss_gan", "loss_discriminator", "loss_cycle", "loss_identity"} <= told and "loss_recon" not in told
+
+
+def test_a_search_from_scratch_trains_no_supernet_and_every_network_begins_anew(tmp_path):
+    path = tmp_path / "scratch"
+    settings = ["search.evaluation=scratch", "search.engine.parents=3", "search.trials=3"]
+    call(words(path, settings=settings))
+    assert [row["stage"] for row in rows(path, "stages")] == [stage for stage in STAGES if stage not in ("distil", "supernet")]
+    assert [row["name"] for row in rows(path, "retrained")] == NAMES
+    assert all("start" not in row and not row["inherited"] for row in rows(path, "retrained"))
+    assert {file.stem for file in (path / "weights").iterdir()} == {"teacher", "teacher-discriminator"}
+    searched, without = (next(row for row in rows(path, "retrained") if row["name"] == name) for name in (NAMES[1], NAMES[-1]))
+    assert without["tuned"] == ["paired.distil=0", "finetune.steps=2"] and searched["arch"] == without["arch"]
+    assert searched["val"]["Frechet"] != without["val"]["Frechet"]
+    report = (path / "report.html").read_text()
+    assert "No supernet is trained" in report and "fine-tuned" not in report
 
 
 def test_the_saving_is_counted_and_measured(finished):
@@ -108,7 +126,7 @@ def test_translate_says_what_it_cannot_use(finished, tmp_path, capsys):
     for source, part in (
         ("nowhere", "no such file or folder"),
         ("empty", "no picture in it"),
-        ("broken.png", "is not an image"),
+        ("broken.png", ": not an image"),
         ("alpha.png", "has an alpha channel"),
     ):
         refused(call, ["translate", str(finished), str(tmp_path / source), out], (source, part), capsys)
@@ -142,12 +160,13 @@ def test_the_same_seed_gives_the_same_with_workers_and_another_seed_does_not(fin
 
 
 def test_the_pipelines_differ_as_published():
-    full = resolve(RunOptions(recipe="paper"))
-    fast = resolve(RunOptions(recipe="paper"), "fast")
-    assert (full.teacher.mobile, full.space, full.search.engine) == (True, "channels-48", "exhaustive")
-    assert (fast.teacher.mobile, fast.space, fast.search.engine) == (False, "channels-64-pix2pix", "evolution")
+    full = settings_of(RECIPES, Options(recipe="paper"))
+    fast = settings_of(RECIPES, Options(recipe="paper", pipeline="fast"))
+    assert (full.teacher.mobile, full.space, full.search.engine) == (True, "channels-48", Exhaustive())
+    evolution = TopK(population=100, mutants=50, crossovers=50, parents=25, rate=0.3)
+    assert (fast.teacher.mobile, fast.space, fast.search.engine) == (False, "channels-64-pix2pix", evolution)
+    assert fast.search.trials == 50_000 and full.search.evaluation == fast.search.evaluation == InheritedSettings()
     assert full.distil.steps == 229_640 and fast.distil.steps == 0
-    assert (fast.search.generations, fast.search.population, fast.search.mutants, fast.search.crossovers) == (500, 100, 50, 50)
     assert full.supernet.steps == 459_280 and full.supernet.optim.hold == 0.25 and full.supernet.optim.momentum == 0.5
 
 
@@ -157,4 +176,4 @@ def test_the_winner_on_disk_is_the_architecture_of_the_report(finished):
     assert best["choices"] == row["arch"]
     space = open_space("tiny", 3)
     net = decode(space, from_labels(space, row["arch"], "test"))
-    assert net != uniform(12, blocks=3) and isinstance(resolve(RunOptions()), Settings)
+    assert net != uniform(12, blocks=3) and isinstance(settings_of(RECIPES, Options()), Settings)

@@ -100,5 +100,5 @@ def test_altered_bytes_raise_nothing_unforeseen():
 
 def test_faults_are_worded(tmp_path):
     assert fault(lambda: picture(tmp_path / "none.png", 8)) == "missing"
-    assert fault(lambda: picture(b"", 8)) == "not an image, or empty"
+    assert fault(lambda: picture(b"", 8)) == "empty file"
     assert fault(lambda: picture(stored(Image.fromarray(COLOUR))[:200], 8)).startswith("damaged: ")

@@ -14,22 +14,22 @@ from common.space import Arch
 from common.supernet import Supernet, opened
 from common.train.phase import train_phase
 from gan.compression.model import build
-from gan.compression.settings import fast
+from gan.compression.recipes import fast
 from gan.compression.space import arch_of, open_space, uniform
-from gan.task import TranslationTask
-from gan.teachers import ThereAndBack
-from tests.gan.micro import tiny
+from gan.compression.task import CompressionTask
+from gan.phases import ThereAndBack
+from tests.gan.micro import task_of, tiny
 
 CPU = torch.device("cpu")
 
 
-def task(folder: Path, *, paired: bool = True, **game) -> TranslationTask:
+def task(folder: Path, *, paired: bool = True, **game) -> CompressionTask:
     """A task whose teacher and its discriminator have been left by an earlier stage."""
     s = tiny()
     if not paired:
         s = fast(replace(s, data=replace(s.data, embedded="textures")))
     s = replace(s, paired=replace(s.paired, **game), unpaired=replace(s.unpaired, **game))
-    made = TranslationTask(s, folder / "weights")
+    made = task_of(s, folder / "weights")
     (folder / "weights").mkdir(parents=True, exist_ok=True)
     save_weights(made.teacher_file, build(made.teacher_net, 9))
     for phase in ("teacher", "distil", "supernet"):

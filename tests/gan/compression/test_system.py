@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,8 @@ from common.errors import UserError
 from common.space import sample
 from common.streams import stream
 from gan.compression.space import PUBLISHED, arch_of, open_space, parse
-from gan.compression.system import describe
-from gan.train import describe as command
+from gan.compression.system import SYSTEM, Describing
+from tests.gan.micro import call
 
 COUNTS = {
     "32_32_48_32_48_48_16_16": (822_051, 4_993_843_200),
@@ -26,6 +27,10 @@ COUNTS = {
 }
 
 
+def describe(text: str, space: str | None) -> dict[str, Any]:
+    return SYSTEM.described(Describing(arch=text, space=space))
+
+
 @pytest.mark.parametrize("config", COUNTS)
 def test_configurations_have_the_counts_of_the_specification(config):
     found = describe(config, None)
@@ -33,7 +38,7 @@ def test_configurations_have_the_counts_of_the_specification(config):
 
 
 def test_the_command_prints_them(capsys):
-    command("gan-compression", "32_32_48_32_48_48_16_16")
+    call(["describe", "gan-compression", "--arch", "32_32_48_32_48_48_16_16"])
     told = json.loads(capsys.readouterr().out)
     assert told["params"] == 822_051 and told["macs"] == 4_993_843_200 and told["macs_computed"] < told["macs"]
 
@@ -59,11 +64,11 @@ def test_a_file_is_read_in_the_choice_set_that_holds_it(tmp_path):
 @pytest.mark.parametrize(
     ("text", "space", "part"),
     [
-        ("shoes", None, "is no released name"),
+        ("shoes", None, "is no published name"),
         ("32_32", None, "is no configuration"),
         ("16_16_16_16_16_16_16_16", "channels-48", "width 16 is not one of stem's"),
         ("edges2shoes", "channels-32", "leave --space out"),
-        ("mobile_64", "channels-48", "is a generator of no choice set"),
+        ("mobile_64", "channels-48", "of space none with a name, not channels-48"),
         ("edges2shoes", "large", "space 'large' does not exist"),
         ("missing.json", None, "missing.json"),
         (".", None, "is a folder"),

@@ -145,7 +145,7 @@ def test_files_without_partner(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(b"", "is an empty file"), (b"hello", "is not an image"), (None, "is damaged: ")], ids=str
+    ("content", "told"), [(b"", ": empty file"), (b"hello", ": not an image"), (None, ": damaged: ")], ids=str
 )
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("domain", [0, 1])
@@ -155,7 +155,7 @@ def test_files_that_cannot_be_decoded(tmp_path, make, content, told, domain):
     file = tmp_path / (test.inputs, test.targets)[domain].files[0].split(" (")[0]
     file.write_bytes(file.read_bytes()[:-300] if content is None else content)
     name = file.relative_to(tmp_path).as_posix()
-    data = skipping(tmp_path, f"{name} {told}")
+    data = skipping(tmp_path, f"{name}{told}")
     assert len(data.skipped) == 1
     kept = [len(domain) for split in (data.train, data.val, data.test) for domain in (split.inputs, split.targets)]
     whole = [6, 7, 2, 2, 3, 4] if make is make_cyclegan else [6, 6, 2, 2, 3, 3]
@@ -204,7 +204,7 @@ def transparent_palette() -> Image.Image:
 def test_what_lies_behind_an_alpha_channel_is_unknown(tmp_path, make, mode):
     make_cyclegan(tmp_path)
     save(make(), tmp_path / "trainA" / "3.png")
-    skipping(tmp_path, f"trainA/3.png has an alpha channel (mode {mode}), and what lies behind it is unknown: flatten it")
+    skipping(tmp_path, f"trainA/3.png: has an alpha channel (mode {mode}), and what lies behind it is unknown: flatten it")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_what_lies_behind_an_alpha_channel_is_unknown(tmp_path, make, mode):
 def test_other_modes(tmp_path, image, suffix, mode):
     make_cyclegan(tmp_path)
     save(image, tmp_path / "trainA" / f"x.{suffix}")
-    skipping(tmp_path, f"trainA/x.{suffix} has mode {mode}, yet pictures must be of 8 bits", "convert it to RGB")
+    skipping(tmp_path, f"trainA/x.{suffix}: has mode {mode}, yet pictures must be of 8 bits", "convert it to RGB")
 
 
 @pytest.mark.parametrize("make", [make_cyclegan, make_ab])
@@ -272,7 +272,7 @@ def test_the_first_problems_are_told_and_the_others_counted(tmp_path):
     make_cyclegan(tmp_path)
     for i in range(6):
         (tmp_path / "trainA" / f"{i}.png").write_bytes(b"")
-    refused(tmp_path, "6 problems: trainA/0.png is an empty file; ", "... and 2 more")
+    refused(tmp_path, "6 problems: trainA/0.png: empty file; ", "... and 2 more")
 
 
 def test_with_too_much_left_out_the_split_is_refused(tmp_path):

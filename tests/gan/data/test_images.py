@@ -54,7 +54,7 @@ def test_files_are_read_late_and_once(tmp_path):
         (tmp_path / f"{i}.png").unlink()
     assert torch.equal(images.at(0, 16), first)
     for index, side in ((1, 16), (0, 20)):
-        with pytest.raises(UserError, match=rf"{index}\.png is missing; .*restore it"):
+        with pytest.raises(UserError, match=rf"{index}\.png: missing; .*restore it"):
             images.at(index, side)
 
 
