@@ -27,10 +27,11 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format bench bench-search bench-nasbench-graph soak detnas detnas-smoke darts darts2 snas pc-darts gdas darts-smoke dcnas dcnas-smoke pdnas graphnas pdnas-smoke gan-compression gan-compression-smoke
+.PHONY: help setup setup-dev demo test check format bench bench-search bench-nasbench-graph soak systems
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  make NAME-smoke            the smoke recipe of a system NAME, on embedded data"
 
 setup: $(VENV)/.ready ## Make .venv with what runs need
 
@@ -64,50 +65,11 @@ bench-nasbench-graph: $(VENV)/.ready-dev ## Trainings against their table, docs/
 soak: $(VENV)/.ready-dev ## The long tests: twenty killed and resumed runs
 	@$(PYTEST) -m soak --timeout=7200 $(ARGS)
 
-detnas: $(VENV)/.ready ## Run DetNAS: RECIPE=small DATA=folder OUT=folder ARGS="more options"
-	@$(BIN)/python -m detection.train detnas $(OPTIONS)
+systems: $(VENV)/.ready ## Bring systems.mk, the README's table and docs/engines.md up to date with the systems listed
+	@$(BIN)/python -m common.cli list --write
 
-detnas-smoke: RECIPE = smoke
-detnas-smoke: detnas ## Run DetNAS, recipe smoke, with the same variables
-
-darts: $(VENV)/.ready ## Search a classifier's cells by DARTS, first order: the same variables
-	@$(BIN)/python -m classification.train darts $(OPTIONS)
-
-darts2: $(VENV)/.ready ## The same by DARTS, second order
-	@$(BIN)/python -m classification.train darts2 $(OPTIONS)
-
-snas: $(VENV)/.ready ## The same by SNAS
-	@$(BIN)/python -m classification.train snas $(OPTIONS)
-
-pc-darts: $(VENV)/.ready ## The same by PC-DARTS
-	@$(BIN)/python -m classification.train pc-darts $(OPTIONS)
-
-gdas: $(VENV)/.ready ## The same by GDAS
-	@$(BIN)/python -m classification.train gdas $(OPTIONS)
-
-darts-smoke: RECIPE = smoke
-darts-smoke: darts ## Run DARTS, recipe smoke, with the same variables
-
-dcnas: $(VENV)/.ready ## Run DCNAS: the same variables
-	@$(BIN)/python -m segmentation.train dcnas $(OPTIONS)
-
-dcnas-smoke: RECIPE = smoke
-dcnas-smoke: dcnas ## Run DCNAS, recipe smoke, with the same variables
-
-pdnas: $(VENV)/.ready ## Run PDNAS: the same variables, ARGS="--name Cora" names the graph in the folder
-	@$(BIN)/python -m graphs.train pdnas $(OPTIONS)
-
-graphnas: $(VENV)/.ready ## Search the same networks by REINFORCE, candidates trained from scratch: the same variables
-	@$(BIN)/python -m graphs.train graphnas $(OPTIONS)
-
-pdnas-smoke: RECIPE = smoke
-pdnas-smoke: pdnas ## Run PDNAS, recipe smoke, with the same variables
-
-gan-compression: $(VENV)/.ready ## Run GAN Compression: the same variables, ARGS="--pipeline fast" for a dense teacher
-	@$(BIN)/python -m gan.train gan-compression $(OPTIONS)
-
-gan-compression-smoke: RECIPE = smoke
-gan-compression-smoke: gan-compression ## Run GAN Compression, recipe smoke, with the same variables
+# A target for every method of every system, made from their declarations.
+include systems.mk
 
 # $(call install,EXTRAS): one pip call, so that the resolver sees every requirement at once.
 define install

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from common.listing import every_method
+
 ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
@@ -22,7 +24,7 @@ class Clone:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.calls = folder, folder / "calls"
-        for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        for name in ("Makefile", "systems.mk", "pyproject.toml", "constraints.txt"):
             shutil.copy(ROOT / name, folder / name)
         (folder / ".venv/bin").mkdir(parents=True)
         for name in ("python", "ruff", "basedpyright"):
@@ -47,9 +49,11 @@ def clone(tmp_path):
 
 def test_help_lists_every_target():
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert phony
-    assert re.findall(r"^  make (\S+) +\S", listed, re.MULTILINE) == phony[1].split()
+    phony = [re.search(r"^\.PHONY: (.*)$", (ROOT / file).read_text(), re.MULTILINE) for file in ("Makefile", "systems.mk")]
+    targets = [name for found in phony if found for name in found[1].split()]
+    shown = re.findall(r"^  make (\S+) +\S", listed, re.MULTILINE)
+    assert shown == [*(name for name in targets if not name.endswith("-smoke")), "NAME-smoke"]
+    assert {f"{method.name}-smoke" for _, _, method in every_method()} == {n for n in targets if n.endswith("-smoke")}
 
 
 def test_demo_installs_once_then_only_runs(clone):

@@ -174,6 +174,8 @@ def check_search(settings: SearchSettings, task: SystemTask, constraints: Sequen
     _check_evaluation(base, task)
     if needs_supernet(evaluation) and not (task.networks.has_supernet and task.phases("supernet")):
         raise UserError(f"search.evaluation=inherited: {task.system.name} has no supernet to inherit weights from; give scratch")
+    if isinstance(evaluation, TableSettings) and not evaluation.file:
+        raise UserError("search.evaluation.file: no table is given; name one, --set search.evaluation.file=scores.csv")
     problem = problem_of(settings, task, constraints, task.settings.seed)
     if isinstance(evaluation, TableSettings):
         _check_table(evaluation, problem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from common.run.report.figures import (
     Difference,
@@ -106,6 +106,11 @@ def axis(run: Run) -> Axis | None:
     return Axis(score=score, cost=cost, limits=limits, lower=frozenset(lower))
 
 
+def search_axis(run: Run, axis: Axis) -> Axis:
+    """What the trials of the search are compared by: its reward, where it had one."""
+    return replace(axis, score=Goal(name="reward", maximise=True, unit="")) if run.config.reward else axis
+
+
 def split(run: Run, score: str) -> str:
     """The split retrained networks are judged on: `test` if any was tested, else `val`; empty if neither."""
     if any(score in row.test for row in run.retrained):
@@ -145,7 +150,7 @@ def pairs(run: Run, axis: Axis) -> tuple[Pair, ...]:
 
 def findings(run: Run, axis: Axis) -> list[Finding]:
     """All that can be said, in the order the run did it."""
-    told = _search(run, axis) + _retrained(run, axis)
+    told = _search(run, search_axis(run, axis)) + _retrained(run, axis)
     matched = pairs(run, axis)
     if matched:
         told.append(_tau(rank_correlation([p.inherited for p in matched], [p.retrained for p in matched])))

@@ -57,6 +57,8 @@ class Config:
     settings: Mapping[str, Any]
     goals: tuple[Goal, ...]
     limits: tuple[Limit, ...]
+    reward: str = ""
+    """Expression that the search maximised in place of the first goal; empty without one."""
     environment: Mapping[str, Any]
     data: Mapping[str, Any]
     notes: tuple[str, ...]
@@ -221,6 +223,7 @@ def _config(path: Path) -> Config:
             for limit in _dicts(data.get("constraints"))
             if "metric" in limit
         ),
+        reward=str(data.get("reward") or ""),
         environment=_mapping(data.get("environment")),
         data=_mapping(data.get("data")),
         notes=tuple(str(note) for note in _list(data.get("notes"))),

@@ -14,7 +14,7 @@ from common.run.report import plots
 from common.run.report.decisions import decided, mattered
 from common.run.report.drawing import Drawing, draw, sanitise
 from common.run.report.figures import best_so_far, difference
-from common.run.report.findings import Axis, Finding, Team, axis, findings, split, teams
+from common.run.report.findings import Axis, Finding, Team, axis, findings, search_axis, split, teams
 from common.run.report.load import Run, SampleRow, TrialRow, read_run
 from common.run.report.plots import Plot
 from common.run.report.text import DASH, column, count, duration, flat, mean_sd, number, quantity, signed
@@ -116,11 +116,12 @@ def render(folder: Path) -> str:
 def page(run: Run) -> Page:
     """Work out every number and picture of a run's report."""
     config, known = run.config, axis(run)
+    sought = search_axis(run, known) if known else None
     sides = teams(run, known) if known else ()
-    arch, drawing_of = _found(run, known)
+    arch, drawing_of = _found(run, sought)
     svg = sanitise(run.drawing) if run.drawing else None
     broken = ("drawing.svg: not well-formed SVG, drawn from the decisions instead",) if run.drawing and not svg else ()
-    grids, grid_of = _grids(run, known, arch)
+    grids, grid_of = _grids(run, sought, arch)
     paper, url = _paper(config.paper)
     total = sum(stage.seconds for stage in run.stages)
     lead = (plots.seeds(run, known, sides), plots.costs(run, known, sides)) if known else ()
@@ -145,7 +146,7 @@ def page(run: Run) -> Page:
             for stage in run.stages
         ),
         total=duration(total),
-        search=(*plots.search(run, known), *mattered(run, known)) if known else (),
+        search=(*plots.search(run, sought), *mattered(run, sought)) if sought else (),
         monitors=(*plots.monitors(run), *decided(run)),
         searching=not (run.trials or run.random or run.retrained),
         losses=tuple(plots.losses(run)),
@@ -183,6 +184,7 @@ def _facts(run: Run, total: float) -> tuple[tuple[str, str], ...]:
     facts = (
         ("Recipe", config.recipe),
         ("Seed", config.seed),
+        ("Reward of the search", config.reward),
         ("Date", date),
         ("Machine", _machine(environment.get("machine"))),
         ("Wall-clock", duration(total) if run.stages else ""),
@@ -214,8 +216,9 @@ def _tiles(run: Run, known: Axis | None, sides: Sequence[Team], total: float) ->
         if mine.cost is not None and known.cost:
             tiles.append((number(mine.cost), "", known.cost.unit or known.cost.name, "of the searched network"))
     elif known and run.trials:
-        best = best_so_far([known.score_of(trial) for trial in run.trials], known.score.maximise)[-1]
-        tiles.append((quantity(best, known.score.unit), "", f"best {known.score.name} so far", "during the search"))
+        sought = search_axis(run, known)
+        best = best_so_far([sought.score_of(trial) for trial in run.trials], sought.score.maximise)[-1]
+        tiles.append((quantity(best, sought.score.unit), "", f"best {sought.score.name} so far", "during the search"))
     if run.trials or run.random:  # a differentiable search makes none
         beside = f"and {count(len(run.random), 'random one')}" if run.random else "in the search"
         tiles.append((str(len(run.trials)), "", "trials", beside))

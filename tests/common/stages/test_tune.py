@@ -188,7 +188,9 @@ def test_retraining_takes_what_was_chosen(tmp_path):
     with opened(path, task) as context:
         find(context, WINNER)
         context.folder.finish("settings", {"chosen": chosen}, 0.0)
-        Retrain(settings=RETRAIN.settings, search=SEARCH, others=RETRAIN.others, tuned=replace(TUNE, name="settings")).run(context)
+        Retrain(settings=RETRAIN.settings, search=SEARCH, others=RETRAIN.others, tuned=replace(TUNE, name="settings")).run(
+            context
+        )
     found = {row["name"]: row for row in rows(path, "retrained")}
     assert list(found) == NAMES
     assert found["baseline"]["tuned"] == chosen["baseline"] and [name for name in NAMES if "tuned" in found[name]] == ["baseline"]
