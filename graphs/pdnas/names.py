@@ -6,23 +6,24 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import tyro
+from typing import TYPE_CHECKING, Any
 
 from common.arch import load
+from common.describe import counted
 from common.errors import UserError
-from common.options import DescribeOptions
 from common.space import decode, space_fingerprint
 from common.system import PublishedNetwork
+from graphs.data import load as load_data
+from graphs.pdnas.model import build
+from graphs.pdnas.networks import inputs
 from graphs.pdnas.recipes import RECIPES
 from graphs.pdnas.space import OPERATORS, Network, arch_of, by_hand, pdnas_space
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from graphs.pdnas.system import Describing
 
 CONVENTION = "{} features, {} classes: all trainable parameters; MACs of linear layers for one node, features taken as dense"
 COUNTS = {
@@ -116,34 +117,12 @@ def published() -> Mapping[str, PublishedNetwork]:
     return {name: entry(name, params) for name, params in COUNTS.items()}
 
 
-def inputs(nodes: int, features: int) -> tuple[Tensor, Tensor]:
-    """Nodes without memory and without edges, which linear layers do not read."""
-    import torch
-
-    return torch.empty(nodes, features, device="meta"), torch.empty(2, 0, dtype=torch.int64, device="meta")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Describing(DescribeOptions):
-    """Options of `describe pdnas`: its architectures are GCN, GAT, SAGE, ARMA, APPNP, or files."""
-
-    data: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
-    """Folder of a data set, whose features and classes are taken."""
-    name: str | None = None
-    """Name of the data set in the folder."""
-    graph: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """Without data: Cora (the default), CiteSeer, PubMed, or features and classes, 1433x7 say."""
-
-
 def describe(options: Describing) -> dict[str, Any]:
     """Counts of an architecture on a graph.
 
     Raises:
         UserError: no such operator, graph, data set or file, or a damaged file.
     """
-    from common.describe import counted
-    from graphs.pdnas.model import build
-
     graph, network = read_network(options.arch, graph_of(options))
     cost = counted(lambda: build(network), lambda: inputs(1, network.features))
     return {
@@ -167,7 +146,5 @@ def graph_of(options: Describing) -> str | None:
         return options.graph
     if options.graph is not None:
         raise UserError("--graph and --data both say which graph; give one of them")
-    from graphs.data import load
-
-    found = load(options.data, options.name)
+    found = load_data(options.data, options.name)
     return f"{found.features}x{len(found.classes)}"

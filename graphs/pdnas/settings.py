@@ -11,7 +11,7 @@ from graphs.pdnas.space import HEADS, WIDTHS, Network, pdnas_space
 from graphs.settings import DataSettings
 
 COSTS = ("params", "macs")
-"""What an architecture costs: see `graphs.pdnas.system.networks`."""
+"""What an architecture costs: see `graphs.pdnas.networks.networks`."""
 
 REWARDS = ("loss", "class_loss", "accuracy")
 """What a gradient-based search can be rewarded by: see `graphs.phases.Nodes.loss`."""

@@ -12,9 +12,9 @@ from common.commands import run_commands
 from common.errors import UserError
 from common.space import decode, sample
 from common.streams import stream
-from graphs.pdnas.names import Describing, read_network
+from graphs.pdnas.names import read_network
 from graphs.pdnas.space import by_hand, pdnas_space
-from graphs.pdnas.system import SYSTEM
+from graphs.pdnas.system import SYSTEM, Describing
 from graphs.systems import SYSTEMS
 from tests.graphs.data.makers import write_planetoid
 
