@@ -9,7 +9,8 @@ from common.engines import Exhaustive, TopK
 from common.evaluate.settings import InheritedSettings
 from common.stages.settings import PathPhaseSettings, PhaseSettings, RetrainSettings, SearchSettings
 from common.train.optim import OptimSettings
-from gan.compression.settings import Settings, StudentGame, TeacherSettings
+from gan.compression.settings import Settings, StudentGame
+from gan.compression.space import TeacherSettings
 from gan.settings import DataSettings
 
 _ADAM = OptimSettings(name="adam", lr=2e-4, momentum=0.5, weight_decay=0.0, schedule="linear", hold=0.5)

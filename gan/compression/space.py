@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from common.errors import UserError
+from common.errors import UserError, check_least
 from common.space import Arch, OneOf, decisions
 
 BLOCKS = 9
@@ -274,3 +274,46 @@ PUBLISHED = {
     ),
 }
 """Name -> released generator, and the hand-made ones it is compared with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherSettings:
+    """The large generator that is compressed."""
+
+    width: int
+    """Its base width everywhere (ngf)."""
+    mobile: bool
+    """Whether its blocks are depthwise-separable (the full pipeline) or dense (the fast one)."""
+    run: str | None = None
+    """A finished run's folder, whose teacher and discriminator are taken instead of training them."""
+
+
+def check_sizes(space: str, blocks: int, dropout: float, teacher: TeacherSettings, *, distilled: bool) -> None:
+    """Refuses sizes of generators that do not exist, or do not fit each other.
+
+    Args:
+        space: choice set of the students' widths.
+        blocks: residual blocks of every generator.
+        dropout: probability inside the blocks.
+        teacher: the large generator.
+        distilled: whether students begin with the teacher's filters.
+
+    Raises:
+        UserError: names the setting.
+    """
+    widest = max(choices(space).positions()[2])
+    if blocks < 3 or blocks % 3:
+        raise UserError(f"blocks={blocks}: a third of the blocks shares a hidden width; give a multiple of 3")
+    check_least(teacher, "teacher", ("width",), 1)
+    if not 0 <= dropout < 1:
+        raise UserError(f"dropout={dropout}: a probability lies from 0 to below 1")
+    if distilled and not teacher.mobile:
+        raise UserError(
+            "distil.steps above 0: a student begins with the filters of a mobile teacher; set teacher.mobile=true, or "
+            "distil.steps=0 (the fast pipeline)"
+        )
+    if distilled and widest > teacher.width:
+        raise UserError(
+            f"teacher.width={teacher.width}: space {space} has wider students, which cannot begin with its filters; give a "
+            "teacher as wide, or distil.steps=0"
+        )

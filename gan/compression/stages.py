@@ -22,7 +22,9 @@ from common.stages.standard import Stages, retrain_of, retrain_stages, search_st
 from common.stages.training import train_shown
 from common.streams import derive
 from gan.compression.model import build
+from gan.compression.settings import Settings
 from gan.export import waves
+from gan.settings import score_notes
 
 if TYPE_CHECKING:
     from gan.compression.settings import Settings
@@ -172,4 +174,30 @@ def _tiles(
             "name": "quicker on a CPU",
             "of": f"{quick.median_ms:.1f} ms instead of {slow.median_ms:.1f}, exported; in PyTorch {quicker['torch']:.1f}x",
         },
+    ]
+
+
+def notes(settings: Settings) -> list[str]:
+    """What a reader of the report must know."""
+    if settings.inherits:
+        way = (
+            "Candidates are evaluated with the supernet's weights. Networks that are retrained begin with their part of these "
+            "weights and are fine-tuned."
+        )
+        alone = "trained from new weights, for as many steps as supernet and fine-tuning together"
+    else:
+        way = (
+            "No supernet is trained, because the search inherits no weights. Every network that is trained alone begins with new "
+            "weights, plays against the teacher's discriminator first, and is trained for finetune.steps steps."
+        )
+        alone = "trained for as many steps as the others"
+    return [
+        *score_notes(settings),
+        "macs are counted as in the paper: transposed convolutions by their output, which is four times what they compute, and "
+        "one for each output of an instance normalisation, for one picture of the run's size.",
+        way,
+        "Candidates are compared on the validation split; retrained networks on the test split, which no training and no choice "
+        "has read, unless the data has none of its own; see Data.",
+        "baseline, width N: generators of one width everywhere (baseline: the widest that keeps the budget). The student without "
+        f"distillation is the found one, {alone}, without its teacher's maps.",
     ]

@@ -13,7 +13,7 @@ from common.options import DescribeOptions
 from common.system import Method, System
 from gan.compression.recipes import RECIPES, fast
 from gan.compression.settings import Settings
-from gan.settings import TranslationOptions, score_notes
+from gan.settings import TranslationOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,32 +46,6 @@ class Describing(DescribeOptions):
     """Choice set that the architecture must be of."""
 
 
-def notes(settings: Settings) -> list[str]:
-    """What a reader of the report must know."""
-    if settings.inherits:
-        way = (
-            "Candidates are evaluated with the supernet's weights. Networks that are retrained begin with their part of these "
-            "weights and are fine-tuned."
-        )
-        alone = "trained from new weights, for as many steps as supernet and fine-tuning together"
-    else:
-        way = (
-            "No supernet is trained, because the search inherits no weights. Every network that is trained alone begins with new "
-            "weights, plays against the teacher's discriminator first, and is trained for finetune.steps steps."
-        )
-        alone = "trained for as many steps as the others"
-    return [
-        *score_notes(settings),
-        "macs are counted as in the paper: transposed convolutions by their output, which is four times what they compute, and "
-        "one for each output of an instance normalisation, for one picture of the run's size.",
-        way,
-        "Candidates are compared on the validation split; retrained networks on the test split, which no training and no choice "
-        "has read, unless the data has none of its own; see Data.",
-        "baseline, width N: generators of one width everywhere (baseline: the widest that keeps the budget). The student without "
-        f"distillation is the found one, {alone}, without its teacher's maps.",
-    ]
-
-
 HERE = "gan.compression"
 
 SYSTEM = System(
@@ -95,7 +69,7 @@ SYSTEM = System(
     example=Deferred(f"{HERE}.networks", "example"),
     published=Deferred(f"{HERE}.networks", "published"),
     describe=Deferred(f"{HERE}.names", "describe"),
-    notes=notes,
+    notes=Deferred(f"{HERE}.stages", "notes"),
     stages=Deferred(f"{HERE}.stages", "stages"),
     check=Deferred(f"{HERE}.stages", "check_taken"),
     options=Options,

@@ -11,7 +11,8 @@ from common.engines.gradient import DeriveSettings, WeightingSettings
 from common.evaluate.settings import ScratchSettings
 from common.stages.settings import PhaseSettings, RetrainSettings, SearchSettings, StopSettings, TuneSettings
 from common.train.optim import ArchSettings, OptimSettings
-from graphs.pdnas.settings import NetworkSettings, Settings, SpaceSettings
+from graphs.pdnas.settings import NetworkSettings, Settings
+from graphs.pdnas.space import SpaceSettings
 from graphs.settings import DataSettings
 
 PDNAS = Gradient(

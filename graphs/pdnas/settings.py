@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from common.engines import Gradient
-from common.errors import UserError, check_least
+from common.errors import UserError
 from common.stages.settings import PhaseSettings, RunSettings, check_trained
-from graphs.pdnas.space import HEADS, WIDTHS, Network, pdnas_space
+from graphs.pdnas.space import Network, SpaceSettings, pdnas_space
 from graphs.settings import DataSettings
 
 COSTS = ("params", "macs")
@@ -15,34 +15,6 @@ COSTS = ("params", "macs")
 
 REWARDS = ("loss", "class_loss", "accuracy")
 """What a gradient-based search can be rewarded by: see `graphs.phases.Nodes.loss`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpaceSettings:
-    """The networks that are searched."""
-
-    blocks: int = 2
-    """Blocks in a row."""
-    extended: bool = False
-    """Open the operators of APPNP, ARMA and GraphSAGE beside the paper's."""
-    shortcuts: bool = True
-    """Open the gates of shortcuts between blocks; they are closed otherwise."""
-    widths: tuple[int, ...] = WIDTHS
-    """Of a block, all heads together."""
-    heads: tuple[int, ...] = HEADS
-    """Of a block."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges.
-
-        Raises:
-            UserError: a value is out of range.
-        """
-        check_least(self, "space", ("blocks",), 1)
-        if not self.widths or not self.heads or min(*self.widths, *self.heads) < 1:
-            raise UserError(f"space.widths={self.widths}, space.heads={self.heads}: give one or more, each 1 or more")
-        if odd := [(w, h) for w in self.widths for h in self.heads if w % h]:
-            raise UserError(f"space: {odd[0][1]} heads do not divide the width {odd[0][0]}; give widths that all heads divide")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

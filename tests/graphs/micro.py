@@ -14,7 +14,8 @@ from common.train.optim import OptimSettings
 from graphs.data import NodeData, stochastic_blocks
 from graphs.geometric import Data, InMemoryDataset
 from graphs.pdnas.recipes import RECIPES
-from graphs.pdnas.settings import NetworkSettings, Settings, SpaceSettings
+from graphs.pdnas.settings import NetworkSettings, Settings
+from graphs.pdnas.space import SpaceSettings
 from graphs.pdnas.system import SYSTEM
 from graphs.systems import SYSTEMS
 from graphs.task import GraphTask

@@ -23,7 +23,8 @@ from common.train.phase import train_phase
 from graphs.pdnas.methods import METHODS
 from graphs.pdnas.model import build
 from graphs.pdnas.recipes import ENGINES, RECIPES
-from graphs.pdnas.settings import NetworkSettings, Settings, SpaceSettings
+from graphs.pdnas.settings import NetworkSettings, Settings
+from graphs.pdnas.space import SpaceSettings
 from graphs.settings import DataSettings
 from tests.graphs.micro import task_of, tiny
 

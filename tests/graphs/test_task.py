@@ -20,8 +20,7 @@ from common.streams import stream
 from common.train.phase import train_phase
 from graphs.data import NodeData, karate, library, stochastic_blocks
 from graphs.geometric import Data
-from graphs.pdnas.settings import SpaceSettings
-from graphs.pdnas.space import by_hand, cheapest
+from graphs.pdnas.space import SpaceSettings, by_hand, cheapest
 from graphs.sparse import SPARSE
 from graphs.task import GraphTask
 from tests.graphs.data.makers import node_data, span

@@ -14,7 +14,7 @@ import pytest
 
 from common import cli
 from graphs.pdnas.methods import METHODS
-from graphs.pdnas.settings import SpaceSettings
+from graphs.pdnas.space import SpaceSettings
 from graphs.task import GraphTask
 from tests.common.run.rows import rows
 from tests.graphs.data.makers import write_planetoid
