@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from common.errors import UserError
+from common.listing import settings_summary
 from common.options import DescribeOptions, RunOptions, settings_of
 from common.script import main, spoken_errors
 from common.system import Method, System
@@ -37,12 +38,12 @@ def run_commands(command: str, systems: Sequence[System], argv: Sequence[str], m
         argv: words after the script's name.
         more: further commands by name.
     """
-    if argv[:1] == ["describe"]:
+    if list(argv[:1]) == ["describe"]:
         with spoken_errors():
             _check_described(argv[1:2], systems)
         main(f"{command} describe", {system.name: describe_command(system) for system in systems}, argv[1:])
     else:
-        main(command, commands_of(systems) | dict(more or {}), argv)
+        main(command, commands_of(systems, argv[0] if argv else "") | dict(more or {}), argv)
 
 
 def _check_described(words: Sequence[str], systems: Sequence[System]) -> None:
@@ -52,14 +53,20 @@ def _check_described(words: Sequence[str], systems: Sequence[System]) -> None:
             raise UserError(f"system {word!r} does not exist; choose one of {', '.join(names)}")
 
 
-def commands_of(systems: Sequence[System]) -> dict[str, Command]:
-    """Method name -> its command, and `describe`."""
-    found = {method.name: run_command(system, method) for system in systems for method in system.methods}
+def commands_of(systems: Sequence[System], chosen: str = "") -> dict[str, Command]:
+    """Method name -> its command, and `describe`; the help of the `chosen` one lists every engine with its settings."""
+    found = {m.name: run_command(system, m, listed=m.name == chosen) for system in systems for m in system.methods}
     return found | {"describe": _describe(systems)}
 
 
-def run_command(system: System, method: Method) -> Command:
-    """The command that runs a method: its options are those of the system, its help is the method's summary."""
+def run_command(system: System, method: Method, *, listed: bool) -> Command:
+    """The command that runs a method: its options are those of the system, its help is the method's summary.
+
+    Args:
+        system: of the method.
+        method: what is run.
+        listed: whether the help lists every engine and evaluation with their settings.
+    """
 
     def command(run: RunOptions) -> None:
         settings: Any = settings_of(method.recipes, run)
@@ -68,7 +75,9 @@ def run_command(system: System, method: Method) -> Command:
         run_system(system, method, settings, run)
 
     paper = method.paper.replace("arXiv:", "arXiv ")
-    command.__doc__ = f"{method.title}: {method.summary} ({paper}).\n\nArgs:\n    run: what to run, where and how."
+    summary = f"{method.title}: {method.summary} ({paper})."
+    engines = f"{settings_summary()}\n\n" if listed else ""
+    command.__doc__ = f"{summary}\n\n{engines}Args:\n    run: what to run, where and how."
     command.__annotations__ = {"run": system.options, "return": None}
     return command
 

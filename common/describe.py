@@ -107,7 +107,7 @@ def _written(path: Path) -> tuple[object, set[str]]:
     """Fingerprint of a file's space and the decisions in it; nothing where it is damaged, which `load` explains."""
     try:
         data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return data.get("space"), set(data["choices"])
+        return data.get("space"), set(data["choices"].keys())
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None, set()
 

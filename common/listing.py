@@ -95,6 +95,25 @@ def compatibility() -> dict[tuple[str, str], str]:
     return found
 
 
+def settings_summary() -> str:
+    """Every engine and evaluation with the names and defaults of its settings, a line each, for `--help`."""
+
+    def line(kind: type[Any]) -> str:
+        known = [(field.name, _default(field)) for field in fields(kind) if field.name != "name"]
+        return f"  {kind().name}{':' if known else ''} {', '.join(f'{name}={default}' for name, default in known)}".rstrip()
+
+    engines, evaluations = map(line, engine_kinds()), map(line, evaluation_kinds())
+    return "\n".join(
+        [
+            "Engines (--set search.engine=NAME search.engine.SETTING=VALUE):",
+            *engines,
+            "",
+            "Evaluations (--set search.evaluation=NAME search.evaluation.SETTING=VALUE):",
+            *evaluations,
+        ]
+    )
+
+
 def engines_text() -> str:
     """Every engine and evaluation with its settings, as plain text for a terminal."""
     lines = ["Engines: --set search.engine=NAME search.engine.SETTING=VALUE", ""]

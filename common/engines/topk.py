@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from common.engines.base import Plain, Problem
-from common.errors import UserError
+from common.errors import UserError, check_least
 
 if TYPE_CHECKING:
     from common.search.base import Searcher
@@ -41,6 +41,7 @@ class TopK(Plain):
         Raises:
             UserError: a value is out of range.
         """
+        check_least(self, "search.engine", ("population", "parents"), 1)
         if not 0 < self.lean < math.inf:
             raise UserError(f"search.engine.lean={self.lean}: give a ratio above 0 that is a number")
         if not 0 <= self.rate <= 1:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 from common.differentiable.search import alternation_of
+from common.engines import Gradient
 from common.space import record
 from common.train.alternate import Alternation
 from common.train.fit import fit
 from common.train.optim import make_optimizer, make_schedule
 from graphs.pdnas.model import build
-from graphs.pdnas.settings import RECIPES, DataSettings
+from graphs.pdnas.recipes import RECIPES
+from graphs.pdnas.system import SYSTEM
+from graphs.settings import DataSettings
 from graphs.task import GraphTask
 from tests.bench.rows import Row
 from tests.bench.timing import ratios
@@ -27,23 +31,24 @@ STEPS = 10
 def graph_search_steps(repeats: int) -> Iterator[Row]:
     """Rows for a step of the weights, and for one of the architecture by either gradient, over a step of the network drawn."""
     s = replace(RECIPES["pdnas"]["small"](), data=DataSettings())
-    straight = RECIPES["pdnas"]["paper"]().search
-    task = GraphTask(s)
+    own, straight = s.search.engine, RECIPES["pdnas"]["paper"]().search.engine
+    assert isinstance(own, Gradient) and isinstance(straight, Gradient)
+    task = cast("GraphTask", SYSTEM.make(s, Path("weights")))
     where = f"{task.data.name}, {DRAWS} networks drawn, each against itself extracted, in turns (processor time, one thread)"
     kinds: dict[str, tuple[Any, float | None, str]] = {
         "step of the weights": (None, 1.1, "Drawing included."),
-        "step of the architecture, by rewards": (s.search, None, "One forward pass in eval mode, and the score's gradient."),
+        "step of the architecture, by rewards": (own, None, "One forward pass in eval mode, and the score's gradient."),
         "step of the architecture, straight-through": (straight, None, "A forward and a backward pass on validation nodes."),
     }
     for what, (search, target, note) in kinds.items():
-        alternation = alternation_of(s.search if search is None else search, task, 0)
+        alternation = alternation_of(own if search is None else search, task, 0)
         values = [_ratio(task, alternation, number, repeats, search is not None) for number in range(DRAWS)]
         yield Row(what=f"PDNAS, {what} / step alone", unit="", target=target, values=values, note=f"{note} {where}.")
 
 
 def _ratio(task: GraphTask, alternation: Alternation, number: int, repeats: int, architecture: bool) -> float:
     relaxation = alternation.relaxation
-    supernet, phase = relaxation.supernet, task.phases("supernet")[0]
+    supernet, phase = relaxation.supernet, task.phases("relaxed")[0]
     relaxation.mix(number, 0.5, frozen=not architecture or alternation.score is not None)  # the draws that the step makes
     alone = supernet.extract(record(task.space, lambda path, _: supernet.slots[path].active), build).train()
     if architecture:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from classification.darts.settings import RECIPES, NetworkSettings
-from classification.task import ClassificationTask
+from classification.darts.recipes import RECIPES
+from classification.darts.settings import NetworkSettings
+from classification.darts.system import SYSTEM
 from common.cost.count import count
 from common.cost.memory import peak_memory
 from common.differentiable.search import alternation_of
+from common.engines import Gradient
 from common.relax.relaxation import Relaxation
 from common.relax.weightings import Softmax
 from common.supernet import Supernet, opened
@@ -20,8 +23,8 @@ from common.task import Phase
 from common.train.fit import fit
 from common.train.optim import make_optimizer, make_schedule
 from segmentation import mm
+from segmentation.dcnas.recipes import RECIPES as DCNAS
 from segmentation.dcnas.segmentor import segmentor
-from segmentation.dcnas.settings import RECIPES as DCNAS
 from segmentation.dcnas.sizes import SIZES
 from tests.bench.rows import Row
 from tests.bench.timing import ratios
@@ -40,11 +43,14 @@ def search_steps(repeats: int) -> Iterator[Row]:
         s = recipes["small"]()
         same = NetworkSettings(width=s.space.width, cells=s.space.cells, drop_path=0.0, auxiliary=0.0, cutout=0)
         weights = replace(s.weights, batch=16)
-        search = replace(s.search, arch=replace(s.search.arch, begin=0.0))
-        task = ClassificationTask(replace(s, weights=weights, train=weights, search=search, network=same))
+        engine = s.search.engine
+        assert isinstance(engine, Gradient)
+        search = replace(engine, arch=replace(engine.arch, begin=0.0))
+        changed = replace(s, weights=weights, train=weights, search=replace(s.search, engine=search), network=same)
+        task = SYSTEM.make(changed, Path("weights"))
         alternation = alternation_of(search, task, 0)
         alone = task.network(task.baseline, 0)
-        searching = one_step(alternation.model, task.phases("supernet")[0], alternation.before_step)
+        searching = one_step(alternation.model, task.phases("relaxed")[0], alternation.before_step)
         found = ratios(searching, one_step(alone, task.phases("standalone")[0]), repeats, warm_up=1)
         image = (torch.empty(1, 3, s.data.size, s.data.size),)
         macs = 0.0

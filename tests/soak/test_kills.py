@@ -13,7 +13,7 @@ from common.streams import stream
 from tests.common.run.killing import forked, status
 from tests.detection.micro import call, kill_when, results, words
 
-pytest.importorskip("detection.detnas.pipeline")  # imported once, here: children are forked
+pytest.importorskip("detection.detnas.networks")  # imported once, here: children are forked
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
 
 KILLS = 20

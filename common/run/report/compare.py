@@ -37,18 +37,17 @@ def compare(folders: Sequence[Path]) -> str:
         table.add_row(*_cells(run))
     buffer = StringIO()
     Console(file=buffer, width=1000, color_system=None, force_terminal=False, emoji=False).print(table, markup=False)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().lstrip("\n").splitlines()) + "\n"
+    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
+    return "\n".join(line for line in lines if line) + "\n"
 
 
 def _cells(run: Run) -> list[str]:
-    from rich.markup import escape
-
     known = axis(run)
     config = run.config
     head = [run.path.resolve().name, config.system, config.recipe, config.seed]
     time = duration(sum(stage.seconds for stage in run.stages)) if run.stages else DASH
     if known is None:
-        return [escape(text) for text in [*head, DASH, str(len(run.trials)), *[DASH] * 7, time]]
+        return [*head, DASH, str(len(run.trials)), *[DASH] * 7, time]
     sides = teams(run, known)
     mine = next((side for side in sides if side.kind == "searched" and side.cost is not None), None)
     cost = f"{number(mine.cost)} {known.cost.unit or known.cost.name}" if mine and known.cost else DASH
@@ -63,7 +62,7 @@ def _cells(run: Run) -> list[str]:
         cost,
         time,
     ]
-    return [escape(text) for text in cells]
+    return cells
 
 
 def _best(run: Run, known: Axis, *, of_random: bool) -> str:

@@ -16,6 +16,7 @@ def number(value: float | None) -> str:
         return DASH
     if not math.isfinite(value):
         return str(value)
+    value = float(f"{value:.4g}")  # rounded first: 9,999.6 is 10 k
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             factor = 1e3 if letter == "k" else size
@@ -98,6 +99,7 @@ def _text(value: object) -> str:
 
 def _plus_minus(value: float, margin: float) -> str:
     biggest = max(abs(value), abs(margin))
+    value = float(f"{value:.4g}")  # rounded first: 9,999.6 is 10 k
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
         if biggest >= size:
             factor = 1e3 if letter == "k" else size

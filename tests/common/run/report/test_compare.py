@@ -9,7 +9,7 @@ import pytest
 
 from common.errors import UserError
 from common.run.report import compare
-from tests.common.run.report.make_run import CONFIG, write_rows
+from tests.common.run.report.make_run import CONFIG, make_run, write_rows
 
 
 @pytest.fixture
@@ -68,9 +68,11 @@ def test_the_best_trial_inside_the_limits_and_the_means_of_what_was_retrained(fo
     assert (row["searched"], row["random"]) == ("0.62 ± 0.18 (2)", "0.5 ± 0 (2)")
     assert row["baseline"] == "small: 0.25 (1); large: 0.125 (1)", "each by its name where there are several"
     assert (row["retrained on"], row["cost"], row["time"]) == ("test", "2.5 M MACs", "2 min 14 s")
-    write_rows(folder / "retrained.jsonl", [net("searched", "s", 0.5, "val"), net("baseline", "small", 0.25, "val")])
+    unpriced = {**net("searched", "s", 0.5, "val"), "cost": {}}
+    write_rows(folder / "retrained.jsonl", [unpriced, net("baseline", "small", 0.25, "val")])
     (row,) = rows(folder)
     assert (row["retrained on"], row["searched"], row["baseline"]) == ("val", "0.5 (1)", "0.25 (1)")
+    assert row["cost"] == "–", "the cost is that of the searched network, never that of another"
 
 
 def test_runs_of_unlike_objectives_are_lines_of_one_table(folder, tmp_path):
@@ -98,3 +100,8 @@ def test_what_is_no_run_is_an_error(folder, tmp_path):
         compare([])
     with pytest.raises(UserError, match=r"nothing.*config\.json"):
         compare([folder, tmp_path / "nothing"])
+
+
+def test_a_name_is_printed_as_it_is_and_the_table_begins_with_its_head(tmp_path):
+    lines = compare([make_run(tmp_path / "b[x]")]).splitlines()
+    assert lines[0].split()[0] == "run" and lines[2].split()[0] == "b[x]"

@@ -24,6 +24,9 @@ from common.run.report.text import DASH, column, count, duration, flat, mean_sd,
         (-math.inf, "-inf"),
         (math.nan, "nan"),
         (None, DASH),
+        (9999.6, "10 k"),
+        (999_960.0, "1 M"),
+        (9999.4, "9999"),
     ],
 )
 def test_number(value, text):
