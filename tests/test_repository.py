@@ -128,8 +128,8 @@ IDEAS = {  # space, model and algorithm files, the paper's notation, drawings of
     "detection/detnas": {
         *("space", "model", "networks", "backbones", "mmdet_backbones", "warm_start", "names", "phases", "recipes"),
     },
-    "gan/compression": {"space", "model", "phases", "transfer", "stages", "names", "recipes", "task"},
-    "graphs/pdnas": {"space", "model", "attention", "edges", "propagation", "names", "drawing", "methods", "recipes"},
+    "gan/compression": {"space", "model", "networks", "phases", "transfer", "stages", "names", "recipes", "task"},
+    "graphs/pdnas": {"space", "model", "networks", "attention", "edges", "propagation", "names", "drawing", "methods", "recipes"},
     "segmentation/dcnas": {
         *("space", "model", "cells", "segmentor", "backbones", "mmseg_backbones", "derive", "wirings", "costs", "sizes"),
         *("networks", "names", "drawing", "recipes"),

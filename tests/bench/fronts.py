@@ -82,7 +82,7 @@ def ours(table: Table, aim: Goal, seed: int) -> Searcher:
     return NSGA2(table.space, aim.objectives, seed=seed, population=POPULATION, children=CHILDREN, redrawn=REDRAWN)
 
 
-def sample_by_scores(table: Table, aim: Goal, seed: int) -> Searcher:
+def drawn(table: Table, aim: Goal, seed: int) -> Searcher:
     """Uniform, without repetition."""
     return RandomSearch(table.space, aim.objectives, seed=seed)
 

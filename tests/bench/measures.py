@@ -29,8 +29,8 @@ from common.search.topk_evolution import TopKEvolution
 from common.space import Arch, OneOf, sample
 from common.supernet import Supernet, opened
 from detection.detnas.model import build
+from detection.detnas.networks import TINY, spaces
 from detection.detnas.space import backbone
-from detection.detnas.system import tiny_detector
 from gan.compression.model import build as build_generator
 from gan.compression.space import open_space
 from tests.bench.graph_step import graph_search_steps
@@ -251,7 +251,7 @@ def everything(quick: bool) -> Iterator[Row]:
         images = torch.randn(16, 3, side, side, generator=rng)
         yield paths(f"DetNAS 300M backbone, 16 images of {side} px", backbone("300M"), images, repeats=repeats)
     pixels = torch.randint(0, 256, (16, 3, 64, 64), dtype=torch.uint8, generator=rng)
-    yield paths("tiny detector, 16 images of 64 px", tiny_detector(), pixels, repeats=2 * repeats, channels_last=True)
+    yield paths("tiny detector, 16 images of 64 px", spaces()[TINY], pixels, repeats=2 * repeats, channels_last=True)
     yield from search_steps(max(2, repeats // 2))
     yield from graph_search_steps(max(2, repeats // 2))
     yield search_memory()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from classification.data import Augment
 from classification.phases import Classify
 from common.cost.costs import tabulated
-from common.supernet import batch_norm, conv2d, linear, opened
+from common.supernet import batch_norm, choose, conv2d, linear, opened
 from common.task import Networks
 from tests.toy.system import BASELINE, MyNet, Settings
 
@@ -19,7 +19,8 @@ def build(net: MyNet, seed: int = 0) -> nn.Module:
         torch.default_generator.manual_seed(seed)
         layers: list[nn.Module] = [conv2d(3, net.width, 3)]
         for kernel in net.kernels:
-            layers += [conv2d(net.width, net.width, kernel), batch_norm(net.width), nn.ReLU()]
+            conv = choose(kernel, lambda k: conv2d(net.width, net.width, k))
+            layers += [conv, batch_norm(net.width), nn.ReLU()]
         return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear(net.width, net.classes))
 
 
@@ -33,8 +34,8 @@ def networks(settings: Settings, facts: Any) -> Networks:
 
 def phases(task: Any, kind: str) -> list[Classify]:
     """How a supernet, the weights and the architecture of a relaxed one, and a network alone are trained."""
-    halves = dict(zip(("weights", "architecture"), task.halves))
-    splits = {"supernet": {"supernet": task.data.train}, "relaxed": halves, "standalone": {"train": task.data.train}}
+    whole, halves = task.data.train, dict(zip(("weights", "architecture"), task.halves))
+    splits = {"supernet": {"supernet": whole}, "relaxed": halves, "standalone": {"train": whole}}
     train, augment = task.settings.train, Augment(padding=1)
     return [Classify(name=name, settings=train, split=split, augment=augment) for name, split in splits[kind].items()]
 

@@ -54,14 +54,8 @@ def published() -> dict[str, PublishedNetwork]:
     return {"MyNet-L": PublishedNetwork(description=MyNet, arch=partial(Arch, BASELINE), params=1_514)}
 
 
-METHOD = Method(
-    name="mynet",
-    title="MyNet",
-    paper="arXiv:2601.00001",
-    authors="Doe, 2026",
-    summary="search kernels and a width",
-    recipes={"smoke": smoke},
-)
+PAPER = {"title": "MyNet", "paper": "arXiv:2601.00001", "authors": "Doe, 2026"}
+METHOD = Method(name="mynet", **PAPER, summary="search kernels and a width", recipes={"smoke": smoke})
 SYSTEM = System(
     name="mynet",
     task=classification,

@@ -36,7 +36,7 @@ def score(arch: Arch) -> float:
     return 90 + alone - sum(ops[a] == ops[b] for a, b in EDGES)
 
 
-def sample_by_scores(count: int, name: str) -> list[Arch]:
+def drawn(count: int, name: str) -> list[Arch]:
     rng = stream(0, name)
     return [sample(SPACE, rng) for _ in range(count)]
 

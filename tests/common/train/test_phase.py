@@ -4,7 +4,7 @@ from torch import nn
 from common.stages.settings import PhaseSettings
 from common.train.optim import OptimSettings
 from common.train.phase import train_phase
-from tests.common.oneshot.toy import ToyPhase
+from tests.common.stages.paths_toy import ToyPhase
 
 
 def trained(steps: int, share: float = 1.0) -> tuple[nn.Module, dict[str, float], list[int]]:
