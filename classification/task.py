@@ -85,11 +85,17 @@ class ClassificationTask(SystemTask):
 
     @property
     def calibration(self) -> Calibration:
-        """On the first training images, in order."""
+        """On the first training images of every class."""
         return Calibration(
-            batches=lambda batches, batch: [images for images, _ in ordered(self.data.train.head(batches * batch), batch)],
+            batches=self._calibration_batches,
             forward=lambda network, images: network(images.to(next(network.parameters()).device)),
         )
+
+    def _calibration_batches(self, batches: int, batch: int) -> list[Tensor]:
+        """Every batch takes images from all over the split: folders list one class after the other."""
+        chosen = self.data.train.head(batches * batch)
+        spread = torch.cat([torch.arange(first, len(chosen), batches) for first in range(batches)])
+        return [images for images, _ in ordered(chosen.part(spread, chosen.name), batch)]
 
     def metrics(self, network: nn.Module, split: SplitName, limit: int | None = None) -> dict[str, float]:
         """Share of images whose class is found (0..1), and mean cross-entropy."""

@@ -77,8 +77,8 @@ def check(task: ClassificationTask) -> None:
             f"{AUXILIARY_SIDES[-1]} pixels, these have {size}; set network.auxiliary=0 or data.size=32"
         )
     enough(task.data.train, "train", s.train)
-    for half in (task.data.train,) if s.one_level else task.halves:
-        enough(half, "weights", s.weights)
+    for split in task.halves if s.two_levels else (task.data.train,):
+        enough(split, "weights", s.weights)
 
 
 def searched(settings: Settings, classes: int) -> Network:

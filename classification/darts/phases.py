@@ -40,7 +40,7 @@ def phases(task: ClassificationTask, kind: Kind) -> Sequence[Phase]:
         case "supernet":
             return [Classify(name="weights", settings=s.weights, split=train, augment=plain)]
         case "relaxed":
-            splits = (train, train) if s.one_level else task.halves
+            splits = task.halves if s.two_levels else (train, train)
             names = ("weights", "architecture")
             return [
                 Classify(name=n, settings=s.weights, split=half, augment=plain) for n, half in zip(names, splits, strict=True)

@@ -74,6 +74,6 @@ class Settings(RunSettings):
         check_least(self.network, "network", ("cells", "width"), 1)
 
     @property
-    def one_level(self) -> bool:
-        """Whether weights and architecture learn from the same images, those of the whole training split."""
-        return isinstance(self.search.engine, Gradient) and self.search.engine.rule == "one-level"
+    def two_levels(self) -> bool:
+        """Whether weights and architecture learn from different halves of the training split, not both from the whole of it."""
+        return isinstance(self.search.engine, Gradient) and self.search.engine.rule != "one-level"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
@@ -14,9 +14,6 @@ from classification.settings import classification
 from common.deferred import Deferred
 from common.options import DescribeOptions
 from common.system import System
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +28,17 @@ class Describing(DescribeOptions):
 
 def notes(settings: Settings) -> list[str]:
     """What a reader of the report must know."""
-    return [
+    found = [
         "Costs: params and macs are those of the network that is trained alone, for one image of the data's size (convolutions "
         "and linear layers), without the second classifier of training.",
-        "The search learns from the training split alone. Networks are chosen by the validation split and compared on the test "
-        "split, which no training and no choice has read, unless the data has none of its own; see Data.",
+        "Networks are chosen by the validation split and compared on the test split, which no training and no choice has read, "
+        "unless the data has none of its own; see Data.",
+    ]
+    if settings.search.engine.name != "gradient":
+        return found
+    return [
+        *found,
+        "The search learns from the training split alone.",
         "skip_share (in metrics.jsonl, stage search) near 1 and few weights in the found cells tell the collapse of "
         "differentiable search; entropy is 1 where all options are alike and 0 where every decision is made.",
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
@@ -13,9 +13,6 @@ from common.system import Method, System
 from segmentation.dcnas.recipes import RECIPES
 from segmentation.dcnas.settings import Settings
 from segmentation.settings import segmentation
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +28,17 @@ class Describing(DescribeOptions):
 
 def notes(settings: Settings) -> list[str]:
     """What a reader of the report must know."""
-    return [
+    found = [
         "DCNAS's code is not public: where the paper's text leaves a choice open, the one made here is a reconstruction; the "
         "settings and the docstrings name them.",
         "Costs: params and macs are those of the network that is trained alone, without orphan cells, its operators on all "
         "channels, with its head, for one picture of the training pictures' size (convolutions and linear layers).",
         "Random architectures are derived as the found one is: each of their cells has as many inputs, sampled at random.",
-        "The search learns from the training split alone, weights from one half of it and the architecture from the other. "
         "Networks are chosen by the validation split and compared on the test split, which no training and no choice has read, "
         "unless the data has none of its own; see Data.",
     ]
+    halves = "The search learns from the training split alone, weights from one half of it and the architecture from the other."
+    return [*found, halves] if settings.search.engine.name == "gradient" else found
 
 
 HERE = "segmentation.dcnas"

@@ -7,14 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from classification.darts.settings import RECIPES, NetworkSettings, Settings, SpaceSettings
-from classification.train import COMMANDS
-from common.script import main
+from classification.darts.recipes import RECIPES
+from classification.darts.settings import NetworkSettings, Settings
+from classification.darts.space import SpaceSettings
+from classification.darts.system import SYSTEM
+from classification.systems import SYSTEMS
+from classification.task import ClassificationTask
+from common.commands import run_commands
 from tests.common.run.rows import rows
 
 SETTINGS = [
     *("data.size=8", "space.nodes=1", "space.width=8", "network.width=2", "pictures=2", "save_every=2"),
-    *("weights.steps=6", "weights.batch=8", "search.snapshots=3"),
+    *("weights.steps=6", "weights.batch=8", "search.engine.snapshots=3"),
     *("train.steps=4", "train.batch=8", "retrain.random_archs=1", "retrain.seeds=1"),
 ]
 """Of a run that takes seconds."""
@@ -27,7 +31,7 @@ def words(out: Path, *more: str, method: str = "darts", settings: Sequence[str] 
 
 def call(argv: Sequence[str]) -> None:
     """The train script in this process."""
-    main("python -m classification.train", COMMANDS, argv)
+    run_commands("python -m classification.train", SYSTEMS, argv)
 
 
 def tiny(method: str = "darts", **changes: Any) -> Settings:
@@ -42,6 +46,13 @@ def tiny(method: str = "darts", **changes: Any) -> Settings:
         train=replace(s.train, steps=2, batch=8),
     )
     return replace(s, **changes)
+
+
+def made(settings: Settings) -> ClassificationTask:
+    """The task of a run that has no folder: classification leaves nothing in its weights."""
+    task = SYSTEM.make(settings, Path("no weights"))
+    assert isinstance(task, ClassificationTask)
+    return task
 
 
 def results(path: Path) -> dict[str, Any]:

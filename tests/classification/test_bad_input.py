@@ -35,7 +35,7 @@ def refuse(capsys, tmp_path):
         ((), "network.drop_path=1.0", ("network.drop_path=1.0", "below 1")),
         ((), "train.steps=0", ("train.steps=0", "give 1 or more")),
         ((), "method=nas", ("method 'nas' does not exist", "darts, darts2, snas, pc-darts, gdas")),
-        ((), 'search.forbidden=["nothing"]', ("search.forbidden: 'nothing' is no operation", "skip_connect")),
+        ((), 'search.engine.forbidden=["nothing"]', ("search.engine.forbidden: 'nothing' is no operation", "skip_connect")),
         (("--data", "no-such-folder"), "", ("no-such-folder is not a folder",)),
     ],
 )

@@ -5,12 +5,11 @@ import onnxruntime
 import torch
 
 from classification.export import Scaled, export
-from classification.task import ClassificationTask
-from tests.classification.micro import tiny
+from tests.classification.micro import made, tiny
 
 
 def test_pixels_in_probabilities_out(tmp_path):
-    task = ClassificationTask(tiny())
+    task = made(tiny())
     network = task.network(task.baseline, 0).train()
     for part in network.modules():
         if isinstance(part, torch.nn.BatchNorm2d) and part.running_mean is not None:

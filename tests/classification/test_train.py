@@ -16,10 +16,11 @@ from PIL import Image
 from classification.darts.methods import METHODS
 from classification.darts.settings import NetworkSettings
 from classification.task import ClassificationTask
-from common.cli import open_run, retrained
+from common.cli import retrained
 from common.cost.bounds import cheapest, dearest
 from common.run.folder import RunFolder
-from tests.classification.micro import SETTINGS, call, results, tiny, words
+from common.stages.reload import reload
+from tests.classification.micro import SETTINGS, call, made, results, tiny, words
 from tests.common.run.killing import die, forked, status
 
 pytestmark = [pytest.mark.xdist_group("classification-micro"), pytest.mark.timeout(300)]
@@ -61,16 +62,16 @@ def test_the_exported_network_runs_on_an_image_file_like_the_run(finished, tmp_p
     done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)["classes"]
-    opened = open_run(finished)
-    network, _, _ = retrained(finished, opened, "searched", 0)
-    (row,) = opened.predict(network.eval(), [picture], tmp_path)
+    reloaded = reload(finished)
+    network, _, _ = retrained(finished, reloaded, "searched", 0)
+    (row,) = reloaded.facts.predict(network.eval(), [picture], tmp_path)
     assert row["classes"].keys() == said.keys() and len(said) == 5
     assert all(said[name] == pytest.approx(value, abs=2e-4) for name, value in row["classes"].items())
     with Image.open(row["picture"]) as drawn:
         assert drawn.size[0] > 100
-    assert opened.example()[0].shape == (1, 3, 8, 8)
+    assert reloaded.facts.example()[0].shape == (1, 3, 8, 8)
     with torch.no_grad():
-        assert network(*opened.example()).shape == (1, 10)
+        assert network(*reloaded.facts.example()).shape == (1, 10)
 
 
 def test_resuming_a_finished_run_changes_nothing(finished, capsys):
@@ -79,8 +80,8 @@ def test_resuming_a_finished_run_changes_nothing(finished, capsys):
     assert results(finished) == before and (finished / "report.html").read_bytes() == report
     assert capsys.readouterr().out == f"{finished}/report.html\n"
     with pytest.raises(SystemExit) as stop:
-        call(words(finished, "--resume", settings=[*SETTINGS, "search.snapshots=2"]))
-    assert stop.value.code == 2 and "search.snapshots was 3, is now 2" in capsys.readouterr().err
+        call(words(finished, "--resume", settings=[*SETTINGS, "search.engine.snapshots=2"]))
+    assert stop.value.code == 2 and "search.engine.snapshots was 3, is now 2" in capsys.readouterr().err
 
 
 def test_kills_leave_no_trace(finished, tmp_path):
@@ -109,11 +110,11 @@ def test_kills_leave_no_trace(finished, tmp_path):
 
 def test_a_budget_holds_for_all_but_the_hand_made_network(tmp_path, monkeypatch):
     monkeypatch.setattr(ClassificationTask, "export", lambda self, network, folder: 0.0)
-    task = ClassificationTask(tiny(network=NetworkSettings(width=2, cells=3, drop_path=0.0, auxiliary=0.0, cutout=0)))
-    price, _ = task.price("macs")
+    task = made(tiny(network=NetworkSettings(width=2, cells=3, drop_path=0.0, auxiliary=0.0, cutout=0)))
+    price, _ = task.networks.price("macs")
     low, high = cheapest(price, "macs").value, dearest(price, "macs").value
     upper = low + (high - low) // 3
-    settings = [*SETTINGS, "network.cells=3", "search.cost=dual"]
+    settings = [*SETTINGS, "network.cells=3", "search.engine.cost=dual"]
     call(words(tmp_path / "run", "--budget", f"macs={upper}", settings=settings))
     rows = results(tmp_path / "run")["retrained"]
     assert [row["name"] for row in rows] == ["searched", "random 1", "baseline"]

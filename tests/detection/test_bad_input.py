@@ -116,16 +116,30 @@ VALUES = {
     "--budget macs=many": ("budget 'macs=many': write metric=number",),
     "--budget macs=-1": ("budget 'macs=-1': the limit must be a positive number",),
     "--budget macs=nan": ("budget 'macs=nan': the limit must be a positive number",),
-    "--set search.generation=3": ("--set 'search.generation=3': SearchSettings has no field 'generation'; it has", "generations"),
-    "--set serach.generations=3": ("Settings has no field 'serach'; it has",),
-    "--set search.generations=few": ("--set 'search.generations=few': generations is int (3 so far)",),
-    "--set search.generations=2.5": ("generations is int (3 so far)",),
+    "--set search.trial=3": ("--set 'search.trial=3': SearchSettings has no field 'trial'; it has", "trials"),
+    "--set search.population=3": ("SearchSettings has no field 'population'; engine has: engine.population; it has",),
+    "--set serach.trials=3": ("Settings has no field 'serach'; it has",),
+    "--set search.trials=few": ("--set 'search.trials=few': trials is int (18 so far)",),
+    "--set search.trials=2.5": ("trials is int (18 so far)",),
+    "--set search.trials=0": ("search.trials=0: give 1 or more",),
+    "--set search.engine=evolution": (
+        "engine is one of random, exhaustive, topk, ",
+        "give a name, and its settings as engine.SETTING=VALUE",
+    ),
+    "--set search.engine=halving": ("search.engine=halving", "evaluation=inherited does not have", "search.evaluation=scratch"),
+    "--set search.engine=gradient": ("search.engine=gradient: detnas has no training of a relaxed supernet; give another",),
+    "--set space=300M budget={} search.engine=exhaustive": (
+        "the space has more than 100,000 architectures; give another engine",
+    ),
+    "--set search.evaluation=proxy": ("search.evaluation=proxy: it has no overrides",),
+    "--set search.reward=AP*2**": ("search.reward",),
+    "--set search.reward=accuracy": ("accuracy", "AP50", "macs_backbone"),
     "--set search": ("--set 'search': write name=value",),
     "--set search=3": ("--set 'search=3': search is SearchSettings",),
-    "--set search.images.first=3": ("int has no field 'first'; it has no fields",),
+    "--set search.evaluation.images.first=3": ("int has no field 'first'; it has no fields",),
     "--set detect.paths=random": ("detect.paths=random': paths is", "uniform"),
     "--set pretrain.paths=cost-bins": ("bins belong to cost-bins; give both or neither",),
-    "--set search.population=0": ("search.population=0: give 1 or more",),
+    "--set search.engine.population=0": ("search.engine.population=0: give 1 or more",),
     "--set retrain.seeds=0": ("retrain.seeds=0: give 1 or more",),
     "--set detect.steps=0": ("detect.steps=0: a detector must be trained",),
     "--set detect.batch=0": ("steps of 0 images",),
@@ -149,13 +163,17 @@ def test_values_that_cannot_be_used(refuse, tmp_path, monkeypatch, value):
 
 
 def test_values_that_fit_each_other_may_come_in_any_order():
-    from common.options import RunOptions
-    from detection.train import resolve
+    from common.options import RunOptions, settings_of
+    from detection.detnas.recipes import RECIPES
 
-    words = ("pretrain.bins=[1e6,2e6]", "pretrain.paths=cost-bins", "data.folder=3", "search.images=null", "detect.optim.lr=1")
-    settings = resolve(RunOptions(set=words))
+    words = (
+        *("search.evaluation.images=null", "search.evaluation=inherited", "search.engine.population=9", "search.engine=aging"),
+        *("pretrain.bins=[1e6,2e6]", "pretrain.paths=cost-bins", "data.folder=3", "detect.optim.lr=1"),
+    )
+    settings = settings_of(RECIPES, RunOptions(set=words))
     assert settings.pretrain.bins == (1e6, 2e6) and settings.pretrain.paths == "cost-bins"
-    assert settings.data.folder == "3" and settings.search.images is None and settings.detect.optim.lr == 1
+    assert settings.data.folder == "3" and settings.search.evaluation.images is None and settings.detect.optim.lr == 1
+    assert (settings.search.engine.name, settings.search.engine.population) == ("aging", 9)
 
 
 def occupied(path: Path) -> None:

@@ -6,14 +6,17 @@ import pytest
 import torch
 
 from common.errors import UserError
+from common.overrides import override
 from common.supernet import recalibrate
 from common.supernet.recalibrate import batch_norms
 from detection import mm
 from detection import task as module
 from detection.data import embedded
 from detection.detections import Detections
-from detection.detnas.settings import Settings, paper, smoke, with_head
-from detection.task import LARGEST_SCENE, DetectionTask, load_data
+from detection.detnas.recipes import paper, smoke, with_head
+from detection.detnas.settings import Settings
+from detection.task import LARGEST_SCENE, load_data
+from tests.detection.micro import made
 
 pytest.importorskip("mmdet")
 
@@ -25,18 +28,30 @@ def settings(head: str = "retinanet") -> Settings:
 
 @pytest.mark.parametrize("head", ["retinanet", "faster_rcnn"])
 def test_calibration_shows_every_normalisation_real_images(head):
-    task = DetectionTask(settings(head))
-    network = task.network(task.baseline, 0)
-    recalibrate(network, task.calibration(2, 4), task.calibrate)
+    task = made(settings(head))
+    network, calibration = task.network(task.baseline, 0), task.calibration
+    recalibrate(network, calibration.batches(2, 4), calibration.forward)
     once = [norm.running_var.clone() for norm in batch_norms(network)]
     # blank proposals would leave a box head a variance of zero, and every box a score of chance
     assert all(float(variance.max()) > 0 for variance in once)
-    recalibrate(network, task.calibration(2, 4), task.calibrate)
+    recalibrate(network, calibration.batches(2, 4), calibration.forward)
     assert all(torch.equal(a, norm.running_var) for a, norm in zip(once, batch_norms(network), strict=True))
 
 
+def test_a_variant_shares_the_data_unless_their_settings_differ():
+    task = made(settings())
+    same = task.variant(["retrain_detect.steps=3", "head.neck_channels=16", "data.train=8"])
+    assert same.data is task.data and same.settings.retrain_detect.steps == 3
+    assert same.costs(task.baseline)["params"] < task.costs(task.baseline)["params"]
+    other = task.variant(["data.classes=3"])
+    assert (len(other.data.classes), len(task.data.classes)) == (3, 5)
+    assert other.space.classes == 3
+    with pytest.raises(UserError, match="detection data cannot be cut anew"):
+        task.variant(cut=1)
+
+
 def test_images_follow_the_network(monkeypatch):
-    task = DetectionTask(settings())
+    task = made(settings())
     seen = []
 
     def predict(network, images):
@@ -60,9 +75,9 @@ def test_candidates_need_something_to_find(monkeypatch):
         note["iscrowd"] = int(note["image_id"] == 1)
     monkeypatch.setattr(module, "load_data", lambda settings: data)
     s = settings()
-    with pytest.raises(UserError, match=r"search\.images=1: the first 1 validation images hold no box"):
-        DetectionTask(replace(s, search=replace(s.search, images=1)))
-    DetectionTask(replace(s, search=replace(s.search, images=2)))
+    with pytest.raises(UserError, match=r"search\.evaluation\.images=1: the first 1 validation images hold no box"):
+        made(override(s, ["search.evaluation.images=1"]))
+    made(override(s, ["search.evaluation.images=2"]))
 
 
 def test_embedded_scenes_are_as_large_as_their_photographs_allow():
@@ -75,4 +90,4 @@ def test_embedded_scenes_are_as_large_as_their_photographs_allow():
 def test_a_classification_folder_that_is_none_is_refused_before_training(tmp_path):
     s = settings()
     with pytest.raises(UserError, match=r"data\.classification=.*give one with train/CLASS"):
-        DetectionTask(replace(s, data=replace(s.data, classification=str(tmp_path))))
+        made(replace(s, data=replace(s.data, classification=str(tmp_path))))

@@ -25,7 +25,7 @@ from tests.common.run.rows import lines, rows
 from tests.detection.micro import RESULTS, SETTINGS, call, kill_when, results, words
 
 pytest.importorskip("mmdet")
-from detection import task
+from detection import facts
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.xdist_group("micro"), pytest.mark.timeout(600)]
@@ -145,7 +145,7 @@ def test_three_kills_leave_no_trace(finished, tmp_path, monkeypatch):
 
         assert kill_when(words(path, *(["--resume"] if path.exists() else [])), later) == -signal.SIGKILL
         assert not (path / "report.html").exists()
-    monkeypatch.setattr(task, "export", no_export)
+    monkeypatch.setattr(facts, "export", no_export)
     call(words(path, "--resume"))
     same(path, finished)
     assert 0 < json.loads((path / "retrained.jsonl").read_text().splitlines()[1])["seconds"] < 100
@@ -218,11 +218,11 @@ def test_signals_end_a_run_with_the_command_that_goes_on(finished, tmp_path):
 def test_a_bug_in_a_stage_loses_nothing(finished, tmp_path, monkeypatch):
     path = before_export(finished, tmp_path)
     kept = results(path)
-    monkeypatch.setattr(task, "export", crash)
+    monkeypatch.setattr(facts, "export", crash)
     with pytest.raises(RuntimeError, match="a bug"):
         call(words(path, "--resume"))
     assert kept.items() <= results(path).items() and rows(path, "stages") == rows(finished, "stages")[:-1]
-    monkeypatch.setattr(task, "export", no_export)
+    monkeypatch.setattr(facts, "export", no_export)
     call(words(path, "--resume"))
     same(path, finished)
 

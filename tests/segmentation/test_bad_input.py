@@ -109,8 +109,8 @@ VALUES = {
     "--set data.scale=[2,1]": ("scale=(2, 1): must be (low, high)",),
     "--set data.size=50": ("size=50", "multiple of 32"),
     "--set data.train=0": ("train=0", "at least one scene"),
-    "--set search.entropy=-1": ("search.entropy=-1",),
-    '--set search.forbidden=["conv"]': ("conv",),
+    "--set search.engine.entropy=-1": ("search.engine.entropy=-1",),
+    '--set search.engine.forbidden=["conv"]': ("search.engine.forbidden=['conv']",),
 }
 
 

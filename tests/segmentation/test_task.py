@@ -11,11 +11,16 @@ from common.cost.count import count
 from common.errors import UserError
 from common.space import sample
 from common.streams import stream
+from common.supernet import recalibrate
+from common.supernet.recalibrate import batch_norms
 from segmentation import mm
 from segmentation import task as module
 from segmentation.dcnas.derive import network_of, random_alike
-from segmentation.dcnas.settings import Settings, SpaceSettings, smoke
+from segmentation.dcnas.recipes import smoke
+from segmentation.dcnas.settings import Settings
+from segmentation.dcnas.sizes import SpaceSettings
 from segmentation.task import SegmentationTask, load_data
+from tests.segmentation.micro import made
 
 pytest.importorskip("mmseg")
 
@@ -28,11 +33,11 @@ def settings(size: str = "smoke", **data) -> Settings:
 
 @pytest.fixture(scope="module")
 def task() -> SegmentationTask:
-    return SegmentationTask(settings())
+    return made(settings())
 
 
 def test_weights_and_architecture_learn_from_different_pictures(task):
-    weights, architecture = task.phases("supernet")
+    weights, architecture = task.phases("relaxed")
     assert (weights.name, architecture.name) == ("weights", "architecture")
     halves = [set(phase.split.files) for phase in (weights, architecture)]
     assert not halves[0] & halves[1] and halves[0] | halves[1] == set(task.data.train.files)
@@ -46,9 +51,39 @@ def test_weights_and_architecture_learn_from_different_pictures(task):
     assert not alone.augmentation.flip  # a mirrored digit is another one
 
 
+def test_a_supernet_whose_weights_are_inherited_learns_from_all_training_pictures(task):
+    (weights,) = task.phases("supernet")
+    assert weights.name == "weights" and weights.settings == task.settings.weights
+    assert set(weights.split.files) == set(task.data.train.files)
+
+
+def test_calibration_estimates_statistics_again_from_training_pictures(task):
+    network, calibration = task.network(task.baseline, 0), task.calibration
+    batches = calibration.batches(2, 3)
+    assert torch.equal(torch.cat(batches), torch.stack([task.data.train[i].image for i in range(6)]))
+    first = next(iter(batch_norms(network)))
+    seen = []
+    first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    for _ in range(2):  # the same batches give the same statistics
+        seen.clear()
+        recalibrate(network, calibration.batches(2, 3), calibration.forward)
+        torch.testing.assert_close(first.running_mean, torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0))
+    assert all(float(norm.running_mean.abs().max()) > 0 for norm in batch_norms(network))
+
+
+def test_a_variant_shares_the_data_unless_their_settings_differ(task):
+    same = task.variant(["train.steps=3", "space.width=8", "data.train=9"])
+    assert same.data is task.data and same.settings.train.steps == 3
+    assert same.costs(task.baseline)["params"] > task.costs(task.baseline)["params"]
+    other = task.variant(["data.train=5"])
+    assert len(other.data.train) == 5 and len(task.data.train) == 9
+    with pytest.raises(UserError, match="segmentation data cannot be cut anew"):
+        task.variant(cut=1)
+
+
 @pytest.mark.parametrize("size", ["smoke", "small", "small-neighbour"])
 def test_costs_are_those_of_the_network_that_is_trained(size):
-    task = SegmentationTask(settings(size))
+    task = made(settings(size))
     rng = stream(0, "costs", size)
     archs = [task.baseline, *(sample(task.space, rng) for _ in range(3)), random_alike(task.space, task.baseline, rng)]
     for arch in archs:
@@ -56,8 +91,8 @@ def test_costs_are_those_of_the_network_that_is_trained(size):
             pixels = torch.empty(1, 3, *task.data.size, dtype=torch.uint8)
         found = count(task.network(arch, 0), (pixels,))
         assert task.costs(arch) == {"params": found.params, "macs": found.macs}
-        least = task.prices.least()
-        assert all(least[name] <= cost for name, cost in task.costs(arch).items())
+        least = {name: task.networks.costs.least(name).value for name in ("params", "macs")}
+        assert all(0 < least[name] <= cost for name, cost in task.costs(arch).items())
     assert len({task.costs(arch)["macs"] for arch in archs}) > 3
 
 
@@ -120,9 +155,9 @@ def test_scenes_are_as_large_as_the_crop():
 def test_crops_that_no_picture_has_are_refused():
     s = settings(crop=(128, 64))
     with pytest.raises(UserError, match=r"data\.crop=\[128, 64\]: crop 128x64 .* at most 64x64"):
-        SegmentationTask(replace(s, data=replace(s.data, size=64)))
+        made(replace(s, data=replace(s.data, size=64)))
     with pytest.raises(UserError, match="two halves need at least 2"):
-        SegmentationTask(settings(train=1))
+        made(settings(train=1))
 
 
 def test_pictures_show_truth_and_prediction(task, tmp_path):

@@ -19,9 +19,10 @@ from common import cli
 from common.arch import load
 from common.export import Parity
 from common.space import decode
+from common.stages.reload import reload
 from common.streams import stream
-from segmentation import task as task_module
-from segmentation.dcnas.settings import smoke
+from segmentation import facts
+from segmentation.dcnas.recipes import smoke
 from segmentation.dcnas.space import live_cells
 from tests.common.run.rows import lines, rows
 from tests.segmentation.micro import SETTINGS, call, kill_when, results, words
@@ -90,7 +91,7 @@ def test_the_report_shows_the_grid_the_entropy_and_the_predictions(finished):
 
 
 def test_the_weights_left_are_those_of_the_network_without_orphans(finished):
-    space = cli.open_run(finished).space
+    space = reload(finished).space
     net = decode(space, load(finished / "best" / "arch.json", space))
     left = load_file(finished / "best" / "model.safetensors")
     assert {name.split(".")[3] for name in left if ".cells." in name} == set(live_cells(net))
@@ -122,12 +123,12 @@ def test_the_exported_network_segments_an_image_file_like_the_run(finished, tmp_
 
 
 def test_any_retrained_network_of_a_run_can_be_opened(finished):
-    opened = cli.open_run(finished)
-    network, arch, slug = cli.retrained(finished, opened, "baseline", 0)
+    reloaded = reload(finished)
+    network, arch, slug = cli.retrained(finished, reloaded, "baseline", 0)
     assert slug == "baseline-0"
     with torch.no_grad():
-        assert network(*opened.example()).shape == (1, 4, 32, 32)
-    assert not network.training and arch.keys() == load(finished / "best" / "arch.json", opened.space).keys()
+        assert network(*reloaded.facts.example()).shape == (1, 4, 32, 32)
+    assert not network.training and arch.keys() == load(finished / "best" / "arch.json", reloaded.space).keys()
 
 
 def test_resuming_a_finished_run_changes_nothing(finished, capsys):
@@ -154,7 +155,7 @@ def test_kills_leave_no_trace(finished, tmp_path, monkeypatch):
 
         assert kill_when(words(path, *(["--resume"] if path.exists() else [])), later) == -signal.SIGKILL
         assert not (path / "report.html").exists()
-    monkeypatch.setattr(task_module, "export", no_export)
+    monkeypatch.setattr(facts, "export", no_export)
     call(words(path, "--resume"))
     same(path, finished)
 
@@ -171,7 +172,7 @@ def test_the_seed_decides_and_nothing_else(finished, tmp_path):
 
 
 def test_a_budget_is_kept_by_all_that_is_searched_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(task_module, "export", no_export)
+    monkeypatch.setattr(facts, "export", no_export)
     path = tmp_path / "run"
     call(words(path, "--budget", "macs=3.5e6"))
     assert [row["kind"] for row in rows(path, "retrained")] == ["searched", "random", "baseline"]

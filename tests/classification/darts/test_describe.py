@@ -5,15 +5,15 @@ import json
 import pytest
 
 from classification.darts.genotypes import published, read_genotype
-from classification.train import describe
-from common.script import main
+from classification.systems import SYSTEMS
+from common.commands import run_commands
 
 SNAS = [2_313_622, 374_912_640, 476_426], [3_561_952, 395_715_840]
 
 
 def described(capsys, *words: str) -> dict:
     capsys.readouterr()
-    main("python -m classification.train", {"describe": describe}, ["describe", "darts", *words])
+    run_commands("python -m classification.train", SYSTEMS, ["describe", "darts", *words])
     return json.loads(capsys.readouterr().out)
 
 
@@ -35,7 +35,7 @@ def test_the_imagenet_skeleton(capsys):
 
 def test_help_names_what_it_takes(capsys):
     with pytest.raises(SystemExit) as stop:
-        main("python -m classification.train", {"describe": describe}, ["describe", "--help"])
+        run_commands("python -m classification.train", SYSTEMS, ["describe", "darts", "--help"])
     assert stop.value.code == 0
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("--arch", "--skeleton", "DARTS_V2"))

@@ -6,10 +6,10 @@ import pytest
 
 from classification.darts.genotypes import from_text, published, read_genotype, to_text
 from classification.darts.space import arch_of, darts_space, genotype_of
-from classification.train import describe
+from classification.systems import SYSTEMS
 from common.arch import save
+from common.commands import run_commands
 from common.errors import UserError
-from common.script import main
 from common.space import decode, sample
 from common.streams import stream
 
@@ -116,7 +116,7 @@ def refuse(capsys):
 
     def refuse(arch: str, *more: str, parts: tuple[str, ...]) -> None:
         with pytest.raises(SystemExit) as stop:
-            main("python -m classification.train", {"describe": describe}, ["describe", *(more or ("darts",)), "--arch", arch])
+            run_commands("python -m classification.train", SYSTEMS, ["describe", *(more or ("darts",)), "--arch", arch])
         assert stop.value.code == 2
         out, error = capsys.readouterr()
         assert out == "" and error.startswith("error: ") and error.count("\n") == 1, error

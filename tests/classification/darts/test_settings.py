@@ -9,45 +9,56 @@ import torch
 from classification.darts.methods import METHODS
 from classification.darts.model import build
 from classification.darts.networks import evaluated, searched
-from classification.darts.settings import RECIPES, NetworkSettings, Settings
+from classification.darts.recipes import RECIPES
+from classification.darts.settings import NetworkSettings, Settings
 from classification.darts.space import Network
+from classification.darts.system import SYSTEM
 from classification.data import embedded
-from classification.task import ClassificationTask
 from common.differentiable.strategies import relaxation_of, rule_of
+from common.engines import Gradient
+from common.options import RunOptions, settings_of
 from common.overrides import from_plain, plain
 from common.supernet import Supernet, opened
 from common.train.alternate import Alternation
 from common.train.fit import fit
 from common.train.optim import make_optimizer, make_schedule
 from common.train.phase import train_phase
+from tests.classification.micro import made
+
+
+def gradient_of(settings: Settings) -> Gradient:
+    """The engine of the recipe, which is the method's own."""
+    assert isinstance(settings.search.engine, Gradient)
+    return settings.search.engine
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_papers_are_in_the_recipes(method):
     s = RECIPES[method]["paper"]()
-    arch = s.search.arch
+    search = gradient_of(s)
+    arch = search.arch
     assert (arch.lr, arch.betas, arch.weight_decay) == (6e-4 if method == "pc-darts" else 3e-4, (0.5, 0.999), 1e-3)
     optim = s.weights.optim
     assert (optim.lr, optim.lr * optim.floor) == pytest.approx((0.1, 0.0) if method == "pc-darts" else (0.025, 0.001))
     assert (optim.momentum, optim.weight_decay, optim.clip) == (0.9, 3e-4, 5.0)
     assert s.weights.batch == (256 if method == "pc-darts" else 64)
-    assert s.search.rule == {"darts2": "second-order", "snas": "one-level"}.get(method, "first-order")
-    assert s.search.forbidden == (() if method == "snas" else ("none",))
-    assert s.search.options.temperature == {"snas": (1.0, 0.03), "gdas": (10.0, 0.1)}.get(method, (1.0, 1.0))
+    assert search.rule == {"darts2": "second-order", "snas": "one-level"}.get(method, "first-order")
+    assert search.forbidden == (() if method == "snas" else ("none",))
+    assert search.options.temperature == {"snas": (1.0, 0.03), "gdas": (10.0, 0.1)}.get(method, (1.0, 1.0))
     assert (arch.begin, s.space.partial) == ((0.3, 4) if method == "pc-darts" else (0.0, 1))
-    assert made(searched(s, 10), s.network)[0] == (299_578 if method == "pc-darts" else 1_930_618)
+    assert parameters(searched(s, 10), s.network)[0] == (299_578 if method == "pc-darts" else 1_930_618)
 
 
 def test_the_network_of_the_paper():
     s = RECIPES["darts"]["paper"]()
     assert s.network == NetworkSettings(width=36, cells=20, drop_path=0.2, auxiliary=0.4, cutout=16)
     assert s.train.steps == pytest.approx(600 * 50_000 / 96, rel=1e-3)
-    task = ClassificationTask(replace(s, train=replace(s.train, batch=8)))  # digits of 32 pixels
+    task = made(replace(s, train=replace(s.train, batch=8)))  # digits of 32 pixels
     assert task.costs(task.baseline)["params"] > 1_000_000
 
 
 @cache
-def made(space: Network, network: NetworkSettings) -> tuple[int, int]:
+def parameters(space: Network, network: NetworkSettings) -> tuple[int, int]:
     """Parameters of the supernet and of the network alone with every decision open, made without memory."""
     with torch.device("meta"):
         modules = build(opened(space)), build(opened(evaluated(network, space)))
@@ -61,8 +72,10 @@ def test_every_recipe_is_built_and_takes_two_steps(method, recipe):
     """The full networks are made without memory; the steps are those of two images on two nodes and three cells."""
     s = RECIPES[method][recipe]()
     assert from_plain(Settings, plain(s)) == s
-    assert all(made(searched(s, 10), s.network))
+    assert all(parameters(searched(s, 10), s.network))
     phase = {"steps": 2, "batch": 2}
+    search = gradient_of(s)
+    engine = replace(search, arch=replace(search.arch, begin=0.0))
     less = replace(
         s,
         data=replace(s.data, size=32 if s.network.auxiliary else 8),
@@ -70,12 +83,12 @@ def test_every_recipe_is_built_and_takes_two_steps(method, recipe):
         network=replace(s.network, width=4, cells=3),
         weights=replace(s.weights, **phase),
         train=replace(s.train, **phase),
-        search=replace(s.search, arch=replace(s.search.arch, begin=0.0)),
+        search=replace(s.search, engine=engine),
     )
-    task = ClassificationTask(less)
-    weights, architecture = task.phases("supernet")
+    task = made(less)
+    weights, architecture = task.phases("relaxed")
     network = task.supernet(0)
-    relaxation = relaxation_of(less.search, Supernet(network, task.space), 0)
+    relaxation = relaxation_of(engine, Supernet(network, task.space), 0)
     optimizer = make_optimizer(network, less.weights.optim)
     alternation = Alternation(
         relaxation=relaxation,
@@ -83,8 +96,8 @@ def test_every_recipe_is_built_and_takes_two_steps(method, recipe):
         loss=architecture.loss,
         train_batch=lambda step: weights.batch_at(step, 0),
         search_batch=lambda step: architecture.batch_at(step, 0),
-        rule=rule_of(less.search),
-        settings=less.search.arch,
+        rule=rule_of(engine),
+        settings=engine.arch,
         weights=optimizer,
         steps=2,
         seed=0,
@@ -105,6 +118,14 @@ def test_every_recipe_is_built_and_takes_two_steps(method, recipe):
     assert any(not torch.equal(values, before[path]) for path, values in relaxation.strengths().items())
     (alone,) = task.phases("standalone")
     assert train_phase(task.network(task.baseline, 0), alone, seed=0)["loss"] > 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_method_changes_in_the_space_holds_in_every_recipe(method):
+    partial = 4 if method == "pc-darts" else 1
+    recipes = SYSTEM.method(method).recipes
+    assert {name: recipe().space.partial for name, recipe in recipes.items()} == dict.fromkeys(RECIPES[method], partial)
+    assert settings_of(recipes, RunOptions(set=("space.partial=2",))).space.partial == 2
 
 
 def test_the_smoke_recipe_fits_the_embedded_digits():

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from detection.detnas.classification import BoxCrops, Folder
 from PIL import Image
 
 from common.errors import UserError
 from detection.data import Crops
+from detection.data.classification import BoxCrops, Folder
 
 
 def box_crops(*, flip: bool = False, labels=(0, 0, 0, 0, 0, 0, 2)) -> BoxCrops:

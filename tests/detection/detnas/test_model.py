@@ -11,8 +11,8 @@ from common.run.checkpoint import load_weights, save_weights
 from common.space import decode, sample
 from common.supernet import Supernet, opened
 from detection.detnas.model import Block, DetNASBackbone, build
+from detection.detnas.networks import TINY, spaces
 from detection.detnas.space import KINDS, arch_of_genes, classifier, parse_genes, published_classifier, uniform_arch
-from detection.detnas.system import tiny_detector
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -112,7 +112,7 @@ def test_weights_are_a_function_of_the_seed_and_the_global_generator_is_left_alo
 
 def test_convolutions_shared_between_levels_stay_shared(tmp_path):
     """RetinaSepBNHead has one convolution, and norms of its own, for every pyramid level."""
-    space = tiny_detector()
+    space = spaces()[TINY]
     arch = sample(space, Random(0))
     network = Supernet(build(opened(space)), space).extract(arch, build)
     save_weights(tmp_path / "model.safetensors", network)

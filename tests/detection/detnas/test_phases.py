@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from detection.detnas.classification import BoxCrops
 from torch.nn import functional as F
 
 from common.space import decode
@@ -12,14 +11,18 @@ from common.stages.settings import PhaseSettings
 from common.supernet import Supernet, opened
 from common.train.optim import OptimSettings
 from detection.data import crops, embedded
-from detection.detnas.model import build
-from detection.detnas.phases import Classify, Detect
-from detection.detnas.space import uniform_arch
-from detection.detnas.system import tiny_detector
+from detection.data.classification import BoxCrops
+from detection.detnas.model import DetNASClassifier, build
+from detection.detnas.networks import TINY, spaces
+from detection.detnas.recipes import smoke
+from detection.detnas.space import SIZES, uniform_arch
+from detection.detnas.warm_start import inherit_from_baseline
 from detection.heads import Pixels
+from detection.phases import Classify, Detect
+from tests.detection.micro import made
 
 SETTINGS = PhaseSettings(steps=2, batch=4, optim=OptimSettings(name="sgd", lr=0.1))
-SPACE = tiny_detector()
+SPACE = spaces()[TINY]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,12 @@ def images(data):
 
 def classify(images, spread=False) -> Classify:
     return Classify(
-        name="pretrain", settings=SETTINGS, images=lambda: images, last=24, label_smoothing=0.1, dropout=0.2, spread=spread
+        name="pretrain",
+        settings=SETTINGS,
+        images=lambda: images,
+        classifier=lambda backbone, classes: DetNASClassifier(backbone, 24, classes, 0.2),
+        label_smoothing=0.1,
+        after=inherit_from_baseline if spread else None,
     )
 
 
@@ -99,6 +107,25 @@ def test_weights_are_spread_after_the_phase_if_asked(images):
         options = network.get_submodule("net.backbone.stages.0.1.options")
         same = torch.equal(*(options[i].main.get_submodule("reduce.conv").weight for i in (0, 1)))
         assert same is spread
+
+
+def test_a_run_trains_backbones_under_the_papers_classifier_then_detectors():
+    s = smoke()
+    task = made(replace(s, data=replace(s.data, train=6, val=1, test=1), dropout=0.3, label_smoothing=0.05))
+    phases = {kind: task.phases(kind) for kind in ("supernet", "standalone", "relaxed")}
+    assert {kind: [phase.name for phase in found] for kind, found in phases.items()} == {
+        "supernet": ["warm-up", "pretrain", "detect"],
+        "standalone": ["pretrain", "detect"],
+        "relaxed": [],
+    }
+    assert [phase.settings for phase in phases["supernet"]] == [s.warm_up, s.pretrain, s.detect]
+    assert [phase.settings for phase in phases["standalone"]] == [s.retrain_pretrain, s.retrain_detect]
+    warm_up, pretrain, _ = phases["supernet"]
+    assert warm_up.after is inherit_from_baseline and pretrain.after is None and phases["standalone"][0].after is None
+    for phase in (warm_up, pretrain, phases["standalone"][0]):
+        classifier = phase.wrap(task.network(task.baseline, 0), 0).classifier
+        assert (classifier.last.conv.out_channels, classifier.linear.out_features) == (SIZES["tiny"].last, 5)
+        assert (classifier.dropout.p, phase.label_smoothing) == (0.3, 0.05)
 
 
 def test_detection_batches_are_pure_functions_of_step_and_seed(data):

@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from common.oneshot.training import build_supernet, path_policy
 
+from common.engines import TopK
 from common.errors import UserError
+from common.evaluate.settings import InheritedSettings
+from common.stages.supernet import build_supernet, path_policy
 from common.train.phase import train_phase
-from detection.detnas.settings import RECIPES, DataSettings, paper, with_head
+from detection.detnas.recipes import RECIPES, paper, with_head
 from detection.heads import FasterRCNN, RetinaNet
-from detection.task import DetectionTask
+from detection.settings import DataSettings
+from tests.detection.micro import made
 
 
 def test_paper_recipe_has_the_published_hyper_parameters():
@@ -21,9 +24,10 @@ def test_paper_recipe_has_the_published_hyper_parameters():
     assert (s.detect.steps, s.detect.batch, s.detect.optim.lr, s.detect.optim.weight_decay) == (90_000, 16, 0.02, 1e-4)
     assert [round(drop * 90_000) for drop in s.detect.optim.drops] == [60_000, 80_000]
     assert round(s.detect.optim.warmup * 90_000) == 500
-    search = s.search
-    assert (search.generations, search.population, search.mutants, search.crossovers) == (20, 50, 20, 20)
-    assert (search.parents, search.rate, search.calibration_batches, search.calibration_batch) == (10, 0.1, 500, 8)
+    engine, evaluation = s.search.engine, s.search.evaluation
+    assert isinstance(engine, TopK) and isinstance(evaluation, InheritedSettings)
+    assert (s.search.trials, engine.population, engine.mutants, engine.crossovers) == (20 * 50, 50, 20, 20)
+    assert (engine.parents, engine.rate, evaluation.calibration_batches, evaluation.calibration_batch) == (10, 0.1, 500, 8)
     assert s.budget == {"macs_backbone": 300e6}
     assert s.warm_up.steps == 0  # the departure for small budgets is off
     assert (s.data.size, s.data.flip, s.data.crop) == (1088, True, 224)  # 640x480 becomes 1088x816
@@ -62,7 +66,7 @@ def test_the_paper_recipe_trains(kind):
         retrain_pretrain=replace(s.retrain_pretrain, **tiny),
         retrain_detect=replace(s.retrain_detect, **tiny),
     )
-    task = DetectionTask(s)
+    task = made(s)
     supernet = build_supernet(task, 0, "cpu")
     before = {name: p.detach().clone() for name, p in supernet.module.named_parameters()}
     for phase in task.phases("supernet"):

@@ -4,17 +4,25 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from common.arch import save, to_json
+from common.commands import run_commands
 from common.errors import UserError
-from common.script import main
-from detection import train
+from detection.detnas.names import read_arch
+from detection.detnas.networks import TINY, spaces
 from detection.detnas.space import PUBLISHED, arch_of_genes, classifier, published_classifier, uniform_arch
-from detection.detnas.system import describe, read_arch, tiny_detector
+from detection.detnas.system import SYSTEM, Describing
+from detection.systems import SYSTEMS
 
 ROOT = Path(__file__).parents[3]
+
+
+def describe(text: str, space: str | None) -> dict[str, Any]:
+    """What `describe detnas` prints."""
+    return SYSTEM.described(Describing(arch=text, space=space))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +57,7 @@ def test_space_decides_between_spaces_of_one_length():
 @pytest.mark.parametrize("form", ["classifier", "backbone", "detector"])
 def test_architecture_files_of_every_form_are_read(tmp_path, form):
     net = classifier("tiny")
-    space = {"classifier": net, "backbone": net.backbone, "detector": tiny_detector()}[form]
+    space = {"classifier": net, "backbone": net.backbone, "detector": spaces()[TINY]}[form]
     arch = arch_of_genes(space, (0, 1, 2, 3, 3, 2, 1, 0))
     path = tmp_path / "arch.json"
     save(path, space, arch)
@@ -115,7 +123,9 @@ def test_a_file_of_another_size_is_refused(tmp_path):
     net = classifier("300M")
     path = tmp_path / "arch.json"
     save(path, net, uniform_arch(net, 0))
-    with pytest.raises(UserError, match=r"arch\.json is an architecture of space 300M, not tiny; leave --space out"):
+    with pytest.raises(
+        UserError, match=r"arch\.json is an architecture of space 300M \(20 blocks\), not tiny; leave --space out"
+    ):
         describe(str(path), "tiny")
 
 
@@ -168,11 +178,7 @@ def test_the_command_answers_bad_input_with_one_line_and_status_2(capsys):
     assert done.stderr == "error: system 'no-such-system' does not exist; choose one of detnas\n"
     for genes, says in {"0 1 2 3 0 1 2 7": "gene 7: a block is one of 0 1 2 3", "0 1": "no space has 2 blocks"}.items():
         with pytest.raises(SystemExit) as left:
-            main(
-                "python -m detection.train",
-                {"describe": train.describe, "detnas": train.detnas},
-                ["describe", "detnas", "--arch", genes],
-            )
+            run_commands("python -m detection.train", SYSTEMS, ["describe", "detnas", "--arch", genes])
         printed = capsys.readouterr()
         assert (left.value.code, printed.out, printed.err.count("\n")) == (2, "", 1)
         assert printed.err.startswith(f"error: {says}")

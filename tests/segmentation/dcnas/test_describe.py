@@ -6,20 +6,22 @@ import pytest
 import torch
 
 from common.arch import save
+from common.commands import run_commands
 from common.errors import UserError
-from common.script import main
 from segmentation import mm
 from segmentation.dcnas.derive import network_of, random_derived
 from segmentation.dcnas.model import build
+from segmentation.dcnas.names import read_arch
+from segmentation.dcnas.networks import spaces
 from segmentation.dcnas.sizes import SIZES
-from segmentation.dcnas.system import SPACES, SYSTEM, read_arch
+from segmentation.dcnas.system import SYSTEM, Describing
 from segmentation.heads import DecodeHead
-from segmentation.train import describe
+from segmentation.systems import SYSTEMS
 
 
 def described(capsys, *words: str) -> dict:
     capsys.readouterr()
-    main("python -m segmentation.train", {"describe": describe}, ["describe", "dcnas", *words])
+    run_commands("python -m segmentation.train", SYSTEMS, ["describe", "dcnas", *words])
     return json.loads(capsys.readouterr().out)
 
 
@@ -61,7 +63,7 @@ def test_what_cannot_be_read_is_refused(tmp_path):
     file, foreign = tmp_path / "arch.json", tmp_path / "foreign.json"
     space = SIZES["smoke"].space()
     save(file, space, random_derived(space, 2))
-    other = SPACES["tiny dense"]()
+    other = spaces()["tiny dense"]
     save(foreign, other, random_derived(other, 0))
     (tmp_path / "damaged.json").write_text("{")
     cases = [
@@ -74,16 +76,16 @@ def test_what_cannot_be_read_is_refused(tmp_path):
     ]
     for text, name, message in cases:
         with pytest.raises(UserError, match=message):
-            SYSTEM.describe(text, name)
+            SYSTEM.described(Describing(arch=text, space=name))
 
 
 def test_help_names_what_it_takes(capsys):
     with pytest.raises(SystemExit) as stop:
-        main("python -m segmentation.train", {"describe": describe}, ["describe", "--help"])
+        run_commands("python -m segmentation.train", SYSTEMS, ["describe", "dcnas", "--help"])
     assert stop.value.code == 0
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("--arch", "--space", *SIZES))
     with pytest.raises(SystemExit) as stop:
-        main("python -m segmentation.train", {"describe": describe}, ["describe", "darts", "--arch", "unet"])
+        run_commands("python -m segmentation.train", SYSTEMS, ["describe", "darts", "--arch", "unet"])
     assert stop.value.code == 2
     assert "system 'darts' does not exist; choose one of dcnas" in capsys.readouterr().err

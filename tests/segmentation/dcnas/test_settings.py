@@ -5,37 +5,53 @@ import math
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from common.engines import Gradient
 from common.errors import UserError
 from common.overrides import from_plain, plain
-from segmentation.dcnas.settings import RECIPES, Settings, SpaceSettings, paper, smoke
-from segmentation.dcnas.sizes import SIZES
+from common.stages.settings import SearchSettings
+from segmentation.dcnas.recipes import RECIPES, paper, smoke
+from segmentation.dcnas.settings import Settings
+from segmentation.dcnas.sizes import SIZES, SpaceSettings
 from segmentation.dcnas.space import OPERATORS
 from tests.common.run.rows import lines, rows
 from tests.segmentation.micro import kill_when, words
 
 
+def gradient_of(settings: Settings) -> Gradient:
+    """The engine of a recipe, which is DCNAS's own."""
+    assert isinstance(settings.search.engine, Gradient)
+    return settings.search.engine
+
+
+def changed(**engine: Any) -> SearchSettings:
+    """The search of the smoke recipe, its engine with other settings."""
+    return replace(smoke().search, engine=replace(gradient_of(smoke()), **engine))
+
+
 def test_the_paper_recipe_has_the_values_of_the_specification():
     s = paper()
+    search = gradient_of(s)
     net = s.space.open()
     assert max(cell.layer for cell in net.cells.values()) == 14 and {c.stride for c in net.cells.values()} == {4, 8, 16, 32}
     assert (net.width, net.partial) == (64, 4) and net.cells["s4_l1"].op.options == OPERATORS
-    assert s.weights.steps == 120 * (1487 // 8) and s.search.arch.begin * 120 == 30
+    assert s.weights.steps == 120 * (1487 // 8) and search.arch.begin * 120 == 30
     optim = s.weights.optim
     assert (optim.name, optim.lr, optim.momentum, optim.weight_decay, optim.schedule) == ("sgd", 0.05, 0.9, 3e-4, "cosine")
-    arch = s.search.arch
+    arch = search.arch
     assert (arch.lr, arch.betas, arch.weight_decay) == (3e-4, (0.5, 0.999), 1e-3)
-    assert s.search.rule == "first-order" and s.search.members is not None and s.search.members.keep == 0.25
-    assert s.search.entropy > 0 and s.data.crop == (512, 1024) and s.data.scale == (0.5, 2.0)
+    assert search.rule == "first-order" and search.members is not None and search.members.keep == 0.25
+    assert search.entropy > 0 and s.data.crop == (512, 1024) and s.data.scale == (0.5, 2.0)
 
 
 @pytest.mark.slow
 def test_the_paper_recipe_searches(tmp_path):
     """Two steps of the search, one of them of the architecture as well, and two alone; at a sixteenth of the width."""
     data = ["data.crop=[64,64]", "data.train=6", "data.val=2", "data.test=2"]
-    steps = ["weights.steps=2", "weights.batch=2", "search.snapshots=1", "train.steps=2", "train.batch=2"]
+    steps = ["weights.steps=2", "weights.batch=2", "search.engine.snapshots=1", "train.steps=2", "train.batch=2"]
     changes = [*data, *steps, "space.width=4", "head.channels=8", "threads=1"]
     path = tmp_path / "run"
     assert kill_when(words(path, "--recipe", "paper", settings=changes), lines(path, "stages", 2)) == -signal.SIGKILL
@@ -71,8 +87,8 @@ def test_what_is_changed_of_a_size():
         ({"space": SpaceSettings(size="smoke", inputs=0)}, r"space\.inputs=0: give 1 or more"),
         ({"space": SpaceSettings(size="smoke", width=6, partial=4)}, r"space\.width=6 cannot be shared out to space\.partial=4"),
         ({"budget": {"flops": 1.0}}, "budget 'flops' is no cost of a segmentation network; limit params, macs"),
-        ({"search": replace(smoke().search, stop="skips")}, r"search\.stop=skips"),
-        ({"search": replace(smoke().search, cost="dual")}, r"search\.cost=dual"),
+        ({"search": changed(stop="skips")}, r"search\.engine\.stop=skips"),
+        ({"search": changed(cost="dual")}, r"search\.engine\.cost=dual"),
         ({"weights": replace(smoke().weights, steps=0)}, r"weights\.steps=0: a network must be trained"),
         ({"save_every": 0}, "save_every=0: give 1 or more"),
     ],
