@@ -1,1 +1,1 @@
-"""Image classification: the task on which differentiable search is defined."""
+"""Image classification: labelled images, metrics, and the systems that search classifiers."""

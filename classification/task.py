@@ -99,8 +99,7 @@ class ClassificationTask(SystemTask):
 
     def metrics(self, network: nn.Module, split: SplitName, limit: int | None = None) -> dict[str, float]:
         """Share of images whose class is found (0..1), and mean cross-entropy."""
-        chosen = self.data.val if split == "val" else self.data.test
-        chosen = chosen if limit is None else chosen.head(limit)
+        chosen = self.data.scored(split, limit)
         right, loss = 0, 0.0
         for scores, labels in self._scores(network, chosen):
             right += int((scores.argmax(1) == labels).sum())

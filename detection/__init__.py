@@ -1,1 +1,1 @@
-"""Search for object detectors."""
+"""Object detection: images with boxes, heads, metrics, and the systems that search detectors."""

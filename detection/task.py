@@ -133,8 +133,7 @@ class DetectionTask(SystemTask):
 
     def metrics(self, network: nn.Module, split: SplitName, limit: int | None = None) -> dict[str, float]:
         """COCO's average precisions in the pixels of the original images, 0..1."""
-        chosen = self.data.val if split == "val" else self.data.test
-        chosen = chosen if limit is None else chosen.head(limit)
+        chosen = self.data.scored(split, limit)
         return mm.coco_metrics(chosen.coco, self.predictions(network, chosen), chosen.category_ids)
 
     def predictions(self, network: nn.Module, split: Split) -> dict[int, Detections]:

@@ -1,1 +1,1 @@
-"""Generative adversarial networks: planned, nothing is here yet. `detection` shows the shape a task package takes."""
+"""Image-to-image translation: pictures of two domains, games of generators and discriminators, and the systems on them."""

@@ -113,8 +113,7 @@ class TranslationTask(SystemTask):
         segmenter, `mIoU`. Without pairs, but with a reference, `L1_NAME`: the mean absolute difference to the pictures of the
         reference, 0..1.
         """
-        chosen = self.data.val if split == "val" else self.data.test
-        chosen = chosen if limit is None else chosen.head(limit)
+        chosen = self.data.scored(split, limit)
         device = next(network.parameters()).device
         generated = [network(x.to(device)) for x in self._pictures(chosen.inputs)]
         found = {self.distance: self._distance(split, limit, chosen, device).distance(generated)}

@@ -103,10 +103,10 @@ def _read(file: Path, features: int) -> tuple[Tensor, Tensor]:
             "features"
         )
     if not np.isfinite(x).all():
-        raise UserError(f"{file}: x holds a number that is not finite; mend it")
+        raise UserError(f"{file}: x holds a number that is not finite; fix it")
     if edges.size and not (edges.min() >= 0 and edges.max() < len(x)):
         raise UserError(
-            f"{file}: edge_index names node {edges.max() if edges.max() >= len(x) else edges.min()} of {len(x)}; mend it"
+            f"{file}: edge_index names node {edges.max() if edges.max() >= len(x) else edges.min()} of {len(x)}; fix it"
         )
     edges = edges[:, edges[0] != edges[1]].astype(np.int64)  # every node gets one loop in the network
     return torch.from_numpy(x), torch.from_numpy(edges)

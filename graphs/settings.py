@@ -30,7 +30,7 @@ class DataSettings:
             UserError: damaged parts are to be left out.
         """
         if self.skip_bad:
-            raise UserError("--skip-bad: a graph is one piece, nothing of it can be left out; mend the data instead")
+            raise UserError("--skip-bad: a graph is one piece, nothing of it can be left out; fix the data instead")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""Semantic segmentation: DCNAS, a search over how cells at several scales are connected."""
+"""Semantic segmentation: pictures with a class for every pixel, metrics, and the systems that search segmentation networks."""

@@ -69,11 +69,7 @@ class SegmentationTask(SystemTask):
         chosen = settings.data
         Augmentation(crop=chosen.crop, scale=chosen.scale)  # refuses values out of range before files are read
         data = load_data(chosen)
-        for split in (data.train, *halves(data.train, settings.seed)):
-            try:
-                check_crop(split, chosen.crop)
-            except UserError as error:
-                raise UserError(f"data.crop={list(chosen.crop)}: {error}") from None
+        fits(data.train, chosen.crop)
         return data
 
     @property
@@ -119,8 +115,7 @@ class SegmentationTask(SystemTask):
         `mIoU`, mean intersection over union of the classes that are there or predicted; `mAcc`, mean share of a class's pixels
         that is found; `aAcc`, share of all pixels.
         """
-        chosen = self.data.val if split == "val" else self.data.test
-        chosen = chosen if limit is None else chosen.head(limit)
+        chosen = self.data.scored(split, limit)
         classes = self.data.classes
         total = torch.zeros(4, len(classes), dtype=torch.float64)
         for batch, found in self._predictions(network, chosen):
@@ -141,3 +136,15 @@ class SegmentationTask(SystemTask):
         height, width = np.maximum(split.sizes.max(axis=0), 1).tolist()
         for batch in ordered(split, max(1, min(EVAL_BATCH, EVAL_PIXELS // (height * width)))):
             yield batch, mm.predict(whole, batch.images.to(device)).cpu()
+
+
+def fits(split: Split, crop: tuple[int, int]) -> None:
+    """Refuses a split whose pictures are too small for the crop.
+
+    Raises:
+        UserError: names the setting.
+    """
+    try:
+        check_crop(split, crop)
+    except UserError as error:
+        raise UserError(f"data.crop={list(crop)}: {error}") from None

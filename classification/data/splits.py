@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
+from common.data.record import SplitData
 from common.errors import UserError
 from common.streams import numpy_stream
 
@@ -127,25 +128,9 @@ class Split:
         return self.part(torch.from_numpy(chosen), self.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassificationData:
-    """Training, validation and test split of one data set, with the same classes, size and normalisation.
-
-    Attributes:
-        name: "embedded" or the folder.
-        train: to learn from; `halves` divides it between weights and architecture.
-        val: to compare architectures on.
-        test: touched once, for the final figures.
-        skipped: what was left out on request, each with its reason.
-        notes: what a reader of the figures must know about this data.
-    """
-
-    name: str
-    train: Split
-    val: Split
-    test: Split
-    skipped: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClassificationData(SplitData[Split]):
+    """Splits with the same classes, size and normalisation; `halves` divides `train` between weights and architecture."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -162,18 +147,15 @@ class ClassificationData:
         """The normalisation of every batch."""
         return self.train.scale
 
-    def describe(self) -> dict[str, Any]:
-        """The facts for a report, as JSON values."""
+    def facts(self) -> dict[str, Any]:
+        """See `SplitData.facts`."""
         return {
-            "name": self.name,
             "classes": list(self.classes),
             "image_size": self.image_size,
-            "images": {split.name: len(split) for split in (self.train, self.val, self.test)},
+            "images": {split.name: len(split) for split in self.splits},
             "mean": list(self.scale.mean),
             "std": list(self.scale.std),
             "mirrored": self.train.mirrored,
-            "skipped": list(self.skipped),
-            "notes": list(self.notes),
         }
 
 

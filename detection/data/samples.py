@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from common.data.record import SplitData
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -128,25 +130,9 @@ class Split:
         return Split(name, self.coco, canvas=self.canvas, read=self._read, keep=self._keep)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Data:
-    """Training, validation and test split of one data set, with the same classes and canvas.
-
-    Attributes:
-        name: "embedded" or the folder.
-        train: to learn from.
-        val: to rank candidates on.
-        test: touched once, for the final figures.
-        skipped: what was left out on request, each with its reason.
-        notes: what a reader of the figures must know about this data.
-    """
-
-    name: str
-    train: Split
-    val: Split
-    test: Split
-    skipped: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Data(SplitData[Split]):
+    """Splits with the same classes and canvas."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -163,15 +149,11 @@ class Data:
         """Height and width of every image in pixels."""
         return self.train.canvas
 
-    def describe(self) -> dict[str, Any]:
-        """The facts for a report, as JSON values."""
-        splits = (self.train, self.val, self.test)
+    def facts(self) -> dict[str, Any]:
+        """See `SplitData.facts`."""
         return {
-            "name": self.name,
             "classes": list(self.classes),
             "canvas": list(self.canvas),
-            "images": {split.name: len(split) for split in splits},
-            "boxes": {split.name: sum(1 for note in split.coco["annotations"] if not note["iscrowd"]) for split in splits},
-            "skipped": list(self.skipped),
-            "notes": list(self.notes),
+            "images": {split.name: len(split) for split in self.splits},
+            "boxes": {split.name: sum(not note["iscrowd"] for note in split.coco["annotations"]) for split in self.splits},
         }

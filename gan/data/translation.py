@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from common.data.record import SplitData
 from gan.data.images import Images
 
 
@@ -22,46 +23,28 @@ class Split:
     inputs: Images
     targets: Images
 
-    def head(self, n: int) -> Split:
-        """The first `n` pictures of both domains (all of a domain that has fewer), under the same name."""
-        return Split(name=self.name, inputs=self.inputs.head(n), targets=self.targets.head(n))
+    def head(self, count: int) -> Split:
+        """The first `count` pictures of both domains (all of a domain that has fewer), under the same name."""
+        return Split(name=self.name, inputs=self.inputs.head(count), targets=self.targets.head(count))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TranslationData:
-    """Training, validation and test split of one data set.
+class TranslationData(SplitData[Split]):
+    """Splits of pictures of two domains; no picture of train or test is in val, unless a note says otherwise.
 
     Attributes:
-        name: "embedded ..." or the folder.
         paired: item i of the inputs belongs to item i of the targets, in every split.
-        train: to learn from.
-        val: to judge candidates on; no picture of train or test, unless a note says otherwise.
-        test: touched once, for the final figures.
-        notes: what a reader of the figures must know about this data.
-        skipped: what was left out on request, each with its reason.
     """
 
-    name: str
     paired: bool
-    train: Split
-    val: Split
-    test: Split
-    notes: tuple[str, ...] = ()
-    skipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse pairs that cannot be."""
-        for split in (self.train, self.val, self.test):
+        for split in self.splits:
             if self.paired and len(split.inputs) != len(split.targets):
                 raise ValueError(f"{split.name}: {len(split.inputs)} inputs cannot be paired with {len(split.targets)} targets")
 
-    def describe(self) -> dict[str, Any]:
-        """The facts for a report, as JSON values."""
-        splits = (self.train, self.val, self.test)
-        return {
-            "name": self.name,
-            "paired": self.paired,
-            "images": {split.name: {"inputs": len(split.inputs), "targets": len(split.targets)} for split in splits},
-            "skipped": list(self.skipped),
-            "notes": list(self.notes),
-        }
+    def facts(self) -> dict[str, Any]:
+        """See `SplitData.facts`."""
+        sizes = {split.name: {"inputs": len(split.inputs), "targets": len(split.targets)} for split in self.splits}
+        return {"paired": self.paired, "images": sizes}

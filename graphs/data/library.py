@@ -119,7 +119,7 @@ def _graphs(path: str, made: Any, arguments: dict[str, str]) -> list[Data]:
     except Exception as error:
         said = " ".join(str(error).split()) or "no message"
         raise UserError(
-            f"{path}({', '.join(arguments)}) fails with {type(error).__name__}: {said}: mend its files or the class"
+            f"{path}({', '.join(arguments)}) fails with {type(error).__name__}: {said}: fix its files or the class"
         ) from error
     if not found:
         raise UserError(f"{path}({', '.join(arguments)}) holds no graph: name another data set")

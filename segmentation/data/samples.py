@@ -12,6 +12,7 @@ from jaxtyping import Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
+from common.data.record import SplitData
 from common.errors import UserError
 from common.streams import numpy_stream
 from segmentation.data.labels import IGNORE, Colour
@@ -142,28 +143,16 @@ def halves(split: Split, seed: int) -> tuple[Split, Split]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SegmentationData:
-    """Training, validation and test split of one data set, with the same classes.
+class SegmentationData(SplitData[Split]):
+    """Splits with the same classes.
 
     Attributes:
-        name: "embedded" or the folder.
-        train: to learn from.
-        val: to rank candidates on.
-        test: touched once, for the final figures.
         palette: RGB colour of each class, to draw it in.
         flip: a mirrored picture is as likely as the picture itself; not so for digits and letters.
-        notes: what a reader of the figures must know about this data.
-        skipped: what was left out on request, each with its reason.
     """
 
-    name: str
-    train: Split
-    val: Split
-    test: Split
     palette: tuple[Colour, ...]
     flip: bool = True
-    notes: tuple[str, ...] = ()
-    skipped: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -180,19 +169,15 @@ class SegmentationData:
         """The largest height and the largest width of the training pictures, in pixels."""
         return self.train.largest
 
-    def describe(self) -> dict[str, Any]:
-        """The facts for a report, as JSON values; shares are of the labelled pixels of a split, in class order."""
-        splits = (self.train, self.val, self.test)
+    def facts(self) -> dict[str, Any]:
+        """See `SplitData.facts`; shares are of the labelled pixels of a split, in class order."""
         return {
-            "name": self.name,
             "classes": list(self.classes),
             "palette": [list(colour) for colour in self.palette],
             "ignore": self.ignore,
             "size": list(self.size),
-            "images": {split.name: len(split) for split in splits},
-            "shares": {split.name: _shares(split.pixels) for split in splits},
-            "skipped": list(self.skipped),
-            "notes": list(self.notes),
+            "images": {split.name: len(split) for split in self.splits},
+            "shares": {split.name: _shares(split.pixels) for split in self.splits},
         }
 
 

@@ -17,6 +17,7 @@ from segmentation.dcnas.settings import Settings
 from segmentation.dcnas.space import SKIP, Network, dcnas_space, neighbour_space
 from segmentation.dcnas.wirings import unet
 from segmentation.phases import Segment
+from segmentation.task import fits
 
 if TYPE_CHECKING:
     from common.task import Kind, Phase
@@ -64,6 +65,13 @@ def phases(task: SegmentationTask, kind: Kind) -> list[Phase]:
         case "relaxed":
             parts = [(name, s.weights, half) for name, half in zip(("weights", "architecture"), task.halves, strict=True)]
     return [Segment(name=name, settings=settings, split=split, augmentation=task.augmentation) for name, settings, split in parts]
+
+
+def check(task: SegmentationTask) -> None:
+    """Refuses halves of the training pictures, which a gradient-based search learns from, that are too small for the crop."""
+    if task.settings.search.engine.name == "gradient":
+        for half in task.halves:
+            fits(half, task.settings.data.crop)
 
 
 def spaces() -> dict[str, Network]:

@@ -63,6 +63,7 @@ SYSTEM = System(
     spaces=Deferred(f"{HERE}.networks", "spaces"),
     example=Deferred(f"{HERE}.networks", "example"),
     describe=Deferred(f"{HERE}.names", "describe"),
+    check=Deferred(f"{HERE}.networks", "check"),
     notes=notes,
     describing=Describing,
 )

@@ -162,7 +162,7 @@ SETTINGS = [
     (("--recipe", "huge"), "", ("recipe 'huge' does not exist", "smoke, small, paper")),
     (("--budget", "flops=1e6"), "", ("budget 'flops' is no cost of a graph network", "params, macs")),
     (("--budget", "macs=many"), "", ("budget 'macs=many'", "write metric=number")),
-    (("--skip-bad",), "", ("--skip-bad", "a graph is one piece", "mend the data instead")),
+    (("--skip-bad",), "", ("--skip-bad", "a graph is one piece", "fix the data instead")),
 ]
 
 

@@ -137,11 +137,11 @@ BAD = {
     "edges of floats": ({"x": X, "edge_index": E.astype(float)}, "edge_index float64 of shape (2, 7)"),
     "words": ({"x": X.astype(str), "edge_index": E.astype(str)}, "edge_index <U"),
     "complex": ({"x": X.astype(complex), "edge_index": E}, "x complex128 of shape (5, 6)"),
-    "too large": ({"x": X.astype(float) + 1e300, "edge_index": E}, "x holds a number that is not finite; mend it"),
-    "not a number": ({"x": poked(np.nan), "edge_index": E}, "x holds a number that is not finite; mend it"),
-    "infinite": ({"x": poked(-np.inf), "edge_index": E}, "x holds a number that is not finite; mend it"),
-    "beyond": ({"x": X[:3], "edge_index": E}, "edge_index names node 3 of 3; mend it"),
-    "below": ({"x": X, "edge_index": E - 1}, "edge_index names node -1 of 5; mend it"),
+    "too large": ({"x": X.astype(float) + 1e300, "edge_index": E}, "x holds a number that is not finite; fix it"),
+    "not a number": ({"x": poked(np.nan), "edge_index": E}, "x holds a number that is not finite; fix it"),
+    "infinite": ({"x": poked(-np.inf), "edge_index": E}, "x holds a number that is not finite; fix it"),
+    "beyond": ({"x": X[:3], "edge_index": E}, "edge_index names node 3 of 3; fix it"),
+    "below": ({"x": X, "edge_index": E - 1}, "edge_index names node -1 of 5; fix it"),
     "objects": ({"x": X.astype(object), "edge_index": E}, "Object arrays cannot be loaded"),
 }
 
@@ -162,7 +162,7 @@ def test_bad_graphs(fault, network, tmp_path):
     arrays, part = BAD[fault]
     np.savez(tmp_path / "bad.npz", **arrays)
     message = refused(network, tmp_path / "bad.npz", tmp_path)
-    assert part in message and (RULE in message or "mend it" in message)
+    assert part in message and (RULE in message or "fix it" in message)
 
 
 def test_files_that_are_no_graphs(network, tmp_path):

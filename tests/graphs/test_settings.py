@@ -111,7 +111,7 @@ def test_hand_made_networks_can_be_left_out(asked, names):
 
 
 REFUSED = {
-    "skip": (lambda: DataSettings(skip_bad=True), "--skip-bad: a graph is one piece, .*; mend the data"),
+    "skip": (lambda: DataSettings(skip_bad=True), "--skip-bad: a graph is one piece, .*; fix the data"),
     "dropout of all": (lambda: NetworkSettings(dropout=1.0), r"network\.dropout=1\.0: give a probability from 0 to below 1"),
     "negative dropout": (lambda: NetworkSettings(dropout=-0.1), r"network\.dropout=-0\.1: give a probability"),
     "no dropout": (lambda: NetworkSettings(attention_dropout=float("nan")), r"network\.attention_dropout=nan: give a prob"),

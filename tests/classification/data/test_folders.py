@@ -74,9 +74,7 @@ def test_damaged_images_are_refused_or_skipped(tmp_path):
     whole = (folder / "train" / "dog" / "1.jpg").read_bytes()
     (folder / "train" / "dog" / "1.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "val" / "cat" / "0.png").write_bytes(b"")
-    with pytest.raises(
-        UserError, match=r"2 bad images: train/dog/1\.jpg damaged: .*; val/cat/0\.png empty file; .*--skip-bad"
-    ):
+    with pytest.raises(UserError, match=r"2 bad images: train/dog/1\.jpg damaged: .*; val/cat/0\.png empty file; .*--skip-bad"):
         classification_folder(folder, size=8)
     data = classification_folder(folder, size=8, skip_bad=True)
     assert data.train.labels.bincount().tolist() == [6, 5, 6]
