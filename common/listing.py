@@ -156,7 +156,7 @@ def engines_page() -> str:
         "",
         "`halving` and `econas` evaluate candidates at several shares of the training budget, which only trainings have. "
         "`gradient` evaluates no candidates: it trains weights and architecture together, so that `search.evaluation` has no "
-        "effect. `pnas` needs an order of the decisions: DetNAS and PDNAS declare one, for other spaces give "
+        "effect. `pnas` needs an order of the decisions: DetNAS, PDNAS and GAN Compression declare one; for others give "
         "`search.engine.groups`. `exhaustive` refuses spaces of more than 100,000 architectures. `inherited` needs a system that "
         "trains a supernet.",
         "",

@@ -70,6 +70,7 @@ def _searcher(engine: SampledEngine, own: OwnTable, costs: Sequence[str], table:
         seed=seed,
         feasible=None if whole else own.feasible,
         rule="" if whole else f"a row in {own.index.source}",
+        order=[[path] for path in own.index.paths],  # that of the columns, for progressive search
     )
     if why := engine.refusal(problem):
         raise UserError(why)
