@@ -42,6 +42,7 @@ class TopK(Plain):
             UserError: a value is out of range.
         """
         check_least(self, "search.engine", ("population", "parents"), 1)
+        check_least(self, "search.engine", ("mutants", "crossovers"), 0)
         if not 0 < self.lean < math.inf:
             raise UserError(f"search.engine.lean={self.lean}: give a ratio above 0 that is a number")
         if not 0 <= self.rate <= 1:

@@ -106,6 +106,8 @@ class PredictorSettings:
         check_least(self, "search.evaluation", ("fitted",), 2)
         check_least(self, "search.evaluation", ("verified",), 1)
         check_least(self, "search.evaluation", ("members",), 1)
+        if min(self.hidden, default=1) < 1:
+            raise UserError(f"search.evaluation.hidden={list(self.hidden)}: give widths of 1 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

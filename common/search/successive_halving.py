@@ -46,8 +46,8 @@ class SuccessiveHalving(GenerationSearcher):
             raise UserError(f"successive halving: fidelities {self.fidelities}: name one or more, each once")
         if self.initial < 1 or self.eta < 2 or self.parents < 0 or not 0 <= self.rate <= 1:
             raise UserError(
-                f"successive halving: initial={self.initial}, eta={self.eta}, parents={self.parents}, rate={self.rate}: give 1 "
-                "or more, 2 or more, 0 or more, and a probability"
+                f"successive halving: initial candidates={self.initial}, eta={self.eta}, parents={self.parents}, rate={self.rate}"
+                ": give 1 or more, 2 or more, 0 or more, and a probability"
             )
         self._begin_with("successive halving", self._size)
 

@@ -184,7 +184,10 @@ def check_search(settings: SearchSettings, task: SystemTask, constraints: Sequen
     if isinstance(engine, Exhaustive):
         _check_size(task)
     else:
-        engine.searcher(problem)
+        try:
+            engine.searcher(problem)
+        except UserError as error:
+            raise UserError(f"search.engine={engine.name}: {error}") from error
 
 
 def _check_evaluation(evaluation: object, task: SystemTask) -> None:

@@ -1,11 +1,14 @@
 """A search that would fail is refused in one line before any work: no folder is made. The toy system stands for all."""
 
 import csv
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from common.commands import run_commands
+from common.engines import SampledEngine
 from common.run.files import Jsonl
 from tests.toy.system import SYSTEM
 
@@ -23,6 +26,23 @@ def table(path: Path, columns: list[str], *rows: list[object]) -> str:
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
     return f"search.evaluation.file={path}"
+
+
+def numbers(engine: type) -> list[str]:
+    """The settings of an engine that are numbers."""
+    default = engine()
+    return [field.name for field in fields(engine) if type(getattr(default, field.name)) in {int, float}]
+
+
+@pytest.mark.parametrize("engine", get_args(SampledEngine), ids=lambda engine: engine().name)
+def test_every_number_of_an_engine_has_a_range(engine, tmp_path, capsys):
+    name, shares = engine().name, ["search.evaluation=scratch"] if engine.needs_shares else []
+    for number in numbers(engine):
+        with pytest.raises(SystemExit):
+            call(tmp_path / "run", f"search.engine={name}", f"search.engine.{number}=-1", *shares)
+        error = capsys.readouterr().err
+        assert error.startswith("error: search.engine") and number in error
+        assert "-1" in error and not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -46,6 +66,9 @@ def table(path: Path, columns: list[str], *rows: list[object]) -> str:
         (["search.evaluation=proxy"], "it has no overrides"),
         (["search.evaluation=proxy", 'search.evaluation.overrides=["train.stps=1"]'], "no field 'stps'"),
         (["search.evaluation.cuts=2"], "classification data cannot be cut anew"),
+        (["search.evaluation=predictor", "search.evaluation.hidden=[0]"], "search.evaluation.hidden=[0]"),
+        (["search.evaluation=predictor", "search.evaluation.fitted=-1"], "search.evaluation.fitted=-1: give 2"),
+        (["search.engine=topk", "search.engine.mutants=-1"], "search.engine.mutants=-1: give 0"),
         (["search.evaluation=table"], "search.evaluation.file"),
         (["search.evaluation=table", "search.evaluation.file=nowhere.csv"], "nowhere.csv"),
         (['tune.grid={"data.size":[8,16]}'], "changes the data"),
