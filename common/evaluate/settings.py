@@ -116,7 +116,7 @@ class TableSettings:
 
     name: Literal["table"] = "table"
     file: str = ""
-    """CSV or JSONL file; see `common.tables.own`. The `trials.jsonl` of an earlier run is one."""
+    """CSV or JSONL file; see `common.tables.own`. The `trials.jsonl` of an earlier run at one fidelity is one."""
 
 
 Evaluation = InheritedSettings | ScratchSettings | ProxySettings | PredictorSettings | TableSettings
