@@ -70,6 +70,16 @@ def quick_export(monkeypatch):
     monkeypatch.setattr("common.system_task.SystemTask.export", lambda task, network, folder: 0.0)
 
 
+def test_a_proxy_trains_candidates_as_the_variant_says(tmp_path):
+    def scores(name: str, *settings: str) -> list[dict[str, float]]:
+        call(tmp_path / name, *RUN, "search.engine=random", "search.trials=3", *settings)
+        return [row["scores"] for row in Jsonl(tmp_path / name / "trials.jsonl").rows()]
+
+    proxy = scores("proxy", "search.evaluation=proxy", 'search.evaluation.overrides=["train.batch=16"]')
+    assert proxy == scores("variant", "search.evaluation=scratch", "train.batch=16")
+    assert proxy != scores("task", "search.evaluation=scratch")
+
+
 @pytest.mark.parametrize(("engine", "evaluation"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
 def test_every_engine_runs_to_a_report_under_every_evaluation_that_it_can_serve(engine, evaluation, table, tmp_path):
     call(tmp_path / "run", *settings_of(engine, evaluation, table))

@@ -1,6 +1,7 @@
 """A search by predictions: a sample is evaluated, predictions are searched, the best of them are evaluated."""
 
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -17,9 +18,9 @@ PREDICTOR = PredictorSettings(base=ScratchSettings(), fitted=4, verified=2, hidd
 SETTINGS = SearchSettings(engine=Random(), trials=9, evaluation=PREDICTOR)
 
 
-def search(path):
+def search(path, settings=SETTINGS):
     with opened(path, TunedToy()) as context:
-        return dict(Search(settings=SETTINGS).run(context))
+        return dict(Search(settings=settings).run(context))
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,13 @@ def test_the_best_by_prediction_that_were_not_evaluated_are_evaluated(whole):
     sample = [row["arch"] for row in trials[:4]]
     ranked = sorted((row for row in predicted if row["arch"] not in sample), key=lambda row: -row["scores"]["accuracy"])
     assert [row["arch"] for row in trials[4:]] == [row["arch"] for row in ranked[:2]]
+
+
+def test_nothing_is_evaluated_twice(tmp_path):
+    """Of 16 architectures 12 are in the sample: among the best 4 by prediction that are not, there is no other choice."""
+    search(tmp_path / "run", replace(SETTINGS, trials=16, evaluation=replace(PREDICTOR, fitted=12, verified=4)))
+    trials = rows(tmp_path / "run", "trials")
+    assert len({tuple(row["arch"].items()) for row in trials}) == len(trials) == 16
 
 
 @pytest.mark.parametrize("at", [2, 6, 14])  # in the sample, in the predictions, in the evaluation

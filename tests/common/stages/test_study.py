@@ -44,6 +44,16 @@ def test_engines_can_be_named_and_the_result_written(table, tmp_path, capsys):
     assert "| random " in text and "| local " in text and "| aging " not in text
 
 
+def test_an_engine_stays_within_the_rows_of_a_partial_table(table, capsys):
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join([rows[0], *rows[1::2]]) + "\n")
+    call(table, "--objective", "accuracy", "--queries", 14, "--seeds", 2)
+    said = capsys.readouterr().out
+    assert "14 architectures" in said
+    for name in ("random", "topk", "aging", "local", "nsga2"):
+        assert f"| {name} " in said
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
