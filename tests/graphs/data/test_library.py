@@ -47,7 +47,7 @@ def test_a_class_with_several_data_sets():
     assert library(f"{MAKERS}:Named:good").name == "good"
     with pytest.raises(UserError, match=rf"{MAKERS}:Named has several data sets: name one after a second colon"):
         library(f"{MAKERS}:Named")
-    with pytest.raises(UserError, match=r"Named:bad\(name\) fails with ValueError: unknown name bad: mend"):
+    with pytest.raises(UserError, match=r"Named:bad\(name\) fails with ValueError: unknown name bad: fix its files"):
         library(f"{MAKERS}:Named:bad")
 
 
