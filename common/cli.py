@@ -126,8 +126,8 @@ def latency_table(
     target = out or target
     torch.set_num_threads(threads)
     supernet = Supernet(build(opened(description)), description)
+    make_room(target)
     table = build_table(supernet, inputs, build, repeats=repeats, device=device, observe=print)
-    make_folder(target.parent)
     table.save(target)
     found = errors(table, supernet, inputs, build, n=archs, repeats=repeats, device=device)
     print(
@@ -194,6 +194,17 @@ def make_folder(path: Path) -> None:
         raise UserError(f"{path} cannot be made ({error.strerror}); give another --out") from None
 
 
+def make_room(file: Path) -> None:
+    """Makes the folder of a file that is written later, before work is spent on it.
+
+    Raises:
+        UserError: the folder cannot be made, or a folder is where the file would be.
+    """
+    if file.is_dir():
+        raise UserError(f"{file} is a folder; give a file as --out")
+    make_folder(file.parent)
+
+
 def engines() -> None:
     """List every search engine and every evaluation with their settings."""
     from common.listing import engines_text
@@ -228,13 +239,14 @@ def study(
     from common.run.files import write_atomic
     from common.stages.study import study as compared
 
+    if out is not None:
+        make_room(out)
     text = compared(
         table, objective, direction=direction, costs=costs, engines=engines, queries=queries, seeds=seeds, workers=workers
     )
     if out is None:
         print(text)
         return
-    make_folder(out.parent)
     write_atomic(out, text.encode())
     print(out)
 

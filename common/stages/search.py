@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from common.engines import Exhaustive, Gradient, Problem, SampledEngine
+from common.engines import fidelity_of as fidelity_of_share
 from common.errors import UserError
 from common.evaluate.rewarded import REWARD, Rewarded
 from common.evaluate.settings import PredictorSettings, ProxySettings, ScratchSettings, TableSettings, needs_supernet
@@ -97,8 +98,7 @@ def objective_text(objective: Objective) -> str:
 
 def fidelity_of(settings: SearchSettings) -> str:
     """The fidelity of candidates whose engine names none."""
-    share = getattr(settings.evaluation, "fidelity", 1.0)
-    return "full" if share == 1 else repr(share)
+    return fidelity_of_share(getattr(settings.evaluation, "fidelity", 1.0))
 
 
 def number_of_trials(settings: SearchSettings, searcher: Searcher) -> int:

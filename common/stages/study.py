@@ -49,6 +49,8 @@ def study(
         raise UserError(f"--engines {unknown[0]}: there is no such engine; choose among {', '.join(known)}")
     if seeds < 1 or not queries or min(queries) < 1:
         raise UserError(f"--seeds {seeds} --queries {list(queries)}: give 1 or more of each")
+    if workers < 0:
+        raise UserError(f"--workers {workers}: give 0 (this process alone) or more")
     own = read_table(file, objective, direction, costs)
     makers = {name: partial(_searcher, known[name], own, tuple(costs)) for name in engines or known if name != "random"}
     return as_text(study_table(own, makers, sorted(set(queries)), seeds, workers), own)

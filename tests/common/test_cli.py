@@ -224,3 +224,11 @@ def test_bad_input_is_one_line_and_status_two(tmp_path):
     )
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
     assert done.stderr.startswith("error: ")
+
+
+def test_a_latency_table_is_not_measured_where_it_cannot_be_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("common.cost.table.build_table", lambda *_, **__: pytest.fail("work was spent"))
+    words = ["latency-table", "--task", "detection", "--system", "detnas", "--space", "tiny", "--out", str(tmp_path)]
+    with pytest.raises(SystemExit) as stopped:
+        main("python -m common.cli", cli.COMMANDS, words)
+    assert stopped.value.code == 2 and f"{tmp_path} is a folder; give a file as --out" in capsys.readouterr().err

@@ -63,6 +63,8 @@ def test_an_engine_stays_within_the_rows_of_a_partial_table(table, capsys):
         (["--objective", "accuracy", "--engines", "gradient"], "there is no such engine"),
         (["--objective", "accuracy", "--seeds", "0"], "give 1 or more of each"),
         (["--objective", "accuracy", "--queries", "0"], "give 1 or more of each"),
+        (["--objective", "accuracy", "--workers", "-1"], "--workers -1: give 0"),
+        (["--objective", "accuracy", "--out", "/"], "is a folder; give a file"),
     ],
 )
 def test_bad_input_is_one_line(table, words, said, capsys):
@@ -70,3 +72,12 @@ def test_bad_input_is_one_line(table, words, said, capsys):
         call(table, *words)
     error = capsys.readouterr().err
     assert stopped.value.code == 2 and error.count("\n") == 1 and said in error
+
+
+@pytest.mark.parametrize("out", [".", "mine.csv/study.md"], ids=["a folder", "below a file"])
+def test_a_place_that_cannot_be_written_is_refused_before_any_search(table, out, tmp_path, monkeypatch):
+    (tmp_path / "mine.csv").touch()
+    monkeypatch.setattr("common.stages.study.study", lambda *_, **__: pytest.fail("work was spent"))
+    with pytest.raises(SystemExit) as stopped:
+        call(table, "--objective", "accuracy", "--out", tmp_path / out)
+    assert stopped.value.code == 2
