@@ -10,8 +10,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from classification.data import Scale
-from common.export import Parity, export_onnx
-from common.run.files import write_atomic
+from common.export import Parity, export_onnx, write_script
 
 
 class Scaled(nn.Module):
@@ -46,8 +45,7 @@ def export(network: nn.Module, size: int, scale: Scale, classes: Sequence[str], 
     image = torch.stack([(rows * k + columns * (4 - k)) * 37 % 256 for k in (1, 2, 3)])[None].to(torch.uint8)  # not a blank one
     wrapped = Scaled(network, scale).to(next(network.parameters()).device)
     parity = export_onnx(wrapped, (image.to(next(network.parameters()).device),), folder / "model.onnx")
-    text = SCRIPT.replace("@SIZE@", repr(size)).replace("@CLASSES@", repr(tuple(classes)))
-    write_atomic(folder / "use.py", text.encode())
+    write_script(folder, SCRIPT, {"SIZE": size, "CLASSES": tuple(classes)})
     return parity
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from classification.data import Scale
-from classification.data.images import fault, picture
+from classification.data.images import picture
 from classification.export import Scaled, export
 from classification.pictures import draw
-from common.errors import UserError
+from common.data.pictures import of_user
 from common.export import Parity
-from common.run.files import free_path
+from common.file_facts import FileFacts
 
 NEUTRAL = "#37474f"
 """Frame of an image whose class nobody told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassificationFacts:
+class ClassificationFacts(FileFacts):
     """What a run remembers of its data.
 
     Attributes:
@@ -51,35 +51,14 @@ class ClassificationFacts:
         """See `classification.export.export`."""
         return export(network, self.image_size, self.scale, self.classes, folder)
 
-    def predict(self, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
-        """The classes of each image file, written below it in a picture in `folder`.
+    def read(self, file: Path) -> Tensor:
+        """See `FileFacts.read`: the image, scaled and cut to the network's size."""
+        return torch.from_numpy(of_user(file, lambda: picture(file, self.image_size))[0])
 
-        Args:
-            network: the classifier, in eval mode.
-            files: the images; every one is read before the first is drawn, so a bad name costs nothing.
-            folder: where the pictures go; it exists.
-
-        Yields:
-            `image`, `picture` and `classes`: the probability of the best five by name, best first.
-
-        Raises:
-            UserError: a file is missing or is not an image.
-        """
-        images = [_read(file, self.image_size) for file in files]
-        classify = Scaled(network, self.scale).eval()
-        taken = {file.resolve() for file in files}
-        for file, image in zip(files, images, strict=True):
-            with torch.no_grad():
-                scores = classify(image[None])[0]
-            best = {
-                self.classes[i]: round(float(scores[i]), 4) for i in scores.argsort(descending=True, stable=True)[:5].tolist()
-            }
-            target = free_path(folder, f"{file.stem}-found", ".png", taken)
-            draw(image, NEUTRAL, [f"{name} {score:.2f}" for name, score in list(best.items())[:3]]).save(target)
-            yield {"image": str(file), "picture": str(target), "classes": best}
-
-
-def _read(file: Path, size: int) -> Tensor:
-    if why := fault(lambda: picture(file, size)):
-        raise UserError(f"{file}: {why}; give an image file")
-    return torch.from_numpy(picture(file, size)[0])
+    def predicted(self, network: nn.Module, item: Tensor, target: Path) -> Mapping[str, Any]:
+        """See `FileFacts.predicted`: the image with its classes below; `classes`, the best five by name, best first."""
+        scores = Scaled(network, self.scale).eval()(item[None])[0]
+        places = scores.argsort(descending=True, stable=True)[:5].tolist()
+        best = {self.classes[i]: round(float(scores[i]), 4) for i in places}
+        draw(item, NEUTRAL, [f"{name} {score:.2f}" for name, score in list(best.items())[:3]]).save(target)
+        return {"classes": best}

@@ -9,19 +9,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from classification.data import Augment, Split, batch_at
-from common.stages.settings import PhaseSettings
+from common.network_phase import NetworkPhase
 
 Batch = tuple[Tensor, Tensor, float]
 """Images (n, 3, size, size) normalised, labels (n,), and the probability of drop-path in this step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Classify:
+class Classify(NetworkPhase):
     """Training on one split with cross-entropy.
 
     Attributes:
-        name: of the phase.
-        settings: steps, batch size, optimiser.
         split: to draw batches from.
         augment: how images are varied.
         drop_path: probability at the end of training that a sample is dropped on an edge; it rises linearly from 0.
@@ -29,17 +27,11 @@ class Classify:
         auxiliary: weight of the second classifier's loss, where the network has one.
     """
 
-    name: str
-    settings: PhaseSettings
     split: Split
     augment: Augment
     drop_path: float = 0.0
     set_drop_path: Callable[[nn.Module, float], None] | None = None
     auxiliary: float = 0.0
-
-    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
-        """The network itself."""
-        return network
 
     def batch_at(self, step: int, seed: int) -> Batch:
         """The step's images and labels, and how often paths are dropped."""
@@ -58,6 +50,3 @@ class Classify:
             terms["auxiliary_loss"] = self.auxiliary * F.cross_entropy(beside, labels)
         accuracy = (scores.detach().argmax(1) == labels).float().mean()
         return {"class_loss": F.cross_entropy(scores, labels), **terms, "accuracy": accuracy}
-
-    def finish(self, network: nn.Module, model: nn.Module) -> None:
-        """Nothing is left to do."""

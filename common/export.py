@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
+from common.run.files import write_atomic
 
 TOLERANCE = 1e-4
 """Largest difference allowed between torch and onnxruntime, relative to the largest output."""
@@ -143,78 +144,14 @@ def _quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def write_example(
-    folder: Path,
-    *,
-    size: tuple[int, int],
-    mean: Sequence[float],
-    std: Sequence[float],
-    outputs: Sequence[str],
-    classes: Sequence[str] = (),
-) -> Path:
-    """Writes `use.py` next to `model.onnx`: one file that runs it on an image, with numpy, Pillow and onnxruntime alone.
+def write_script(folder: Path, script: str, values: Mapping[str, object]) -> None:
+    """Writes `use.py` beside `model.onnx`: a script that runs it without this package.
 
     Args:
         folder: the folder of `model.onnx`.
-        size: height and width that images are resized to, pixels.
-        mean: per colour (red, green, blue), subtracted from values 0 to 255.
-        std: per colour, what the difference is divided by.
-        outputs: what each output of the network is, in words.
-        classes: names of the classes; where given, the best five of the first output are printed by name.
-
-    Returns:
-        The path of the script.
+        script: its text; `@NAME@` stands for the value of `NAME`.
+        values: name -> value, written as Python writes it.
     """
-    path = folder / "use.py"
-    text = EXAMPLE
-    for name, value in {
-        "SIZE": tuple(size),
-        "MEAN": tuple(mean),
-        "STD": tuple(std),
-        "OUTPUTS": tuple(outputs),
-        "CLASSES": tuple(classes),
-    }.items():
-        text = text.replace(f"@{name}@", repr(value))
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-EXAMPLE = '''"""Runs model.onnx on an image: python use.py IMAGE (needs numpy, pillow and onnxruntime)."""
-
-import sys
-from pathlib import Path
-
-import numpy as np
-import onnxruntime
-from PIL import Image
-
-SIZE = @SIZE@  # height, width
-MEAN = @MEAN@  # red, green, blue; of values 0 to 255
-STD = @STD@
-OUTPUTS = @OUTPUTS@
-CLASSES = @CLASSES@
-
-
-def read(path: str) -> np.ndarray:
-    """An image as the network wants it: (1, 3, height, width)."""
-    image = Image.open(path).convert("RGB").resize((SIZE[1], SIZE[0]), Image.Resampling.BILINEAR)
-    values = (np.asarray(image, dtype=np.float32) - np.float32(MEAN)) / np.float32(STD)
-    return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
-
-
-def main() -> None:
-    if len(sys.argv) != 2:
-        sys.exit("usage: python use.py IMAGE")
-    session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
-    results = [np.asarray(result) for result in session.run(None, {session.get_inputs()[0].name: read(sys.argv[1])})]
-    for name, result in zip(OUTPUTS, results):
-        print(f"{name}: shape {result.shape}, {result.min():.4f} to {result.max():.4f}")
-    if CLASSES:
-        scores = results[0].reshape(-1)[: len(CLASSES)]
-        for i in np.argsort(-scores)[:5]:
-            print(f"{CLASSES[i]}: {scores[i]:.4f}")
-
-
-if __name__ == "__main__":
-    main()
-'''
+    for name, value in values.items():
+        script = script.replace(f"@{name}@", repr(value))
+    write_atomic(folder / "use.py", script.encode())

@@ -7,6 +7,7 @@ task needs is the task's business.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.machinery
 import importlib.util
@@ -16,10 +17,12 @@ import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 import torchvision
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from common.errors import UserError
@@ -92,22 +95,93 @@ def built(package: str, config: Mapping[str, Any], backbone: nn.Module, parts: S
     return net
 
 
-def register(registry: Any, name: str, backbone: type[nn.Module]) -> None:
-    """Makes `backbone` available to plain configurations as `backbone=dict(type=name, ...)`.
+class Wrapped(nn.Module):
+    """A network of an mm* package with the normalisation of its pixels.
 
-    Args:
-        registry: the package's registry of models.
-        name: what configurations call it.
-        backbone: the class.
-
-    Raises:
-        ValueError: another class already has this name.
+    Attributes:
+        net: the package's network; `net.backbone` is the backbone it was built around.
+        classes: how many classes it tells apart.
     """
-    known = registry.module_dict.get(name)
-    if known is None:
-        registry.register_module(name=name, module=backbone)
-    elif known is not backbone:
-        raise ValueError(f"{name} is already registered as {known}")
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        net: nn.Module,
+        classes: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        order: Literal["rgb", "bgr"] = "rgb",
+    ) -> None:
+        """Wraps `net`.
+
+        Args:
+            net: the package's network.
+            classes: how many classes it tells apart.
+            mean: subtracted from the channels, on the scale 0..255, in `order`.
+            std: what the difference is divided by.
+            order: of the channels that the backbone sees.
+        """
+        super().__init__()
+        self.net = net
+        self.classes = classes
+        self._order = order
+        self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1), persistent=False)
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The backbone."""
+        return self.net.get_submodule("backbone")
+
+    def normalised(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+        """RGB pixels as the backbone wants them, channels last in memory."""
+        if self._order == "bgr":
+            images = images.flip(1)
+        return ((images.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """An mm* package that is imported when it is first needed.
+
+    Attributes:
+        name: of the package.
+        modules: what is imported of it.
+        extra: see `import_packages`.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    extra: str
+
+    def prepare(self) -> None:
+        """Makes the package importable and imports it (seconds; once in a process).
+
+        Raises:
+            UserError: it is not installed.
+        """
+        _prepare(self)
+
+    def register(self, name: str, backbone: type[nn.Module]) -> None:
+        """Makes `backbone` available to the package's configurations as `backbone=dict(type=name, ...)`.
+
+        Raises:
+            ValueError: another class already has this name.
+        """
+        self.prepare()
+        registry = importlib.import_module(f"{self.name}.registry").MODELS
+        known = registry.module_dict.get(name)
+        if known is None:
+            registry.register_module(name=name, module=backbone)
+        elif known is not backbone:
+            raise ValueError(f"{name} is already registered as {known}")
+
+
+@functools.cache
+def _prepare(package: Package) -> None:
+    import_packages(package.modules, package.extra)
 
 
 def stand_in() -> types.ModuleType:

@@ -12,8 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from common.export import Parity, export_onnx
-from common.run.files import write_atomic
+from common.export import Parity, export_onnx, write_script
 from detection import mm
 from detection.heads import RetinaNet
 
@@ -66,10 +65,7 @@ def export(network: mm.Detector, canvas: tuple[int, int], classes: Sequence[str]
         "NMS": post.nms_iou,
         "MOST": post.per_image,
     }
-    text = SCRIPT
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", repr(value))
-    write_atomic(folder / "use.py", text.encode())
+    write_script(folder, SCRIPT, values)
     return parity
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from common.export import Parity
-from common.run.files import free_path
+from common.file_facts import FileFacts
 from detection import mm
 from detection.data import Sample
 from detection.detections import Detections
@@ -21,7 +21,7 @@ from detection.pictures import draw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DetectionFacts:
+class DetectionFacts(FileFacts):
     """What a run remembers of its data.
 
     Attributes:
@@ -41,37 +41,26 @@ class DetectionFacts:
         assert isinstance(network, mm.Detector)
         return export(network, self.canvas, self.classes, folder)
 
-    def predict(self, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
-        """Detections in each image file, drawn into `folder` as PNG.
+    def read(self, file: Path) -> Sample:
+        """See `FileFacts.read`: the image on the canvas."""
+        return _read(file, self.canvas)
 
-        Args:
-            network: the detector, in eval mode.
-            files: the images; every one is read before the first is drawn, so a bad name costs nothing.
-            folder: where the pictures go; it exists.
+    def predicted(self, network: nn.Module, item: Sample, target: Path) -> Mapping[str, Any]:
+        """See `FileFacts.predicted`: the image with the boxes found; `detections`, best first.
 
-        Yields:
-            `image`, `picture` and `detections`: `class`, `score` and `box` (x1, y1, x2, y2 in pixels of the file), best first.
-
-        Raises:
-            UserError: a file is missing or is not an image.
+        Each has `class`, `score` and `box` (x1, y1, x2, y2 in pixels of the file).
         """
-        samples = [_read(file, self.canvas) for file in files]
-        taken = {file.resolve() for file in files}
-        for file, sample in zip(files, samples, strict=True):
-            (one,) = mm.predict(network, sample.image[None])  # pyright: ignore[reportArgumentType]
-            found = Detections(boxes=sample.to_original(one.boxes), scores=one.scores, labels=one.labels)
-            picture, _ = draw(sample, found, self.classes)
-            target = free_path(folder, f"{file.stem}-found", ".png", taken)
-            picture.save(target)
-            rows = zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
-            yield {
-                "image": str(file),
-                "picture": str(target),
-                "detections": [
-                    {"class": self.classes[label], "score": round(score, 4), "box": [round(x, 2) for x in box]}
-                    for box, score, label in rows
-                ],
-            }
+        assert isinstance(network, mm.Detector)
+        (one,) = mm.predict(network, item.image[None])
+        found = Detections(boxes=item.to_original(one.boxes), scores=one.scores, labels=one.labels)
+        draw(item, found, self.classes)[0].save(target)
+        rows = zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
+        return {
+            "detections": [
+                {"class": self.classes[label], "score": round(score, 4), "box": [round(x, 2) for x in box]}
+                for box, score, label in rows
+            ]
+        }
 
 
 def _read(file: Path, canvas: tuple[int, int]) -> Sample:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.stages.settings import PhaseSettings
+from common.network_phase import NetworkPhase
 from common.streams import derive
 from detection import mm
 from detection.data import Batch, Split, batch_at
@@ -21,22 +21,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Classify:
+class Classify(NetworkPhase):
     """Classification with the detector's own backbone, under a classifier that is thrown away afterwards.
 
     Pixels are normalised as the detector does it: both phases must see pixels of the same scale.
 
     Attributes:
-        name: of the phase.
-        settings: steps, batch size, optimiser.
         images: gives the batch of a step.
         classifier: (backbone, classes) -> a classifier around the backbone, its initial weights from torch's global generator.
         label_smoothing: of the loss.
         after: what is done to the network after the last step; None: nothing.
     """
 
-    name: str
-    settings: PhaseSettings
     images: Callable[[], Images]
     classifier: Callable[[nn.Module, int], nn.Module]
     label_smoothing: float
@@ -80,24 +76,16 @@ class _Normalised(nn.Module):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detect:
+class Detect(NetworkPhase):
     """Detection on the training split.
 
     Attributes:
-        name: of the phase.
-        settings: steps, batch size, optimiser.
         split: to train on.
         flip: flip images left-right at random.
     """
 
-    name: str
-    settings: PhaseSettings
     split: Split
     flip: bool
-
-    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
-        """The detector itself."""
-        return network
 
     def batch_at(self, step: int, seed: int) -> tuple[Batch, int]:
         """The step's images, and the seed of what mmdet samples in it."""
@@ -110,6 +98,3 @@ class Detect:
         device = detector.mean.device
         boxes, labels = [b.to(device) for b in images.boxes], [c.to(device) for c in images.labels]
         return mm.losses(detector, images.images.to(device), boxes, labels, seed=seed)
-
-    def finish(self, network: nn.Module, model: nn.Module) -> None:
-        """Nothing is left to do."""

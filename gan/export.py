@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from common.export import Parity, export_onnx
-from common.run.files import write_atomic
+from common.export import Parity, export_onnx, write_script
 
 
 def waves(size: int) -> Float[Tensor, "1 3 size size"]:
@@ -33,7 +32,7 @@ def export(network: nn.Module, size: int, folder: Path) -> Parity:
     """
     device = next(network.parameters()).device
     parity = export_onnx(network, (waves(size).to(device),), folder / "model.onnx")
-    write_atomic(folder / "use.py", SCRIPT.replace("@SIZE@", repr(size)).encode())
+    write_script(folder, SCRIPT, {"SIZE": size})
     return parity
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,10 +11,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from common.data.pictures import Unusable
-from common.errors import UserError
+from common.data.pictures import of_user
 from common.export import Parity
-from common.run.files import free_path
+from common.file_facts import FileFacts
 from gan.data import to_float
 from gan.data.files import decoded
 from gan.data.images import squeezed
@@ -23,7 +22,7 @@ from gan.pictures import image_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TranslationFacts:
+class TranslationFacts(FileFacts):
     """What a run remembers of its data.
 
     Attributes:
@@ -31,6 +30,7 @@ class TranslationFacts:
     """
 
     OF_SETTINGS: ClassVar[dict[str, str]] = {"size": "size"}
+    result: ClassVar[tuple[str, str]] = ("-translated", ".png")
 
     size: int
 
@@ -42,32 +42,12 @@ class TranslationFacts:
         """See `gan.export.export`."""
         return export(network, self.size, folder)
 
-    @torch.no_grad()
-    def predict(self, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
-        """The picture that a generator makes of each image file, as PNG of the image's own size in `folder`.
+    def read(self, file: Path) -> Image.Image:
+        """See `FileFacts.read`."""
+        return of_user(file, lambda: decoded(file).rgb)
 
-        Args:
-            network: the generator, in eval mode: images are fitted into its size, and back.
-            files: the images; every one is read before the first picture is written, so a bad name costs nothing.
-            folder: where the pictures go; it exists.
-
-        Yields:
-            `image` and `picture`, the two files.
-
-        Raises:
-            UserError: a file is missing or is not an image.
-        """
-        images = [_read(file) for file in files]
-        taken = {file.resolve() for file in files}
-        for file, image in zip(files, images, strict=True):
-            made = network(to_float(torch.from_numpy(squeezed(image, self.size)))[None])[0]
-            target = free_path(folder, f"{file.stem}-translated", ".png", taken)
-            image_of(made).resize(image.size, Image.Resampling.BICUBIC).save(target)
-            yield {"image": str(file), "picture": str(target)}
-
-
-def _read(file: Path) -> Image.Image:
-    try:
-        return decoded(file).rgb
-    except Unusable as error:
-        raise UserError(f"{file}: {error}; give an image file") from None
+    def predicted(self, network: nn.Module, item: Image.Image, target: Path) -> Mapping[str, Any]:
+        """See `FileFacts.predicted`: what the generator makes of the image, fitted into its size and back."""
+        made = network(to_float(torch.from_numpy(squeezed(item, self.size)))[None])[0]
+        image_of(made).resize(item.size, Image.Resampling.BICUBIC).save(target)
+        return {}

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.stages.settings import PhaseSettings
+from common.network_phase import NetworkPhase
 from gan.data import Augmentation, Split, batch_at
 from gan.game import Game, weighted
 from gan.losses import Pool
@@ -25,33 +25,39 @@ class Players(nn.Module):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pix2Pix:
-    """pix2pix (Isola et al. 2017) with the hinge loss: a generator against a discriminator that sees input and picture.
-
-    Both players step at once, from the weights before the step, as in GAN Compression's code (pix2pix's own updates the
-    discriminator first).
+class Played(NetworkPhase):
+    """A phase of two players, which step at once, from the weights before the step; a subclass gives the losses.
 
     Attributes:
-        name: of the phase.
-        settings: steps, batch size, optimiser of both players.
         game: what they play for.
         split: to train on.
         augmentation: of its pictures.
     """
 
-    name: str
-    settings: PhaseSettings
     game: Game
     split: Split
     augmentation: Augmentation
 
+    def batch_at(self, step: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets, which belong together in pairs alone."""
+        return batch_at(self.split, step, self.settings.batch, seed, self.name, self.augmentation, self.game.paired)
+
+    def finish(self, network: nn.Module, model: nn.Module) -> None:
+        """Keeps the weights of the discriminator of the targets where the game says."""
+        self.game.keep(model.discriminator)  # pyright: ignore[reportArgumentType]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pix2Pix(Played):
+    """pix2pix (Isola et al. 2017) with the hinge loss: a generator against a discriminator that sees input and picture.
+
+    Both players step at once, from the weights before the step, as in GAN Compression's code (pix2pix's own updates the
+    discriminator first).
+    """
+
     def wrap(self, network: nn.Module, seed: int) -> nn.Module:
         """The generator and a discriminator."""
         return Players(network, self.game.discriminator(seed))
-
-    def batch_at(self, step: int, seed: int) -> tuple[Tensor, Tensor]:
-        """Inputs and their targets."""
-        return batch_at(self.split, step, self.settings.batch, seed, self.name, self.augmentation, True)
 
     def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
         """The game's losses, and the generator's distance to the target."""
@@ -60,10 +66,6 @@ class Pix2Pix:
         fake = players.generator(inputs)
         losses = self.game.played(players.discriminator, inputs, targets, fake, fake)
         return losses | weighted({"loss_recon": (self.game.settings.recon, F.l1_loss(fake, targets))})
-
-    def finish(self, network: nn.Module, model: nn.Module) -> None:
-        """Keeps the discriminator's weights where the game says."""
-        self.game.keep(model.discriminator)  # pyright: ignore[reportArgumentType]
 
 
 class ThereAndBack(nn.Module):
@@ -93,33 +95,16 @@ class _CyclePlayers(nn.Module):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CycleGAN:
+class CycleGAN(Played):
     """CycleGAN (Zhu et al. 2017): two generators, least squares, consistency there and back, identity, pools of 50 pictures.
 
     All four networks step at once, from the weights before the step: the same as the published order (generators first, then
     discriminators on pictures made before).
-
-    Attributes:
-        name: of the phase.
-        settings: steps, batch size, optimiser of all.
-        game: what they play for, in each direction.
-        split: to train on.
-        augmentation: of its pictures.
     """
-
-    name: str
-    settings: PhaseSettings
-    game: Game
-    split: Split
-    augmentation: Augmentation
 
     def wrap(self, network: nn.Module, seed: int) -> nn.Module:
         """The two generators of `network` and their discriminators."""
         return _CyclePlayers(network, self.game, seed, self.augmentation.size)
-
-    def batch_at(self, step: int, seed: int) -> tuple[Tensor, Tensor]:
-        """Pictures of both domains, which do not belong together."""
-        return batch_at(self.split, step, self.settings.batch, seed, self.name, self.augmentation, False)
 
     def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
         """The losses of both games, of the cycles and of identity."""
@@ -138,7 +123,3 @@ class CycleGAN:
             same = F.l1_loss(there(b), b) + F.l1_loss(back(a), a)
             losses |= weighted({"loss_identity": (s.cycle * s.identity, same)})
         return losses
-
-    def finish(self, network: nn.Module, model: nn.Module) -> None:
-        """Keeps the weights of the discriminator of the target domain where the game says."""
-        self.game.keep(model.discriminator)  # pyright: ignore[reportArgumentType]

@@ -8,8 +8,7 @@ from pathlib import Path
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from common.export import Parity, export_onnx
-from common.run.files import write_atomic
+from common.export import Parity, export_onnx, write_script
 
 
 class Probabilities(nn.Module):
@@ -43,8 +42,7 @@ def export(network: nn.Module, graph: tuple[Tensor, Tensor], classes: Sequence[s
     wrapped = Probabilities(network, multilabel).cpu()
     free = ({0: "nodes"}, {1: "edges"})
     parity = export_onnx(wrapped, tuple(part.cpu() for part in graph), folder / "model.onnx", free)
-    text = SCRIPT.replace("@CLASSES@", repr(tuple(classes)))
-    write_atomic(folder / "use.py", text.encode())
+    write_script(folder, SCRIPT, {"CLASSES": tuple(classes)})
     return parity
 
 

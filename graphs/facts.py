@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from common.data.damaged import NPZ_ERRORS
 from common.errors import UserError
 from common.export import Parity
-from common.run.files import free_path
+from common.file_facts import FileFacts
 from graphs.export import export
 
 NODES = 6
@@ -23,7 +23,7 @@ NODES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraphFacts:
+class GraphFacts(FileFacts):
     """What a run remembers of its data.
 
     Attributes:
@@ -32,6 +32,9 @@ class GraphFacts:
         multilabel: whether a node may have several.
         counted_nodes: nodes of the graph for which multiply-adds are counted; None in older run folders.
     """
+
+    words: ClassVar[tuple[str, str]] = ("graph", "table")
+    result: ClassVar[tuple[str, str]] = ("-found", ".csv")
 
     features: int
     classes: tuple[str, ...]
@@ -46,37 +49,26 @@ class GraphFacts:
         """See `graphs.export.export`."""
         return export(network, ring(self.features), self.classes, self.multilabel, folder)
 
-    def predict(self, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
-        """The class of every node of each graph, written as a CSV file into `folder`.
+    def read(self, file: Path) -> tuple[Tensor, Tensor]:
+        """See `FileFacts.read`: features and edges of a graph.
 
-        Args:
-            network: in eval mode.
-            files: graphs as .npz files of `x`, float of shape (n, features), scaled as the training data were, and `edge_index`,
-                whole numbers of shape (2, e): both directions of an undirected edge. Every file is read before the first graph
-                is classified, so that a bad name costs nothing.
-            folder: where the tables go; it exists.
-
-        Yields:
-            `graph`, `table` (the CSV file: node, class, probability) and `nodes`: how many there are of each class.
-
-        Raises:
-            UserError: a file is missing or holds no such graph.
+        The .npz file holds `x`, float of shape (n, features), scaled as the training data were, and `edge_index`, whole numbers
+        of shape (2, e): both directions of an undirected edge.
         """
-        graphs = [_read(file, self.features) for file in files]
-        taken = {file.resolve() for file in files}
-        for file, (x, edges) in zip(files, graphs, strict=True):
-            with torch.no_grad():
-                scores = network(x, edges)
-            found = scores.sigmoid() if self.multilabel else scores.softmax(1)
-            best = found.argmax(1)
-            target = free_path(folder, f"{file.stem}-found", ".csv", taken)
-            with target.open("w", newline="", encoding="utf-8") as table:
-                rows = csv.writer(table)
-                rows.writerow(["node", "class", "probability"])
-                for node, label in enumerate(best.tolist()):
-                    rows.writerow([node, self.classes[label], round(float(found[node, label]), 4)])
-            counts = torch.bincount(best, minlength=len(self.classes)).tolist()
-            yield {"graph": str(file), "table": str(target), "nodes": dict(zip(self.classes, counts, strict=True))}
+        return _read(file, self.features)
+
+    def predicted(self, network: nn.Module, item: tuple[Tensor, Tensor], target: Path) -> Mapping[str, Any]:
+        """See `FileFacts.predicted`: a CSV file of node, class, probability; `nodes`, how many there are of each class."""
+        scores = network(*item)
+        found = scores.sigmoid() if self.multilabel else scores.softmax(1)
+        best = found.argmax(1)
+        with target.open("w", newline="", encoding="utf-8") as table:
+            rows = csv.writer(table)
+            rows.writerow(["node", "class", "probability"])
+            for node, label in enumerate(best.tolist()):
+                rows.writerow([node, self.classes[label], round(float(found[node, label]), 4)])
+        counts = torch.bincount(best, minlength=len(self.classes)).tolist()
+        return {"nodes": dict(zip(self.classes, counts, strict=True))}
 
 
 def ring(features: int) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.stages.settings import PhaseSettings
+from common.network_phase import NetworkPhase
 from common.streams import numpy_stream
 
 if TYPE_CHECKING:
@@ -18,22 +18,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nodes:
+class Nodes(NetworkPhase):
     """Training on the nodes of one split.
 
     Attributes:
-        name: of the phase.
-        settings: steps, graphs in a step, optimiser.
         graphs: of the split.
     """
 
-    name: str
-    settings: PhaseSettings
     graphs: Sequence[Graph]
-
-    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
-        """The network itself."""
-        return network
 
     def batch_at(self, step: int, seed: int) -> tuple[Graph, ...]:
         """The graphs of a step: the only one there is, or those next in an order that is shuffled anew in every epoch."""
@@ -49,9 +41,6 @@ class Nodes:
         """Mean cross-entropy of the split's nodes, and the accuracy to look at."""
         scores, labels = scored(model, batch)
         return {"class_loss": loss_of(scores, labels), "accuracy": right(scores, labels).float().mean()}
-
-    def finish(self, network: nn.Module, model: nn.Module) -> None:
-        """Nothing is left to do."""
 
 
 def _order(seed: int, name: str, epoch: int, n: int) -> list[int]:

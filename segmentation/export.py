@@ -10,8 +10,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.export import Parity, export_onnx
-from common.run.files import write_atomic
+from common.export import Parity, export_onnx, write_script
 from segmentation.data.batches import PADDING
 from segmentation.data.labels import Colour
 from segmentation.mm import Segmentor
@@ -54,10 +53,7 @@ def export(network: Segmentor, size: tuple[int, int], classes: Sequence[str], pa
         "CLASSES": tuple(classes),
         "PALETTE": [channel for colour in palette for channel in colour],
     }
-    text = SCRIPT
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", repr(value))
-    write_atomic(folder / "use.py", text.encode())
+    write_script(folder, SCRIPT, values)
     return parity
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,18 +12,18 @@ import torch
 from PIL import Image
 from torch import nn
 
-from common.errors import UserError
+from common.data.pictures import of_user
 from common.export import Parity
-from common.run.files import free_path
+from common.file_facts import FileFacts
 from segmentation import mm
-from segmentation.data.files import Unusable, read_picture
+from segmentation.data.files import read_picture
 from segmentation.data.labels import Colour
 from segmentation.export import export
 from segmentation.pictures import coloured, framed, seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentationFacts:
+class SegmentationFacts(FileFacts):
     """What a run remembers of its data.
 
     Attributes:
@@ -49,35 +49,15 @@ class SegmentationFacts:
         assert isinstance(network, mm.Segmentor)
         return export(network, self.size, self.classes, self.palette, folder)
 
-    def predict(self, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
-        """The class of every pixel of each image file, drawn beside it into `folder` as PNG.
+    def read(self, file: Path) -> np.ndarray:
+        """See `FileFacts.read`: RGB pixels."""
+        return of_user(file, lambda: read_picture(file, self.limit))
 
-        Args:
-            network: the segmentor, in eval mode.
-            files: the images; every one is read before the first is drawn, so a bad name costs nothing.
-            folder: where the pictures go; it exists.
-
-        Yields:
-            `image`, `picture` and `shares`: the share of the pixels of each class that was found.
-
-        Raises:
-            UserError: a file is missing or is not an image.
-        """
+    def predicted(self, network: nn.Module, item: np.ndarray, target: Path) -> Mapping[str, Any]:
+        """See `FileFacts.predicted`: the image beside the classes found; `shares`, each class's share of the pixels."""
         assert isinstance(network, mm.Segmentor)
-        images = [_read(file, self.limit) for file in files]
-        taken = {file.resolve() for file in files}
-        for file, image in zip(files, images, strict=True):
-            labels = mm.predict(network, torch.from_numpy(image).permute(2, 0, 1)[None])[0].numpy()
-            panels = [Image.fromarray(image), coloured(labels, self.palette)]
-            target = free_path(folder, f"{file.stem}-found", ".png", taken)
-            framed(panels, seen((labels,), self.classes, self.palette)).save(target)
-            pixels = np.bincount(labels.ravel(), minlength=len(self.classes))
-            shares = {name: round(float(n / labels.size), 4) for name, n in zip(self.classes, pixels, strict=True) if n}
-            yield {"image": str(file), "picture": str(target), "shares": shares}
-
-
-def _read(file: Path, limit: int | None) -> np.ndarray:
-    try:
-        return read_picture(file, limit)
-    except Unusable as error:
-        raise UserError(f"{file}: {error}; give an image file") from None
+        labels = mm.predict(network, torch.from_numpy(item).permute(2, 0, 1)[None])[0].numpy()
+        panels = [Image.fromarray(item), coloured(labels, self.palette)]
+        framed(panels, seen((labels,), self.classes, self.palette)).save(target)
+        pixels = np.bincount(labels.ravel(), minlength=len(self.classes))
+        return {"shares": {name: round(float(n / labels.size), 4) for name, n in zip(self.classes, pixels, strict=True) if n}}

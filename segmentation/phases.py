@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from common.stages.settings import PhaseSettings
+from common.network_phase import NetworkPhase
 from segmentation import mm
 from segmentation.data import Augmentation, Split, batch_at
 
@@ -17,24 +17,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
+class Segment(NetworkPhase):
     """Training on one split.
 
     Attributes:
-        name: of the phase.
-        settings: steps, batch size, optimiser.
         split: to draw batches from.
         augmentation: how pictures are varied.
     """
 
-    name: str
-    settings: PhaseSettings
     split: Split
     augmentation: Augmentation
-
-    def wrap(self, network: nn.Module, seed: int) -> nn.Module:
-        """The segmentor itself."""
-        return network
 
     def batch_at(self, step: int, seed: int) -> tuple[Tensor, Tensor]:
         """Pictures (n, 3, h, w) uint8 and the class of each pixel (n, h, w)."""
@@ -45,6 +37,3 @@ class Segment:
         """mmseg's loss terms."""
         segmentor: Segmentor = model  # pyright: ignore[reportAssignmentType]
         return mm.losses(segmentor, *batch)
-
-    def finish(self, network: nn.Module, model: nn.Module) -> None:
-        """Nothing is left to do."""

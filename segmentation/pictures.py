@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Integer, UInt8
+from jaxtyping import Integer
 from PIL import Image, ImageDraw
 
 from segmentation.data import IGNORE, Sample, Split
@@ -90,10 +90,3 @@ def framed(panels: Sequence[Image.Image], legend: Sequence[tuple[str, Colour]]) 
         pen.rectangle((x, y + 2, x + 12, y + 14), fill=colour, outline="#666666")
         pen.text((x + 17, y + 2), name, fill="#222222")
     return whole
-
-
-def palette_image(labels: UInt8[np.ndarray, "h w"], palette: Sequence[Colour]) -> Image.Image:
-    """Labels as a palette picture: its values are the labels."""
-    picture = Image.fromarray(labels)
-    picture.putpalette([channel for colour in palette for channel in colour])
-    return picture

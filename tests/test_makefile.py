@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,16 @@ def test_engines_are_measured_on_all_tables_unless_some_are_named(clone):
     assert clone.asked()[-1] == "-m tests.bench.search --table all --seeds 200"
     clone.make("bench-search", "TABLE=nasbench201", "SEEDS=5", "ARGS=--workers 1")
     assert clone.asked()[-1] == "-m tests.bench.search --table nasbench201 --seeds 5 --workers 1"
+
+
+def test_tests_of_one_group_share_a_process(tmp_path):
+    """What their fixtures train is trained once. pytest 9.2 with pytest-xdist 3.8 spread a group over all processes."""
+    (tmp_path / "test_group.py").write_text(
+        "import os\nfrom pathlib import Path\nimport pytest\npytestmark = pytest.mark.xdist_group('one')\n"
+        "@pytest.mark.parametrize('i', range(6))\n"
+        "def test_it(i): Path(f'{i}.txt').write_text(os.environ['PYTEST_XDIST_WORKER'])\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "-n", "2", "--dist", "loadgroup", "test_group.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+    assert len({file.read_text() for file in tmp_path.glob("*.txt")}) == 1

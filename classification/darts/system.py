@@ -31,8 +31,6 @@ def notes(settings: Settings) -> list[str]:
     found = [
         "Costs: params and macs are those of the network that is trained alone, for one image of the data's size (convolutions "
         "and linear layers), without the second classifier of training.",
-        "Networks are chosen by the validation split and compared on the test split, which no training and no choice has read, "
-        "unless the data has none of its own; see Data.",
     ]
     if settings.search.engine.name != "gradient":
         return found

@@ -14,6 +14,8 @@ from typing import TypeVar
 
 from PIL import Image
 
+from common.errors import UserError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -29,6 +31,18 @@ ORIENTATION = 0x0112
 
 class Unusable(Exception):
     """A picture cannot be used. The message says why, without the name of the file: `missing`, `damaged: ...`."""
+
+
+def of_user(file: Path, read: Callable[[], Result]) -> Result:
+    """What `read` makes of an image file that a user names.
+
+    Raises:
+        UserError: the file is missing or is not an image.
+    """
+    try:
+        return read()
+    except Unusable as error:
+        raise UserError(f"{file}: {error}; give an image file") from None
 
 
 @contextmanager

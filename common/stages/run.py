@@ -29,6 +29,12 @@ from common.stages.standard import standard_stages
 from common.stages.workers import prepare, task_of
 from common.system import Method, System
 
+SPLITS = (
+    "Candidates are compared on the validation split; retrained networks on the test split, which no training and no choice has "
+    "read, unless the data has none of its own; see Data."
+)
+"""What a reader of every report must know."""
+
 
 def run(system: System, method: Method, settings: RunSettings, options: RunOptions) -> Path:
     """Runs every stage that is not done yet and writes the report; prints its path.
@@ -72,7 +78,7 @@ def run(system: System, method: Method, settings: RunSettings, options: RunOptio
         "device": device,
         "task": task.kind,
         "data": task.data.describe(),
-        "notes": [*system.notes(settings), *_left_out(len(task.data.skipped))],
+        "notes": [*system.notes(settings), SPLITS, *_left_out(len(task.data.skipped))],
     }
     stages = (method.stages or system.stages or standard_stages)(task)
     open_folder = RunFolder.resume if options.resume else RunFolder.create

@@ -43,8 +43,6 @@ def notes(settings: Settings) -> list[str]:
         "Costs: params and macs are those of the whole detector at the run's image size, macs_backbone and "
         "macs_classifier those of the backbone at 224x224, alone and with the ImageNet classifier (convolutions and linear "
         "layers).",
-        "Candidates are compared on the validation split; retrained networks on the test split, which no training and no choice "
-        "has read, unless the data has none of its own; see Data.",
     ]
 
 

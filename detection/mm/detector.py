@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from common.mm import built
+from common.mm import Wrapped, built
 from detection.detections import Detections
 from detection.heads import Head, RetinaNet, checked
 from detection.mm import dense
@@ -16,37 +16,17 @@ from detection.mm.configs import faster_rcnn_config, retinanet_config
 from detection.mm.setup import prepare
 
 
-class Detector(nn.Module):
+class Detector(Wrapped):
     """A backbone with everything a head adds. Called on images it gives the outputs of every last layer.
 
     Attributes:
-        net: the mmdet detector; `net.backbone` is the backbone it was built around.
         head: the description it was built from.
-        classes: how many classes it tells apart.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, net: nn.Module, head: Head, classes: int) -> None:
-        """Wrap `net`, an mmdet detector built from `head`."""
-        super().__init__()
-        self.net = net
+        """Wraps `net`, an mmdet detector built from `head`."""
+        super().__init__(net, classes, head.pixels.mean, head.pixels.std, head.pixels.order)
         self.head = head
-        self.classes = classes
-        self.register_buffer("mean", torch.tensor(head.pixels.mean).reshape(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(head.pixels.std).reshape(3, 1, 1), persistent=False)
-
-    @property
-    def backbone(self) -> nn.Module:
-        """The backbone."""
-        return self.net.get_submodule("backbone")
-
-    def normalised(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-        """Pixels as the backbone wants them, channels last in memory."""
-        if self.head.pixels.order == "bgr":
-            images = images.flip(1)
-        return ((images.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def pyramid(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
         """Maps of backbone and neck, one for each stride of the head."""

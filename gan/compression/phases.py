@@ -15,8 +15,8 @@ from common.streams import derive
 from common.supernet.elastic import conv2d
 from gan.compression.model import TAPS, ResnetGenerator
 from gan.compression.settings import Settings
-from gan.data import Augmentation, Split, batch_at
 from gan.game import Game, weighted
+from gan.phases import Played
 
 if TYPE_CHECKING:
     from common.task import Kind
@@ -71,28 +71,18 @@ class _Student(nn.Module):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Distil:
+class Distil(Played):
     """A student learns to make the target (in pairs) or its teacher's picture, its teacher's inner maps, and to fool.
 
     Its adaptors begin anew in every phase and learn with the generator. The supernet and every network alone learn alike.
 
     Attributes:
-        name: of the phase.
-        settings: steps, batch size, optimiser of both players.
-        game: what they play for.
         weight: of the distance to the teacher's inner maps; 0 trains without.
-        split: to train on.
-        augmentation: of its pictures.
         teacher: gives the trained teacher on a device.
         teacher_width: channels of its inner maps.
     """
 
-    name: str
-    settings: PhaseSettings
-    game: Game
     weight: float
-    split: Split
-    augmentation: Augmentation
     teacher: Callable[[torch.device], ResnetGenerator]
     teacher_width: int
 
@@ -100,10 +90,6 @@ class Distil:
         """The student, a discriminator and adaptors."""
         assert isinstance(network, ResnetGenerator)
         return _Student(network, self.game.discriminator(seed), self.teacher_width, seed)
-
-    def batch_at(self, step: int, seed: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets, which belong together in pairs alone."""
-        return batch_at(self.split, step, self.settings.batch, seed, self.name, self.augmentation, self.game.paired)
 
     def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
         """The game's losses, the distance to the target or the teacher's picture, and that to the teacher's maps."""
@@ -120,7 +106,3 @@ class Distil:
                 apart = [F.mse_loss(fit(own), true) for fit, own, true in zip(student.adaptors, taps, theirs, strict=True)]
                 losses["loss_distil"] = self.weight * torch.stack(apart).sum()
         return losses | weighted({"loss_recon": (self.game.settings.recon, F.l1_loss(fake, aim))})
-
-    def finish(self, network: nn.Module, model: nn.Module) -> None:
-        """Leaves the discriminator's weights for the next phase."""
-        self.game.keep(model.discriminator)  # pyright: ignore[reportArgumentType]

@@ -196,8 +196,6 @@ def notes(settings: Settings) -> list[str]:
         "macs are counted as in the paper: transposed convolutions by their output, which is four times what they compute, and "
         "one for each output of an instance normalisation, for one picture of the run's size.",
         way,
-        "Candidates are compared on the validation split; retrained networks on the test split, which no training and no choice "
-        "has read, unless the data has none of its own; see Data.",
         "baseline, width N: generators of one width everywhere (baseline: the widest that keeps the budget). The student without "
         f"distillation is the found one, {alone}, without its teacher's maps.",
     ]

@@ -34,8 +34,6 @@ def notes(settings: Settings) -> list[str]:
         "Costs: params and macs are those of the network that is trained alone, without orphan cells, its operators on all "
         "channels, with its head, for one picture of the training pictures' size (convolutions and linear layers).",
         "Random architectures are derived as the found one is: each of their cells has as many inputs, sampled at random.",
-        "Networks are chosen by the validation split and compared on the test split, which no training and no choice has read, "
-        "unless the data has none of its own; see Data.",
     ]
     halves = "The search learns from the training split alone, weights from one half of it and the architecture from the other."
     return [*found, halves] if settings.search.engine.name == "gradient" else found

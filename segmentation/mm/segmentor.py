@@ -10,41 +10,23 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from common.errors import UserError
-from common.mm import built
+from common.mm import Wrapped, built
 from segmentation.data.labels import IGNORE
 from segmentation.heads import DecodeHead
 from segmentation.mm.setup import prepare
 
 
-class Segmentor(nn.Module):
+class Segmentor(Wrapped):
     """A backbone with everything a head adds. Called on images it gives class scores at the stride of the finest map.
 
     Attributes:
-        net: the mmseg segmentor; `net.backbone` is the backbone it was built around.
         head: the description it was built from.
-        classes: how many classes it tells apart.
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(self, net: nn.Module, head: DecodeHead, classes: int) -> None:
         """Wraps `net`, an mmseg segmentor built from `head`."""
-        super().__init__()
-        self.net = net
+        super().__init__(net, classes, head.mean, head.std)
         self.head = head
-        self.classes = classes
-        self.register_buffer("mean", torch.tensor(head.mean).reshape(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(head.std).reshape(3, 1, 1), persistent=False)
-
-    @property
-    def backbone(self) -> nn.Module:
-        """The backbone."""
-        return self.net.get_submodule("backbone")
-
-    def normalised(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-        """Pixels as the backbone wants them, channels last in memory."""
-        return ((images.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes i j"]:
         """Class scores, not yet enlarged to the image; works on the meta device."""
