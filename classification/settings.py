@@ -1,12 +1,8 @@
-"""Settings of classification data, and the task's class. No torch here: `--help` reads it."""
+"""Settings of classification data. No torch here: `--help` reads it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from classification.task import ClassificationTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +17,3 @@ class DataSettings:
     """Leave damaged images out, and list them, instead of refusing the folder."""
     flip: bool = True
     """Mirror training images at random; wrong for letters and signs. The embedded digits never are."""
-
-
-def classification() -> type[ClassificationTask]:
-    """The task's class."""
-    from classification.task import ClassificationTask
-
-    return ClassificationTask

@@ -1,4 +1,4 @@
-"""Functions that are named by their place and imported when they are called, so that a declaration is free of torch."""
+"""Functions and classes that are named by their place and imported at the first use, so that a declaration is free of torch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """A function of a module that is imported at the first call.
+    """A function or class of a module that is imported at the first call.
 
     A contract test resolves those of every system listed, so that a wrong name is found before a run is.
 
     Attributes:
         module: name of the module.
-        name: name of the function.
+        name: name of the function or class.
 
     >>> Deferred("math", "sqrt")(9.0)
     3.0
@@ -25,9 +25,9 @@ class Deferred:
     name: str
 
     def __call__(self, *arguments: Any) -> Any:
-        """Calls the function."""
+        """Calls it."""
         return self.resolve()(*arguments)
 
     def resolve(self) -> Any:
-        """The function itself."""
+        """The function or class itself."""
         return getattr(import_module(self.module), self.name)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common.deferred import Deferred
 from common.errors import UserError
 from common.options import DescribeOptions, RunOptions
 
@@ -75,7 +76,7 @@ class System:
 
     Attributes:
         name: name in run folders and for `describe`.
-        task: loads the task's class; see `common.system_task.SystemTask`.
+        task: the task's class, a `common.system_task.SystemTask`.
         settings: class of its settings, a dataclass that extends `RunSettings`.
         methods: its commands; one for most systems.
         networks: (settings, facts of the data) -> the networks of a run.
@@ -93,7 +94,7 @@ class System:
     """
 
     name: str
-    task: Callable[[], type[SystemTask]]
+    task: Deferred
     settings: type[RunSettings]
     methods: Sequence[Method]
     networks: Callable[[Any, Any], Networks]
@@ -135,7 +136,7 @@ class System:
         Raises:
             UserError: the data cannot be used, or do not fit the settings.
         """
-        return self.task()(self, settings, weights)
+        return self.task(self, settings, weights)
 
 
 def task_packages() -> list[str]:

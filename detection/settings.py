@@ -1,12 +1,8 @@
-"""Settings of detection data, and the task's class. No torch here: `--help` reads it."""
+"""Settings of detection data. No torch here: `--help` reads it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from detection.task import DetectionTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +29,3 @@ class DataSettings:
     """An image-folder tree to pre-train on (`train/CLASS/*.jpg`); none for crops of the training boxes."""
     crop: int = 32
     """Side of the classification images in pixels."""
-
-
-def detection() -> type[DetectionTask]:
-    """The task's class."""
-    from detection.task import DetectionTask
-
-    return DetectionTask

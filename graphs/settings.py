@@ -1,15 +1,12 @@
-"""Settings of graph data, options of a run on graphs, and the task's class. No torch here: `--help` reads it."""
+"""Settings of graph data, options of a run on graphs. No torch here: `--help` reads it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from common.errors import UserError
 from common.options import RunOptions
-
-if TYPE_CHECKING:
-    from graphs.task import GraphTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +40,3 @@ class GraphOptions(RunOptions):
     def change(self, settings: Any) -> Any:
         """See `RunOptions.change`."""
         return replace(settings, data=replace(settings.data, name=self.name))
-
-
-def graphs() -> type[GraphTask]:
-    """The task's class."""
-    from graphs.task import GraphTask
-
-    return GraphTask

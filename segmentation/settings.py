@@ -1,12 +1,8 @@
-"""Settings of segmentation data, and the task's class. No torch here: `--help` reads it."""
+"""Settings of segmentation data. No torch here: `--help` reads it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from segmentation.task import SegmentationTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +29,3 @@ class DataSettings:
     """Embedded scenes in the validation split."""
     test: int = 256
     """Embedded scenes in the test split."""
-
-
-def segmentation() -> type[SegmentationTask]:
-    """The task's class."""
-    from segmentation.task import SegmentationTask
-
-    return SegmentationTask

@@ -10,7 +10,6 @@ import tyro
 from classification.darts.methods import METHODS
 from classification.darts.recipes import RECIPES
 from classification.darts.settings import Settings
-from classification.settings import classification
 from common.deferred import Deferred
 from common.options import DescribeOptions
 from common.system import System
@@ -46,7 +45,7 @@ HERE = "classification.darts"
 
 SYSTEM = System(
     name="darts",
-    task=classification,
+    task=Deferred("classification.task", "ClassificationTask"),
     settings=Settings,
     methods=tuple(method.declared(name, RECIPES[name]) for name, method in METHODS.items()),
     networks=Deferred(f"{HERE}.networks", "networks"),

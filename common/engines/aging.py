@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from common.engines.base import Plain, Problem
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
+from common.deferred import Deferred
+from common.engines.base import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +15,7 @@ class Aging(Plain):
 
     title: ClassVar[str] = "aging evolution"
     paper: ClassVar[str] = "arXiv:1802.01548"
+    searching: ClassVar[Deferred] = Deferred("common.search.aging_evolution", "AgingEvolution")
 
     name: Literal["aging"] = "aging"
     population: int = 20
@@ -25,18 +24,3 @@ class Aging(Plain):
     """Number of them that compete to be the parent."""
     children: int = 2
     """Candidates made from the same population and evaluated together."""
-
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
-        from common.search.aging_evolution import AgingEvolution
-
-        return AgingEvolution(
-            problem.space,
-            problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-            population=self.population,
-            tournament=self.tournament,
-            children=self.children,
-        )

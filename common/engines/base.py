@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from common.deferred import Deferred
 from common.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,15 +74,35 @@ class Engine(Protocol):
 
 
 class Plain:
-    """An engine that follows the first objective, evaluates at the full budget, and searches every space."""
+    """An engine that follows the first objective, evaluates at the full budget, and searches every space.
+
+    Attributes:
+        searching: class of its searcher, which takes space and objectives, then what `searcher` gives by name.
+    """
 
     __slots__ = ()
+    searching: ClassVar[Deferred]
     several: ClassVar[bool] = False
     needs_shares: ClassVar[bool] = False
 
     def refusal(self, problem: Problem) -> str:
         """See `Engine.refusal`."""
         return ""
+
+    def parameters(self, problem: Problem) -> dict[str, Any]:
+        """The engine's own parameters of the searcher by name: its settings, unless an engine says otherwise."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "name"}  # pyright: ignore[reportArgumentType]
+
+    def searcher(self, problem: Problem) -> Searcher:
+        """See `Engine.searcher`."""
+        return self.searching.resolve()(
+            problem.space,
+            problem.objectives,
+            seed=problem.seed,
+            feasible=problem.feasible,
+            rule=problem.rule,
+            **self.parameters(problem),
+        )
 
 
 class Shared(Plain):

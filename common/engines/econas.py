@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from common.engines.base import Problem, Shared, check_shares, fidelity_of
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
+from common.deferred import Deferred
+from common.engines.base import Plain, Problem, Shared, check_shares, fidelity_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +15,7 @@ class EcoNAS(Shared):
 
     title: ClassVar[str] = "EcoNAS"
     paper: ClassVar[str] = "arXiv:2001.01233"
+    searching: ClassVar[Deferred] = Deferred("common.search.econas", "EcoNAS")
 
     name: Literal["econas"] = "econas"
     shares: tuple[float, ...] = (0.25, 0.5, 1.0)
@@ -34,19 +33,7 @@ class EcoNAS(Shared):
         """Checks ranges; see `common.engines.base.check_shares`."""
         check_shares(self.shares)
 
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
-        from common.search.econas import EcoNAS as Searching
-
-        return Searching(
-            problem.space,
-            problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-            fidelities=tuple(map(fidelity_of, self.shares)),
-            initial=self.initial,
-            continued=self.continued,
-            parents=self.parents,
-            patience=self.patience,
-        )
+    def parameters(self, problem: Problem) -> dict[str, Any]:
+        """See `Plain.parameters`."""
+        own = Plain.parameters(self, problem)
+        return {"fidelities": tuple(map(fidelity_of, own.pop("shares"))), **own}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from common.engines.base import Plain, Problem
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
+from common.deferred import Deferred
+from common.engines.base import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,17 +15,6 @@ class Exhaustive(Plain):
 
     title: ClassVar[str] = "exhaustive search"
     paper: ClassVar[str] = "arXiv:2003.08936"
+    searching: ClassVar[Deferred] = Deferred("common.search.exhaustive", "Exhaustive")
 
     name: Literal["exhaustive"] = "exhaustive"
-
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
-        from common.search.exhaustive import Exhaustive as Searching
-
-        return Searching(
-            problem.space,
-            problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-        )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from common.deferred import Deferred
 from common.engines.base import Problem, Shared, check_shares, fidelity_of
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +15,7 @@ class Halving(Shared):
 
     title: ClassVar[str] = "successive halving"
     paper: ClassVar[str] = "arXiv:1502.07943"
+    searching: ClassVar[Deferred] = Deferred("common.search.successive_halving", "SuccessiveHalving")
 
     name: Literal["halving"] = "halving"
     shares: tuple[float, ...] = (0.25, 0.5, 1.0)
@@ -34,19 +33,12 @@ class Halving(Shared):
         """Checks ranges; see `common.engines.base.check_shares`."""
         check_shares(self.shares)
 
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
-        from common.search.successive_halving import SuccessiveHalving
-
-        return SuccessiveHalving(
-            problem.space,
-            problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-            fidelities=tuple(map(fidelity_of, self.shares)),
-            initial=self.candidates,
-            eta=self.eta,
-            first=problem.first,
-            parents=self.parents,
-        )
+    def parameters(self, problem: Problem) -> dict[str, Any]:
+        """See `Plain.parameters`."""
+        return {
+            "fidelities": tuple(map(fidelity_of, self.shares)),
+            "initial": self.candidates,
+            "eta": self.eta,
+            "first": problem.first,
+            "parents": self.parents,
+        }

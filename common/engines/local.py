@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from common.engines.base import Plain, Problem
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
+from common.deferred import Deferred
+from common.engines.base import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +15,7 @@ class Local(Plain):
 
     title: ClassVar[str] = "local search"
     paper: ClassVar[str] = "arXiv:2005.02960"
+    searching: ClassVar[Deferred] = Deferred("common.search.local_search", "LocalSearch")
 
     name: Literal["local"] = "local"
     move: Literal["first", "best"] = "first"
@@ -25,18 +24,3 @@ class Local(Plain):
     """Neighbours evaluated together."""
     starts: int = 1
     """Random architectures of which the best begins a climb."""
-
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
-        from common.search.local_search import LocalSearch
-
-        return LocalSearch(
-            problem.space,
-            problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-            move=self.move,
-            children=self.children,
-            starts=self.starts,
-        )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from common.deferred import Deferred
 from common.engines.base import Plain, Problem
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +15,7 @@ class NAO(Plain):
 
     title: ClassVar[str] = "NAO"
     paper: ClassVar[str] = "arXiv:1808.07233"
+    searching: ClassVar[Deferred] = Deferred("common.search.nao", "NAO")
 
     name: Literal["nao"] = "nao"
     first: int = 20
@@ -30,20 +29,9 @@ class NAO(Plain):
     steps: int = 150
     """Training steps of the model in each generation."""
 
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
+    def parameters(self, problem: Problem) -> dict[str, Any]:
+        """See `Plain.parameters`."""
         from common.predict.nao_model import NAOModel
-        from common.search.nao import NAO as Searching
 
-        return Searching(
-            space=problem.space,
-            objectives=problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-            model=NAOModel(problem.space, steps=self.steps),
-            first=self.first,
-            later=self.later,
-            seeds=self.seeds,
-            ascents=self.ascents,
-        )
+        own = Plain.parameters(self, problem)
+        return {"model": NAOModel(problem.space, steps=own.pop("steps")), **own}

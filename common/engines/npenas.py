@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from common.deferred import Deferred
 from common.engines.base import MLPSettings, Plain, Problem
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +15,7 @@ class NPENAS(Plain):
 
     title: ClassVar[str] = "NPENAS"
     paper: ClassVar[str] = "arXiv:2003.12857"
+    searching: ClassVar[Deferred] = Deferred("common.search.npenas", "NPENAS")
 
     name: Literal["npenas"] = "npenas"
     first: int = 10
@@ -32,20 +31,6 @@ class NPENAS(Plain):
     predictor: MLPSettings = MLPSettings()
     """What predicts scores."""
 
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
-        from common.search.npenas import NPENAS as Searching
-
-        return Searching(
-            space=problem.space,
-            objectives=problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-            predictor=self.predictor.predictor(problem.space),
-            first=self.first,
-            later=self.later,
-            candidates=self.candidates,
-            parents=self.parents,
-            rate=self.rate,
-        )
+    def parameters(self, problem: Problem) -> dict[str, Any]:
+        """See `Plain.parameters`."""
+        return {**Plain.parameters(self, problem), "predictor": self.predictor.predictor(problem.space)}

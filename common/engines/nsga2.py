@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from common.engines.base import Plain, Problem
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
+from common.deferred import Deferred
+from common.engines.base import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +15,7 @@ class NSGA2(Plain):
 
     title: ClassVar[str] = "NSGA-II"
     paper: ClassVar[str] = "https://doi.org/10.1109/4235.996017"
+    searching: ClassVar[Deferred] = Deferred("common.search.nsga2", "NSGA2")
     several: ClassVar[bool] = True
 
     name: Literal["nsga2"] = "nsga2"
@@ -28,19 +27,3 @@ class NSGA2(Plain):
     """Probability that a child has two parents."""
     redrawn: float = 1.0
     """Mean number of decisions that a child samples anew."""
-
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
-        from common.search.nsga2 import NSGA2 as Searching
-
-        return Searching(
-            problem.space,
-            problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-            population=self.population,
-            children=self.children,
-            crossing=self.crossing,
-            redrawn=self.redrawn,
-        )

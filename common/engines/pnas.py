@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from common.deferred import Deferred
 from common.engines.base import MLPSettings, Plain, Problem
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +18,7 @@ class PNAS(Plain):
 
     title: ClassVar[str] = "PNAS"
     paper: ClassVar[str] = "arXiv:1712.00559"
+    searching: ClassVar[Deferred] = Deferred("common.search.pnas", "PNAS")
 
     name: Literal["pnas"] = "pnas"
     groups: tuple[tuple[str, ...], ...] = ()
@@ -40,19 +39,13 @@ class PNAS(Plain):
             """--set 'search.engine.groups=[["decision", ...], ...]', or another engine"""
         )
 
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
-        from common.search.pnas import PNAS as Searching
+    def parameters(self, problem: Problem) -> dict[str, Any]:
+        """See `Plain.parameters`."""
         from common.search.pnas import by_decisions
 
-        return Searching(
-            problem.space,
-            problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-            levels=by_decisions(problem.space, self.groups or problem.order or (), problem.baseline),
-            predictor=self.predictor.predictor(problem.space),
-            first=self.first,
-            beam=self.beam,
-        )
+        return {
+            "levels": by_decisions(problem.space, self.groups or problem.order or (), problem.baseline),
+            "predictor": self.predictor.predictor(problem.space),
+            "first": self.first,
+            "beam": self.beam,
+        }

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from common.engines.base import Plain, Problem
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
+from common.deferred import Deferred
+from common.engines.base import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,17 +15,6 @@ class Random(Plain):
 
     title: ClassVar[str] = "random search"
     paper: ClassVar[str] = "arXiv:1902.07638"
+    searching: ClassVar[Deferred] = Deferred("common.search.random", "RandomSearch")
 
     name: Literal["random"] = "random"
-
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
-        from common.search.random import RandomSearch
-
-        return RandomSearch(
-            problem.space,
-            problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-        )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from common.deferred import Deferred
 from common.engines.base import Plain, Problem
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +15,7 @@ class Reinforce(Plain):
 
     title: ClassVar[str] = "REINFORCE"
     paper: ClassVar[str] = "arXiv:1611.01578"
+    searching: ClassVar[Deferred] = Deferred("common.search.reinforce", "Reinforce")
 
     name: Literal["reinforce"] = "reinforce"
     policy: Literal["lstm", "independent"] = "lstm"
@@ -28,20 +27,9 @@ class Reinforce(Plain):
     entropy: float = 0.0
     """Weight of the policy's mean entropy in its objective."""
 
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
+    def parameters(self, problem: Problem) -> dict[str, Any]:
+        """See `Plain.parameters`."""
         from common.search.policy import Independent
         from common.search.policy_lstm import LSTM
-        from common.search.reinforce import Reinforce as Searching
 
-        return Searching(
-            problem.space,
-            problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-            policy=LSTM() if self.policy == "lstm" else Independent(),
-            children=self.children,
-            rate=self.rate,
-            entropy=self.entropy,
-        )
+        return {**Plain.parameters(self, problem), "policy": LSTM() if self.policy == "lstm" else Independent()}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from common.deferred import Deferred
 from common.engines.base import Plain, Problem
 from common.errors import UserError, check_least
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +17,7 @@ class TopK(Plain):
 
     title: ClassVar[str] = "top-k evolution"
     paper: ClassVar[str] = "arXiv:1904.00420"
+    searching: ClassVar[Deferred] = Deferred("common.search.topk_evolution", "TopKEvolution")
 
     name: Literal["topk"] = "topk"
     population: int = 50
@@ -48,21 +47,10 @@ class TopK(Plain):
         if not 0 <= self.rate <= 1:
             raise UserError(f"search.engine.rate is {self.rate}; it must be between 0 and 1: --set search.engine.rate=0.1")
 
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
-        from common.search.topk_evolution import TopKEvolution
+    def parameters(self, problem: Problem) -> dict[str, Any]:
+        """See `Plain.parameters`."""
         from common.space import sample_leaning
 
-        return TopKEvolution(
-            problem.space,
-            problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-            population=self.population,
-            mutants=self.mutants,
-            crossovers=self.crossovers,
-            parents=self.parents,
-            rate=self.rate,
-            first=None if self.lean == 1 else lambda rng: sample_leaning(problem.space, rng, self.lean),
-        )
+        own = Plain.parameters(self, problem)
+        lean = own.pop("lean")
+        return {**own, "first": None if lean == 1 else lambda rng: sample_leaning(problem.space, rng, lean)}

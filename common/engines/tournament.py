@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from common.engines.base import Plain, Problem
-
-if TYPE_CHECKING:
-    from common.search.base import Searcher
+from common.deferred import Deferred
+from common.engines.base import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +15,7 @@ class Tournament(Plain):
 
     title: ClassVar[str] = "tournament evolution"
     paper: ClassVar[str] = "arXiv:1711.00436"
+    searching: ClassVar[Deferred] = Deferred("common.search.hierarchical_evolution", "TournamentEvolution")
 
     name: Literal["tournament"] = "tournament"
     population: int = 20
@@ -25,18 +24,3 @@ class Tournament(Plain):
     """Share of the population that competes to be the parent, in (0, 1]."""
     children: int = 2
     """Candidates made from the same population and evaluated together."""
-
-    def searcher(self, problem: Problem) -> Searcher:
-        """See `common.engines.base.Engine.searcher`."""
-        from common.search.hierarchical_evolution import TournamentEvolution
-
-        return TournamentEvolution(
-            problem.space,
-            problem.objectives,
-            seed=problem.seed,
-            feasible=problem.feasible,
-            rule=problem.rule,
-            population=self.population,
-            share=self.share,
-            children=self.children,
-        )

@@ -67,7 +67,7 @@ def reload(run: Path) -> ReloadedRun:
     data = config.get("data")
     if not isinstance(data, dict):
         raise UserError(f"{path}: says nothing about its data; give a folder that a train script wrote")
-    facts = facts_from(system.task().facts_of, data, settings, str(path))
+    facts = facts_from(system.task.resolve().facts_of, data, settings, str(path))
     return ReloadedRun(networks=system.networks(settings, facts), facts=facts)
 
 

@@ -12,7 +12,6 @@ from common.options import DescribeOptions, RunOptions
 from common.system import Method, System
 from detection.detnas.recipes import RECIPES, with_head
 from detection.detnas.settings import Settings
-from detection.settings import detection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,7 @@ HERE = "detection.detnas"
 
 SYSTEM = System(
     name="detnas",
-    task=detection,
+    task=Deferred("detection.task", "DetectionTask"),
     settings=Settings,
     methods=(
         Method(

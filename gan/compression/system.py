@@ -50,7 +50,7 @@ HERE = "gan.compression"
 
 SYSTEM = System(
     name="gan-compression",
-    task=Deferred(f"{HERE}.task", "load"),
+    task=Deferred(f"{HERE}.task", "CompressionTask"),
     settings=Settings,
     methods=(
         Method(

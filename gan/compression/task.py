@@ -95,8 +95,3 @@ class CompressionTask(TranslationTask):
             assert isinstance(network, ResnetGenerator)
             begin_with(self.teacher(torch.device("cpu")), network)
         return network
-
-
-def load() -> type[CompressionTask]:
-    """The task's class."""
-    return CompressionTask

@@ -12,7 +12,7 @@ from common.options import DescribeOptions
 from common.system import System
 from graphs.pdnas.methods import METHODS
 from graphs.pdnas.settings import Settings
-from graphs.settings import GraphOptions, graphs
+from graphs.settings import GraphOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ HERE = "graphs.pdnas"
 
 SYSTEM = System(
     name="pdnas",
-    task=graphs,
+    task=Deferred("graphs.task", "GraphTask"),
     settings=Settings,
     methods=METHODS,
     networks=Deferred(f"{HERE}.networks", "networks"),

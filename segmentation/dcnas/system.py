@@ -12,7 +12,6 @@ from common.options import DescribeOptions
 from common.system import Method, System
 from segmentation.dcnas.recipes import RECIPES
 from segmentation.dcnas.settings import Settings
-from segmentation.settings import segmentation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +42,7 @@ HERE = "segmentation.dcnas"
 
 SYSTEM = System(
     name="dcnas",
-    task=segmentation,
+    task=Deferred("segmentation.task", "SegmentationTask"),
     settings=Settings,
     methods=(
         Method(

@@ -40,7 +40,7 @@ def test_every_function_that_it_names_is_there(task, system):
         value = getattr(system, field.name)
         if isinstance(value, Deferred):
             assert callable(value.resolve())
-    assert system.task().kind == task
+    assert system.task.resolve().kind == task
     assert issubclass(system.settings, RunSettings)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from classification.settings import DataSettings, classification
+from classification.settings import DataSettings
 from common.deferred import Deferred
 from common.space import Arch, OneOf
 from common.stages.settings import PhaseSettings, RetrainSettings, RunSettings, SearchSettings
@@ -58,7 +58,7 @@ PAPER = {"title": "MyNet", "paper": "arXiv:2601.00001", "authors": "Doe, 2026"}
 METHOD = Method(name="mynet", **PAPER, summary="search kernels and a width", recipes={"smoke": smoke})
 SYSTEM = System(
     name="mynet",
-    task=classification,
+    task=Deferred("classification.task", "ClassificationTask"),
     settings=Settings,
     methods=(METHOD,),
     networks=Deferred("tests.toy.model", "networks"),
