@@ -6,8 +6,10 @@ import sys
 import pytest
 import torch
 
+from common.errors import UserError
 from detection.detnas.space import backbone
 from tests.bench.measures import ROOT, activation, help_text, paths, summary
+from tests.bench.out import check_out
 from tests.bench.rows import Row, page
 
 ENVIRONMENT = {
@@ -60,8 +62,10 @@ def test_measurements_run():
 @pytest.mark.parametrize("module", ["tests.bench", "tests.bench.search"])
 def test_a_page_that_cannot_be_written_is_refused_before_anything_is_measured(module, tmp_path):
     (tmp_path / "file").touch()
-    for out in (tmp_path / "file" / "page.md", tmp_path):
-        command = [sys.executable, "-m", module, "--out", str(out)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 2 and done.stdout == ""
-        assert done.stderr.startswith(f"error: --out {out}: ") and done.stderr.count("\n") == 1
+    out = tmp_path / "file" / "page.md"
+    command = [sys.executable, "-m", module, "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith(f"error: --out {out}: ") and done.stderr.count("\n") == 1
+    with pytest.raises(UserError, match=f"--out {tmp_path}: "):
+        check_out(tmp_path)

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from PIL import Image
 
+from common.data.digits import SplitName, digits
+from common.data.photographs import photographs
 from common.errors import UserError
+from common.streams import numpy_stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +22,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from common.data.digits import Digits
+
+NOTE = (
+    "scenes are made: real handwritten digits (scikit-learn) on crops of 13 real photographs (scikit-image); digits of "
+    "train, val and test are disjoint, photographs are shared"
+)
+"""What a reader of figures on scenes must know."""
+STRIDE = 32
+"""Largest stride of the networks, in pixels; sides of scenes are multiples of it."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _CONTRAST = 85.0  # grey levels between a digit and the mean of what it covers: readable to a person
@@ -77,6 +88,26 @@ class Scene:
     def class_map(self) -> NDArray[np.uint8]:
         """Per-pixel classes: 0 is background, label + 1 elsewhere; uint8, shape (size, size)."""
         return np.concatenate([[0], self.labels + 1]).astype(np.uint8)[self.instances]
+
+
+def scenes(split: SplitName, count: int, seed: int, rules: SceneRules) -> list[Scene]:
+    """The first scenes of a split; scene i is a function of (seed, split, i, rules), the same one for every task.
+
+    Args:
+        split: whose digits are painted.
+        count: number of scenes, at least 1.
+        seed: of the scenes; which digits belong to which split never changes.
+        rules: what a scene looks like; its size must be a multiple of `STRIDE`.
+
+    Raises:
+        UserError: no scene is asked for, or the size is no multiple.
+    """
+    if rules.size % STRIDE:
+        raise UserError(f"size={rules.size}: scenes must be a multiple of {STRIDE} pixels, the networks' largest stride")
+    if count < 1:
+        raise UserError(f"{split}={count}: the embedded data needs at least one scene in every split")
+    table, photos = digits(split), photographs()
+    return [compose(numpy_stream(seed, "embedded", split, i), table, photos, rules) for i in range(count)]
 
 
 def compose(rng: np.random.Generator, digits: Digits, photographs: Sequence[Image.Image], rules: SceneRules) -> Scene:

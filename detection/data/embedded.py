@@ -8,17 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from common.data.digits import NAMES, SplitName, digits
-from common.data.photographs import photographs
-from common.data.scenes import Scene, SceneRules, compose
-from common.errors import UserError
-from common.streams import numpy_stream
+from common.data.digits import NAMES, SplitName
+from common.data.scenes import NOTE, Scene, SceneRules, scenes
 from detection.data.samples import Data, Sample, Split
-
-_NOTE = (
-    "scenes are made: real handwritten digits (scikit-learn) on crops of 13 real photographs (scikit-image); digits of "
-    "train, val and test are disjoint, photographs are shared"
-)
 
 
 def embedded(
@@ -48,14 +40,12 @@ def embedded(
         UserError: rules no scene can follow, or an empty split.
     """
     rules = SceneRules(size=size, classes=classes, digits_per_scene=digits_per_scene, digit_px=digit_px)
-    if size % 32:
-        raise UserError(f"size={size}: scenes must be a multiple of 32 pixels, the detectors' largest stride")
     return Data(
         name="embedded",
         train=_split("train", train, seed, rules),
         val=_split("val", val, seed, rules),
         test=_split("test", test, seed, rules),
-        notes=(_NOTE,),
+        notes=(NOTE,),
     )
 
 
@@ -81,17 +71,14 @@ class _Held:
 
 
 def _split(name: SplitName, count: int, seed: int, rules: SceneRules) -> Split:
-    if count < 1:
-        raise UserError(f"{name}={count}: the embedded data needs at least one scene in every split")
-    table, photos = digits(name), photographs()
-    scenes = [compose(numpy_stream(seed, "embedded", name, i), table, photos, rules) for i in range(count)]
+    made = scenes(name, count, seed, rules)
     held = _Held(
         name=name,
-        images=torch.stack([torch.from_numpy(scene.image) for scene in scenes]).permute(0, 3, 1, 2).contiguous(),
-        boxes=[torch.from_numpy(scene.boxes) for scene in scenes],
-        labels=[torch.from_numpy(scene.labels) for scene in scenes],
+        images=torch.stack([torch.from_numpy(scene.image) for scene in made]).permute(0, 3, 1, 2).contiguous(),
+        boxes=[torch.from_numpy(scene.boxes) for scene in made],
+        labels=[torch.from_numpy(scene.labels) for scene in made],
     )
-    coco = _coco(name, scenes, rules)
+    coco = _coco(name, made, rules)
     return Split(name, coco, canvas=(rules.size, rules.size), read=held, keep=False)
 
 
@@ -99,9 +86,9 @@ def _file(name: str, index: int) -> str:
     return f"{name}/{index:06d}.png"
 
 
-def _coco(name: str, scenes: list[Scene], rules: SceneRules) -> dict[str, Any]:
+def _coco(name: str, made: list[Scene], rules: SceneRules) -> dict[str, Any]:
     images, annotations = [], []
-    for index, scene in enumerate(scenes):
+    for index, scene in enumerate(made):
         images.append({"id": index + 1, "file_name": _file(name, index), "width": rules.size, "height": rules.size})
         for box, label in zip(scene.boxes.tolist(), scene.labels.tolist(), strict=True):
             x, y, w, h = box[0], box[1], box[2] - box[0], box[3] - box[1]

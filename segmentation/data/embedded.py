@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.data.digits import NAMES, SplitName, digits
-from common.data.photographs import photographs
-from common.data.scenes import SceneRules, compose
-from common.errors import UserError
-from common.streams import numpy_stream
+from common.data.digits import NAMES, SplitName
+from common.data.scenes import NOTE, SceneRules, scenes
 from segmentation.data.labels import colours
 from segmentation.data.samples import Held, SegmentationData, Split
 
-_NOTE = (
-    "scenes are made: real handwritten digits (scikit-learn) on crops of 13 real photographs (scikit-image); digits of "
-    "train, val and test are disjoint, photographs are shared; a pixel is a digit's where its ink is at least half opaque"
-)
-_STRIDE = 32  # the largest stride of the networks
+_NOTE = f"{NOTE}; a pixel is a digit's where its ink is at least half opaque"
 
 
 def embedded(
@@ -49,8 +42,6 @@ def embedded(
         UserError: rules no scene can follow, or an empty split.
     """
     rules = SceneRules(size=size, classes=classes, digits_per_scene=digits_per_scene, digit_px=digit_px)
-    if size % _STRIDE:
-        raise UserError(f"size={size}: scenes must be a multiple of {_STRIDE} pixels, the networks' largest stride")
     wanted: tuple[tuple[SplitName, int], ...] = (("train", train), ("val", val), ("test", test))
     made = {name: _split(name, count, seed, rules) for name, count in wanted}
     absent = [f"class {name!r} is in no {split.name} scene" for split in made.values() for name in split.absent]
@@ -66,12 +57,8 @@ def embedded(
 
 
 def _split(name: SplitName, count: int, seed: int, rules: SceneRules) -> Split:
-    if count < 1:
-        raise UserError(f"{name}={count}: the embedded data needs at least one scene in every split")
-    table, photos = digits(name), photographs()
-    # The stream's names are detection's: both tasks see the same scenes.
-    scenes = [compose(numpy_stream(seed, "embedded", name, i), table, photos, rules) for i in range(count)]
-    labels = tuple(scene.class_map() for scene in scenes)
+    made = scenes(name, count, seed, rules)
+    labels = tuple(scene.class_map() for scene in made)
     files = tuple(f"{name}/{index:06d}.png" for index in range(count))
     names = ("background", *NAMES[: rules.classes])
     return Split(
@@ -80,5 +67,5 @@ def _split(name: SplitName, count: int, seed: int, rules: SceneRules) -> Split:
         files=files,
         sizes=np.full((count, 2), rules.size, dtype=np.int64),
         pixels=np.stack([np.bincount(label.ravel(), minlength=len(names)) for label in labels]).astype(np.int64),
-        read=Held(tuple(scene.image for scene in scenes), labels, files),
+        read=Held(tuple(scene.image for scene in made), labels, files),
     )

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from common.run.environment import environment
 from common.script import spoken_errors
-from tests.bench.measures import ROOT, everything, summary
 from tests.bench.out import check_out
 from tests.bench.rows import page, shown
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
@@ -17,6 +18,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few repeats, to try it out: the figures mean nothing")
     options = parser.parse_args()
     check_out(options.out)
+    from tests.bench.measures import everything, summary  # seconds: an `--out` that cannot be written is refused at once
+
     rows = []
     for row in everything(options.quick):
         rows.append(row)

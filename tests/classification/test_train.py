@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,6 +109,41 @@ def test_kills_leave_no_trace(finished, tmp_path):
     for one in (undisturbed, found):
         one["stages"][-1]["result"] = {}
     assert found == undisturbed
+
+
+def test_a_full_disk_is_told_and_survived(finished, tmp_path, monkeypatch, capfd):
+    """Checkpoints do not fit, then the export does not; each time everything written before is kept."""
+    path = tmp_path / "run"
+    assert status(forked(lambda: (limit(100_000), call(words(path))))) == 2
+    error = capfd.readouterr().err
+    assert re.fullmatch(
+        rf"error: cannot write {path}/\S.*: the file size limit is reached; .* kept; free some .*--resume\n", error
+    )
+    assert not (path / "stages.jsonl").exists() and not list(path.glob("checkpoints/*"))
+
+    late = shutil.copytree(finished, tmp_path / "late")
+    shutil.rmtree(late / "best")
+    shutil.rmtree(late / "samples")
+    done = (late / "stages.jsonl").read_bytes().splitlines(keepends=True)
+    (late / "stages.jsonl").write_bytes(b"".join(done[:-1]))
+    before = results(late)
+    assert status(forked(lambda: (limit(130_000), call(words(late, "--resume"))))) == 2
+    error = capfd.readouterr().err
+    assert error.startswith("error: cannot write ") and error.count("\n") == 1 and "the file size limit is reached" in error
+    assert before.items() <= results(late).items()
+
+    monkeypatch.setattr(ClassificationTask, "export", lambda self, network, folder: 0.0)
+    undisturbed = results(finished)
+    undisturbed["stages"][-1]["result"] = {}
+    for cut in (path, late):
+        call(words(cut, "--resume"))
+        found = results(cut)
+        found["stages"][-1]["result"] = {}
+        assert found == undisturbed
+
+
+def limit(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def test_a_budget_holds_for_all_but_the_hand_made_network(tmp_path, monkeypatch):

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import resource
-import shlex
 import shutil
 import signal
 import subprocess
@@ -20,14 +16,12 @@ from safetensors.torch import load_file
 
 from common.export import Parity
 from common.streams import stream
-from tests.common.run.killing import forked, status
 from tests.common.run.rows import lines, rows
 from tests.detection.micro import RESULTS, SETTINGS, call, kill_when, results, words
 
 pytest.importorskip("mmdet")
 from detection import facts
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.xdist_group("micro"), pytest.mark.timeout(600)]
 
 PNG = b"\x89PNG"
@@ -168,53 +162,6 @@ def test_the_seed_decides_and_nothing_else(finished, tmp_path):
     assert (other / "weights" / "warm-up.safetensors").read_bytes() != undisturbed["weights/warm-up.safetensors"]
 
 
-def start(command: list[str]) -> subprocess.Popen:
-    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def session(leader: int) -> list[int]:
-    """Living processes of a session."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if fields[0] != "Z" and int(fields[3]) == leader:
-            found.append(int(stat.parent.name))
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
-def test_signals_end_a_run_with_the_command_that_goes_on(finished, tmp_path):
-    """Ctrl-C in the search, with a worker; the command it prints goes on to the same results, until SIGTERM ends it."""
-    path = tmp_path / "my run"
-    command = [sys.executable, "-m", "detection.train", *words(path, workers=1)]
-    expected = [shlex.quote(str(path)), "--resume"]
-    for number, event in ((signal.SIGINT, lines(path, "trials", 2)), (signal.SIGTERM, lines(path, "retrained", 3))):
-        process = start(command)
-        end = time.monotonic() + 200
-        while not event() and process.poll() is None and time.monotonic() < end:
-            time.sleep(0.01)
-        assert process.poll() is None and len(session(process.pid)) > 1
-        if number == signal.SIGINT:
-            os.killpg(process.pid, number)  # as a terminal does
-        else:
-            process.send_signal(number)
-        out, error = process.communicate(timeout=60)
-        assert process.returncode == 130 and out == ""
-        end = time.monotonic() + 5  # multiprocessing's own helper ends when it sees that the others are gone
-        while session(process.pid) and time.monotonic() < end:
-            time.sleep(0.05)
-        assert session(process.pid) == []
-        told = re.fullmatch(r"\nStopped in stage '([a-z ]+)'; everything finished so far is kept. To continue:\n  (.+)\n", error)
-        assert told, error
-        command = shlex.split(told[2])
-        assert all(word in told[2] for word in expected)
-    assert {name: rows(path, name) for name in RESULTS} == {name: rows(finished, name) for name in RESULTS}
-
-
 def test_a_bug_in_a_stage_loses_nothing(finished, tmp_path, monkeypatch):
     path = before_export(finished, tmp_path)
     kept = results(path)
@@ -244,27 +191,3 @@ def no_export(*_: object) -> Parity:
 
 def crash(*_: object) -> None:
     raise RuntimeError("a bug")
-
-
-def test_a_full_disk_is_told_and_survived(finished, tmp_path, capfd):
-    """Checkpoints do not fit, then the export does not; each time everything written before is kept."""
-    path = tmp_path / "run"
-    assert status(forked(lambda: (limit(100_000), call(words(path))))) == 2
-    error = capfd.readouterr().err
-    assert re.fullmatch(
-        rf"error: cannot write {path}/\S.*: the file size limit is reached; .* kept; free some .*--resume\n", error
-    )
-    assert not (path / "stages.jsonl").exists() and not list(path.glob("checkpoints/*"))
-    assert kill_when(words(path, "--resume"), lines(path, "trials", 2)) == -signal.SIGKILL
-    assert rows(path, "trials")[:2] == rows(finished, "trials")[:2]
-
-    late = before_export(finished, tmp_path)
-    before = results(late)
-    assert status(forked(lambda: (limit(400_000), call(words(late, "--resume"))))) == 2
-    error = capfd.readouterr().err
-    assert error.startswith("error: cannot write ") and error.count("\n") == 1 and "the file size limit is reached" in error
-    assert before.items() <= results(late).items()
-
-
-def limit(size: int) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))

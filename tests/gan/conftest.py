@@ -3,7 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
+from common.cost.latency import measure
+from gan.compression import stages
+from gan.task import TranslationTask
 from tests.gan.micro import UNPAIRED, call, words
 
 
@@ -21,3 +26,12 @@ def unpaired(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("gan") / "unpaired"
     call(words(path, settings=UNPAIRED))
     return path
+
+
+@pytest.fixture
+def no_export(monkeypatch) -> None:
+    """No ONNX files: they take two thirds of a run, and the runs above have them."""
+    timed = measure(nn.Identity(), (torch.zeros(1),), repeats=2)
+    monkeypatch.setattr(TranslationTask, "export", lambda self, network, folder: 0.0)
+    monkeypatch.setattr(stages, "export_onnx", lambda network, inputs, file: None)
+    monkeypatch.setattr(stages, "measure_onnx", lambda file, inputs, repeats: timed)

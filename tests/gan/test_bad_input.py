@@ -95,7 +95,9 @@ def test_inception_weights_that_are_none(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("phase", "stage", "term"), [(Pix2Pix, "teacher", "loss_recon"), (Distil, "supernet", "loss_distil")])
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(tmp_path, capsys, monkeypatch, phase, stage, term):
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
+    tmp_path, capsys, monkeypatch, no_export, phase, stage, term
+):
     real, path = phase.loss, tmp_path / "run"
 
     def loss(self, model, batch):

@@ -46,8 +46,7 @@ def killed(path: Path, kills: list[Kill], settings: list[str]) -> None:
         assert not (path / "report.html").exists()
 
 
-def test_kills_leave_no_trace_on_pairs(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr(TranslationTask, "export", lambda self, network, folder: 0.0)
+def test_kills_leave_no_trace_on_pairs(finished, tmp_path, no_export):
     path = tmp_path / "run"
     killed(path, PAIRED, [])
     call(words(path, "--resume"))
@@ -55,9 +54,8 @@ def test_kills_leave_no_trace_on_pairs(finished, tmp_path, monkeypatch):
     assert [row["stage"] for row in rows(path, "stages")] == STAGES
 
 
-def test_kills_leave_no_trace_without_pairs(unpaired, tmp_path, monkeypatch):
+def test_kills_leave_no_trace_without_pairs(unpaired, tmp_path, no_export):
     """The pools of generated pictures survive as well."""
-    monkeypatch.setattr(TranslationTask, "export", lambda self, network, folder: 0.0)
     path = tmp_path / "run"
     killed(path, ALONE, UNPAIRED)
     call(words(path, "--resume", settings=UNPAIRED))

@@ -54,7 +54,7 @@ def test_without_pairs_the_fast_pipeline_leaves_the_same(unpaired):
     assert {"loss_gan", "loss_discriminator", "loss_cycle", "loss_identity"} <= told and "loss_recon" not in told
 
 
-def test_a_search_from_scratch_trains_no_supernet_and_every_network_begins_anew(tmp_path):
+def test_a_search_from_scratch_trains_no_supernet_and_every_network_begins_anew(tmp_path, no_export):
     path = tmp_path / "scratch"
     settings = ["search.evaluation=scratch", "search.engine.parents=3", "search.trials=3"]
     call(words(path, settings=settings))
@@ -81,7 +81,7 @@ def test_the_saving_is_counted_and_measured(finished):
     assert "onnxruntime" in found["conditions"]["exported"]
 
 
-def test_every_network_of_the_space_begins_with_its_part_of_the_supernet(finished, tmp_path):
+def test_every_network_of_the_space_begins_with_its_part_of_the_supernet(finished, tmp_path, no_export):
     out = tmp_path / "still"
     call(words(out, settings=["finetune.steps=0", "supernet.optim.lr=1e-3", "without_distillation=false"]))
     shared, row = load_file(out / "weights" / "supernet.safetensors"), rows(out, "retrained")[1]
@@ -133,7 +133,7 @@ def test_translate_says_what_it_cannot_use(finished, tmp_path, capsys):
     refused(call, ["translate", str(tmp_path / "empty"), str(see_through), out], ("config.json",), capsys)
 
 
-def test_another_runs_teacher_can_be_taken(finished, tmp_path, capsys):
+def test_another_runs_teacher_can_be_taken(finished, tmp_path, capsys, no_export):
     out = tmp_path / "taken"
     call(words(out, settings=[f"teacher.run={finished}", "train_teacher.steps=0"]))
     for name in ("teacher.safetensors", "teacher-discriminator.safetensors"):
@@ -152,7 +152,7 @@ def test_a_finished_run_is_resumed_without_a_change(finished):
     assert results(finished) == before
 
 
-def test_the_same_seed_gives_the_same_with_workers_and_another_seed_does_not(finished, tmp_path):
+def test_the_same_seed_gives_the_same_with_workers_and_another_seed_does_not(finished, tmp_path, no_export):
     call(words(tmp_path / "workers", workers=2))
     assert results(tmp_path / "workers") == results(finished)
     call(words(tmp_path / "other", "--seed", "1"))

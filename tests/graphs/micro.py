@@ -61,10 +61,12 @@ def settings_of(method: str = "pdnas") -> list[str]:
     return [*_SETTINGS.split(), *_SEARCH.get(method, ["search.trials=3"])]
 
 
-def words(out: Path, *more: str, method: str = "pdnas", settings: Sequence[str] = (), data: Sequence[str] = ()) -> list[str]:
+def words(
+    out: Path, *more: str, method: str = "pdnas", settings: Sequence[str] = (), data: Sequence[str] = (), workers: int = 0
+) -> list[str]:
     """The command line of a micro run; `more` may not end in a list of values, `settings` take the place of the method's."""
     source = data or ("--name", DATA)
-    run = ["--workers", "0", "--quiet", "--device", "cpu", "--out", str(out)]
+    run = ["--workers", str(workers), "--quiet", "--device", "cpu", "--out", str(out)]
     return [method, *source, *run, *more, "--set", *settings_of(method), *settings]
 
 
