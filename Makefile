@@ -42,7 +42,7 @@ demo: $(VENV)/.ready ## DetNAS on embedded images, two minutes, from search to r
 	  $(BIN)/python -m detection.train detnas --recipe smoke --out "$$out"
 
 test: $(VENV)/.ready-dev ## Run the tests (ARGS="-k name" for some of them)
-	@$(PYTEST) -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.ready-dev ## Lint, formatting and types
 	@$(BIN)/ruff check .

@@ -11,6 +11,16 @@ from common.tables.load import data_folder
 torch.set_num_threads(1)  # more threads than cores make a loaded machine many times slower, and change sums
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes, the tests of a module share one, and what its fixtures made; modules of slow tests come first."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("xdist_group")}
+    items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(scope="session")
 def tasknas_data() -> Path:
     """The folder of real data sets: `TASKNAS_DATA`, by default `../shared/data` beside the repository."""
