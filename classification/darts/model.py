@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -135,14 +136,14 @@ def cost_tables(alone: Network, size: int) -> Tabulated:
         alone: open description.
         size: side of the image, in pixels.
     """
+    return Tabulated(partial(_tables, replace(alone, auxiliary=False), size))
 
-    def make() -> dict[str, Entry]:
-        whole = replace(alone, auxiliary=False)
-        with torch.device("meta"):
-            price = Price(build(opened(whole)), (torch.empty(1, 3, size, size),), whole)
-        return {"params": Entry(price, "params"), "macs": Entry(price, "macs")}
 
-    return Tabulated(make)
+@lru_cache(maxsize=8)  # variants of a task and resumed runs ask for the same tables, which take a second
+def _tables(whole: Network, size: int) -> dict[str, Entry]:
+    with torch.device("meta"):
+        price = Price(build(opened(whole)), (torch.empty(1, 3, size, size),), whole)
+    return {"params": Entry(price, "params"), "macs": Entry(price, "macs")}
 
 
 def counted(space: Network, alone: Callable[[Network], Network], tables: Tabulated, size: int) -> Counted:

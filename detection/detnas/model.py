@@ -6,6 +6,7 @@ even/odd split of the release: even channels pass, odd ones go through the main 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -163,6 +164,7 @@ def detector(net: DetectorNet, seed: int) -> nn.Module:
     return build(net, seed).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
+@lru_cache(maxsize=8)  # variants of a task and resumed runs ask for the same tables, which take a second
 def cost_tables(space: DetectorNet, published: Classifier, canvas: tuple[int, int]) -> dict[str, Entry]:
     """Cost name -> table of prices; see `detection.detnas.settings.COSTS`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -46,6 +46,7 @@ def networks(settings: Settings, facts: TranslationFacts) -> Networks:
     )
 
 
+@lru_cache(maxsize=8)  # variants of a task and resumed runs ask for the same tables, which take a second
 def cost_tables(space: Generator, side: int) -> dict[str, Entry]:
     """Where the costs of a generator are read from: for one picture of `side` pixels, as the paper counts them."""
     with torch.device("meta"):

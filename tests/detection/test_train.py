@@ -147,9 +147,9 @@ def test_three_kills_leave_no_trace(finished, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_seed_decides_and_nothing_else(finished, tmp_path):
-    """Two workers instead of none, and checkpoints at other steps: the same. Another seed: another run."""
+    """A worker instead of none, and checkpoints at other steps: the same. Another seed: another run."""
     spread, other = tmp_path / "spread", tmp_path / "other"
-    argv = words(spread, workers=2, settings=[*SETTINGS, "save_every=3"])
+    argv = words(spread, workers=1, settings=[*SETTINGS, "save_every=3"])
     assert kill_when(argv, lines(spread, "retrained", 3)) == -signal.SIGKILL  # the export is that of every other test
     undisturbed = results(finished)
     found = results(spread)

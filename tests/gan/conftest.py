@@ -22,16 +22,23 @@ def finished(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def unpaired(tmp_path_factory) -> Path:
-    """A run without pairs, by the fast pipeline, that was never disturbed."""
+    """A run without pairs, by the fast pipeline, that was never disturbed; without ONNX files."""
     path = tmp_path_factory.mktemp("gan") / "unpaired"
-    call(words(path, settings=UNPAIRED))
+    with pytest.MonkeyPatch.context() as patched:
+        without_export(patched)
+        call(words(path, settings=UNPAIRED))
     return path
 
 
 @pytest.fixture
 def no_export(monkeypatch) -> None:
-    """No ONNX files: they take two thirds of a run, and the runs above have them."""
+    """See `without_export`."""
+    without_export(monkeypatch)
+
+
+def without_export(patched: pytest.MonkeyPatch) -> None:
+    """No ONNX files: they take two thirds of a run, and `finished` has them."""
     timed = measure(nn.Identity(), (torch.zeros(1),), repeats=2)
-    monkeypatch.setattr(TranslationTask, "export", lambda self, network, folder: 0.0)
-    monkeypatch.setattr(stages, "export_onnx", lambda network, inputs, file: None)
-    monkeypatch.setattr(stages, "measure_onnx", lambda file, inputs, repeats: timed)
+    patched.setattr(TranslationTask, "export", lambda self, network, folder: 0.0)
+    patched.setattr(stages, "export_onnx", lambda network, inputs, file: None)
+    patched.setattr(stages, "measure_onnx", lambda file, inputs, repeats: timed)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from common.run.report import plots
@@ -102,6 +103,12 @@ class Page:
 
 def render(folder: Path) -> str:
     """The report of run folder `folder` as HTML text."""
+    text = _template().render(page=page(read_run(folder)))
+    return text.encode("utf-8", errors="replace").decode("utf-8")  # a lone surrogate in a file must not stop a report
+
+
+@cache  # compiled once in a process
+def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -109,8 +116,7 @@ def render(folder: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    text = environment.get_template("template.html").render(page=page(read_run(folder)))
-    return text.encode("utf-8", errors="replace").decode("utf-8")  # a lone surrogate in a file must not stop a report
+    return environment.get_template("template.html")
 
 
 def page(run: Run) -> Page:
