@@ -14,6 +14,7 @@ from classification.darts.space import FIRST, Cell, Network
 from classification.darts.space import Edge as EdgeDescription
 from common.layers import Partial
 from common.supernet import choose, choose_many
+from common.supernet.open import OpenMany
 
 Image = Float[Tensor, "n c h w"]
 Make = Callable[[int, int, Network], nn.Module]
@@ -181,7 +182,7 @@ class CellModule(nn.Module):
         self.concat = cell.concat
         self.nodes = nn.ModuleDict()
         for number, node in enumerate(cell.nodes, FIRST):
-            if node.edges != ():
+            if possible_edges(node.edges):
                 self.nodes[str(number)] = choose_many(node.edges, lambda edge: Edge(edge, width, reduction, net))
 
     def forward(self, before: Image, last: Float[Tensor, "n d i j"]) -> Float[Tensor, "n e k l"]:
@@ -190,3 +191,8 @@ class CellModule(nn.Module):
         for number, node in self.nodes.items():
             states[int(number)] = node(states)
         return torch.cat([states[number] for number in self.concat], 1)
+
+
+def possible_edges(edges: Any) -> list[Any]:
+    """Every edge that a node may have: those given, or the members of an open set of edges."""
+    return list(edges.members if isinstance(edges, OpenMany) else edges)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from classification.darts.cells import MAKERS, CellModule, Edge
+from classification.darts.cells import MAKERS, CellModule, Edge, possible_edges
 from classification.darts.space import FIRST, SKELETONS, Cell, Network
 from common.cost.bounds import cheapest
 from common.cost.costs import Counted, Entry, Tabulated
@@ -20,7 +19,7 @@ from common.errors import UserError
 from common.space import Arch, decode
 from common.streams import derive
 from common.supernet import opened
-from common.supernet.choice import Open, OpenMany
+from common.supernet.open import Open
 
 STEM_MULTIPLIER = 3
 """Channels of the CIFAR stem, in widths of a node."""
@@ -171,20 +170,15 @@ def check(net: Network) -> None:
 def _check_cell(kind: str, cell: Cell) -> None:
     existing = set(range(FIRST))
     for number, node in enumerate(cell.nodes, FIRST):
-        for edge in _possible(node.edges):
+        for edge in possible_edges(node.edges):
             if edge.source not in existing:
                 known = ", ".join(str(n) for n in sorted(existing))
                 raise UserError(f"{kind} cell: node {number} reads node {edge.source}; it can read those before it: {known}")
             names = edge.op.meanings if isinstance(edge.op, Open) else (edge.op,)
             if unknown := [name for name in names if name not in MAKERS]:
                 raise UserError(f"{kind} cell: operation {unknown[0]!r} does not exist; choose one of {', '.join(MAKERS)}")
-        if node.edges != ():
+        if possible_edges(node.edges):
             existing.add(number)
     if not cell.concat or not set(cell.concat) <= existing - set(range(FIRST)):
         known = ", ".join(str(n) for n in sorted(existing - set(range(FIRST)))) or "none"
         raise UserError(f"{kind} cell: its output joins nodes {list(cell.concat)}; those that have inputs are {known}")
-
-
-def _possible(edges: Any) -> list[Any]:
-    """Every edge that a node may have."""
-    return list(edges.members if isinstance(edges, OpenMany) else edges)

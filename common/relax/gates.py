@@ -14,7 +14,7 @@ from torch import Tensor
 
 from common.errors import UserError
 from common.relax.weightings import Weighting, check_logits, largest, ones_at, sample_options, scattered, straight_through
-from common.supernet.choice import Mixed
+from common.supernet.open import Mixed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

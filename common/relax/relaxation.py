@@ -15,8 +15,8 @@ from common.relax.weightings import Weighting
 from common.space import ManyOf, OneOf, decisions
 from common.space.values import Decision
 from common.streams import torch_stream
-from common.supernet.choice import Mixed
 from common.supernet.net import Supernet
+from common.supernet.open import Mixed
 
 
 @dataclass(slots=True, kw_only=True)

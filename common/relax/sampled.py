@@ -13,7 +13,7 @@ from torch import Tensor
 
 from common.errors import UserError
 from common.relax.weightings import Temperature, Weighting, check_logits, gumbel, ones_at, straight_through
-from common.supernet.choice import Mixed
+from common.supernet.open import Mixed
 
 
 class Sampling(Weighting):

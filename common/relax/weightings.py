@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from common.errors import UserError
-from common.supernet.choice import Mixed
+from common.supernet.open import Mixed
 
 
 class Weighting(Protocol):

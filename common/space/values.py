@@ -18,7 +18,18 @@ class Invalid(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True, init=False)
 class OneOf:
-    """A decision: exactly one of `options`, any of which may hold further decisions."""
+    """A decision: exactly one of `options`, any of which may hold further decisions.
+
+    Raises:
+        UserError: no option, a sequence in the place of options, or an option given twice.
+
+    >>> OneOf(16, 32)
+    OneOf(options=(16, 32))
+    >>> OneOf([16, 32])
+    Traceback (most recent call last):
+        ...
+    common.errors.UserError: OneOf([16, 32]) has one option, a list; give its items as options: OneOf(*[16, 32])
+    """
 
     options: tuple[Any, ...]
     labels: tuple[str, ...] = dataclasses.field(compare=False, repr=False)
@@ -26,6 +37,13 @@ class OneOf:
     def __init__(self, *options: Any) -> None:
         if not options:
             raise UserError("OneOf() has no options: a decision needs at least one")
+        if len(options) == 1 and isinstance(options[0], list | range | set | frozenset | Iterator):
+            given = f"{options[0]!r}"
+            kind = type(options[0]).__name__
+            raise UserError(f"OneOf({given}) has one option, a {kind}; give its items as options: OneOf(*{given})")
+        for i, option in enumerate(options):
+            if isinstance(option, int | float | str) and any(_equal(option, before) for before in options[:i]):
+                raise UserError(f"OneOf has the option {option!r} twice; give each option once: an architecture has one name")
         object.__setattr__(self, "options", options)
         object.__setattr__(self, "labels", _labels(options))
 
@@ -101,6 +119,10 @@ class Where:
     item: Any
     holds: Callable[[Any], bool]
     why: str
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and one == other
 
 
 Decision = OneOf | ManyOf

@@ -1,179 +1,23 @@
-"""Open decisions as a build function receives them, and the modules that read open decisions at run time.
+"""The modules that read open decisions at run time.
 
-`opened(space)` replaces every decision by an `Open` value. A build function uses `choose`, `fmap`, `repeat` and the constructors
-of `common.supernet.elastic` on the fields of its description. Fixed fields give plain torch modules, open fields give the parts
-of a supernet, so the build function never asks which it has. Nothing else in a network knows about search.
+A build function uses `choose`, `fmap`, `repeat` and the constructors of `common.supernet.elastic` on the fields of its
+description. Fixed fields give plain torch modules, open fields give the parts of a supernet, so the build function never asks
+which it has. Nothing else in a network knows about search.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from itertools import product
 from typing import Any
 
 from torch import Tensor, nn
 
 from common.errors import UserError
 from common.layers import EmptySum, Inputs, Sum, added
-from common.space import ManyOf, OneOf, Repeat, Where
 from common.space.walk import fields_of
 from common.supernet.mixing import weighted_sum
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Mixed:
-    """Weights for the options of one decision: a continuous relaxation as in DARTS (1806.09055, equation 2).
-
-    Attributes:
-        weights: Shape (n,): one weight per option of a `OneOf`, or per member of a `ManyOf`. Gradients flow into it.
-        live: The options that are computed; None computes all. The other options add nothing to the sum, and their parameters
-            get no gradient (None, not zero).
-    """
-
-    weights: Tensor
-    live: tuple[int, ...] | None = None
-
-    def terms(self) -> list[tuple[int, Tensor]]:
-        """Returns (option, weight) for the live options, ascending; a weight is a scalar tensor."""
-        weights = self.weights.unbind()
-        return [(i, weights[i]) for i in (range(len(weights)) if self.live is None else sorted(self.live))]
-
-
-class Slot:
-    """The active option, or the relaxation, of one decision. All modules that read the decision share its slot."""
-
-    __slots__ = ("active", "many", "mixed", "path", "recompute")
-
-    def __init__(self, path: str, *, many: bool = False) -> None:
-        self.path = path
-        self.many = many  # a `ManyOf`: its options are subsets, but a relaxation weighs its members
-        self.active = 0
-        self.mixed: Mixed | None = None  # the relaxation of the decision, instead of its active option
-        self.recompute = False  # whether the backward pass runs relaxed options again
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Slot:
-        """Returns a copy that shares the relaxation, because the relaxation's weights belong to a graph."""
-        twin = memo[id(self)] = Slot(self.path, many=self.many)
-        twin.active, twin.mixed, twin.recompute = self.active, self.mixed, self.recompute
-        return twin
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Open:
-    """The value that a build function receives for a decision, or for several decisions together (see `fmap`)."""
-
-    slots: tuple[Slot, ...]
-    sizes: tuple[int, ...]  # the number of options of each decision
-    meanings: tuple[Any, ...]  # the value for each combination of options, row-major over the options of `slots`
-
-    def index(self) -> int:
-        """Returns the position of the active combination in `meanings`."""
-        if len(self.slots) == 1:
-            return self.slots[0].active
-        flat = 0
-        for slot, n in zip(self.slots, self.sizes, strict=True):
-            flat = flat * n + slot.active
-        return flat
-
-    def value(self) -> Any:
-        """Returns the meaning of the active combination."""
-        return self.meanings[self.index()]
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The paths of the decisions."""
-        return tuple(slot.path for slot in self.slots)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class OpenMany(Open):
-    """An open `ManyOf`. Its meanings are tuples of the members in a subset; `fmap` over it gives a plain `Open`."""
-
-    members: tuple[Any, ...]  # the options of the `ManyOf`, opened
-    subsets: tuple[tuple[int, ...], ...]  # for each rank, the numbers of the members in that subset
-
-    def taken(self) -> tuple[int, ...]:
-        """Returns the numbers of the members in the active subset."""
-        return self.subsets[self.index()]
-
-
-class OpenRepeat(tuple[Any, ...]):
-    """The opened copies of a `Repeat`, as many as the largest count; `active` is the count, open if it is a decision."""
-
-    active: Open | int
-
-    def __new__(cls, items: Sequence[Any], count: Open | int) -> OpenRepeat:
-        self = super().__new__(cls, items)
-        self.active = count
-        return self
-
-
-def opened(space: Any, path: str = "", slots: dict[str, Slot] | None = None) -> Any:
-    """Returns `space`, which lies at `path`, with every decision replaced by an `Open`.
-
-    `slots` maps decision paths to slots: existing slots are reused, new ones are added.
-    """
-    slots = {} if slots is None else slots
-    dot = f"{path}." if path else ""
-
-    def slot() -> Slot:
-        return slots.setdefault(path, Slot(path, many=isinstance(space, ManyOf)))
-
-    match space:
-        case OneOf():
-            meanings = tuple(opened(o, f"{path}[{space.labels[i]}]", slots) for i, o in enumerate(space.options))
-            return Open((slot(),), (len(space),), meanings)
-        case ManyOf():
-            inner = tuple(opened(o, f"{path}[{space.labels[i]}]", slots) for i, o in enumerate(space.options))
-            subsets = tuple(space.subset(rank) for rank in range(len(space)))
-            meanings = tuple(tuple(inner[i] for i in subset) for subset in subsets)
-            return OpenMany((slot(),), (len(space),), meanings, inner, subsets)
-        case Repeat():
-            items = [opened(space.item, f"{dot}{i}", slots) for i in range(space.most())]
-            return OpenRepeat(items, opened(space.count, dot + "count", slots))
-        case Where():
-            return opened(space.item, path, slots)
-        case tuple() | list():
-            return tuple(opened(value, f"{dot}{i}", slots) for i, value in enumerate(space))
-        case dict():
-            return {key: opened(value, f"{dot}{key}", slots) for key, value in space.items()}
-        case _ if dataclasses.is_dataclass(space) and not isinstance(space, type):
-            kind = type(space)
-            return kind(**{name: opened(getattr(space, name), dot + name, slots) for name in fields_of(kind)})
-        case _:
-            return space
-
-
-def fmap(f: Callable[..., Any], *values: Any) -> Any:
-    """Returns `f(*values)`, or an `Open` of its results if some of the values are open: `fmap(lambda c: 4 * c, width)`.
-
-    The result has one meaning per combination of options. A decision that several values read counts once.
-    """
-    decisions = {id(slot): (slot, n) for v in values if isinstance(v, Open) for slot, n in zip(v.slots, v.sizes, strict=True)}
-    if not decisions:
-        return f(*values)
-    order = list(decisions)
-    sizes = tuple(decisions[key][1] for key in order)
-    meanings = []
-    for combination in product(*(range(n) for n in sizes)):
-        taken = dict(zip(order, combination, strict=True))
-        meanings.append(f(*(_read(value, taken) for value in values)))
-    return Open(tuple(decisions[key][0] for key in order), sizes, tuple(meanings))
-
-
-def _read(value: Any, taken: dict[int, int]) -> Any:
-    if not isinstance(value, Open):
-        return value
-    flat = 0
-    for slot, n in zip(value.slots, value.sizes, strict=True):
-        flat = flat * n + taken[id(slot)]
-    return value.meanings[flat]
-
-
-def largest(value: Any) -> Any:
-    """Returns the largest meaning of an open `value`, or `value` itself if it is fixed."""
-    return max(value.meanings) if isinstance(value, Open) else value
+from common.supernet.open import Open, OpenMany, OpenRepeat
 
 
 class Deciding(nn.Module):
@@ -244,12 +88,24 @@ class Choice(Deciding):
 
 
 def _position(distinct: list[Any], meaning: Any) -> int:
-    if isinstance(meaning, Hashable):
-        for i, other in enumerate(distinct):
-            if type(other) is type(meaning) and other == meaning:
-                return i
+    for i, other in enumerate(distinct):
+        if _same(other, meaning):
+            return i
     distinct.append(meaning)
     return len(distinct) - 1
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two meanings are equal values that can share a module; open values inside them are equal to themselves alone."""
+    if type(one) is not type(other) or not isinstance(one, Hashable):
+        return False
+    if isinstance(one, Open):
+        return one is other
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if dataclasses.is_dataclass(one) and not isinstance(one, type) and type(one).__eq__ is not object.__eq__:
+        return all(_same(getattr(one, name), getattr(other, name)) for name in fields_of(type(one)))
+    return one == other
 
 
 def choose(value: Any, make: Callable[[Any], nn.Module]) -> nn.Module:

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from common.errors import UserError
 from common.layers import Scale, Shift
-from common.supernet.choice import Deciding, Open, largest
+from common.supernet.choice import Deciding
+from common.supernet.open import Open, largest
 
 Region = tuple[slice, ...]
 Padding = Literal["zeros", "reflect", "replicate", "circular"]
@@ -274,6 +276,15 @@ class ElasticShift(Elastic, Shift):
         return self
 
 
+def _check_odd(kernel: Any) -> None:
+    for size in kernel.meanings if isinstance(kernel, Open) else (kernel,):
+        if size % 2 == 0:
+            raise UserError(
+                f"kernel {size} is even: its output has another size than that of an odd kernel; give odd kernels, or write the "
+                "padding yourself around nn.Conv2d"
+            )
+
+
 def conv2d(
     c_in: Any,
     c_out: Any,
@@ -284,7 +295,12 @@ def conv2d(
     bias: bool = True,
     padding_mode: Padding = "zeros",
 ) -> nn.Module:
-    """A convolution, padded to keep the size at stride 1 (odd kernels); widths and kernel may be open."""
+    """A convolution, padded to keep the size at stride 1; widths and kernel may be open.
+
+    Raises:
+        UserError: a kernel is even.
+    """
+    _check_odd(kernel)
     if any(isinstance(value, Open) for value in (c_in, c_out, kernel)):
         return ElasticConv2d(
             largest(c_in), c_out, kernel, stride, dilation, depthwise=False, bias=bias, padding_mode=padding_mode
@@ -296,7 +312,12 @@ def conv2d(
 def depthwise(
     width: Any, kernel: Any, stride: int = 1, *, dilation: int = 1, bias: bool = True, padding_mode: Padding = "zeros"
 ) -> nn.Module:
-    """A depthwise convolution, as wide as its input; width and kernel may be open."""
+    """A depthwise convolution, as wide as its input; width and kernel may be open.
+
+    Raises:
+        UserError: a kernel is even.
+    """
+    _check_odd(kernel)
     if isinstance(width, Open) or isinstance(kernel, Open):
         widest = largest(width)
         return ElasticConv2d(widest, widest, kernel, stride, dilation, depthwise=True, bias=bias, padding_mode=padding_mode)
@@ -304,7 +325,12 @@ def depthwise(
 
 
 def conv_transpose2d(c_in: Any, c_out: Any, kernel: int, stride: int, *, bias: bool = True) -> nn.Module:
-    """A transposed convolution that makes maps `stride` times as large (odd kernels); widths may be open."""
+    """A transposed convolution that makes maps `stride` times as large; widths may be open.
+
+    Raises:
+        UserError: the kernel is even.
+    """
+    _check_odd(kernel)
     if isinstance(c_in, Open) or isinstance(c_out, Open):
         return ElasticConvTranspose2d(largest(c_in), c_out, kernel, stride, bias=bias)
     return nn.ConvTranspose2d(c_in, c_out, kernel, stride, kernel // 2, output_padding=stride - 1, bias=bias)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from difflib import get_close_matches
+from operator import gt
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
 from common.space import decisions, decode
-from common.supernet.choice import Deciding, Mixed, Slot
+from common.supernet.choice import Deciding
 from common.supernet.elastic import elastic_layers
 from common.supernet.idle import Narrowed, covers
+from common.supernet.open import Mixed, Slot
 
 
 class Supernet:
@@ -30,6 +34,7 @@ class Supernet:
             modules, members or summed inputs.
         sampled: those, and the decisions that can be mixed with one live option alone: some module multiplies its output by the
             option's weight, 1, so that gradients reach it, and the others merely run the option. A width is one of them.
+        unread: the decisions that no module reads.
     """
 
     def __init__(self, module: nn.Module, space: Any) -> None:
@@ -39,10 +44,12 @@ class Supernet:
         self._weights: dict[str, int] = {}  # how many weights mix a decision
         single: set[str] = set()  # decisions that some module cannot run as a weighted sum
         gated: set[str] = set()
+        self._options = {path: len(decision) for path, decision in decisions(space).items()}
         for part in module.modules():
             if isinstance(part, Deciding):
                 for decision in part.decisions:
-                    self.slots.update(zip(decision.paths, decision.slots, strict=True))
+                    for slot in decision.slots:
+                        self._link(slot)
                     n = part.mixable()
                     if n is None:
                         single.update(decision.paths)
@@ -56,15 +63,55 @@ class Supernet:
         several = {path for path in single if self.slots[path].many}  # a subset that runs whole: no mixture of members is one
         self.sampled = tuple(path for path in decisions(space) if path in gated and path not in several)
         self._elastic = list(elastic_layers(module))
+        self.unread = tuple(path for path in self._options if path not in self.slots)
+        if self.unread:
+            shown = ", ".join(map(repr, self.unread[:4])) + (" ..." if self.unread[4:] else "")
+            warnings.warn(
+                f"no module of the supernet reads decision {shown}: its options give the same network; read it in the build "
+                "function, or leave it out of the space",
+                stacklevel=2,
+            )
+
+    def _link(self, slot: Slot) -> None:
+        """Adds the slot of a decision.
+
+        Raises:
+            UserError: the space has no such decision, or the module reads it through another slot as well.
+        """
+        if slot.path not in self._options:
+            known = ", ".join(self._options) or "none"
+            raise UserError(
+                f"the module reads decision {slot.path!r}, which the space does not have; it has {known}: give the space that "
+                "was opened for the module"
+            )
+        if self.slots.setdefault(slot.path, slot) is not slot:
+            raise UserError(
+                f"the module reads decision {slot.path!r} through two slots, of which activate would set one; call opened(space) "
+                "once and build all parts from its result"
+            )
 
     def activate(self, arch: Mapping[str, int]) -> None:
-        """Sets every decision that `arch` settles; the module then runs that path alone."""
+        """Sets every decision that `arch` settles; the module then runs that path alone.
+
+        Raises:
+            UserError: the space has no such decision or option. Nothing is set then.
+        """
+        for path, option in arch.items():
+            if not 0 <= option < self._options.get(path, 0):
+                self._refuse(path, option)
         slots = self.slots
         for path, option in arch.items():
             if path in slots:  # a decision that no module reads (an input resolution, say) is the caller's
                 slot = slots[path]
                 slot.active = option
                 slot.mixed = None
+
+    def _refuse(self, path: str, option: int) -> NoReturn:
+        if path in self._options:
+            raise UserError(f"decision {path!r} has options 0 to {self._options[path] - 1}, not {option}")
+        near = get_close_matches(path, self._options, 1, 0.7)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self._options) or 'none'}"
+        raise UserError(f"the space has no decision {path!r}; {hint}")
 
     def relax(self, mixed: Mapping[str, Mixed], recompute: bool = False) -> None:
         """Mixes the options of the decisions named; they then run as weighted sums until `activate` settles them.
@@ -140,22 +187,31 @@ class Supernet:
         """The standalone network of `arch` with the shared weights: `build(settled description)`, filled with slices.
 
         Raises:
-            UserError: `build` names its parts differently for open and settled descriptions.
+            UserError: `build` names its parts differently for open and settled descriptions, or makes them larger when settled.
         """
         network = build(decode(self.space, arch))
-        before = [(slot, slot.active, slot.mixed) for slot in self.slots.values()]
-        self.activate(arch)
-        try:
-            shared = settled(self.module).state_dict()
-        finally:
-            for slot, active, mixed in before:
-                slot.active, slot.mixed = active, mixed
-        target = network.state_dict()
+        shared, target = self.settled(arch).state_dict(), network.state_dict()
         if shared.keys() != target.keys():
             odd = sorted(shared.keys() ^ target.keys())[0]
             raise UserError(f"the build function names its parts differently when settled: {odd!r} exists in one of them only")
+        for name, value in shared.items():
+            if value.dim() != target[name].dim() or any(map(gt, target[name].shape, value.shape)):
+                raise UserError(
+                    f"the build function makes {name!r} of shape {tuple(target[name].shape)} when settled, which is no part of "
+                    f"{tuple(value.shape)} in the supernet; it must make the same layers of open values as of fixed ones"
+                )
         network.load_state_dict({name: _leading(value, target[name].shape) for name, value in shared.items()})
         return network.train(self.module.training)
+
+    def settled(self, arch: Mapping[str, int]) -> nn.Module:
+        """A shell of the module in which every deciding part is the option of `arch`; weights are shared, as wide as they are."""
+        before = [(slot, slot.active, slot.mixed) for slot in self.slots.values()]
+        self.activate(arch)
+        try:
+            return settled(self.module)
+        finally:
+            for slot, active, mixed in before:
+                slot.active, slot.mixed = active, mixed
 
     @contextmanager
     def idle_protected(self, optimizer: torch.optim.Optimizer, within: nn.Module | None = None) -> Iterator[None]:

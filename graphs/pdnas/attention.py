@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.supernet import fmap, scale
-from common.supernet.choice import largest
+from common.supernet.open import largest
 from graphs.geometric import softmax
 from graphs.pdnas.edges import Edges
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from common.errors import UserError
 from common.streams import derive
 from common.supernet import choose, fmap, linear, shift
-from common.supernet.choice import Open
+from common.supernet.open import Open
 from graphs.pdnas.edges import Edges, edges_of
 from graphs.pdnas.propagation import messages
 from graphs.pdnas.space import ACTIVATIONS, AGGREGATIONS, ATTENTIONS, Block, Network, Personalised

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from common.errors import UserError
 from common.streams import derive
-from common.supernet.choice import Open, OpenMany
+from common.supernet.open import Open, OpenMany
 from segmentation.dcnas.cells import CellModule, operator, source_stride, stem
 from segmentation.dcnas.space import STEM, Network
 

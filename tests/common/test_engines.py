@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 
 from common.arch import labels
 from common.commands import run_commands
@@ -65,9 +66,10 @@ def table(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def quick_export(monkeypatch):
-    """The exporter to ONNX takes most of so short a run; tests of the tasks run it."""
+def quick(monkeypatch):
+    """The exporter to ONNX and the charts take most of so short a run; tests of the tasks and of the report have them."""
     monkeypatch.setattr("common.system_task.SystemTask.export", lambda task, network, folder: 0.0)
+    monkeypatch.setattr("common.run.report.charts._svg", lambda figure, axes, name, *, x, y, label: Markup("<svg></svg>"))
 
 
 def test_a_proxy_trains_candidates_as_the_variant_says(tmp_path):

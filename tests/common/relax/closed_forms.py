@@ -9,7 +9,7 @@ from common.relax.gates import OneGate, OneHot, TwoGates
 from common.relax.sampled import AnnealedGumbel, HardGumbel
 from common.relax.weightings import GumbelSoftmax, Sigmoid, Softmax, Temperature, Weighting
 from common.streams import torch_stream
-from common.supernet.choice import Mixed
+from common.supernet.open import Mixed
 
 LOGITS = torch.tensor([0.3, -1.1, 0.8, 0.0, 1.7], dtype=torch.float64)
 WARM = Temperature(start=0.7, end=0.7)

@@ -12,24 +12,8 @@ from torch import Tensor, nn
 from common.errors import UserError
 from common.layers import EmptySum, Inputs, Sum
 from common.space import ManyOf, OneOf, Repeat, Where, decisions, decode, enumerate_all
-from common.supernet.choice import (
-    Choice,
-    Depth,
-    InputSubset,
-    Mixed,
-    Open,
-    OpenMany,
-    OpenRepeat,
-    Slot,
-    Subset,
-    choose,
-    choose_inputs,
-    choose_many,
-    fmap,
-    largest,
-    opened,
-    repeat,
-)
+from common.supernet.choice import Choice, Depth, InputSubset, Subset, choose, choose_inputs, choose_many, repeat
+from common.supernet.open import Mixed, Open, OpenMany, OpenRepeat, Slot, fmap, largest, opened
 
 
 @dataclass(frozen=True)

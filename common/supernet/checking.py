@@ -1,0 +1,217 @@
+"""Whether a build function keeps what searches rely on, tried on random architectures of its space."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from common.cost.count import Convention, conv_linear, count
+from common.cost.price import Price
+from common.errors import UserError
+from common.space import Arch, decisions, decode, sample
+from common.space.values import label
+from common.streams import stream
+from common.supernet.elastic import Elastic
+from common.supernet.net import Supernet
+from common.supernet.open import opened
+
+Build = Callable[[Any], nn.Module]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What was tried, and held.
+
+    Attributes:
+        archs: Number of architectures that were tried.
+        params: Fewest and most parameters among them.
+        macs: Fewest and most multiply-adds among them.
+    """
+
+    archs: int
+    params: tuple[int, int]
+    macs: tuple[int, int]
+
+
+def check(
+    build: Build,
+    space: Any,
+    inputs: Sequence[Tensor],
+    *,
+    archs: int = 8,
+    seed: int = 0,
+    convention: Convention = conv_linear,
+) -> Checked:
+    """Tries a build function on random architectures; raises where one of five promises is broken.
+
+    1. It is a function of its description: built twice from the same state of torch's generator, weights are the same.
+    2. Every decision of the space is read by a module of the supernet.
+    3. Extraction is exact: the extracted network gives the outputs of the active path bit for bit, and is plain torch.
+    4. The price is the count: parameters and multiply-adds, from tables as from the built network.
+    5. Idle weights are untouched: a training step changes no parameter, nor a part of one, outside of its path.
+
+    Args:
+        build: description -> module. The description is opened for the supernet, and has no decisions for a network.
+        space: the description with open decisions.
+        inputs: inputs of a network, a batch of two or more so that norms can train.
+        archs: architectures that are tried; fewer where the space has fewer.
+        seed: of the architectures and the weights.
+        convention: what counts as a multiply-add.
+
+    Raises:
+        UserError: a promise is broken; names the decision or the parameter, and the remedy.
+
+    >>> from common.space import OneOf
+    >>> from common.supernet import linear
+    >>> space = {"width": OneOf(3, 5)}
+    >>> check(lambda net: nn.Sequential(linear(4, net["width"]), linear(net["width"], 2)), space, [torch.ones(2, 4)])
+    Checked(archs=2, params=(23, 37), macs=(36, 60))
+    """
+    if not decisions(space):
+        raise UserError("the space has no decision: open one, for instance width=OneOf(16, 32)")
+    chosen = list(dict.fromkeys(sample(space, stream(seed, "check", i)) for i in range(4 * archs)))[:archs]
+    with _seeded(seed):
+        _check_pure(build, space, chosen[0], seed)
+        net = _supernet(build, space)
+        for arch in chosen:
+            _check_extraction(net, build, arch, inputs)
+        costs = _check_price(net, build, chosen, inputs, convention)
+        _check_idle(net, chosen, inputs)
+    params, macs = zip(*costs, strict=True)
+    return Checked(archs=len(chosen), params=(min(params), max(params)), macs=(min(macs), max(macs)))
+
+
+def _supernet(build: Build, space: Any) -> Supernet:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "no module of the supernet reads")  # refused below
+        net = Supernet(build(opened(space)), space)
+    if net.unread:
+        raise UserError(
+            f"no module of the supernet reads decision {net.unread[0]!r}; read it in the build function, or leave it out"
+        )
+    for norm in net.module.modules():  # statistics that differ by channel, so that a wrong slice shows
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.running_mean is not None and norm.running_var is not None:
+            norm.running_mean.normal_(0, 0.1)
+            norm.running_var.uniform_(0.5, 2)
+    return net
+
+
+def _check_pure(build: Build, space: Any, arch: Arch, seed: int) -> None:
+    states: list[Mapping[str, Tensor]] = []
+    for description in (opened(space), opened(space), decode(space, arch), decode(space, arch)):
+        with _seeded(seed):
+            states.append(build(description).state_dict())
+    for one, other in (states[:2], states[2:]):
+        if one.keys() != other.keys():
+            odd = f"{sorted(one.keys() ^ other.keys())[0]!r} exists in one of them only"
+        else:
+            odd = next((f"{name!r} differs" for name in one if not torch.equal(one[name], other[name])), "")
+        if odd:
+            raise UserError(
+                f"the build function makes two networks of one description: {odd}; read the description alone, and take random "
+                "numbers from torch's generator"
+            )
+
+
+def _check_extraction(net: Supernet, build: Build, arch: Arch, inputs: Sequence[Tensor]) -> None:
+    for part in build(decode(net.space, arch)).modules():
+        if type(part).__module__.startswith("common.supernet"):
+            kind = type(part).__name__
+            raise UserError(f"{_said(net.space, arch)}: the network keeps a part of supernets, {kind}; build it of fixed values")
+    net.module.eval()
+    net.activate(arch)
+    network, shared = net.extract(arch, build), net.settled(arch)
+    sizes = shared.state_dict()
+    for name, tensor in network.state_dict().items():
+        if tensor.shape != sizes[name].shape and not _guarded(net.module, sizes[name]):
+            owner = type(shared.get_submodule(name.rpartition(".")[0])).__name__
+            raise UserError(
+                f"{owner} slices its parameter {name!r} itself, so that momentum and weight decay change the idle part in every "
+                "step; make it of layers of common.supernet (linear, conv2d, scale, shift, ...)"
+            )
+    with torch.no_grad():
+        outputs = [list(_tensors(module(*inputs))) for module in (net.module, network)]
+    if not all(torch.equal(one, other) for one, other in zip(*outputs, strict=True)):
+        raise UserError(
+            f"{_said(net.space, arch)}: the extracted network gives other outputs than its path in the supernet; the build "
+            "function must make the same layers of open values as of fixed ones, without asking which it has"
+        )
+
+
+def _guarded(module: nn.Module, tensor: Tensor) -> bool:
+    """Whether a tensor of the supernet belongs to an elastic layer, which guards its idle part, or learns nothing."""
+    same = tensor.data_ptr()
+    owners = [part for part in module.modules() for p in part._parameters.values() if p is not None and p.data_ptr() == same]
+    return not owners or any(isinstance(part, Elastic) for part in owners)
+
+
+def _check_price(
+    net: Supernet, build: Build, archs: Sequence[Arch], inputs: Sequence[Tensor], convention: Convention
+) -> list[tuple[int, int]]:
+    price = Price(net.module, inputs, net.space, convention=convention)
+    costs = []
+    for arch in archs:
+        with torch.device("meta"):
+            counted = count(build(decode(net.space, arch)), [x.to("meta") for x in inputs], convention=convention)
+        if price.price(arch) != {"params": counted.params, "macs": counted.macs}:
+            raise UserError(
+                f"{_said(net.space, arch)}: {counted.params} parameters and {counted.macs} multiply-adds by count, but "
+                f"{price.price(arch)} by the supernet's table; the build function must make the same layers of open values as of "
+                "fixed ones"
+            )
+        costs.append((counted.params, counted.macs))
+    return costs
+
+
+def _check_idle(net: Supernet, archs: Sequence[Arch], inputs: Sequence[Tensor]) -> None:
+    net.module.train()
+    optimizer = torch.optim.SGD(net.module.parameters(), lr=1e-3, momentum=0.9, weight_decay=0.1)
+
+    def step(arch: Arch) -> None:
+        net.activate(arch)
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack([x.square().mean() for x in _tensors(net.module(*inputs))]).sum().backward()
+        with net.idle_protected(optimizer):
+            optimizer.step()
+
+    for arch in archs:  # every part has momentum now
+        step(arch)
+    for arch in archs:
+        net.activate(arch)
+        active = {name for name, _ in net.active_parameters()}
+        idle = {name: p.detach().clone() for name, p in net.module.named_parameters() if name not in active}
+        step(arch)
+        for name, before in idle.items():
+            if not torch.equal(net.module.get_parameter(name), before):
+                raise UserError(f"{_said(net.space, arch)}: a step changes {name!r}, which its path does not use")
+
+
+def _said(space: Any, arch: Arch) -> str:
+    known = decisions(space)
+    return "architecture " + ", ".join(f"{path}={label(known[path], option)}" for path, option in arch.items())
+
+
+def _tensors(out: Any) -> Iterator[Tensor]:
+    """The tensors of a network's output: itself, or those in tuples, lists and dictionaries."""
+    if isinstance(out, Tensor):
+        yield out
+    elif isinstance(out, Mapping):
+        yield from (tensor for part in out.values() for tensor in _tensors(part))
+    elif isinstance(out, tuple | list):
+        yield from (tensor for part in out for tensor in _tensors(part))
+    else:
+        raise UserError(f"a network gives a {type(out).__name__}; give a tensor, or tuples, lists and dictionaries of tensors")
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's generator begins with a seed, and is put back afterwards."""
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(seed)
+        yield

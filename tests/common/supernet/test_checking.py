@@ -1,0 +1,189 @@
+"""`check` passes on right build functions and names what is wrong with others."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from common.errors import UserError
+from common.space import OneOf, Repeat
+from common.supernet import Checked, batch_norm, check, choose, conv2d, fmap, linear, opened, repeat
+from common.supernet.open import Open, largest
+
+
+@dataclass(frozen=True)
+class Net:
+    width: Any = OneOf(4, 8)
+    hidden: Any = OneOf(1, 2)
+    act: Any = OneOf("relu", "gelu")
+    blocks: Any = Repeat(OneOf(1, 3), OneOf(1, 2))
+
+
+ACTS = {"relu": nn.ReLU, "gelu": nn.GELU}
+IMAGES = [torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))]
+
+
+class Residual(nn.Module):
+    def __init__(self, width: Any, hidden: Any, kernel: Any, act: Any) -> None:
+        super().__init__()
+        wide = fmap(lambda width, times: width * times, width, hidden)
+        layers = (conv2d(width, wide, kernel), batch_norm(wide), choose(act, lambda name: ACTS[name]()), conv2d(wide, width, 1))
+        self.body = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+def right(net: Net) -> nn.Module:
+    body = repeat(net.blocks, lambda _, kernel: Residual(net.width, net.hidden, kernel, net.act))
+    return nn.Sequential(conv2d(3, net.width, 3), body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear(net.width, 5))
+
+
+def test_a_right_build_function_passes_and_leaves_no_trace():
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    found = check(right, Net(), IMAGES, archs=12)
+    assert found.archs == 12 and found.params[0] < found.params[1] and found.macs[0] < found.macs[1]
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert check(right, Net(), IMAGES, archs=12) == found
+    assert check(right, Net(blocks=Repeat(OneOf(1, 3), 1), act="relu"), IMAGES, archs=50).archs == 8
+
+
+def test_what_a_network_gives_may_be_nested():
+    class Two(nn.Module):
+        def __init__(self, net: Any) -> None:
+            super().__init__()
+            self.a, self.b = linear(4, net["width"]), linear(4, 3)
+
+        def forward(self, x: Tensor) -> dict[str, Any]:
+            return {"a": self.a(x), "more": (self.b(x), [x])}
+
+    assert isinstance(check(Two, {"width": OneOf(2, 5)}, [torch.ones(2, 4)]), Checked)
+
+
+# ---- ten mistakes
+
+
+def asks_which_it_has(net: Net) -> nn.Module:
+    act = nn.GELU() if isinstance(net.act, Open) else nn.ReLU()
+    return nn.Sequential(conv2d(3, net.width, 3), act, choose(net.act, lambda _: nn.Identity()), linear_head(net))
+
+
+def linear_head(net: Net) -> nn.Module:
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear(net.width, 5))
+
+
+class Gain(nn.Module):
+    """Slices a parameter of its own."""
+
+    def __init__(self, width: Any) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.rand(largest(width)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gain[: x.shape[1], None, None]
+
+
+class Middle(Gain):
+    """Slices the middle of it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        start = (len(self.gain) - x.shape[1]) // 2
+        return x * self.gain[start : start + x.shape[1], None, None]
+
+
+def with_parameter(kind: type[Gain]) -> Any:
+    return lambda net: nn.Sequential(conv2d(3, net.width, 3), kind(net.width), linear_head(net))
+
+
+class Shrunk(nn.Module):
+    """Divides by the number of channels, as it was when the network was built."""
+
+    def __init__(self, width: Any) -> None:
+        super().__init__()
+        self.width = largest(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / self.width
+
+
+COUNTER = [0]
+
+
+def reads_a_global(net: Net) -> nn.Module:
+    COUNTER[0] += 1
+    return nn.Sequential(conv2d(3, net.width, 1 if COUNTER[0] % 2 else 3), linear_head(net))
+
+
+def draws_from_numpy(net: Net) -> nn.Module:
+    layer = nn.Conv2d(3, 3, 1)
+    nn.init.constant_(layer.weight, float(np.random.rand()))
+    return nn.Sequential(layer, conv2d(3, net.width, 3), linear_head(net))
+
+
+def draws_from_python(net: Net) -> nn.Module:
+    return nn.Sequential(
+        *[nn.Linear(6, 6) for _ in range(1 + int(RANDOM.random() * 9))], conv2d(3, net.width, 3), linear_head(net)
+    )
+
+
+RANDOM = Random(0)
+
+
+def opens_twice(net: Net) -> nn.Module:
+    other = opened(WIDTH).width if isinstance(net.width, Open) else net.width
+    return nn.Sequential(conv2d(3, net.width, 3), conv2d(net.width, other, 1), linear_head(net))
+
+
+def names_parts_by_kind(net: Net) -> nn.Module:
+    name = "open" if isinstance(net.width, Open) else "fixed"
+    return nn.Sequential(nn.ModuleDict({name: conv2d(3, net.width, 3)})[name], linear_head(net)).append(
+        nn.ModuleDict({name: nn.Linear(5, 5)})[name] if name == "open" else nn.Sequential(nn.Linear(5, 5))
+    )
+
+
+def widest_of_all(net: Net) -> nn.Module:
+    extra = nn.Conv2d(3, 3, 1) if isinstance(net.width, Open) else nn.Conv2d(3, 3, 1, bias=False)
+    return nn.Sequential(extra, conv2d(3, net.width, 3), linear_head(net))
+
+
+class Keeps(nn.Module):
+    """Keeps the part of a supernet in the network."""
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.stem = conv2d(3, opened(WIDTH).width, 3) if not isinstance(net.width, Open) else conv2d(3, net.width, 3)
+        self.head = linear_head(net)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.stem(x))
+
+
+WIDTH = Net(hidden=1, act="relu", blocks=())
+MISTAKES = {
+    "no decision": (right, Net(4, 1, "relu", (1,)), "the space has no decision: open one"),
+    "unread decision": (with_parameter(nn.Identity), Net(hidden=1, blocks=()), "no module of the supernet reads decision 'act'"),
+    "asks which it has": (asks_which_it_has, Net(hidden=1, blocks=()), "the extracted network gives other outputs"),
+    "own parameter, sliced": (with_parameter(Gain), WIDTH, "Gain slices its parameter '1.gain' itself"),
+    "own parameter, its middle": (with_parameter(Middle), WIDTH, "Middle slices its parameter '1.gain' itself"),
+    "reads the largest": (with_parameter(Shrunk), WIDTH, "the extracted network gives other outputs"),
+    "global": (reads_a_global, WIDTH, "two networks of one description: '0.weight' differs"),
+    "numpy": (draws_from_numpy, WIDTH, "two networks of one description: '0.weight' differs"),
+    "random": (draws_from_python, WIDTH, "two networks of one description: .* exists in one of them only"),
+    "opened twice": (opens_twice, WIDTH, "'width' through two slots"),
+    "other names": (names_parts_by_kind, WIDTH, "names its parts differently when settled: '2"),
+    "other layers": (widest_of_all, WIDTH, "names its parts differently when settled: '0.bias'"),
+    "open part in a network": (Keeps, WIDTH, "the network keeps a part of supernets, ElasticConv2d"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_named(mistake):
+    build, space, says = MISTAKES[mistake]
+    with pytest.raises(UserError, match=says) as refused:
+        check(build, space, IMAGES)
+    assert "\n" not in str(refused.value)
