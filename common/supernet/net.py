@@ -34,7 +34,7 @@ class Supernet:
             modules, members or summed inputs.
         sampled: those, and the decisions that can be mixed with one live option alone: some module multiplies its output by the
             option's weight, 1, so that gradients reach it, and the others merely run the option. A width is one of them.
-        unread: the decisions that no module reads.
+        unread: the decisions of several options that no module reads.
     """
 
     def __init__(self, module: nn.Module, space: Any) -> None:
@@ -63,7 +63,7 @@ class Supernet:
         several = {path for path in single if self.slots[path].many}  # a subset that runs whole: no mixture of members is one
         self.sampled = tuple(path for path in decisions(space) if path in gated and path not in several)
         self._elastic = list(elastic_layers(module))
-        self.unread = tuple(path for path in self._options if path not in self.slots)
+        self.unread = tuple(path for path, options in self._options.items() if path not in self.slots and options > 1)
         if self.unread:
             shown = ", ".join(map(repr, self.unread[:4])) + (" ..." if self.unread[4:] else "")
             warnings.warn(

@@ -151,7 +151,8 @@ def test_widths_are_not_relaxed_by_a_weighting_that_mixes(weighting: Weighting):
 @pytest.mark.parametrize("weighting", [Softmax(), AnnealedGumbel()], ids=str)
 def test_where_sampling_does_not_help_it_is_not_advised(weighting: Weighting):
     space = (OneOf(2), SPACE[1], OneOf(7, 8))
-    unread = Supernet(Net(opened(space)[:2]), space)
+    with pytest.warns(UserWarning, match="reads decision '2'"):
+        unread = Supernet(Net(opened(space)[:2]), space)
     with pytest.raises(UserError, match=r"'2' cannot be mixed: .* no module reads it; settle it before the search"):
         Relaxation(supernet=unread, options=weighting)
 

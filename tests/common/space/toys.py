@@ -43,7 +43,7 @@ PLAIN = st.sampled_from([None, True, 1, 2, 3.5, "a", "b"])
 
 
 def _grown(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    options = st.lists(inner, min_size=1, max_size=3)
+    options = st.lists(inner, min_size=1, max_size=3, unique_by=repr)
     subsets = st.lists(inner, min_size=1, max_size=3).flatmap(
         lambda items: st.tuples(st.integers(0, len(items)), st.integers(0, len(items))).map(
             lambda ends: ManyOf(items, min(ends), max(ends))
@@ -61,4 +61,4 @@ def _grown(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 SPACES = st.recursive(PLAIN, _grown, max_leaves=8)
-"""Random descriptions with nested decisions of every kind, duplicates of options included."""
+"""Random descriptions with nested decisions of every kind, duplicates of a subset's options included."""

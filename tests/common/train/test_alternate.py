@@ -189,8 +189,10 @@ def test_a_gradient_that_is_no_number_stops_the_search():
 
 def test_decisions_that_cannot_be_mixed_are_refused():
     space = {**SPACE, "unread": OneOf(1, 2)}
+    with pytest.warns(UserWarning, match="reads decision 'unread'"):
+        supernet = Supernet(Net(opened(space)), space)
     with pytest.raises(UserError, match="decision 'unread' cannot be mixed"):
-        Relaxation(supernet=Supernet(Net(opened(space)), space), options=Softmax())
+        Relaxation(supernet=supernet, options=Softmax())
     single = {**SPACE, "unread": OneOf(1)}
     made = Relaxation(supernet=Supernet(Net(opened(single)), single), options=Softmax())
     assert list(made.logits.values) == ["first"]
