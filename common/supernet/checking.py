@@ -82,7 +82,7 @@ def check(
         for arch in chosen:
             _check_extraction(net, build, arch, inputs)
         costs = _check_price(net, build, chosen, inputs, convention)
-        _check_idle(net, chosen, inputs)
+        _check_idle(net, build, chosen, inputs)
     params, macs = zip(*costs, strict=True)
     return Checked(archs=len(chosen), params=(min(params), max(params)), macs=(min(macs), max(macs)))
 
@@ -169,7 +169,7 @@ def _check_price(
     return costs
 
 
-def _check_idle(net: Supernet, archs: Sequence[Arch], inputs: Sequence[Tensor]) -> None:
+def _check_idle(net: Supernet, build: Build, archs: Sequence[Arch], inputs: Sequence[Tensor]) -> None:
     net.module.train()
     optimizer = torch.optim.SGD(net.module.parameters(), lr=1e-3, momentum=0.9, weight_decay=0.1)
 
@@ -183,13 +183,26 @@ def _check_idle(net: Supernet, archs: Sequence[Arch], inputs: Sequence[Tensor]) 
     for arch in archs:  # every part has momentum now
         step(arch)
     for arch in archs:
-        net.activate(arch)
-        active = {name for name, _ in net.active_parameters()}
-        idle = {name: p.detach().clone() for name, p in net.module.named_parameters() if name not in active}
+        used = _used(net, build, arch)
+        before = {name: parameter.detach().clone() for name, parameter in net.module.named_parameters()}
         step(arch)
-        for name, before in idle.items():
-            if not torch.equal(net.module.get_parameter(name), before):
-                raise UserError(f"{_said(net.space, arch)}: a step changes {name!r}, which its path does not use")
+        for name, parameter in net.module.named_parameters():
+            if ((parameter != before[name]) & ~used[name]).any():
+                raise UserError(f"{_said(net.space, arch)}: a step changes {name!r} outside of the part that its path uses")
+
+
+def _used(net: Supernet, build: Build, arch: Arch) -> dict[str, Tensor]:
+    """For each parameter of the supernet, which of its numbers the network of an architecture is made of."""
+    sizes = {name: parameter.shape for name, parameter in build(decode(net.space, arch)).named_parameters()}
+    parts = [(part, sizes[name]) for name, part in net.settled(arch).state_dict().items() if name in sizes]
+    used = {}
+    for name, parameter in net.module.named_parameters():
+        used[name] = torch.zeros(parameter.shape, dtype=torch.bool)
+        for part, shape in parts:
+            if part.untyped_storage().data_ptr() == parameter.untyped_storage().data_ptr():
+                offset = part.storage_offset() - parameter.storage_offset()
+                used[name].as_strided(shape, part.stride(), offset).fill_(True)  # the leading part, as `extract` takes it
+    return used
 
 
 def _said(space: Any, arch: Arch) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from common.errors import UserError
 from common.space import OneOf, Repeat
 from common.supernet import Checked, batch_norm, check, choose, conv2d, fmap, linear, opened, repeat
+from common.supernet.elastic import ElasticLinear
 from common.supernet.open import Open, largest
 
 
@@ -111,6 +112,36 @@ class Shrunk(nn.Module):
         return x / self.width
 
 
+class Unguarded(ElasticLinear):
+    """An elastic layer that takes all of its weights for used."""
+
+    def regions(self, name: str, region: tuple[int, ...]) -> tuple[slice, ...]:
+        return tuple(slice(n) for n in getattr(self, name).shape)
+
+    def forward(self, input: Tensor) -> Tensor:
+        n = self.out.value()
+        self.note((n, input.shape[-1]))
+        return nn.functional.linear(input, self.weight[:n, : input.shape[-1]], self.bias[:n])
+
+
+def unguarded(net: Net) -> nn.Module:
+    flat = Unguarded(5, net.width, bias=True) if isinstance(net.width, Open) else nn.Linear(5, net.width)
+    return nn.Sequential(conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), flat)
+
+
+class Two(ElasticLinear):
+    """An elastic layer that computes its output twice."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        super().forward(input)
+        return super().forward(input)
+
+
+def counted_twice(net: Net) -> nn.Module:
+    flat = Two(5, net.width, bias=True) if isinstance(net.width, Open) else nn.Linear(5, net.width)
+    return nn.Sequential(conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), flat)
+
+
 COUNTER = [0]
 
 
@@ -171,6 +202,8 @@ MISTAKES = {
     "own parameter, sliced": (with_parameter(Gain), WIDTH, "Gain slices its parameter '1.gain' itself"),
     "own parameter, its middle": (with_parameter(Middle), WIDTH, "Middle slices its parameter '1.gain' itself"),
     "reads the largest": (with_parameter(Shrunk), WIDTH, "the extracted network gives other outputs"),
+    "idle weights": (unguarded, WIDTH, "a step changes '3.weight' outside of the part that its path uses"),
+    "price": (counted_twice, WIDTH, "multiply-adds by count, but .* by the supernet's table"),
     "global": (reads_a_global, WIDTH, "two networks of one description: '0.weight' differs"),
     "numpy": (draws_from_numpy, WIDTH, "two networks of one description: '0.weight' differs"),
     "random": (draws_from_python, WIDTH, "two networks of one description: .* exists in one of them only"),
