@@ -1,5 +1,6 @@
 """Every engine under every evaluation: the toy system runs to a report, or one line says why not."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,12 @@ from markupsafe import Markup
 
 from common.arch import labels
 from common.commands import run_commands
+from common.engines import Problem
 from common.listing import ROOT, compatibility, engine_kinds, engines_page, evaluation_kinds
+from common.objective import Objective
 from common.run.files import Jsonl, read_json
 from common.space import enumerate_all
-from tests.toy.system import SYSTEM, MyNet
+from tests.toy.system import BASELINE, SYSTEM, MyNet
 
 PAIRS = [(engine, evaluation) for (engine, evaluation), why in compatibility().items() if not why]
 REFUSED = {pair: why for pair, why in compatibility().items() if why}
@@ -70,6 +73,22 @@ def quick(monkeypatch):
     """The exporter to ONNX and the charts take most of so short a run; tests of the tasks and of the report have them."""
     monkeypatch.setattr("common.system_task.SystemTask.export", lambda task, network, folder: 0.0)
     monkeypatch.setattr("common.run.report.charts._svg", lambda figure, axes, name, *, x, y, label: Markup("<svg></svg>"))
+
+
+OTHERWISE = {("halving", "candidates"): "initial", ("topk", "lean"): "", ("nao", "steps"): ""}
+"""Settings that the searcher calls by another name, or has in another form (tested where they belong)."""
+
+
+@pytest.mark.parametrize("engine", [e for e in (kind() for kind in engine_kinds()) if e.name != "gradient"], ids=lambda e: e.name)
+def test_every_number_of_an_engine_reaches_its_searcher(engine):
+    problem = Problem(space=MyNet(), objectives=[Objective("accuracy")], baseline=BASELINE, order=[["width"], ["kernels.0"]])
+    for field in dataclasses.fields(engine):
+        value = getattr(engine, field.name)
+        if type(value) not in (int, float) or not (name := OTHERWISE.get((engine.name, field.name), field.name)):
+            continue
+        changed = value + 1 if type(value) is int else value / 2 + 0.1
+        searcher = dataclasses.replace(engine, **{field.name: changed}).searcher(problem)
+        assert getattr(searcher, name) == changed, field.name
 
 
 def test_a_proxy_trains_candidates_as_the_variant_says(tmp_path):
