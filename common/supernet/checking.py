@@ -73,6 +73,10 @@ def check(
     >>> check(lambda net: nn.Sequential(linear(4, net["width"]), linear(net["width"], 2)), space, [torch.ones(2, 4)])
     Checked(archs=2, params=(23, 37), macs=(36, 60))
     """
+    if isinstance(inputs, Tensor):
+        raise UserError(f"inputs is a tensor of shape {tuple(inputs.shape)}; give the list of a network's inputs: [tensor]")
+    if archs < 1:
+        raise UserError(f"archs={archs}: give 1 or more")
     if not decisions(space):
         raise UserError("the space has no decision: open one, for instance width=OneOf(16, 32)")
     chosen = list(dict.fromkeys(sample(space, stream(seed, "check", i)) for i in range(4 * archs)))[:archs]
@@ -106,7 +110,7 @@ def _check_pure(build: Build, space: Any, arch: Arch, seed: int) -> None:
     states: list[Mapping[str, Tensor]] = []
     for description in (opened(space), opened(space), decode(space, arch), decode(space, arch)):
         with _seeded(seed):
-            states.append(build(description).state_dict())
+            states.append(_built(build, description).state_dict())
     for one, other in (states[:2], states[2:]):
         if one.keys() != other.keys():
             odd = f"{sorted(one.keys() ^ other.keys())[0]!r} exists in one of them only"
@@ -117,6 +121,19 @@ def _check_pure(build: Build, space: Any, arch: Arch, seed: int) -> None:
                 f"the build function makes two networks of one description: {odd}; read the description alone, and take random "
                 "numbers from torch's generator"
             )
+
+
+def _built(build: Build, description: Any) -> nn.Module:
+    try:
+        return build(description)
+    except TypeError as error:
+        if "Open" not in str(error):
+            raise
+        said = str(error).splitlines()[0]
+        raise UserError(
+            f"the build function hands an open value to something that takes fixed ones ({said}); make layers with linear, conv2d, "
+            "batch_norm, ... of common.supernet, and others with choose"
+        ) from error
 
 
 def _check_extraction(net: Supernet, build: Build, arch: Arch, inputs: Sequence[Tensor]) -> None:

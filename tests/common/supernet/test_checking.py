@@ -66,7 +66,22 @@ def test_what_a_network_gives_may_be_nested():
     assert isinstance(check(Two, {"width": OneOf(2, 5)}, [torch.ones(2, 4)]), Checked)
 
 
-# ---- ten mistakes
+def test_inputs_and_a_number_that_cannot_be_are_refused():
+    with pytest.raises(UserError, match=r"inputs is a tensor of shape \(2, 3, 6, 6\); give the list"):
+        check(right, Net(), IMAGES[0])
+    with pytest.raises(UserError, match="archs=0: give 1 or more"):
+        check(right, Net(), IMAGES, archs=0)
+
+
+def test_errors_of_a_build_function_are_its_own():
+    def wrong(net: Net) -> nn.Module:
+        raise TypeError("of its own")
+
+    with pytest.raises(TypeError, match="of its own"):
+        check(wrong, Net(), IMAGES)
+
+
+# ---- mistakes
 
 
 def asks_which_it_has(net: Net) -> nn.Module:
@@ -197,6 +212,11 @@ class Keeps(nn.Module):
 WIDTH = Net(hidden=1, act="relu", blocks=())
 MISTAKES = {
     "no decision": (right, Net(4, 1, "relu", (1,)), "the space has no decision: open one"),
+    "torch's layer": (
+        lambda net: nn.Sequential(conv2d(3, net.width, 3), nn.Linear(net.width, 2)),
+        WIDTH,
+        "hands an open value to",
+    ),
     "unread decision": (with_parameter(nn.Identity), Net(hidden=1, blocks=()), "no module of the supernet reads decision 'act'"),
     "asks which it has": (asks_which_it_has, Net(hidden=1, blocks=()), "the extracted network gives other outputs"),
     "own parameter, sliced": (with_parameter(Gain), WIDTH, "Gain slices its parameter '1.gain' itself"),
