@@ -131,8 +131,8 @@ def _built(build: Build, description: Any) -> nn.Module:
             raise
         said = str(error).splitlines()[0]
         raise UserError(
-            f"the build function hands an open value to something that takes fixed ones ({said}); make layers with linear, conv2d, "
-            "batch_norm, ... of common.supernet, and others with choose"
+            f"the build function hands an open value to something that takes fixed ones ({said}); make layers with linear, "
+            "conv2d, batch_norm, ... of common.supernet, and others with choose"
         ) from error
 
 
