@@ -26,10 +26,10 @@ class Players(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played(NetworkPhase):
-    """A phase of two players, which step at once, from the weights before the step; a subclass gives the losses.
+    """A phase of generators and discriminators, which step at once from the weights before; a subclass gives the losses.
 
     Attributes:
-        game: what they play for.
+        game: what they play for (CycleGAN: in each direction), and whether the data are pairs.
         split: to train on.
         augmentation: of its pictures.
     """

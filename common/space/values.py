@@ -21,7 +21,7 @@ class OneOf:
     """A decision: exactly one of `options`, any of which may hold further decisions.
 
     Raises:
-        UserError: no option, a sequence in the place of options, or an option given twice.
+        UserError: no option, a list, set, range or iterator in the place of options, or a number or text given twice.
 
     >>> OneOf(16, 32)
     OneOf(options=(16, 32))
@@ -41,9 +41,12 @@ class OneOf:
             given = f"{options[0]!r}"
             kind = type(options[0]).__name__
             raise UserError(f"OneOf({given}) has one option, a {kind}; give its items as options: OneOf(*{given})")
-        for i, option in enumerate(options):
-            if isinstance(option, int | float | str) and any(_equal(option, before) for before in options[:i]):
-                raise UserError(f"OneOf has the option {option!r} twice; give each option once: an architecture has one name")
+        seen: set[tuple[type, Any]] = set()
+        for option in options:
+            if isinstance(option, int | float | str):
+                if (type(option), option) in seen:
+                    raise UserError(f"OneOf has the option {option!r} twice; give each option once: an architecture has one name")
+                seen.add((type(option), option))
         object.__setattr__(self, "options", options)
         object.__setattr__(self, "labels", _labels(options))
 
@@ -119,10 +122,6 @@ class Where:
     item: Any
     holds: Callable[[Any], bool]
     why: str
-
-
-def _equal(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and one == other
 
 
 Decision = OneOf | ManyOf

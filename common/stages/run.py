@@ -30,8 +30,8 @@ from common.stages.workers import prepare, task_of
 from common.system import Method, System
 
 SPLITS = (
-    "Candidates are compared on the validation split; retrained networks on the test split, which no training and no choice has "
-    "read, unless the data has none of its own; see Data."
+    "Choices between networks are made on the validation split. Retrained networks are compared on the test split, which no "
+    "training and no choice has read, unless the data has none of its own; see Data."
 )
 """What a reader of every report must know."""
 

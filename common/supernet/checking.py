@@ -126,7 +126,7 @@ def _check_pure(build: Build, space: Any, arch: Arch, seed: int) -> None:
 def _built(build: Build, description: Any) -> nn.Module:
     try:
         return build(description)
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         if "Open" not in str(error):
             raise
         said = str(error).splitlines()[0]
@@ -154,7 +154,7 @@ def _check_extraction(net: Supernet, build: Build, arch: Arch, inputs: Sequence[
             )
     with torch.no_grad():
         outputs = [list(_tensors(module(*inputs))) for module in (net.module, network)]
-    if not all(torch.equal(one, other) for one, other in zip(*outputs, strict=True)):
+    if len(outputs[0]) != len(outputs[1]) or not all(map(torch.equal, *outputs)):
         raise UserError(
             f"{_said(net.space, arch)}: the extracted network gives other outputs than its path in the supernet; the build "
             "function must make the same layers of open values as of fixed ones, without asking which it has"
@@ -214,7 +214,7 @@ def _used(net: Supernet, build: Build, arch: Arch) -> dict[str, Tensor]:
     parts = [(part, sizes[name]) for name, part in net.settled(arch).state_dict().items() if name in sizes]
     used = {}
     for name, parameter in net.module.named_parameters():
-        used[name] = torch.zeros(parameter.shape, dtype=torch.bool)
+        used[name] = torch.zeros_like(parameter, dtype=torch.bool)  # strides and device of the parameter: `part` is a view of it
         for part, shape in parts:
             if part.untyped_storage().data_ptr() == parameter.untyped_storage().data_ptr():
                 offset = part.storage_offset() - parameter.storage_offset()

@@ -68,7 +68,7 @@ class Supernet:
             shown = ", ".join(map(repr, self.unread[:4])) + (" ..." if self.unread[4:] else "")
             warnings.warn(
                 f"no module of the supernet reads decision {shown}: its options give the same network; read it in the build "
-                "function, or leave it out of the space",
+                "function, or leave it out of the space (a decision that is not the network's is the caller's to read)",
                 stacklevel=2,
             )
 

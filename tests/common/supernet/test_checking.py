@@ -66,6 +66,11 @@ def test_what_a_network_gives_may_be_nested():
     assert isinstance(check(Two, {"width": OneOf(2, 5)}, [torch.ones(2, 4)]), Checked)
 
 
+def test_memory_in_another_order_is_no_mistake():
+    found = check(lambda net: right(net).to(memory_format=torch.channels_last), Net(), IMAGES, archs=12)
+    assert found == check(right, Net(), IMAGES, archs=12)
+
+
 def test_inputs_and_a_number_that_cannot_be_are_refused():
     with pytest.raises(UserError, match=r"inputs is a tensor of shape \(2, 3, 6, 6\); give the list"):
         check(right, Net(), IMAGES[0])
@@ -157,6 +162,17 @@ def counted_twice(net: Net) -> nn.Module:
     return nn.Sequential(conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), flat)
 
 
+class Several(nn.Module):
+    """Gives one tensor more in the supernet."""
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.stem, self.more = conv2d(3, net.width, 3), isinstance(net.width, Open)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return (self.stem(x), x) if self.more else (self.stem(x),)
+
+
 COUNTER = [0]
 
 
@@ -217,6 +233,8 @@ MISTAKES = {
         WIDTH,
         "hands an open value to",
     ),
+    "attribute of an option": (lambda net: linear(2, net.width.size), WIDTH, "hands an open value to something"),
+    "other outputs": (Several, WIDTH, "the extracted network gives other outputs"),
     "unread decision": (with_parameter(nn.Identity), Net(hidden=1, blocks=()), "no module of the supernet reads decision 'act'"),
     "asks which it has": (asks_which_it_has, Net(hidden=1, blocks=()), "the extracted network gives other outputs"),
     "own parameter, sliced": (with_parameter(Gain), WIDTH, "Gain slices its parameter '1.gain' itself"),
