@@ -45,7 +45,7 @@ def test_published_numbers(tasknas_data, name, sizes, labelled):
 def test_incomplete_files(tasknas_data):
     folder = tasknas_data / "graphs" / "planetoid"
     if not (folder / "PubMed").is_dir() or (folder / "PubMed" / "raw" / "ind.pubmed.allx").exists():
-        pytest.skip("no incomplete PubMed")
+        pytest.skip(f"no incomplete data: {folder / 'PubMed'} is missing or whole")
     with pytest.raises(UserError, match=r"ind\.pubmed\.allx, .* missing: .*github\.com/kimiyoung/planetoid"):
         planetoid(folder, "PubMed")
     with pytest.raises(UserError, match=r"CiteSeer, Cora, PubMed \(files missing\)"):
