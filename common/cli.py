@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from common.errors import UserError
-from common.script import device_named, main
+from common.script import device_named, main, make_folder
 from common.system import system_of
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from common.stages.reload import ReloadedRun
 
 Run = Annotated[Path, tyro.conf.Positional]
 
@@ -54,15 +53,9 @@ def export(run: Run, name: str = "searched", seed: int = 0, out: Path | None = N
         seed: the number of its training.
         out: folder to write; RUN/exported/NAME-SEED by default.
     """
-    from common.arch import save
-    from common.stages.reload import reload
+    from common.stages.reload import export_retrained, reload
 
-    reloaded = reload(run)
-    network, arch, slug = retrained(run, reloaded, name, seed)
-    folder = out or run / "exported" / slug
-    make_folder(folder)
-    parity = reloaded.facts.export(network, folder)
-    save(folder / "arch.json", reloaded.space, arch)
+    folder, parity = export_retrained(run, reload(run), name, seed, out)
     print(json.dumps({"folder": str(folder), **parity.facts()}))
 
 
@@ -154,44 +147,6 @@ def _subject(
         raise UserError(f"latency-table: {system} has no space {space!r}; choose one of {', '.join(spaces)}")
     name = f"latency-{system}-{space}.json".replace(" ", "-")
     return spaces[space], chosen.build, chosen.example(space), Path(name)
-
-
-def retrained(run: Path, reloaded: ReloadedRun, name: str, seed: int) -> tuple[nn.Module, Any, str]:
-    """A retrained network with its weights in eval mode, its architecture, and what its files are called.
-
-    Raises:
-        UserError: the run has no such network, its training failed, or its weights are damaged.
-    """
-    from common.arch import from_labels
-    from common.run.checkpoint import load_weights
-    from common.run.files import Jsonl
-    from common.stages.workers import Job
-
-    log = run / "retrained.jsonl"
-    rows = Jsonl(log).rows()
-    row = next((row for row in rows if (row["name"], row["seed"]) == (name, seed)), None)
-    if row is None:
-        known = ", ".join(f"{row['name']!r} {row['seed']}" for row in rows) or "none yet"
-        raise UserError(f"{log}: no network {name!r} of seed {seed}; there is {known}")
-    if error := row.get("error"):
-        raise UserError(f"{log}: network {name!r} of seed {seed} has no weights, its training failed ({error}); give another one")
-    arch = from_labels(reloaded.space, row["arch"], str(log))
-    slug = Job(name=name, kind=row["kind"], arch=arch, seed=seed).slug
-    network = reloaded.network(arch)
-    load_weights(run / "retrained" / f"{slug}.safetensors", network)
-    return network.eval(), arch, slug
-
-
-def make_folder(path: Path) -> None:
-    """Makes a folder and its parents.
-
-    Raises:
-        UserError: it cannot be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{path} cannot be made ({error.strerror}); give another --out") from None
 
 
 def make_room(file: Path) -> None:

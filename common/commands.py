@@ -72,7 +72,7 @@ def run_command(system: System, method: Method, *, listed: bool) -> Command:
         settings: Any = settings_of(method.recipes, run)
         from common.stages.run import run as run_system
 
-        run_system(system, method, settings, run)
+        print(run_system(system, method, settings, run))
 
     paper = method.paper.replace("arXiv:", "arXiv ")
     summary = f"{method.title}: {method.summary} ({paper})."

@@ -44,6 +44,18 @@ def next_folder(name: str) -> Path:
     return path
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder and its parents.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path} cannot be made ({error.strerror}); give another --out") from None
+
+
 def main(command: str, commands: Mapping[str, Callable[..., None]], argv: Sequence[str] | None = None) -> None:
     """Runs one of `commands`; bad input becomes one line on standard error and exit status 2.
 

@@ -152,7 +152,8 @@ class SystemTask(ABC):
     def variant(self, overrides: Sequence[str] = (), cut: int = 0) -> Self:
         """See `common.task.Task.variant`; data are shared where the settings of data are the same."""
         settings = override(self.settings, overrides)
-        data = self.data if settings.data == self.settings.data else self.read(settings)
+        same = getattr(settings, "data", None) == getattr(self.settings, "data", None)
+        data = self.data if same else self.read(settings)
         other = self._with(settings, data)
         return other._with(settings, other.recut(cut)) if cut else other
 

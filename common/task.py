@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from common.cost.price import Metric, Price
     from common.objective import Objective
     from common.relax.ranked import Bound
-    from common.stages.settings import PhaseSettings
+    from common.stages.settings import TrainSettings
 
 SplitName = Literal["val", "test"]
 Kind = Literal["supernet", "relaxed", "standalone"]
@@ -34,8 +34,8 @@ class Phase(Protocol):
         ...
 
     @property
-    def settings(self) -> PhaseSettings:
-        """Steps, batch size and optimiser."""
+    def settings(self) -> TrainSettings:
+        """Steps and optimiser, at least."""
         ...
 
     def wrap(self, network: nn.Module, seed: int) -> nn.Module:

@@ -204,6 +204,12 @@ class RunFolder:
             self._synced = time.monotonic()
 
 
+def holds_run(path: Path) -> bool:
+    """Whether a folder holds a run, or the beginning of one, that `RunFolder.resume` goes on with."""
+    held = _names(path)
+    return bool(held) and (_CONFIG in held or held <= _BEGINNING)
+
+
 def trial_to_row(space: object, trial: Trial) -> dict[str, object]:
     """A trial as a JSON object: the arch becomes {decision path: option label}."""
     return {

@@ -77,8 +77,25 @@ def _evaluated(evaluator: Evaluator, archs: Sequence[Arch], fidelities: Sequence
     results: dict[int, Scores] = {}
     for fidelity in dict.fromkeys(fidelities):
         places = [i for i, other in enumerate(fidelities) if other == fidelity]
-        results.update(zip(places, evaluator([archs[i] for i in places], fidelity), strict=True))
+        found = evaluator([archs[i] for i in places], fidelity)
+        _check(found, len(places))
+        results.update(zip(places, found, strict=True))
     return [results[i] for i in range(len(archs))]
+
+
+def _check(found: object, asked: int) -> None:
+    """Refuses what an evaluator of a user's own may give.
+
+    Raises:
+        UserError: it is no list, of another length, or holds something else than `Scores`.
+    """
+    rule = "give a list of one common.search.base.Scores for each architecture, in order"
+    if not isinstance(found, list | tuple):
+        raise UserError(f"the evaluator gave {type(found).__name__} for {asked} architectures; {rule}")
+    if len(found) != asked:
+        raise UserError(f"the evaluator gave {len(found)} results for {asked} architectures; {rule}")
+    if odd := [value for value in found if not isinstance(value, Scores)]:
+        raise UserError(f"the evaluator gave {type(odd[0]).__name__} {odd[0]!r:.60} for an architecture; {rule}")
 
 
 def _trial(id: int, proposal: Proposal, scores: Scores, fidelity: str, cost: Mapping[str, Number], searcher: Searcher) -> Trial:
@@ -105,5 +122,5 @@ def _flaw(values: Mapping[str, Number], cost: Mapping[str, Number], objectives: 
             names = ", ".join(sorted({*values, *cost})) or "nothing"
             raise UserError(f"objective {objective.name!r} is not measured, only {names}: name one of these")
         if not math.isfinite(known[objective.name]):
-            return f"{objective.name} is {known[objective.name]}"
+            return f"{objective.name} is {known[objective.name]}; a score must be a finite number"
     return ""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common.arch import from_labels, save
 from common.errors import UserError
 from common.overrides import from_plain, plain
-from common.run.files import read_json
+from common.run.files import Jsonl, read_json
+from common.script import make_folder
 from common.space import Arch, decode
 from common.system import System, system_of
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from common.task import Facts, Networks
+
+
+OWN = "own"
+"""What `config.json` calls the task of an own network; see `common.own`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +56,17 @@ class ReloadedRun:
         return self.build(self.networks.alone(decode(self.space, arch)))
 
 
-def reload(run: Path) -> ReloadedRun:
+def reload(run: Path, build: Callable[[Any], nn.Module] | None = None, space: Any = None) -> ReloadedRun:
     """What a run folder holds.
 
+    Args:
+        run: the run folder.
+        build: build function of an own network; a folder holds no code.
+        space: its description with open decisions.
+
     Raises:
-        UserError: not a run folder, one of an unknown task or system, or one whose settings cannot be read.
+        UserError: not a run folder, one of an unknown task or system, one whose settings cannot be read, or that of an own
+            network without its build function and space.
     """
     path = run / "config.json"
     if not path.is_file():
@@ -62,6 +74,10 @@ def reload(run: Path) -> ReloadedRun:
     config = read_json(path)
     if not isinstance(config, dict) or not all(isinstance(config.get(key), str) for key in ("task", "system")):
         raise UserError(f"{path}: names no task and system; give a folder that a train script wrote")
+    if config["task"] == OWN:
+        from common.own.reload import reload_own
+
+        return reload_own(run, config, build, space)
     system = system_of(config["task"], config["system"], str(path))
     settings = from_plain(system.settings, current(config, system), f"{path}: settings")
     data = config.get("data")
@@ -109,3 +125,51 @@ def facts_from(kind: type[Any], data: Mapping[str, Any], settings: Any, source: 
     chosen = {name: plain(getattr(settings.data, setting)) for name, setting in of_settings.items()}
     entries = {field.name: data.get(field.name) for field in fields(kind) if field.name not in of_settings}
     return from_plain(kind, {**entries, **chosen}, f"{source}: data")
+
+
+def retrained(run: Path, reloaded: ReloadedRun, name: str, seed: int) -> tuple[nn.Module, Any, str]:
+    """A retrained network with its weights in eval mode, its architecture, and what its files are called.
+
+    Raises:
+        UserError: the run has no such network, its training failed, or its weights are damaged.
+    """
+    from common.run.checkpoint import load_weights
+    from common.stages.workers import Job
+
+    log = run / "retrained.jsonl"
+    rows = Jsonl(log).rows()
+    row = next((row for row in rows if (row["name"], row["seed"]) == (name, seed)), None)
+    if row is None:
+        known = ", ".join(f"{row['name']!r} {row['seed']}" for row in rows) or "none yet"
+        raise UserError(f"{log}: no network {name!r} of seed {seed}; there is {known}")
+    if error := row.get("error"):
+        raise UserError(f"{log}: network {name!r} of seed {seed} has no weights, its training failed ({error}); give another one")
+    arch = from_labels(reloaded.space, row["arch"], str(log))
+    slug = Job(name=name, kind=row["kind"], arch=arch, seed=seed).slug
+    network = reloaded.network(arch)
+    load_weights(run / "retrained" / f"{slug}.safetensors", network)
+    return network.eval(), arch, slug
+
+
+def export_retrained(run: Path, reloaded: ReloadedRun, name: str, seed: int, out: Path | None = None) -> tuple[Path, Any]:
+    """Writes a retrained network as ONNX, checked against torch, with a script that uses it.
+
+    Args:
+        run: the run folder.
+        reloaded: of the folder.
+        name: the network's name in the report.
+        seed: the number of its training.
+        out: folder to write; RUN/exported/NAME-SEED by default.
+
+    Returns:
+        The folder, and the `common.export.Parity` of the file.
+
+    Raises:
+        UserError: see `retrained`; or the folder cannot be made, or the network not be exported.
+    """
+    network, arch, slug = retrained(run, reloaded, name, seed)
+    folder = out or run / "exported" / slug
+    make_folder(folder)
+    parity = reloaded.facts.export(network, folder)
+    save(folder / "arch.json", reloaded.space, arch)
+    return folder, parity

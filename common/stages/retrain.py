@@ -77,7 +77,7 @@ class Retrain:
                     folder.append_metrics(point["stage"], point["step"], point["values"])
                 shared = {} if job.kind == "reference" else dict(inherited.get(job.arch, {}))
                 folder.append_retrained({**row, "inherited": shared})
-                outcome = "diverged" if "error" in row else f"test {metric} {row['test'][metric]:.3f}"
+                outcome = "failed" if "error" in row else f"test {metric} {row['test'][metric]:.3f}"
                 bar.advance(1, note=f"{job.name} #{job.seed}: {outcome}")
         few = {"random": f"{drawn} of {wanted}, no more keep the budget"} if drawn < wanted else {}
         return {"networks": len(rivals), "seeds": self.settings.seeds, **few}

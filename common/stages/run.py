@@ -26,7 +26,7 @@ from common.stages.context import Context, check_feasible
 from common.stages.search import check_search
 from common.stages.settings import RunSettings
 from common.stages.standard import standard_stages
-from common.stages.workers import prepare, task_of
+from common.stages.workers import forget, prepare, task_of
 from common.system import Method, System
 
 SPLITS = (
@@ -36,14 +36,18 @@ SPLITS = (
 """What a reader of every report must know."""
 
 
-def run(system: System, method: Method, settings: RunSettings, options: RunOptions) -> Path:
-    """Runs every stage that is not done yet and writes the report; prints its path.
+def run(system: System, method: Method, settings: RunSettings, options: RunOptions, again: str = "") -> Path:
+    """Runs every stage that is not done yet and writes the report.
 
     Args:
         system: what is run.
         method: the way it is searched.
         settings: what to compute.
         options: where and how: output folder, resume, workers, device.
+        again: how to go on with a run that was stopped; the command line of this process by default.
+
+    Returns:
+        The report's file, in the run folder.
 
     Raises:
         UserError: the device, the data, the budget, the search or the output folder cannot be used.
@@ -97,10 +101,11 @@ def run(system: System, method: Method, settings: RunSettings, options: RunOptio
             constraints=constraints,
             save_every=settings.save_every,
         )
-        run_stages(stages, folder, progress, context, resume_command(out))
-        report = write_report(out)
-    print(report)
-    return report
+        try:
+            run_stages(stages, folder, progress, context, again or resume_command(out))
+            return write_report(out)
+        finally:
+            forget(factory)
 
 
 def folder_of(options: RunOptions, settings: RunSettings, method: Method) -> Path:

@@ -40,13 +40,11 @@ class StopSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseSettings:
-    """One phase of training: so many steps on one kind of batch."""
+class TrainSettings:
+    """How long something is trained, and by which optimiser."""
 
     steps: int
     """Optimiser steps; 0 leaves the phase out."""
-    batch: int
-    """Images (or graphs) in a step."""
     optim: OptimSettings
     stop: StopSettings | None = None
     """When a network that is trained alone stops early; none trains all steps."""
@@ -57,8 +55,26 @@ class PhaseSettings:
         Raises:
             UserError: a value is out of range.
         """
-        if self.steps < 0 or self.batch < 1:
-            raise UserError(f"a phase of {self.steps} steps of {self.batch} images: give 0 or more steps of 1 or more images")
+        if self.steps < 0:
+            raise UserError(f"a phase of {self.steps} steps: give 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseSettings(TrainSettings):
+    """One phase of training: so many steps on one kind of batch."""
+
+    batch: int
+    """Images (or graphs) in a step."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        TrainSettings.__post_init__(self)
+        if self.batch < 1:
+            raise UserError(f"a phase of batches of {self.batch} images: give 1 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +120,14 @@ class PathPhaseSettings(PhaseSettings):
             raise UserError(f"paths={self.paths!r} with bins={self.bins}: bins belong to cost-bins; give both or neither")
         if self.bins and (len(self.bins) < 2 or list(self.bins) != sorted(set(self.bins))):
             raise UserError(f"bins={self.bins}: give at least two ascending edges")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathTrainSettings(TrainSettings):
+    """The training of a supernet whose batches are not counted in items, some paths of it at a step."""
+
+    paths: Literal["uniform", "fair", "sandwich"] = "uniform"
+    """Paths that a step trains."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

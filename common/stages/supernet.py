@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from common.run.checkpoint import load_weights, save_weights
 from common.stages.context import Context
-from common.stages.settings import PathPhaseSettings, PhaseSettings
+from common.stages.settings import PathPhaseSettings, PathTrainSettings, TrainSettings
 from common.stages.training import train_shown
 from common.streams import derive
 from common.supernet import Supernet, cost_bins, fair, sandwich, uniform
@@ -55,10 +55,10 @@ def build_supernet(task: Task, seed: int, device: str) -> Supernet:
     return Supernet(task.supernet(seed).to(device), task.space)
 
 
-def path_policy(task: Task, settings: PhaseSettings, seed: int, name: str) -> Policy:
+def path_policy(task: Task, settings: TrainSettings, seed: int, name: str) -> Policy:
     """The paths that the steps of a phase train: uniformly sampled ones where its settings do not say."""
     key = derive(seed, "phase", name)
-    paths = settings.paths if isinstance(settings, PathPhaseSettings) else "uniform"
+    paths = settings.paths if isinstance(settings, PathPhaseSettings | PathTrainSettings) else "uniform"
     match paths:
         case "uniform":
             return uniform(task.space, key)

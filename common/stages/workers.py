@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,16 +32,29 @@ CURVE = 200
 """Points of a loss curve that are kept."""
 
 T = TypeVar("T", bound="Task")
-_tasks: dict[bytes, Any] = {}
+_tasks: dict[Any, Any] = {}
 
 
 def task_of(factory: Callable[[], T]) -> T:
     """The task of a factory: made once in a process."""
-    key = pickle.dumps(factory)
+    key = _key(factory)
     if key not in _tasks:
         _tasks[key] = factory()
     task: T = _tasks[key]
     return task
+
+
+def forget(factory: TaskFactory) -> None:
+    """Lets the task of a factory go: a later run may name other functions, or other data, in the same words."""
+    _tasks.pop(_key(factory), None)
+
+
+def _key(factory: Callable[[], Any]) -> Any:
+    """What a factory makes, as bytes; itself where it holds functions that have no place in a module."""
+    try:
+        return pickle.dumps(factory)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return factory
 
 
 def prepare(factory: TaskFactory) -> None:
@@ -137,13 +151,15 @@ def retrain(
             break
         offset += phase.settings.steps
     network.eval()
+    scores = {} if error else {split: task.metrics(network, split) for split in ("val", "test")}
+    error = error or _flaw(scores, task.objectives[0].name)
     row = {
         "name": job.name,
         "kind": job.kind,
         "seed": job.seed,
         "arch": labels(task.space, job.arch),
-        "val": {} if error else task.metrics(network, "val"),
-        "test": {} if error else task.metrics(network, "test"),
+        "val": {} if error else scores["val"],
+        "test": {} if error else scores["test"],
         "cost": task.costs(job.arch),
         "seconds": round(curve.seconds(), 3),
         **({"tuned": list(job.overrides)} if job.overrides else {}),
@@ -154,6 +170,12 @@ def retrain(
         save_weights(folder / f"{job.slug}.safetensors", network)
     stage = f"retrain {job.name} #{job.seed}"
     return row, [{"stage": stage, "step": point["step"], "values": point["values"]} for point in curve.rows]
+
+
+def _flaw(scores: Mapping[str, Mapping[str, float]], name: str) -> str:
+    """Why a trained network cannot be compared; empty if it can."""
+    odd = [f"{name} on {split} is {values[name]}" for split, values in scores.items() if not math.isfinite(values[name])]
+    return f"{odd[0]}; a score must be a finite number" if odd else ""
 
 
 def others_of(task: Task, cuts: int) -> list[Task]:

@@ -1,0 +1,190 @@
+"""Own networks from a build function to a run folder: with a supernet, from scratch, in workers, killed and resumed."""
+
+import json
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from common import NetworkSettings, OneOf, Run, ScratchSettings, SearchSettings, UserError
+from common.export import Parity
+from common.own.network import OwnNetwork
+from common.own.task import OwnFacts
+from common.run.folder import RunFolder
+from tests.common.own import problem
+from tests.common.own.problem import Net, rows, searched, weights
+from tests.common.run.killing import dies, forked, status
+
+STAGES = ["supernet training", "search", "random search", "retrain", "export"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return searched(tmp_path_factory.mktemp("own") / "run")
+
+
+@pytest.fixture(autouse=True)
+def quick_export(run, monkeypatch):
+    """The module's run is exported; the others leave the file out, which takes longer than all else."""
+    monkeypatch.setattr(OwnFacts, "export", lambda self, network, folder: Parity(max_abs_diff=0.0, scale=1.0, dynamic_batch=True))
+
+
+def test_a_run_has_every_stage_and_the_files_of_any_other_run(run):
+    assert run.finished and [stage.name for stage in run.stages] == STAGES
+    names = {path.name for path in run.path.iterdir()}
+    assert names >= {"report.html", "best", "trials.jsonl", "random.jsonl", "retrained.jsonl", "config.json", "space.json"}
+    assert {path.name for path in (run.path / "best").iterdir()} >= {"arch.json", "model.safetensors", "metrics.json"}
+    assert len(run.trials()) == len(run.trials("random")) == 6
+    assert {row.name for row in run.retrained()} == {"searched", "random 1", "baseline"} and len(run.retrained()) == 6
+
+
+def test_scores_are_those_of_the_users_functions(run):
+    network = run.network("random 1", 1)
+    row = next(row for row in run.retrained() if (row.name, row.seed) == ("random 1", "1"))
+    with torch.no_grad():
+        assert problem.evaluate(network) == row.val and problem.tested(network) == row.test
+    assert row.val["accuracy"] != row.test["accuracy"] or row.val["loss"] != row.test["loss"]
+
+
+def test_costs_are_those_of_one_item(run):
+    for row in run.retrained():
+        width, kernel = int(row.arch["width"]), int(row.arch["kernel"])
+        assert row.cost == {
+            "params": width * (kernel**2 + 1) + 2 * width + 2 * width + 2,
+            "macs": 16 * width * kernel**2 + 2 * width,
+        }
+
+
+def test_the_network_is_ordinary_torch_with_the_best_weights(run):
+    network = run.network()
+    assert {type(part).__module__.split(".")[0] for part in network.modules()} <= {"torch", "tests"}
+    saved = load_file(run.path / "best" / "model.safetensors")
+    assert all(torch.equal(saved[name], value) for name, value in network.state_dict().items()) and not network.training
+
+
+def test_the_config_names_functions_and_inputs_and_the_report_says_what_was_left_out(run, tmp_path):
+    data = run.config["data"]
+    assert data["inputs"] == ["float32 (1, 1, 4, 4)"] and data["functions"]["build"].startswith("build ")
+    assert run.config["settings"]["search"]["trials"] == 6
+    assert any("first option" in note for note in data["notes"]) and not any("flatters" in note for note in data["notes"])
+    assert "No baseline was given" in run.report().read_text()
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "at"),
+    [
+        (OwnNetwork, "loss", 7),  # in the supernet's training, between two checkpoints; the checks took two steps
+        (RunFolder, "append_trial", 2),
+        (RunFolder, "append_trial", 8),
+        (RunFolder, "append_retrained", 3),
+        (OwnNetwork, "loss", 150),
+    ],
+)
+def test_kills_leave_no_trace(run, tmp_path, owner, name, at):
+    path = tmp_path / "run"
+
+    def work() -> None:
+        dies(owner, name, at)
+        searched(path)
+
+    assert status(forked(work)) == -signal.SIGKILL
+    assert not Run(path).finished
+    resumed = searched(path, resume=True)
+    assert rows(resumed) == rows(run) and weights(resumed) == weights(run)
+
+
+def test_resume_of_a_finished_run_does_nothing_and_of_none_begins_one(run, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.suffix in (".jsonl", ".safetensors")}
+    again = searched(run.path, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in before} == before and rows(again) == rows(run)
+    begun = searched(tmp_path / "new", resume=True, overrides=[*problem.OVERRIDES, "search.trials=1", "retrain.seeds=1"])
+    assert begun.finished
+
+
+def test_workers_change_nothing(run, tmp_path):
+    spread = searched(tmp_path / "run", workers=2)
+    assert rows(spread) == rows(run) and weights(spread) == weights(run)
+
+
+@pytest.mark.parametrize("build", [problem.build, problem.plain])
+def test_without_a_train_step_evaluate_trains_and_build_may_know_fixed_values_alone(tmp_path, build):
+    settings = NetworkSettings(
+        search=SearchSettings(evaluation=ScratchSettings(), trials=4), retrain=problem.SETTINGS.retrain, seed=3
+    )
+    change = {"build": build, "evaluate": problem.train_and_score, "train_step": None, "test": None}
+    run = searched(tmp_path / "one", **change, settings=settings, overrides=())
+    assert [stage.name for stage in run.stages] == STAGES[1:]
+    assert all(row.ok for row in run.trials()) and "flatters" in " ".join(run.config["data"]["notes"])
+    for row in run.retrained():
+        assert row.val == row.test and set(row.val) == {"accuracy"}
+    network = run.network("baseline", 1)
+    with torch.no_grad():
+        accuracy = problem.scores(network, 48, 72)["accuracy"]
+    assert accuracy == next(r for r in run.retrained() if (r.name, r.seed) == ("baseline", "1")).val["accuracy"]
+    again = searched(tmp_path / "two", **change, settings=settings, overrides=())
+    assert rows(again) == rows(run) and weights(again) == weights(run)
+    seeds = {row.seed: row.val["accuracy"] for row in run.retrained() if row.name == "searched"}
+    first, second = (run.network("searched", int(seed)).state_dict() for seed in seeds)
+    assert not torch.equal(next(iter(first.values())), next(iter(second.values())))
+
+
+def test_another_engine_a_budget_and_a_reward_are_settings(tmp_path):
+    settings = ["search.engine=aging", "search.engine.population=3", "search.engine.tournament=2", "search.trials=4"]
+    run = searched(
+        tmp_path / "run",
+        settings=replace(problem.SETTINGS, budget={"macs": 300}),
+        overrides=[*settings, "search.reward=accuracy / macs", "retrain.seeds=1"],
+    )
+    assert run.config["reward"] == "accuracy / macs"
+    assert all(row.cost["macs"] <= 300 for row in (*run.trials(), *run.trials("random"))) and run.trials()
+    assert all(row.cost["macs"] <= 300 for row in run.retrained() if row.kind != "baseline")
+
+
+def test_scratch_candidates_are_trained_by_the_train_step(tmp_path):
+    run = searched(tmp_path / "run", overrides=["search.evaluation=scratch", "search.trials=3", "retrain.seeds=1"])
+    assert [stage.name for stage in run.stages] == STAGES[1:] and all(row.ok for row in run.trials())
+
+
+def test_a_candidate_without_a_finite_score_fails_alone(tmp_path):
+    def odd(network: nn.Module) -> float:
+        return float("nan") if network[0].out_channels == 2 else problem.train_and_score(network)
+
+    settings = NetworkSettings(search=SearchSettings(evaluation=ScratchSettings(), trials=6), retrain=problem.SETTINGS.retrain)
+    run = searched(
+        tmp_path / "run", build=problem.plain, evaluate=odd, train_step=None, test=None, settings=settings, overrides=()
+    )
+    failed = [row for row in run.trials() if not row.ok]
+    assert failed and all("accuracy is nan; a score must be a finite number" in row.error for row in failed)
+    assert all(row.error for row in run.retrained() if row.name == "baseline") and run.best().val["accuracy"] >= 0
+
+
+def test_the_same_names_with_other_functions_are_another_run(tmp_path):
+    """A session defines a function anew under its old name: nothing of the earlier run may be taken for it."""
+
+    def constant(value: float):
+        def evaluate(network: nn.Module) -> float:
+            return value
+
+        return evaluate
+
+    found = [
+        searched(tmp_path / str(value), evaluate=constant(value), test=None, overrides=[*problem.OVERRIDES, "retrain.seeds=1"])
+        for value in (0.25, 0.75)
+    ]
+    assert [run.best().val for run in found] == [{"accuracy": 0.25}, {"accuracy": 0.75}]
+
+
+def test_resume_with_a_changed_function_is_refused_by_its_name(run):
+    def evaluate(network: nn.Module) -> dict[str, float]:
+        return problem.scores(network, 40, 64)
+
+    with pytest.raises(UserError, match=r"data\.functions\.evaluate was .*give the same ones to resume"):
+        searched(run.path, evaluate=evaluate, resume=True)
+    with pytest.raises(UserError, match="another space"):
+        searched(run.path, space=Net(OneOf(2, 3, 5), OneOf(1, 3)), resume=True)
+    with pytest.raises(UserError, match="holds a run; give resume=True to go on with it, or another out"):
+        searched(run.path)
+    assert json.loads((run.path / "config.json").read_text()) == run.config
