@@ -59,6 +59,8 @@ def check_network(own: OwnNetwork, *, shared: bool, device: str, seed: int) -> N
         check(own.build, own.space, several, archs=CHECKED, seed=seed)
     else:
         _check_pure(own, seed)
+    if own.weights is not None:
+        own.supernet(seed)  # refuses weights that do not fit
     if own.train_step is None:
         return  # trying `evaluate` would train a network in full
     network = own.built(decode(own.space, own.baseline), seed).to(device)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from common.errors import UserError
 from common.streams import seed_layers
+from common.supernet import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,7 @@ class OwnNetwork:
         test: network -> scores on test data; None where there are none.
         objectives: what is searched for.
         baseline: the architecture that a search has to beat.
+        weights: state of the widest network that the supernet begins with; None begins anew.
     """
 
     build: Build
@@ -54,6 +56,7 @@ class OwnNetwork:
     test: Evaluate | None
     objectives: tuple[Objective, ...]
     baseline: Arch
+    weights: Mapping[str, Tensor] | None = None
 
     @property
     def scores(self) -> tuple[str, ...]:
@@ -71,6 +74,17 @@ class OwnNetwork:
             module = self.build(description)
         if not isinstance(module, nn.Module):
             raise UserError(f"build gave {_kind(module)}, which is no torch.nn.Module; return the network")
+        return module
+
+    def supernet(self, seed: int) -> nn.Module:
+        """The network with every decision open; it begins with `weights`, if there are some.
+
+        Raises:
+            UserError: they are not those of the widest network.
+        """
+        module = self.built(opened(self.space), seed)
+        if self.weights is not None:
+            load_strictly(module, self.weights)
         return module
 
     def loss(self, network: nn.Module, step: int) -> Tensor:
@@ -97,6 +111,24 @@ class OwnNetwork:
             found = function(network)
         network.eval()
         return checked_scores(found, self.scores, name)
+
+
+def load_strictly(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Loads weights that have exactly the names and shapes of a module's own.
+
+    Raises:
+        UserError: names the first parameter or buffer that does not fit.
+    """
+    own = module.state_dict()
+    if odd := [name for name in (*own, *weights) if name not in weights or name not in own]:
+        where = "the supernet" if odd[0] in own else "weights"
+        raise UserError(
+            f"weights: {odd[0]!r} is in {where} alone; give the state_dict() of the widest network, with the same names"
+        )
+    if odd := [name for name in own if own[name].shape != weights[name].shape]:
+        shapes = f"{tuple(weights[odd[0]].shape)}, and {tuple(own[odd[0]].shape)} in the supernet"
+        raise UserError(f"weights: {odd[0]!r} has shape {shapes}; give the state_dict() of the widest network")
+    module.load_state_dict(dict(weights))
 
 
 @contextmanager

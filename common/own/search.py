@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from common.arch import from_labels
@@ -23,7 +24,7 @@ from common.overrides import override
 from common.own.checks import check_arguments, check_network, check_workers
 from common.own.network import COSTS, Build, Evaluate, OwnNetwork, TrainStep
 from common.own.settings import NetworkSettings
-from common.own.task import OwnData, OwnSystem, has_supernet, networks, phases
+from common.own.task import OwnData, OwnSystem, has_supernet, networks, phases, stages
 from common.reading import Run
 from common.run.folder import holds_run
 from common.script import device_named
@@ -48,6 +49,7 @@ def search_network(
     test: Evaluate | None = None,
     objectives: Sequence[Objective] = OBJECTIVES,
     baseline: Mapping[str, object] | None = None,
+    weights: Mapping[str, Tensor] | None = None,
     settings: NetworkSettings | None = None,
     overrides: Sequence[str] = (),
     name: str = "network",
@@ -79,6 +81,8 @@ def search_network(
         objectives: what is searched for; the first is the quality that networks are compared by, and a number that `evaluate`
             gives is its value. `params` and `macs` are known of every network.
         baseline: decision -> option of the hand-made architecture; by default the first option of every decision.
+        weights: state dict of the widest network, of a pretrained one say: the supernet begins with it. With
+            `settings=NetworkSettings(retrain_from="supernet")` the compared networks begin with their part of the supernet.
         settings: steps, engine, number of candidates, seeds, budget, ...
         overrides: changes of settings by their names in `config.json`: `["supernet.steps=500", "search.trials=30"]`.
         name: of the network in the report and of the default folder.
@@ -106,6 +110,7 @@ def search_network(
         test=test,
         objectives=_objectives(objectives),
         baseline=_baseline(space, baseline),
+        weights=weights,
     )
     _check_settings(own, chosen)
     check_workers(own, workers)
@@ -146,6 +151,11 @@ def _check_settings(own: OwnNetwork, settings: NetworkSettings) -> None:
             "search.evaluation=inherited trains a supernet, which needs train_step; give it, or "
             "settings=NetworkSettings(search=SearchSettings(evaluation=ScratchSettings()))"
         )
+    if not has_supernet(settings) and (own.weights is not None or settings.retrain_from == "supernet"):
+        what = "retrain_from=supernet" if own.weights is None else "weights"
+        raise UserError(
+            f"{what}: a run with search.evaluation={settings.search.evaluation.name} trains no supernet; leave it out"
+        )
     if own.train_step is None and settings.search.engine.needs_shares:
         raise UserError(
             f"search.engine={settings.search.engine.name} trains candidates for a share of the steps, which needs train_step; "
@@ -162,6 +172,7 @@ def _system(own: OwnNetwork, method: Method, notes: Sequence[str]) -> OwnSystem:
         "inputs": [f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}" for x in own.inputs],
         "functions": {name: f"{named(function)} {digest(function)}" for name, function in given.items()},
         "baseline": dict(own.baseline),
+        **({} if own.weights is None else {"weights": weights_digest(own.weights)}),
     }
     return OwnSystem(
         name=method.name,
@@ -170,16 +181,31 @@ def _system(own: OwnNetwork, method: Method, notes: Sequence[str]) -> OwnSystem:
         methods=(method,),
         networks=partial(networks, own),
         phases=phases,
+        stages=stages,
         build=own.build,
         spaces=partial(dict, {method.name: own.space}),
         example=partial(_example, own),
+        notes=partial(_notes, tuple(notes)),
         own=own,
-        data=OwnData(facts=facts, notes=tuple(notes)),
+        data=OwnData(facts=facts),
     )
+
+
+def _notes(notes: Sequence[str], settings: Any) -> Sequence[str]:
+    return notes
 
 
 def _example(own: OwnNetwork, space: str) -> tuple[Tensor, ...]:
     return own.inputs
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """Eight digits of a state dict."""
+    found = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        found.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
+        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()[:8]
 
 
 def named(function: Callable[..., Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from common.engines import TopK
 from common.evaluate.settings import InheritedSettings
@@ -26,6 +27,7 @@ class NetworkSettings(RunSettings):
         supernet: training of the supernet, for `search.evaluation=inherited`.
         train: training of a network alone: of the networks that are compared at the end, and of candidates under
             `search.evaluation=scratch`.
+        retrain_from: what the networks that are compared begin with: `anew`, or each its part of the trained `supernet`.
     """
 
     recipe: str = "own"
@@ -34,3 +36,4 @@ class NetworkSettings(RunSettings):
     retrain: RetrainSettings = RetrainSettings()  # noqa: RUF009  a frozen dataclass
     supernet: PathTrainSettings = PathTrainSettings(steps=1000, optim=ADAM)  # noqa: RUF009
     train: TrainSettings = TrainSettings(steps=1000, optim=ADAM)  # noqa: RUF009
+    retrain_from: Literal["anew", "supernet"] = "anew"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakKeyDictionary
@@ -17,7 +17,9 @@ from common.export import Parity, export_onnx, write_script
 from common.network_phase import WholeNetwork
 from common.own.network import OwnNetwork, seeded
 from common.space import decode
+from common.stages.best import Best
 from common.stages.reload import OWN
+from common.stages.standard import Stages, retrain_of, retrain_stages, search_stages
 from common.streams import derive
 from common.supernet import opened
 from common.system import System
@@ -27,6 +29,7 @@ from common.task import Calibration, Costs, Kind, Networks
 if TYPE_CHECKING:
     from common.objective import Objective
     from common.space import Arch
+    from common.stages.context import Context
     from common.stages.settings import RunSettings, TrainSettings
     from common.task import SplitName
 
@@ -105,7 +108,7 @@ class OwnData:
 
     Attributes:
         facts: names and digests of the user's functions, shapes of the inputs.
-        notes: what a reader of the report must know.
+        notes: none.
         skipped: nothing.
     """
 
@@ -185,6 +188,10 @@ class OwnTask(SystemTask):
         with seeded(derive(self.settings.seed, "calibration", step), network):
             self.own.loss(network, step)
 
+    def supernet(self, seed: int) -> nn.Module:
+        """See `SystemTask.supernet`."""
+        return self.own.supernet(seed)
+
     def network(self, arch: Arch, seed: int) -> nn.Module:
         """See `SystemTask.network`."""
         network = super().network(arch, seed)
@@ -249,6 +256,19 @@ class CountedOwn(Counted):
     def least(self, metric: str) -> Least:
         """A bound that holds always: 0."""
         return Least(0, "bound")
+
+
+def stages(task: OwnTask) -> Stages:
+    """The standard stages; networks that are trained alone may begin with their part of the trained supernet."""
+    before, search = search_stages(task)
+    retrain = retrain_of(task, search)
+    if task.settings.retrain_from == "supernet":
+        retrain = replace(retrain, start=_trained_supernet)
+    return [*before, *retrain_stages(task, retrain), Best(pictures=task.settings.pictures)]
+
+
+def _trained_supernet(context: Context) -> Path:
+    return context.weights("training")
 
 
 def phases(task: OwnTask, kind: Kind) -> list[OwnPhase]:

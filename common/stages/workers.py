@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import pickle
 from collections.abc import Callable, Mapping
@@ -50,9 +51,9 @@ def forget(factory: TaskFactory) -> None:
 
 
 def _key(factory: Callable[[], Any]) -> Any:
-    """What a factory makes, as bytes; itself where it holds functions that have no place in a module."""
+    """A digest of what a factory is made of; itself where it holds functions that have no place in a module."""
     try:
-        return pickle.dumps(factory)
+        return hashlib.sha256(pickle.dumps(factory)).digest()
     except (pickle.PicklingError, AttributeError, TypeError):
         return factory
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from common import NetworkSettings, Objective, OneOf, ScratchSettings, SearchSettings, UserError
 from common.own.checks import check_workers
 from common.own.network import checked_loss, checked_scores
+from common.supernet import opened
 from tests.common.own import problem
 from tests.common.own.problem import Net, searched
 
@@ -143,6 +144,18 @@ FUNCTIONS = {
     "evaluate is random": (
         {"evaluate": lambda network: random.random()},
         "evaluate gave accuracy=.* and then .* for the same network",
+    ),
+    "weights of another network": (
+        {"weights": problem.plain(Net(4, 3)).state_dict()},
+        "weights: '0.*is in the supernet alone; give the state_dict",
+    ),
+    "weights of a narrower network": (
+        {"weights": problem.build(opened(Net(OneOf(2, 3), OneOf(1, 3)))).state_dict()},
+        r"weights: '0.*has shape \(3, 1, 1, 1\), and \(4, 1, 1, 1\) in the supernet",
+    ),
+    "weights without a supernet": (
+        {"weights": {}, **SCRATCH},
+        "weights: a run with search.evaluation=scratch trains no supernet",
     ),
     "test gives nothing": ({"test": lambda network: None}, "test gave None for one network"),
 }

@@ -14,6 +14,7 @@ from common.export import Parity
 from common.own.network import OwnNetwork
 from common.own.task import OwnFacts
 from common.run.folder import RunFolder
+from common.supernet import opened
 from tests.common.own import problem
 from tests.common.own.problem import Net, rows, searched, weights
 from tests.common.run.killing import dies, forked, status
@@ -69,7 +70,7 @@ def test_the_config_names_functions_and_inputs_and_the_report_says_what_was_left
     data = run.config["data"]
     assert data["inputs"] == ["float32 (1, 1, 4, 4)"] and data["functions"]["build"].startswith("build ")
     assert run.config["settings"]["search"]["trials"] == 6
-    assert any("first option" in note for note in data["notes"]) and not any("flatters" in note for note in data["notes"])
+    assert "first option" in " ".join(run.config["notes"]) and "flatters" not in " ".join(run.config["notes"])
     assert "No baseline was given" in run.report().read_text()
 
 
@@ -117,7 +118,7 @@ def test_without_a_train_step_evaluate_trains_and_build_may_know_fixed_values_al
     change = {"build": build, "evaluate": problem.train_and_score, "train_step": None, "test": None}
     run = searched(tmp_path / "one", **change, settings=settings, overrides=())
     assert [stage.name for stage in run.stages] == STAGES[1:]
-    assert all(row.ok for row in run.trials()) and "flatters" in " ".join(run.config["data"]["notes"])
+    assert all(row.ok for row in run.trials()) and "flatters" in " ".join(run.config["notes"])
     for row in run.retrained():
         assert row.val == row.test and set(row.val) == {"accuracy"}
     network = run.network("baseline", 1)
@@ -188,3 +189,23 @@ def test_resume_with_a_changed_function_is_refused_by_its_name(run):
     with pytest.raises(UserError, match="holds a run; give resume=True to go on with it, or another out"):
         searched(run.path)
     assert json.loads((run.path / "config.json").read_text()) == run.config
+
+
+def test_pretrained_weights_begin_the_supernet_and_what_is_retrained(tmp_path):
+    """With no step of training, networks are the leading parts of the weights given."""
+    widest = problem.build(opened(Net(OneOf(2, 3, 4), OneOf(1, 3))))
+    weights = {name: torch.full_like(value, 0.25) for name, value in widest.state_dict().items()}
+    settings = replace(
+        problem.SETTINGS,
+        retrain_from="supernet",
+        supernet=replace(problem.SETTINGS.supernet, optim=replace(problem.ADAM, lr=1e-30)),
+        train=replace(problem.SETTINGS.train, optim=replace(problem.ADAM, lr=1e-30)),
+    )
+    run = searched(tmp_path / "run", weights=weights, settings=settings)
+    assert all(row.start == "training" for row in run.retrained())
+    for name, value in run.network("random 1", 1).named_parameters():
+        assert (value == 0.25).all(), name
+    with pytest.raises(UserError, match=r"data\.weights was"):
+        searched(run.path, weights={**weights, "6.bias": weights["6.bias"] + 1}, settings=settings, resume=True)
+    anew = searched(tmp_path / "anew", weights=weights, settings=replace(settings, retrain_from="anew"))
+    assert not any((value == 0.25).all() for name, value in anew.network().named_parameters() if name.startswith("0."))
