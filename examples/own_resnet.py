@@ -1,8 +1,8 @@
 """Searches depth and width of a torchvision ResNet from its pretrained weights: python examples/own_resnet.py [--weights FILE]
 
 The widest network of the space is torchvision's ResNet-18, with the same names of parameters. Its state dict therefore loads
-strictly into the supernet, which then gives torchvision's outputs bit for bit. Without --weights, a ResNet-18 that was trained for
-a moment stands in for a pretrained one.
+strictly into the supernet, which then gives torchvision's outputs bit for bit. Without --weights, a ResNet-18 trained for
+a moment stands in for one.
 """
 
 import argparse
