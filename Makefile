@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE =
 
 RUN_EXTRAS := detection,segmentation,graphs,gan,export
-DEV_EXTRAS := $(RUN_EXTRAS),dev
+DEV_EXTRAS := $(RUN_EXTRAS),frames,dev
 
 # A system's run: make detnas RECIPE=small DATA=folder OUT=runs/name ARGS="--seed 3". What is not given is left to the script.
 RECIPE = small

@@ -205,7 +205,11 @@ def test_what_is_imported_is_declared():
     for path in (*SOURCES, *TESTS, ROOT / "conftest.py"):
         package = path.relative_to(ROOT).parts[0]
         extras = (
-            (package,) if package in TASKS else ("export",) if package == "common" else ("export", "detection", "graphs", "dev")
+            (package,)
+            if package in TASKS
+            else ("export", "frames")
+            if package == "common"
+            else ("export", "frames", "detection", "graphs", "dev")
         )
         known = declared(*extras) | (declared("export") if package in TASKS else set())
         for name in imports(ast.parse(path.read_text(encoding="utf-8"))):

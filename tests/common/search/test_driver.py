@@ -53,7 +53,11 @@ def test_only_new_trials_are_evaluated_and_logged():
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_score_that_is_no_number_is_a_failed_trial(bad):
     trials = search(RandomSearch(GENES, [HIT]), lambda a, f: [Scores(values={"hit": bad})], budget=2)
-    assert [t.status for t in trials] == ["failed"] * 2 and trials[0].error == f"hit is {bad}" and not trials[0].scores
+    assert (
+        [t.status for t in trials] == ["failed"] * 2
+        and trials[0].error.startswith(f"hit is {bad}; a score must be")
+        and not trials[0].scores
+    )
 
 
 def test_an_objective_that_is_not_measured_is_named():
@@ -69,9 +73,18 @@ def test_a_history_with_a_hole_is_refused():
         search(small("random", GENES), evaluator(GENES), budget=6, history=[whole[0], whole[2]])
 
 
-def test_an_evaluator_that_loses_a_result_is_a_bug():
-    with pytest.raises(ValueError, match="zip"):
-        search(small("random", GENES), lambda archs, fidelity: [], budget=2)
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ([], "the evaluator gave 0 results for 1 architectures; give a list of one"),
+        ([Scores(values={"hit": 1.0})] * 2, "the evaluator gave 2 results for 1 architectures"),
+        (None, "the evaluator gave NoneType for 1 architectures"),
+        ([0.5], r"the evaluator gave float 0\.5 for an architecture; give a list"),
+    ],
+)
+def test_an_evaluator_gives_one_result_for_each_architecture(found, message):
+    with pytest.raises(UserError, match=message):
+        search(small("random", GENES), lambda archs, fidelity: found, budget=2)
 
 
 def test_the_time_per_trial_does_not_grow():
