@@ -236,5 +236,5 @@ def _frame(rows: Any) -> DataFrame:
     try:
         import pandas
     except ImportError:
-        raise UserError("a frame needs the package pandas: pip install 'tasknas[frames]'; the rows are there without it") from None
+        raise UserError("a frame needs the package pandas: pip install 'tasknas[frames]'; rows need none") from None
     return pandas.DataFrame(list(rows))

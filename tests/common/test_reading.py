@@ -47,7 +47,7 @@ def test_frames_have_a_column_for_every_decision_score_and_cost(run):
 
 def test_a_frame_without_pandas_says_what_to_install(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(UserError, match=r"a frame needs the package pandas: pip install 'tasknas\[frames\]'; the rows are there"):
+    with pytest.raises(UserError, match=r"a frame needs the package pandas: pip install 'tasknas\[frames\]'; rows need none"):
         run.trials_frame()
 
 
