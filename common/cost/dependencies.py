@@ -22,8 +22,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.cost.conditions import Condition
-from common.cost.count import NORMS, Convention, Forward, Meter, perform, run
+from common.cost.conventions import Convention
+from common.cost.count import Forward, Meter, run
 from common.cost.presence import NONE, Membership, Paths, conditioned, memberships, parameter_groups
+from common.cost.shapes import NORMS, perform, tensors_in
 from common.errors import UserError
 from common.layers import EmptySum
 from common.trace import Slot, active_children, is_elastic, readings, sums_members
@@ -74,23 +76,6 @@ _KEEP_DIMENSIONS = {
     *(torch.Tensor.sub, torch.Tensor.__sub__, torch.Tensor.contiguous, torch.Tensor.detach, torch.Tensor.clone),
 }
 """Operations that keep the order of the dimensions. Any other operation may mix dimensions."""
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    """Returns the tensors in nested tuples, lists and dicts, in order."""
-    found: list[Tensor] = []
-    _collect((value,), found)
-    return found
-
-
-def _collect(values: Iterable[Any], found: list[Tensor]) -> None:
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, tuple | list):
-            _collect(value, found)
-        elif isinstance(value, dict):
-            _collect(value.values(), found)
 
 
 def _shapes(value: Any) -> Any:
@@ -186,9 +171,9 @@ class Dependencies(Meter):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs `func`, records its cost and gives its output the decisions that its operands depend on."""
         kwargs = kwargs or {}
-        out = perform(func, args, kwargs)
         if self._aside:
-            return out
+            return perform(func, args, kwargs)
+        out, macs = self.measured(func, args, kwargs) if self._recording else (perform(func, args, kwargs), 0)
         tensors = tensors_in((args, kwargs))
         depends = _through(func, args, tensors)
         if func in _SHAPE_READS:  # a number carries no decisions: all that this module does from here may depend on it
@@ -196,7 +181,7 @@ class Dependencies(Meter):
             return out
         around = NONE.union(*self._frames)
         if self._recording:
-            if macs := self.convention(func, args, kwargs, out):
+            if macs:
                 self._add(self._here(Dims.union(map(_depends, tensors)).all | around), 0, macs)
             if func is torch.Tensor.__getitem__ and id(args[0]) in self._sliced:
                 most, before = self._slices.get(id(args[0]), (0, NONE))

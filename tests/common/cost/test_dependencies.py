@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from common.cost.conditions import conditions_of
-from common.cost.count import conv_linear, on_meta
-from common.cost.dependencies import Dependencies, Dims, tensors_in
+from common.cost.conventions import conv_linear
+from common.cost.count import on_meta
+from common.cost.dependencies import Dependencies, Dims
+from common.cost.shapes import tensors_in
 from common.errors import UserError
 from common.space import ManyOf, OneOf
 from common.supernet import choose, choose_many, conv2d, opened
