@@ -138,18 +138,33 @@ def _permute(args: Sequence[Any], kwargs: Mapping[str, Any], out: Tensor) -> Dim
     return tuple(dims[i] for i in (args[1:] if isinstance(order, int) else order))
 
 
+def _turned(args: Sequence[Any], kwargs: Mapping[str, Any], out: Tensor) -> Dims | None:
+    *batch, rows, columns = depends(args[0])
+    return (*batch, columns, rows)
+
+
 def _reshape(args: Sequence[Any], kwargs: Mapping[str, Any], out: Tensor) -> Dims | None:
-    """Leading and trailing dimensions of equal size are the same; at least one on either side is between them."""
-    x = argument(args, kwargs, 0, "input")
-    dims, before, after = depends(x), x.shape, out.shape
-    most = min(len(before), len(after)) - 1
-    first = last = 0
-    while first < most and before[first] == after[first]:
-        first += 1
-    while last < most - first and before[-1 - last] == after[-1 - last]:
-        last += 1
-    between = NONE.union(*dims[first : len(dims) - last])
-    return (*dims[:first], *[between] * (len(after) - first - last), *dims[len(dims) - last :])
+    """A size that is given as a number depends on what the module has read; one of -1 depends on every dimension."""
+    x, sizes = args[0], args[1:] or tuple(kwargs.values())
+    if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
+        sizes = tuple(sizes[0])
+    if not all(type(size) is int for size in sizes):
+        return None
+    whole = everything([x])
+    return tuple([whole if size == -1 else NONE for size in sizes])
+
+
+def _flatten(args: Sequence[Any], kwargs: Mapping[str, Any], out: Tensor) -> Dims | None:
+    dims = depends(args[0])
+    first = (args[1] if len(args) > 1 else kwargs.get("start_dim", 0)) % len(dims)
+    last = (args[2] if len(args) > 2 else kwargs.get("end_dim", -1)) % len(dims)
+    return (*dims[:first], NONE.union(*dims[first : last + 1]), *dims[last + 1 :])
+
+
+def _unflatten(args: Sequence[Any], kwargs: Mapping[str, Any], out: Tensor) -> Dims | None:
+    dims, sizes = depends(args[0]), argument(args, kwargs, 2, "sizes")
+    place = argument(args, kwargs, 1, "dim") % len(dims)
+    return (*dims[:place], *[dims[place] if size == -1 else NONE for size in sizes], *dims[place + 1 :])
 
 
 def _reduce(args: Sequence[Any], kwargs: Mapping[str, Any], out: Tensor) -> Dims | None:
@@ -217,7 +232,10 @@ _RULES: dict[Any, Passing] = {
     **dict.fromkeys((torch.matmul, torch.bmm, torch.mm, _T.matmul, _T.__matmul__, _T.bmm, _T.mm), _matmul),
     **dict.fromkeys((torch.transpose, _T.transpose), _transpose),
     **dict.fromkeys((torch.permute, _T.permute), _permute),
-    **dict.fromkeys((_T.view, _T.reshape, torch.reshape, _T.flatten, torch.flatten, _T.unflatten, torch.unflatten), _reshape),
+    **dict.fromkeys((_T.mT.__get__, _T.T.__get__, torch.t, _T.t), _turned),  # pyright: ignore[reportAttributeAccessIssue]
+    **dict.fromkeys((_T.view, _T.reshape, torch.reshape), _reshape),
+    **dict.fromkeys((_T.flatten, torch.flatten), _flatten),
+    **dict.fromkeys((_T.unflatten, torch.unflatten), _unflatten),
     **dict.fromkeys((torch.mean, _T.mean, torch.sum, _T.sum, torch.amax, _T.amax), _reduce),
     **dict.fromkeys((torch.unsqueeze, _T.unsqueeze), _unsqueeze),
     **{F.linear: _linear, F.scaled_dot_product_attention: _attention, torch.einsum: _einsum, _T.__getitem__: _index},

@@ -19,16 +19,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from common.cost.shapes import outline, tensors_in
 
-_FIRST = {
+_LEFT = {
     **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot", "_int_mm", "_scaled_mm"), 0),
-    **dict.fromkeys(("addmm", "baddbmm", "addmv", "_addmm_activation"), 1),
+    **dict.fromkeys(("addmm", "addbmm", "baddbmm", "addmv", "_addmm_activation"), 1),
 }
-"""Kernels of products -> position of the left factor, whose last dimension is summed over."""
+"""Kernels of products -> position of the left factor, after which the right one comes."""
 _FREE = re.compile(
-    r"(cat|stack|sum|mean|amax|amin|max|min|aminmax|argmax|argmin|std|std_mean|var|var_mean|logsumexp|prod|any|all|median|cumsum|"
-    r"cumprod|where|repeat|repeat_interleave|roll|flip|rot90|tril|triu|diag_embed|take|sort|topk|one_hot|nonzero|unsafe_view|fill|"
-    r"zero|empty|zeros|ones|full|arange|local_scalar_dense|equal|item|im2col|col2im|unsafe_split|bernoulli|uniform|normal|rand|randn)"
-    r"|.*(norm|pool|_pad|upsample|softmax|embedding|copy|dropout|_like|new_|index|scatter|gather|grid_sampler|shuffle|prelu|glu).*"
+    r"((nan)?(sum|median)|mean|amax|amin|max|min|aminmax|argmax|argmin|std|std_mean|var|var_mean|logsumexp|prod|any|all|equal|"
+    r"cumsum|cumprod|cummax|cummin|trace|histc|sort|topk|kthvalue|bucketize|searchsorted|nonzero|item|local_scalar_dense|"
+    r"cat|stack|block_diag|where|repeat|repeat_interleave|roll|flip|rot90|tril|triu|diag_embed|take|one_hot|unsafe_view|squeeze|"
+    r"transpose|im2col|col2im|unsafe_split|complex|polar|linalg_cross|promote_types|scalar_tensor|fill|zero|empty|zeros|ones|full|"
+    r"arange|bernoulli|uniform|normal|rand|randn|exponential|multinomial)"
+    r"|.*(norm|pool|_pad|upsample|softmax|embedding|copy|dropout|_like|new_|index|scatter|gather|grid_sampler|shuffle|relu|glu|loss).*"
 )
 """Kernels without contractions: reductions, norms, pooling, interpolation, lookups, and what moves numbers or makes them."""
 _HEAVY = re.compile(r".*(attention|attn|fft|linalg|dist(_|$)|conv_|convolution|lstm|gru|rnn|mm(_|$)|solve|cholesky).*")
@@ -67,7 +69,8 @@ class _Inside(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         self.kinds.add(kind)
         if kind == "product":
-            self.macs += out.numel() * args[_FIRST[_name(func)]].shape[-1]
+            left, right = args[_LEFT[_name(func)] :][:2]
+            self.macs += left.numel() * (right.shape[-1] if right.dim() > 1 else 1)
         elif kind == "convolution":
             self.macs += (args[0] if args[6] else out).numel() * args[1].shape[1:].numel()
         return out
@@ -81,7 +84,7 @@ def _name(kernel: Any) -> str:
 def _kind(kernel: Any) -> Kind:
     name = _name(kernel)
     if kernel.namespace == "aten":
-        if name in _FIRST:
+        if name in _LEFT:
             return "product"
         if name == "convolution":
             return "convolution"

@@ -20,8 +20,12 @@ _ELEMENTWISE = {
     *(torch.Tensor.relu, torch.Tensor.sigmoid, torch.Tensor.add, torch.Tensor.__add__, torch.Tensor.__radd__),
     *(torch.Tensor.mul, torch.Tensor.__mul__, torch.Tensor.__rmul__),
 }
-_BY_SHAPE = _LAYERS | _ELEMENTWISE
-"""Operations that give one new tensor, whose shape and type follow from the arguments' and from their numbers."""
+_PRODUCTS = {
+    *(torch.matmul, torch.bmm, torch.Tensor.matmul, F.scaled_dot_product_attention),
+    *(torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu),
+}
+_BY_SHAPE = _LAYERS | _ELEMENTWISE | _PRODUCTS
+"""Operations that give a new tensor, or a tuple of them, whose shape and type follow from the arguments' and from their numbers."""
 _READS: Sequence[Any] = [
     *(torch.Tensor.shape, torch.Tensor.dtype, torch.Tensor.device, torch.Tensor.ndim, torch.Tensor.layout),
     *(torch.Tensor.requires_grad, torch.Tensor.is_nested, torch.Tensor.is_cuda, torch.Tensor.is_meta, torch.Tensor.grad_fn),
@@ -37,7 +41,8 @@ FREE = {
 }
 """Operations that contain no contraction, so that nobody has to look into them."""
 _MOST = 50_000
-_shapes: dict[Any, tuple[torch.Size, torch.dtype]] = {}  # what operations of `_BY_SHAPE` gave
+_Made = tuple[torch.Size, torch.dtype]
+_shapes: dict[Any, _Made | list[_Made]] = {}  # what operations of `_BY_SHAPE` gave
 
 
 def perform(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -60,8 +65,11 @@ def perform(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> An
         out = function(*args, **kwargs)
         if len(_shapes) >= _MOST:
             _shapes.clear()
-        _shapes[key] = out.shape, out.dtype
+        several = not isinstance(out, Tensor)
+        _shapes[key] = [(part.shape, part.dtype) for part in out] if several else (out.shape, out.dtype)
         return out
+    if isinstance(known, list):
+        return tuple([torch.empty(shape, dtype=dtype, device="meta") for shape, dtype in known])
     return torch.empty(known[0], dtype=known[1], device="meta")
 
 
