@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from common.arch import load
-from common.cost.count import Convention, Cost, conv_linear, count
+from common.cost.conventions import Convention, contractions
+from common.cost.count import Cost, count
 from common.errors import UserError
 from common.overrides import plain
 from common.space import Arch, decisions, decode, space_fingerprint
@@ -113,7 +114,7 @@ def _written(path: Path) -> tuple[object, set[str]]:
 
 
 def counted(
-    build: Callable[[], nn.Module], inputs: Callable[[], tuple[Tensor, ...]], convention: Convention = conv_linear
+    build: Callable[[], nn.Module], inputs: Callable[[], tuple[Tensor, ...]], convention: Convention = contractions
 ) -> Cost:
     """Parameters and MACs of a network, built and run on the meta device.
 
@@ -148,5 +149,7 @@ def describe(system: System, text: str) -> dict[str, Any]:
         "inputs": [list(x.shape) for x in inputs],
         "params": cost.params,
         "macs": cost.macs,
+        "convention": cost.convention,
+        "uncounted": list(cost.uncounted),
         "description": plain(description),
     }

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from classification.darts.cells import MAKERS, CellModule, Edge, possible_edges
 from classification.darts.space import FIRST, SKELETONS, Cell, Network
 from common.cost.bounds import cheapest
+from common.cost.conventions import conv_linear
 from common.cost.costs import Counted, Entry, Tabulated
 from common.cost.price import Price
 from common.errors import UserError
@@ -141,7 +142,7 @@ def cost_tables(alone: Network, size: int) -> Tabulated:
 @lru_cache(maxsize=8)  # variants of a task and resumed runs ask for the same tables, which take a second
 def _tables(whole: Network, size: int) -> dict[str, Entry]:
     with torch.device("meta"):
-        price = Price(build(opened(whole)), (torch.empty(1, 3, size, size),), whole)
+        price = Price(build(opened(whole)), (torch.empty(1, 3, size, size),), whole, convention=conv_linear)
     return {"params": Entry(price, "params"), "macs": Entry(price, "macs")}
 
 
@@ -151,7 +152,12 @@ def counted(space: Network, alone: Callable[[Network], Network], tables: Tabulat
     def network(arch: Arch) -> nn.Module:
         return build(replace(alone(decode(space, arch)), auxiliary=False))
 
-    return Counted(network, lambda: (torch.empty(1, 3, size, size),), lambda: cheapest(tables.price("macs")[0], "macs").arch)
+    return Counted(
+        network,
+        lambda: (torch.empty(1, 3, size, size),),
+        lambda: cheapest(tables.price("macs")[0], "macs").arch,
+        convention=conv_linear,
+    )
 
 
 def check(net: Network) -> None:

@@ -10,6 +10,7 @@ import torch
 from classification.darts.genotypes import read_genotype, to_text
 from classification.darts.model import build
 from classification.darts.space import SKELETONS, standalone
+from common.cost.conventions import conv_linear
 from common.describe import counted
 
 CONVENTION = (
@@ -24,7 +25,7 @@ def describe(options: Any) -> dict[str, Any]:
     genotype = read_genotype(options.arch)
     network = replace(standalone(genotype, skeleton), auxiliary=False)
     form = SKELETONS[skeleton]
-    cost = counted(lambda: build(network), lambda: (torch.empty(1, 3, form.image, form.image),))
+    cost = counted(lambda: build(network), lambda: (torch.empty(1, 3, form.image, form.image),), conv_linear)
     with torch.device("meta"):
         beside = sum(p.numel() for p in build(replace(network, auxiliary=True)).get_submodule("auxiliary").parameters())
     return {

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from common.cost.bounds import Least, cheapest
-from common.cost.count import Convention, conv_linear, count
+from common.cost.conventions import Convention, contractions
+from common.cost.count import count
 from common.cost.price import Metric, Price
 from common.space import Arch
 
@@ -61,7 +62,7 @@ class Tabulated:
 
 
 def tabulated(
-    supernet: Callable[[], nn.Module], space: Any, inputs: Sequence[Tensor], convention: Convention = conv_linear
+    supernet: Callable[[], nn.Module], space: Any, inputs: Sequence[Tensor], convention: Convention = contractions
 ) -> Tabulated:
     """`params` and `macs` of the networks of a space, from the table of prices of its supernet.
 
@@ -98,7 +99,7 @@ class Counted:
         build: Callable[[Arch], nn.Module],
         inputs: Callable[[], Sequence[Tensor]],
         cheapest: Callable[[], Arch],
-        convention: Convention = conv_linear,
+        convention: Convention = contractions,
     ) -> None:
         self._build = build
         self._inputs = inputs

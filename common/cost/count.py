@@ -1,22 +1,20 @@
-"""Parameters and multiply-adds (MACs) of any module, from one forward pass on the meta device: shapes only, no arithmetic.
-
-Papers count differently, so a count names its convention. A convention is a function of one tensor operation.
-"""
+"""Parameters and multiply-adds (MACs) of any module, from one forward pass on the meta device: shapes only, no arithmetic."""
 
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-Convention = Callable[[Any, Sequence[Any], Mapping[str, Any], Any], int]
-"""The multiply-adds of `function(*args, **kwargs) = out`."""
+from common.cost.conventions import Convention, contractions
+from common.cost.inside import learns, look, name_of
+from common.cost.shapes import FREE, perform
 
 Forward = Callable[..., Any]
 """How to run a module: `forward(module, *inputs)`, for modules whose `__call__` is not the pass to count."""
@@ -29,122 +27,71 @@ class Cost:
     Attributes:
         params: learnable numbers, frozen ones and the affine weights of norms included; buffers are not.
         macs: multiply-adds of one pass over the whole batch given.
-        convention: name of the function that counted `macs`.
+        convention: name of the convention that `macs` are counted by.
+        uncounted: names of the operations that have weights or contractions which the convention does not count, in the order
+            in which they ran; empty where `macs` are all there is.
     """
 
     params: int
     macs: int
     convention: str
+    uncounted: tuple[str, ...] = ()
 
 
-def _argument(args: Sequence[Any], kwargs: Mapping[str, Any], position: int, name: str) -> Any:
-    return args[position] if position < len(args) else kwargs[name]
+class UncountedWarning(UserWarning):
+    """A count lacks the multiply-adds of some operations."""
 
 
-_CONVOLUTIONS = {F.conv1d, F.conv2d, F.conv3d}
-_TRANSPOSED = {F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d}
-
-
-def conv_linear(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
-    """Convolutions and linear layers only; no bias, norm, activation, pooling or interpolation.
-
-    What most papers on searched networks print, often under the name "FLOPs". The projections of an attention layer are linear
-    layers and count; the products of its queries, keys and values do not.
-    """
-    if function in _CONVOLUTIONS:
-        return out.numel() * _argument(args, kwargs, 1, "weight").shape[1:].numel()
-    if function in _TRANSPOSED:
-        return _argument(args, kwargs, 0, "input").numel() * _argument(args, kwargs, 1, "weight").shape[1:].numel()
-    if function is F.linear:
-        return out.numel() * _argument(args, kwargs, 1, "weight").shape[-1]
-    if function is F.multi_head_attention_forward:
-        query, key, value = (_argument(args, kwargs, i, name) for i, name in enumerate(("query", "key", "value")))
-        return query.shape[-1] * (2 * query.numel() + key.numel() + value.numel())
-    return 0
-
-
-NORMS = {F.batch_norm, F.instance_norm}
-
-
-def output_elements(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
-    """Every convolution by its output, transposed ones as well, and one for each output element of a batch or instance norm.
-
-    What GAN Compression prints (Li et al. 2020, 2003.08936): a transposed convolution of stride 2 counts four times what it
-    computes. Linear layers count as in `conv_linear`.
-    """
-    if function in NORMS:
-        return out.numel()
-    if function in _TRANSPOSED:
-        weight = _argument(args, kwargs, 1, "weight")
-        groups = args[6] if len(args) > 6 else kwargs.get("groups", 1)
-        return out.numel() * (weight.shape[0] // groups) * weight.shape[2:].numel()
-    return conv_linear(function, args, kwargs, out)
-
-
-_BY_SHAPE = {
-    *_CONVOLUTIONS,
-    *_TRANSPOSED,
-    *(F.linear, F.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardtanh, F.hardswish, F.hardsigmoid),
-    *(F.dropout, F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.interpolate, F.sigmoid, F.pad),
-    *(torch.relu, torch.sigmoid, torch.tanh, torch.add, torch.mul, torch.cat),
-    *(torch.Tensor.relu, torch.Tensor.sigmoid, torch.Tensor.add, torch.Tensor.__add__, torch.Tensor.__radd__),
-    *(torch.Tensor.mul, torch.Tensor.__mul__, torch.Tensor.__rmul__),
-}
-"""Operations that give one new tensor, whose shape and type follow from the arguments' and from their numbers."""
-_MOST = 50_000
-_shapes: dict[Any, tuple[torch.Size, torch.dtype]] = {}  # what operations of `_BY_SHAPE` gave
-
-
-def perform(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """`function(*args, **kwargs)` on the meta device.
-
-    Shapes are remembered: an operation there is decomposed in Python and takes ten times as long as making its result, and
-    networks repeat themselves.
-    """
-    if function in NORMS:
-        like = _argument(args, kwargs, 0, "input")
-        return torch.empty(like.shape, dtype=like.dtype, device="meta")
-    if function not in _BY_SHAPE:
-        return function(*args, **kwargs)
-    key = function, _outline(args), _outline(kwargs)
-    try:
-        known = _shapes.get(key)
-    except TypeError:  # an argument that is no key
-        return function(*args, **kwargs)
-    if known is None:
-        out = function(*args, **kwargs)
-        if len(_shapes) >= _MOST:
-            _shapes.clear()
-        _shapes[key] = out.shape, out.dtype
-        return out
-    return torch.empty(known[0], dtype=known[1], device="meta")
-
-
-def _outline(value: Any) -> Any:
-    """What the shape of a result can depend on."""
-    if isinstance(value, Tensor):
-        return Tensor, value.shape, value.dtype
-    if isinstance(value, tuple | list):
-        return tuple([_outline(part) for part in value])
-    if isinstance(value, dict):
-        return tuple([(key, _outline(part)) for key, part in value.items()])
-    return type(value), value
+def uncounted_warning(names: Iterable[str], convention: Convention) -> UncountedWarning:
+    """What to say of operations that a convention does not count."""
+    remedy = (
+        "give a convention with rules for them: contractions.extended(name, {operation: rule})"
+        if convention is contractions
+        else "the default convention, contractions, counts matrix products, attention and recurrent layers"
+    )
+    return UncountedWarning(f"{convention.name} does not count {', '.join(names)}; {remedy}")
 
 
 class Meter(TorchFunctionMode):
-    """Adds up the multiply-adds of every tensor operation while it is on."""
+    """Adds up the multiply-adds of every tensor operation while it is on.
+
+    Attributes:
+        macs: Multiply-adds so far.
+        uncounted: Names of the operations so far that the convention does not count although they have weights or contractions.
+    """
 
     def __init__(self, convention: Convention) -> None:
         super().__init__()
         self.convention = convention
         self.macs = 0
+        self.uncounted: dict[str, None] = {}
+        self._rules = convention.rules
+        self._free = FREE.difference(convention.rules)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs `func` and counts it."""
-        kwargs = kwargs or {}
-        out = perform(func, args, kwargs)
-        self.macs += self.convention(func, args, kwargs, out)
+        out, macs = self.measured(func, args, kwargs or {})
+        self.macs += macs
         return out
+
+    def measured(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, int]:
+        """Runs an operation.
+
+        Returns:
+            Its result and its multiply-adds.
+        """
+        if function in self._free:
+            return perform(function, args, kwargs), 0
+        if (rule := self._rules.get(function)) is not None:
+            if function in self.convention.partly:
+                self.uncounted[name_of(function)] = None
+            out = perform(function, args, kwargs)
+            return out, rule(args, kwargs, out)
+        out, found = look(function, args, kwargs)
+        counted = found.macs if self.convention.inside else 0
+        if counted < found.macs or found.heavy or (found.odd and learns(args, kwargs)):
+            self.uncounted[name_of(function)] = None
+        return out, counted
 
 
 def on_meta(module: nn.Module) -> nn.Module:
@@ -166,20 +113,25 @@ def run(module: nn.Module, inputs: Iterable[Tensor], forward: Forward | None, mo
 
 
 def count(
-    module: nn.Module, inputs: Sequence[Tensor], *, forward: Forward | None = None, convention: Convention = conv_linear
+    module: nn.Module, inputs: Sequence[Tensor], *, forward: Forward | None = None, convention: Convention = contractions
 ) -> Cost:
     """Counts parameters and multiply-adds without computing anything.
+
+    Operations with weights or contractions that the convention does not count are named in a warning and in the result.
 
     Args:
         module: any module, on any device; it is not changed. A shared parameter counts once.
         inputs: example inputs, one image usually; only shapes and types matter.
         forward: how to run it, where that is not `module(*inputs)`; a detector's raw outputs, for example.
-        convention: what counts as a multiply-add.
+        convention: what counts as a multiply-add: every contraction by default.
     """
     meter = Meter(convention)
     run(on_meta(module), inputs, forward, meter)
+    if meter.uncounted:
+        warnings.warn(uncounted_warning(meter.uncounted, convention), stacklevel=2)
     return Cost(
         params=sum(p.numel() for p in module.parameters()),
         macs=meter.macs,
-        convention=getattr(convention, "__name__", type(convention).__name__),
+        convention=convention.name,
+        uncounted=tuple(meter.uncounted),
     )

@@ -12,50 +12,24 @@ layer on the path. A term therefore holds for every architecture with the same o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from common.cost.conditions import Condition
-from common.cost.count import NORMS, Convention, Forward, Meter, perform, run
+from common.cost.conventions import Convention
+from common.cost.count import Forward, Meter, run
+from common.cost.dims import Dims, aligned, depends, everything, mark, plus, through
 from common.cost.presence import NONE, Membership, Paths, conditioned, memberships, parameter_groups
+from common.cost.shapes import perform, tensors_in
 from common.errors import UserError
 from common.layers import EmptySum
-from common.trace import Slot, active_children, is_elastic, readings, sums_members
+from common.trace import Slot, active_children, feature_axis, is_elastic, readings, sums_members
 
-
-class Dims(NamedTuple):
-    """The decisions that a tensor's width (dimension 1) depends on, and those that its other dimensions depend on.
-
-    The two sets are separate because the output of a convolution does not depend on the width of its input. In one set, every
-    shape after twenty residual blocks of elastic inner width would depend on all twenty widths.
-    """
-
-    wide: Paths = NONE
-    rest: Paths = NONE
-
-    @property
-    def all(self) -> Paths:
-        """The decisions that any dimension depends on."""
-        return self.wide | self.rest
-
-    @classmethod
-    def union(cls, dims: Iterable[Dims]) -> Dims:
-        """Returns the union of the sets, dimension by dimension."""
-        wides, rests = zip(*dims, strict=True) if (dims := list(dims)) else ((), ())
-        return cls(NONE.union(*wides), NONE.union(*rests))
-
-    def plus(self, paths: Paths) -> Dims:
-        """Returns these dimensions with `paths` added to both sets."""
-        return Dims(self.wide | paths, self.rest | paths) if paths else self
-
-
-_DEPENDS = "_depends_on"
 _SHAPE_READS = {
     torch.Tensor.shape.__get__,  # pyright: ignore[reportAttributeAccessIssue]
     torch.Tensor.size,
@@ -63,34 +37,6 @@ _SHAPE_READS = {
     torch.Tensor.nelement,
     torch.Tensor.__len__,
 }
-_CONVOLUTIONS = {F.conv1d, F.conv2d, F.conv3d, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d}
-_KEEP_DIMENSIONS = {
-    *(F.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardtanh, F.hardswish, F.hardsigmoid, F.prelu, F.dropout),
-    *NORMS,
-    *(F.group_norm, F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.interpolate, F.sigmoid),
-    *(torch.relu, torch.relu_, torch.sigmoid, torch.tanh, torch.add, torch.mul, torch.Tensor.relu, torch.Tensor.sigmoid),
-    *(torch.Tensor.add, torch.Tensor.add_, torch.Tensor.__add__, torch.Tensor.__radd__, torch.Tensor.__iadd__),
-    *(torch.Tensor.mul, torch.Tensor.mul_, torch.Tensor.__mul__, torch.Tensor.__rmul__, torch.Tensor.__imul__),
-    *(torch.Tensor.sub, torch.Tensor.__sub__, torch.Tensor.contiguous, torch.Tensor.detach, torch.Tensor.clone),
-}
-"""Operations that keep the order of the dimensions. Any other operation may mix dimensions."""
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    """Returns the tensors in nested tuples, lists and dicts, in order."""
-    found: list[Tensor] = []
-    _collect((value,), found)
-    return found
-
-
-def _collect(values: Iterable[Any], found: list[Tensor]) -> None:
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, tuple | list):
-            _collect(value, found)
-        elif isinstance(value, dict):
-            _collect(value.values(), found)
 
 
 def _shapes(value: Any) -> Any:
@@ -112,29 +58,6 @@ def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, tuple | list):
         return type(value)(_mapped(part, change) for part in value)
     return {key: _mapped(part, change) for key, part in value.items()} if isinstance(value, dict) else value
-
-
-def _depends(tensor: Tensor) -> Dims:
-    return getattr(tensor, _DEPENDS, Dims())
-
-
-def _through(func: Any, args: Any, tensors: list[Tensor]) -> Dims:
-    """The decisions that the output of an operation depends on."""
-    dims = [_depends(tensor) for tensor in tensors]
-    if func in _CONVOLUTIONS and len(tensors) > 1:
-        return Dims(_depends(tensors[1]).all, Dims.union(dims[:1]).rest | _depends(tensors[1]).all)
-    together = Dims.union(dims)
-    if func in _KEEP_DIMENSIONS and len({tensor.dim() for tensor in tensors if tensor.dim() > 1}) == 1:
-        return together
-    if func is torch.cat and (args[1:2] or (0,))[0] == 1:
-        return together
-    if func in (torch.mean, torch.Tensor.mean) and args[0].dim() == 4 and _over_the_image(args[1:2]):
-        return together
-    return Dims(together.all, together.all)
-
-
-def _over_the_image(dims: Sequence[Any]) -> bool:
-    return len(dims) == 1 and isinstance(dims[0], tuple | list) and tuple(dims[0]) in ((2, 3), (-2, -1))
 
 
 def _holds_numbers(value: Any) -> bool:
@@ -168,7 +91,7 @@ class Dependencies(Meter):
             part.register_forward_pre_hook(self._enter)
             part.register_forward_hook(self._leave)
             if is_elastic(part):
-                part.forward = self._with_width_apart(part.forward)
+                part.forward = self._with_width_apart(part, part.forward)
             if id(part) in members:
                 part.forward = self._over_every_member(part, part.forward, members[id(part)])
             elif slots := {slot.path: (slot, n) for r in readings(part) for slot, n in zip(r.slots, r.sizes, strict=True)}:
@@ -186,23 +109,25 @@ class Dependencies(Meter):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs `func`, records its cost and gives its output the decisions that its operands depend on."""
         kwargs = kwargs or {}
-        out = perform(func, args, kwargs)
         if self._aside:
-            return out
+            return perform(func, args, kwargs)
+        out, macs = self.measured(func, args, kwargs) if self._recording else (perform(func, args, kwargs), 0)
         tensors = tensors_in((args, kwargs))
-        depends = _through(func, args, tensors)
+        depending = everything(tensors)
         if func in _SHAPE_READS:  # a number carries no decisions: all that this module does from here may depend on it
-            self._look(depends.all)
+            self._look(depending)
             return out
         around = NONE.union(*self._frames)
         if self._recording:
-            if macs := self.convention(func, args, kwargs, out):
-                self._add(self._here(Dims.union(map(_depends, tensors)).all | around), 0, macs)
+            if macs:
+                self._add(self._here(depending | around), 0, macs)
             if func is torch.Tensor.__getitem__ and id(args[0]) in self._sliced:
                 most, before = self._slices.get(id(args[0]), (0, NONE))
                 self._slices[id(args[0])] = max(most, out.numel()), before | self._here(around)
-        for tensor in tensors_in(out):
-            setattr(tensor, _DEPENDS, Dims.union([_depends(tensor), depends.plus(around)]))
+        if depending or around:
+            for tensor in tensors_in(out):
+                found = plus(through(func, args, kwargs, tensor, depending), around)
+                mark(tensor, aligned((depends(tensor), found), tensor.dim()) or found)
         return out
 
     def _here(self, depends: Paths) -> Paths:
@@ -243,29 +168,31 @@ class Dependencies(Meter):
         if _holds_numbers(out):
             self._look(seen)
 
-    def _with_width_apart(self, forward: Any) -> Callable[..., Any]:
+    def _with_width_apart(self, module: nn.Module, forward: Any) -> Callable[..., Any]:
         """Finds with a second, narrower input whether the output's shape of an elastic layer depends on its input's width."""
 
-        def run_twice(input: Tensor) -> Tensor:
-            out = forward(input)
-            recording, self._recording = self._recording, False
-            outer, depth = NONE.union(*self._frames[:-1]), len(self._frames)
+        def run_twice(*inputs: Any, **named: Any) -> Any:
+            out = forward(*inputs, **named)
+            if len(inputs) != 1 or named or not isinstance(out, Tensor):
+                return out  # what its operations say of the output
+            (input,) = inputs
+            outer, theirs = NONE.union(*self._frames[:-1]), depends(input)
             with self._looking():
-                narrower = input[:, : max(1, input.shape[1] // 2)]
-                setattr(narrower, _DEPENDS, _depends(input))
+                axis = feature_axis(module) % input.dim()
+                if not theirs[axis]:
+                    mark(out, plus(theirs if out.dim() == input.dim() else (everything([input]),) * out.dim(), outer))
+                    return out
+                narrower = input.narrow(axis, 0, max(1, input.shape[axis] // 2))
+                mark(narrower, theirs)
+            recording, self._recording, depth = self._recording, False, len(self._frames)
             try:
                 other = forward(narrower)
             except RuntimeError:
                 del self._frames[depth:], self._composite[depth:]
-                other = input[:0]  # unlike `out`
+                other = None
             self._recording = recording
-            theirs = _depends(input)
             with self._looking():
-                if other.shape == out.shape and narrower.shape != input.shape:
-                    theirs = Dims(NONE, theirs.rest)
-                elif (other.shape[0], *other.shape[2:]) != (out.shape[0], *out.shape[2:]):
-                    theirs = Dims(theirs.all, theirs.all)
-            setattr(out, _DEPENDS, theirs.plus(outer))
+                mark(out, plus(_apart(theirs, axis, out, other, narrower.shape != input.shape), outer))
             return out
 
         return run_twice
@@ -276,7 +203,7 @@ class Dependencies(Meter):
         combinations = list(product(*(range(n) for _, n in slots)))
         has_children = next(module.children(), None) is not None
 
-        def run_all(*inputs: Any) -> Any:
+        def run_all(*inputs: Any, **named: Any) -> Any:
             active = tuple(slot.active for slot, _ in slots)
             recording, conditions, depth = self._recording, self._conditions, len(self._frames)
             self._conditions |= own
@@ -290,13 +217,13 @@ class Dependencies(Meter):
                     for (slot, _), option in zip(slots, combination, strict=True):
                         slot.active = option
                     try:
-                        outputs[combination] = forward(*inputs)
+                        outputs[combination] = forward(*inputs, **named)
                     except (RuntimeError, ValueError, EmptySum):
                         if combination == active:
                             raise
                         # An idle option that cannot take this input: whether it can depends on anything in sight.
                         del self._frames[depth:], self._composite[depth:]
-                        unknown = inside | Dims.union(map(_depends, tensors_in(inputs))).all
+                        unknown = inside | everything(tensors_in((inputs, named)))
             finally:  # an option around this one may go on without it
                 self._recording, self._conditions = recording, conditions
                 for (slot, _), option in zip(slots, active, strict=True):
@@ -311,10 +238,10 @@ class Dependencies(Meter):
         own = frozenset(member.path for member in members)
         inside = frozenset(slot.path for part in module.modules() for r in readings(part) for slot in r.slots)
 
-        def run_all(*inputs: Any) -> Any:
+        def run_all(*inputs: Any, **named: Any) -> Any:
             branches = list(active_children(module))
             if not any(active for _, active in branches):
-                return forward(*inputs)  # raises EmptySum
+                return forward(*inputs, **named)  # raises EmptySum
             recording, conditions, within, depth = self._recording, self._conditions, self._within, len(self._frames)
             self._conditions |= own
             self._fork()
@@ -324,12 +251,12 @@ class Dependencies(Meter):
                 for i, (part, active) in enumerate(branches):
                     self._recording, self._conditions, self._within = recording and active, conditions, (*within, members[i])
                     try:
-                        outputs[i,] = part(*inputs)
+                        outputs[i,] = part(*inputs, **named)
                     except (RuntimeError, ValueError, EmptySum):
                         if active:
                             raise
                         del self._frames[depth:], self._composite[depth:]
-                        unknown = inside | Dims.union(map(_depends, tensors_in(inputs))).all
+                        unknown = inside | everything(tensors_in((inputs, named)))
                 self._recording, self._conditions, self._within = recording, conditions | own, within
                 taken = [outputs[i,] for i, (_, active) in enumerate(branches) if active]
                 total = sum(taken[1:], taken[0])
@@ -345,42 +272,66 @@ class Dependencies(Meter):
         """The active output, with the decisions that change its shape and those that any option's output depends on."""
         out = outputs[active]
         shapes = {combination: _shapes(value) for combination, value in outputs.items()}
-        widths = {combination: [t.shape[1:2] for t in tensors_in(value)] for combination, value in outputs.items()}
-        others = {combination: [(t.shape[:1], t.shape[2:]) for t in tensors_in(value)] for combination, value in outputs.items()}
-        matter = Dims(_mattering(paths, widths), _mattering(paths, others))
-        if not matter.all:  # then only numbers or the nesting of the output can differ
-            matter = Dims().plus(_mattering(paths, shapes))
-        matter = matter.plus(unknown)
-        alike = [[_depends(t) for t in tensors_in(value)] for value in outputs.values()]
-        same_number = len({len(dims) for dims in alike}) == 1
-        everywhere = Dims.union(d for dims in alike for d in dims)
-        positions = iter(range(len(widths[active])))
+        tensors = {combination: tensors_in(value) for combination, value in outputs.items()}
+        sizes = {combination: tuple([tensor.shape for tensor in found]) for combination, found in tensors.items()}
+        comparable = len({tuple(map(len, found)) for found in sizes.values()}) == 1
+        differ = len(set(sizes.values())) > 1
+        if not (differ and comparable):  # numbers, or the nesting of the output
+            unknown |= _mattering(paths, shapes)
+        if not comparable:
+            unknown |= everything(tensor for found in tensors.values() for tensor in found)
+        positions = iter(range(len(tensors[active])))
 
         def renamed(tensor: Tensor) -> Tensor:
             i = next(positions)
             twin = tensor.detach()  # an option that returns its input must not change what the input depends on
-            theirs = Dims.union(dims[i] for dims in alike) if same_number else everywhere
-            setattr(twin, _DEPENDS, Dims.union([theirs, matter]))
+            theirs: Dims = (NONE,) * tensor.dim()
+            if comparable:
+                theirs = aligned([depends(found[i]) for found in tensors.values()], tensor.dim()) or theirs
+            if differ and comparable:
+                by_size = [{key: found[i][d] for key, found in sizes.items()} for d in range(tensor.dim())]
+                theirs = tuple([own | _mattering(paths, size) for own, size in zip(theirs, by_size, strict=True)])
+            mark(twin, plus(theirs, unknown))
             return twin
 
         return _mapped(out, renamed)
 
     def _add_parameters(self) -> None:
         for group in self._groups:
-            depends, numel = group.paths, group.numel
+            paths, numel = group.paths, group.numel
             if not group.present():
                 numel = 0
             elif group.elastic is not None:
                 module, key = group.elastic
                 if key in self._slices:
                     numel, seen = self._slices[key]
-                    depends |= seen
+                    paths |= seen
                 elif id(module) not in self._ran:
                     raise UserError(
                         f"an elastic {type(module).__name__} is on the path but the forward pass given never runs it, so its "
                         "width is unknown; price the supernet with a forward pass that runs every layer"
                     )
-            self._add(depends, numel, 0)
+            self._add(paths, numel, 0)
+
+
+def _apart(theirs: Dims, axis: int, out: Tensor, other: Any, narrower: bool) -> Dims:
+    """What the output of an elastic layer depends on.
+
+    Args:
+        theirs: what its input depends on.
+        axis: the dimension of the input's width.
+        out: the output.
+        other: the output of a narrower input; None where the layer cannot take one.
+        narrower: whether that input was narrower indeed.
+    """
+    if out.dim() != len(theirs) or (other is not None and other.dim() != out.dim()):
+        return (NONE.union(*theirs),) * out.dim()
+    if other is None:
+        return theirs
+    changed = [i for i, (one, two) in enumerate(zip(out.shape, other.shape, strict=True)) if one != two]
+    if not changed and narrower:
+        return tuple(NONE if i == axis else paths for i, paths in enumerate(theirs))
+    return theirs if set(changed) <= {axis} else (NONE.union(*theirs),) * out.dim()
 
 
 def _mattering(paths: list[str], results: dict[tuple[int, ...], Any]) -> Paths:

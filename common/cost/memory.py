@@ -11,7 +11,7 @@ import torch
 from torch import UntypedStorage
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from common.cost.dependencies import tensors_in
+from common.cost.shapes import tensors_in
 
 
 def peak_memory(step: Callable[[], object], device: torch.device | str = "cpu") -> int:

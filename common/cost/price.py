@@ -7,6 +7,7 @@ tables. Nothing is estimated.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
@@ -15,7 +16,8 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from common.cost.conditions import ABSENT, Condition, conditions_of, with_options
-from common.cost.count import Convention, Forward, conv_linear, on_meta
+from common.cost.conventions import Convention, contractions
+from common.cost.count import Forward, on_meta, uncounted_warning
 from common.cost.dependencies import Dependencies
 from common.cost.presence import Paths
 from common.errors import UserError
@@ -33,12 +35,18 @@ _PARAMS = (1 << _BITS) - 1
 class Price:
     """Prices architectures of a supernet; equal to counting the extracted network, layer for layer.
 
+    Operations with weights or contractions that the convention does not count are named in a warning, once each.
+
     Args:
         module: the supernet's module. It is copied to the meta device and never run or changed.
         inputs: example inputs; only their shapes and types matter. Multiply-adds are for the whole batch: give one image.
         space: the description with open decisions that `module` is built from.
         forward: how to run it, where that is not `module(*inputs)`.
-        convention: what counts as a multiply-add.
+        convention: what counts as a multiply-add: every contraction by default.
+
+    Attributes:
+        uncounted: names of the operations, in what was traced so far, that have weights or contractions which the convention
+            does not count.
     """
 
     def __init__(
@@ -48,13 +56,15 @@ class Price:
         space: Any,
         *,
         forward: Forward | None = None,
-        convention: Convention = conv_linear,
+        convention: Convention = contractions,
     ) -> None:
         self.space = space
         self.decisions = decisions(space)
         self.conditions: dict[str, Condition | None] = conditions_of(space)
         self.tables: dict[tuple[str, ...], Table] = {}
         self.traces = 0
+        self.convention = convention
+        self.uncounted: tuple[str, ...] = ()
         self._inputs = [x.to("meta") for x in inputs]
         self._forward = forward
         self._dependencies = Dependencies(on_meta(module), convention, self.conditions)
@@ -120,6 +130,9 @@ class Price:
             slot.active, slot.mixed = choices.get(path, 0), None
         self._dependencies.trace(self._inputs, self._forward)
         self.traces += 1
+        if new := [name for name in self._dependencies.uncounted if name not in self.uncounted]:
+            self.uncounted += tuple(new)
+            warnings.warn(uncounted_warning(new, self.convention), stacklevel=2)
         terms = {self._ordered(paths): (term[0], term[1]) for paths, term in self._dependencies.terms.items()}
         for paths in terms.keys() - self.tables.keys():  # whatever was traced before had no such term
             self.tables[paths] = {_key(before, paths): (0, 0) for before in self._traced}

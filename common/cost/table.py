@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from common.cost.conditions import assignments, conditions_of, with_options
-from common.cost.dependencies import tensors_in
 from common.cost.latency import conditions, measure
+from common.cost.shapes import tensors_in
 from common.errors import UserError
 from common.space import Arch, Decision, decisions, decode, label, sample, space_fingerprint
 from common.trace import active_children, readings, sums_members

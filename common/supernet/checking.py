@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from common.cost.count import Convention, conv_linear, count
+from common.cost.conventions import Convention, contractions
+from common.cost.count import UncountedWarning, count
 from common.cost.price import Price
 from common.errors import UserError
 from common.space import Arch, decisions, decode, sample
@@ -46,7 +47,7 @@ def check(
     *,
     archs: int = 8,
     seed: int = 0,
-    convention: Convention = conv_linear,
+    convention: Convention = contractions,
 ) -> Checked:
     """Tries a build function on random architectures; raises where one of five promises is broken.
 
@@ -174,7 +175,8 @@ def _check_price(
     price = Price(net.module, inputs, net.space, convention=convention)
     costs = []
     for arch in archs:
-        with torch.device("meta"):
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UncountedWarning)  # the price named the operations
             counted = count(build(decode(net.space, arch)), [x.to("meta") for x in inputs], convention=convention)
         if price.price(arch) != {"params": counted.params, "macs": counted.macs}:
             raise UserError(

@@ -8,7 +8,7 @@ Slimmable Networks (Yu et al., 2018) and BigNAS (Yu et al., 2020, section 3): le
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,8 @@ Padding = Literal["zeros", "reflect", "replicate", "circular"]
 class Elastic(Deciding):
     """A layer of which a region of the weights is active; remembers the regions that training steps used."""
 
+    feature_axis: ClassVar[int] = 1
+    """The dimension of its input whose width it slices its weights by; see `common.trace.feature_axis`."""
     seen: set[tuple[int, ...]]
     out: Any
 
@@ -150,6 +152,8 @@ class ElasticConvTranspose2d(Elastic, nn.ConvTranspose2d):
 class ElasticLinear(Elastic, nn.Linear):
     """A linear layer with elastic output width."""
 
+    feature_axis = -1
+
     def __init__(self, widest_in: int, out: Any, *, bias: bool) -> None:
         nn.Linear.__init__(self, widest_in, largest(out), bias)
         self.out = out
@@ -233,6 +237,8 @@ class ElasticInstanceNorm2d(Elastic, nn.InstanceNorm2d):
 class ElasticScale(Elastic, Scale):
     """A scaling of the leading entries of the last dimension."""
 
+    feature_axis = -1
+
     def __init__(self, widest: int, bound: float) -> None:
         Scale.__init__(self, widest, bound)
         self.decisions = ()
@@ -255,6 +261,8 @@ class ElasticScale(Elastic, Scale):
 
 class ElasticShift(Elastic, Shift):
     """A bias of the leading entries of the last dimension."""
+
+    feature_axis = -1
 
     def __init__(self, widest: int) -> None:
         Shift.__init__(self, widest)

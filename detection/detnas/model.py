@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from common.cost.conventions import conv_linear
 from common.cost.costs import Entry
 from common.cost.price import Price
 from common.space import Arch
@@ -177,7 +178,7 @@ def cost_tables(space: DetectorNet, published: Classifier, canvas: tuple[int, in
         whole, body, classifier = build(opened(space)), build(opened(space.backbone)), build(opened(published))
     scene = torch.empty(1, 3, *canvas, dtype=torch.uint8, device="meta")
     image = torch.empty(1, 3, 224, 224, device="meta")
-    prices = Price(whole, (scene,), space)
+    prices = Price(whole, (scene,), space, convention=conv_linear)
 
     def bare(arch: Arch) -> Arch:
         return Arch({path.removeprefix("backbone."): option for path, option in arch.items()})
@@ -185,6 +186,6 @@ def cost_tables(space: DetectorNet, published: Classifier, canvas: tuple[int, in
     return {
         "params": Entry(prices, "params"),
         "macs": Entry(prices, "macs"),
-        "macs_backbone": Entry(Price(body, (image,), space.backbone), "macs", bare),
-        "macs_classifier": Entry(Price(classifier, (image,), published), "macs"),
+        "macs_backbone": Entry(Price(body, (image,), space.backbone, convention=conv_linear), "macs", bare),
+        "macs_classifier": Entry(Price(classifier, (image,), published, convention=conv_linear), "macs"),
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from common.cost.conventions import conv_linear
 from common.describe import Read, check_name, check_own_space, counted, is_file, read_file
 from common.errors import UserError
 from common.space import decisions, decode
@@ -37,9 +38,9 @@ def describe(options: Any) -> dict[str, Any]:
         backbone=whole.backbone, head=SMALL_RETINANET if tiny else PAPER_FASTER_RCNN, classes=5 if tiny else 80
     )
     size = (64, 64) if tiny else (800, 1344)
-    full = counted(lambda: build(whole), lambda: (torch.empty(1, 3, 224, 224),))
-    inner = counted(lambda: build(whole.backbone), lambda: (torch.empty(1, 3, 224, 224),))
-    found = counted(lambda: build(detector), lambda: (torch.empty(1, 3, *size, dtype=torch.uint8),))
+    full = counted(lambda: build(whole), lambda: (torch.empty(1, 3, 224, 224),), conv_linear)
+    inner = counted(lambda: build(whole.backbone), lambda: (torch.empty(1, 3, 224, 224),), conv_linear)
+    found = counted(lambda: build(detector), lambda: (torch.empty(1, 3, *size, dtype=torch.uint8),), conv_linear)
     # The official code regresses boxes for the background class too: 4 more outputs of its last linear layer.
     official = {} if tiny else {"params_official": found.params + 4 * (PAPER_FASTER_RCNN.box_features + 1)}
     return {

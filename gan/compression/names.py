@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from common.cost.count import output_elements
+from common.cost.conventions import conv_linear, output_elements
 from common.describe import check_name, check_own_space, counted, is_file, read_file
 from common.space import decode
 from gan.compression.model import build
@@ -38,7 +38,7 @@ def describe(options: Describing) -> dict[str, Any]:
         "config": written(net),
         "params": found.params,
         "macs": found.macs,
-        "macs_computed": counted(lambda: build(net), lambda: picture).macs,
+        "macs_computed": counted(lambda: build(net), lambda: picture, conv_linear).macs,
         "description": asdict(net),
     }
 

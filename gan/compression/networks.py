@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from common.cost.conventions import output_elements
 from common.cost.costs import Entry, Tabulated
-from common.cost.count import output_elements
 from common.cost.price import Price
 from common.space import decisions
 from common.supernet import opened

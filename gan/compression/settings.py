@@ -11,7 +11,7 @@ from gan.compression.space import BLOCKS, TeacherSettings, check_sizes
 from gan.settings import GameSettings, TranslationSettings
 
 COSTS = ("params", "macs")
-"""Costs of a generator, for one picture of the run's size, as the paper counts them: `common.cost.count.output_elements`."""
+"""Costs of a generator, for one picture of the run's size, counted as in the paper: `common.cost.conventions.output_elements`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -203,7 +203,7 @@ def _any(hidden: int, mobile: bool = True) -> Generator:
 class Published:
     """A released generator: its configuration, the space it is taken from (None: one that holds every width) and its counts.
 
-    `params` and `macs` (at 256x256, `common.cost.count.output_elements`) are exact where they are known.
+    `params` and `macs` (at 256x256, `common.cost.conventions.output_elements`) are exact where they are known.
     """
 
     config: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from common.cost.count import output_elements
+from common.cost.conventions import output_elements
 from common.describe import counted
 from common.run.checkpoint import load_weights
 from gan.compression.model import ResnetGenerator, build

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.arch import load
+from common.cost.conventions import conv_linear
 from common.describe import counted
 from common.errors import UserError
 from common.space import decode, space_fingerprint
@@ -124,7 +125,7 @@ def describe(options: Describing) -> dict[str, Any]:
         UserError: no such operator, graph, data set or file, or a damaged file.
     """
     graph, network = read_network(options.arch, graph_of(options))
-    cost = counted(lambda: build(network), lambda: inputs(1, network.features))
+    cost = counted(lambda: build(network), lambda: inputs(1, network.features), conv_linear)
     return {
         "system": "pdnas",
         "arch": options.arch,

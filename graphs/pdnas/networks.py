@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from common.cost.conventions import conv_linear
 from common.cost.costs import Counted
 from common.errors import UserError
 from common.space import decode
@@ -46,6 +47,7 @@ def networks(settings: Settings, facts: GraphFacts) -> Networks:
             build=lambda arch: build(decode(space, arch)),
             inputs=partial(inputs, facts.counted_nodes or 1, facts.features),
             cheapest=partial(cheapest, space),
+            convention=conv_linear,
         ),
         hand_made=made,
         order=order(space),

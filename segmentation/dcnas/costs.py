@@ -12,6 +12,7 @@ from functools import lru_cache
 import torch
 
 from common.cost.bounds import Least
+from common.cost.conventions import conv_linear
 from common.cost.count import Cost, count
 from common.relax.ranked import Bound
 from common.space import Arch
@@ -42,7 +43,7 @@ class Costs:
         whole = network_of(space, known)
         with torch.device("meta"):
             pixels = torch.empty(1, 3, *image, dtype=torch.uint8)
-            found = count(segmentor(whole, head, classes), (pixels,))
+            found = count(segmentor(whole, head, classes), (pixels,), convention=conv_linear)
         params, macs = self._cells(whole)
         self._around = found.params - params, found.macs - macs
 
@@ -99,12 +100,12 @@ class Costs:
         with torch.device("meta"):
             if isinstance(what, str):
                 part = operator(what, net.width_at(stride))
-                return count(part, (torch.empty(1, net.width_at(stride), *self._size(stride)),))
+                return count(part, (torch.empty(1, net.width_at(stride), *self._size(stride)),), convention=conv_linear)
             name = cell_name(what, 1)
             part = Connection(name, stride, net)
             x = torch.empty(1, net.width_at(what), *self._size(what))
             size = self._size(stride)
-            return count(part, (x,), forward=lambda module, map_: module({name: map_}, size))
+            return count(part, (x,), forward=lambda module, map_: module({name: map_}, size), convention=conv_linear)
 
     def _size(self, stride: int) -> tuple[int, int]:
         height, width = self._image

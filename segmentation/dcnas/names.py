@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from common.cost.conventions import conv_linear
 from common.describe import Read, check_name, counted, read_file
 from common.errors import UserError
 from segmentation.dcnas.derive import network_of
@@ -32,8 +33,8 @@ def describe(options: Any) -> dict[str, Any]:
     height, width = size.image
     head = DecodeHead(channels=size.head)
     pixels = torch.empty(1, 3, height, width, dtype=torch.uint8, device="meta")
-    cost = counted(lambda: segmentor(network, head, size.classes), lambda: (pixels,))
-    inner = counted(lambda: build(network), lambda: (pixels.float(),))
+    cost = counted(lambda: segmentor(network, head, size.classes), lambda: (pixels,), conv_linear)
+    inner = counted(lambda: build(network), lambda: (pixels.float(),), conv_linear)
     return {
         "system": "dcnas",
         "arch": options.arch,

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from common.cost.count import Convention, conv_linear, output_elements
+from common.cost.conventions import Convention, conv_linear, output_elements
 from common.cost.price import Price
 from common.objective import Objective
 from common.run.folder import RunFolder

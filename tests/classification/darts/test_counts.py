@@ -10,7 +10,8 @@ from classification.darts.cells import MAKERS, FactorizedReduce, relu_conv_norm
 from classification.darts.genotypes import published
 from classification.darts.model import auxiliary_head, build
 from classification.darts.space import SKELETONS, darts_space, standalone
-from common.cost.count import Meter, conv_linear, count, run
+from common.cost.conventions import conv_linear
+from common.cost.count import Meter, count, run
 from common.supernet import opened
 
 COUNTS = {

@@ -5,7 +5,9 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import mobilenet_v2, resnet18, shufflenet_v2_x1_0
 
-from common.cost.count import count, output_elements, perform
+from common.cost.conventions import Convention, conv_linear, nothing, output_elements
+from common.cost.count import UncountedWarning, count
+from common.cost.shapes import perform
 
 
 @pytest.mark.parametrize("make", [resnet18, mobilenet_v2, shufflenet_v2_x1_0])
@@ -17,7 +19,7 @@ def test_twice_the_macs_are_the_flops_that_torch_counts(make):
     cost = count(network, (image,))
     assert 2 * cost.macs == counter.get_total_flops()
     assert cost.params == sum(p.numel() for p in network.parameters())
-    assert cost.convention == "conv_linear"
+    assert (cost.convention, cost.uncounted) == ("contractions", ())
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,8 @@ def test_a_transposed_convolution_counts_the_square_of_its_stride_times_what_it_
 def test_attention_counts_its_projections():
     attention = nn.MultiheadAttention(8, 2, batch_first=True)
     x = torch.zeros(1, 5, 8)
-    assert count(attention, (x, x, x)).macs == 4 * 5 * 8 * 8
+    with pytest.warns(UncountedWarning, match="conv_linear does not count torch.nn.functional.multi_head_attention_forward"):
+        assert count(attention, (x, x, x), convention=conv_linear).macs == 4 * 5 * 8 * 8
 
 
 def test_shared_parameters_count_once_and_their_work_twice():
@@ -93,10 +96,7 @@ def test_the_network_is_left_alone():
 
 def test_another_pass_and_another_convention():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Linear(8, 8))
-
-    def layers(function, args, kwargs, out):
-        return int(function is torch.nn.functional.conv2d)
-
+    layers = Convention(name="layers", rules={F.conv2d: lambda args, kwargs, out: 1, F.linear: nothing})
     cost = count(network, (torch.zeros(1, 3, 8, 8),), forward=lambda net, x: net[0](net[0](x)[:, :3]), convention=layers)
     assert (cost.macs, cost.convention) == (2, "layers")
 

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from common.cost.conditions import conditions_of
-from common.cost.count import conv_linear, on_meta
-from common.cost.dependencies import Dependencies, Dims, tensors_in
+from common.cost.conventions import conv_linear
+from common.cost.count import on_meta
+from common.cost.dependencies import Dependencies
+from common.cost.shapes import tensors_in
 from common.errors import UserError
 from common.space import ManyOf, OneOf
 from common.supernet import choose, choose_many, conv2d, opened
@@ -123,12 +125,6 @@ def test_an_active_elastic_layer_that_never_runs():
     found = tracer(space, lambda net: nn.ModuleList([nn.Identity(), conv2d(3, net["width"], 1)]))
     with pytest.raises(UserError, match="an elastic ElasticConv2d is on the path but the forward pass given never runs it"):
         found.trace((IMAGE,), lambda net, x: net[0](x))
-
-
-def test_dims():
-    wide, rest = Dims(frozenset({"a"})), Dims(frozenset({"b"}), frozenset({"c"}))
-    assert Dims.union([wide, rest]) == Dims(frozenset({"a", "b"}), frozenset({"c"})) and Dims.union([]) == Dims()
-    assert rest.all == {"b", "c"} and rest.plus(frozenset({"d"})) == Dims(frozenset({"b", "d"}), frozenset({"c", "d"}))
 
 
 def test_tensors_in_nested_values():

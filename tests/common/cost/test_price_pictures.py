@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from common.cost.bounds import cheapest, dearest
-from common.cost.count import conv_linear, count, output_elements
+from common.cost.conventions import conv_linear, output_elements
+from common.cost.count import count
 from common.cost.price import Price
 from common.space import OneOf, decisions, decode, enumerate_all, sample
 from common.supernet import Supernet, opened

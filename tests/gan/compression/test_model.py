@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common.cost.count import conv_linear, count, output_elements
+from common.cost.conventions import conv_linear, output_elements
+from common.cost.count import count
 from common.cost.price import Price
 from common.space import decode, sample
 from common.streams import stream
