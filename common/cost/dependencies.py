@@ -246,8 +246,12 @@ class Dependencies(Meter):
     def _with_width_apart(self, forward: Any) -> Callable[..., Any]:
         """Finds with a second, narrower input whether the output's shape of an elastic layer depends on its input's width."""
 
-        def run_twice(input: Tensor) -> Tensor:
-            out = forward(input)
+        def run_twice(*inputs: Tensor) -> Tensor:
+            out = forward(*inputs)
+            with self._looking():
+                if not inputs or inputs[0].dim() < 2:
+                    return out  # a parameter of one's own, or no width apart
+            (input,) = inputs
             recording, self._recording = self._recording, False
             outer, depth = NONE.union(*self._frames[:-1]), len(self._frames)
             with self._looking():

@@ -1,7 +1,7 @@
 """Open decisions as a build function receives them.
 
 `opened(space)` replaces every decision by an `Open` value, which stands for all options at once. A build function hands it to
-`choose`, `fmap`, `repeat` or a constructor of `common.supernet.elastic`. Whatever would read one option of it while the network
+`choose`, `fmap`, `repeat` or a layer of `common.supernet`. Whatever would read one option of it while the network
 is built (a test, a comparison, arithmetic, a lookup) is refused: the supernet would be built for that option alone, or for none.
 
 >>> from common.space import OneOf
@@ -240,6 +240,11 @@ def _read(value: Any, taken: dict[int, int]) -> Any:
     for slot, n in zip(value.slots, value.sizes, strict=True):
         flat = flat * n + taken[id(slot)]
     return value.meanings[flat]
+
+
+def current(value: Any) -> Any:
+    """Returns the active meaning of an open `value`, or `value` itself if it is fixed."""
+    return value.value() if isinstance(value, Open) else value
 
 
 def largest(value: Any) -> Any:

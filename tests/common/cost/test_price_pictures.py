@@ -12,8 +12,7 @@ from common.cost.bounds import cheapest, dearest
 from common.cost.count import conv_linear, count, output_elements
 from common.cost.price import Price
 from common.space import OneOf, decisions, decode, enumerate_all, sample
-from common.supernet import Supernet, opened
-from common.supernet.elastic import conv2d, conv_transpose2d, depthwise, instance_norm
+from common.supernet import Supernet, conv2d, conv_transpose2d, depthwise, instance_norm, opened
 
 IMAGE = torch.zeros(1, 3, 16, 16)
 
