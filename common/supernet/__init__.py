@@ -2,7 +2,7 @@
 
 from common.supernet.checking import Checked, check
 from common.supernet.choice import Choice, Subset, choose, choose_inputs, choose_many, repeat
-from common.supernet.convolution import conv1d, conv2d, conv3d, conv_transpose2d, depthwise
+from common.supernet.convolution import conv1d, conv2d, conv3d, depthwise
 from common.supernet.features import embedding, linear, scale, shift
 from common.supernet.learnable import parameter
 from common.supernet.multihead import attention
@@ -11,6 +11,7 @@ from common.supernet.normalisation import batch_norm, group_norm, instance_norm,
 from common.supernet.open import Mixed, Open, fmap, opened
 from common.supernet.paths import cost_bins, extreme, fair, sandwich, uniform
 from common.supernet.recalibrate import kept_statistics, recalibrate
+from common.supernet.transposed import conv_transpose2d
 
 __all__ = [
     "Checked",

@@ -89,41 +89,12 @@ class ElasticConv3d(ElasticConv, nn.Conv3d):
 ELASTIC: dict[int, type[ElasticConv]] = {1: ElasticConv1d, 2: ElasticConv2d, 3: ElasticConv3d}
 
 
-class ElasticConvTranspose2d(Elastic, nn.ConvTranspose2d):
-    """A transposed convolution with elastic widths."""
+def check_odd(kernel: Any) -> None:
+    """Refuses even kernels.
 
-    def __init__(self, widest_in: int, out: Any, kernel: int, stride: int, *, bias: bool) -> None:
-        nn.ConvTranspose2d.__init__(
-            self, widest_in, largest(out), kernel, stride, kernel // 2, output_padding=stride - 1, bias=bias
-        )
-        self.out = out
-        self.reads(out)
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """`(n, active in, h, w)` -> `(n, active out, h * stride, w * stride)`, the only size there is."""
-        assert output_size is None
-        n, c = current(self.out), input.shape[-3]
-        self.note((n, c))
-        bias = None if self.bias is None else self.bias[:n]
-        weight, padding = self.weight[:c, :n], self.kernel_size[0] // 2
-        return self.gated(F.conv_transpose2d(input, weight, bias, self.stride, padding, self.output_padding))
-
-    def regions(self, name: str, region: tuple[int, ...]) -> Region:
-        """`region` is (filters, input channels)."""
-        n, c = region
-        return (slice(n),) if name == "bias" else (slice(c), slice(n), *map(slice, self.kernel_size))
-
-    def plain(self) -> nn.Module:
-        """A plain transposed convolution, as wide as the widest input: `extract` takes the leading slices."""
-        n = current(self.out)
-        plain = nn.ConvTranspose2d(1, 1, self.kernel_size[0], bias=self.bias is not None, device="meta")
-        plain.weight = nn.Parameter(self.weight.detach()[:, :n])
-        if self.bias is not None:
-            plain.bias = nn.Parameter(self.bias.detach()[:n])
-        return plain
-
-
-def _check_odd(kernel: Any) -> None:
+    Raises:
+        UserError: an option is even, or is no whole number of 1 or more.
+    """
     widest(kernel, "kernel")
     for size in kernel.meanings if isinstance(kernel, Open) else (kernel,):
         if size % 2 == 0:
@@ -137,7 +108,7 @@ def _convolution(
     dims: int, c_in: Any, c_out: Any, kernel: Any, stride: int, dilation: int, groups: Any, bias: bool, padding_mode: Padding
 ) -> nn.Module:
     """A convolution of any number of dimensions; `groups=None` makes a depthwise one."""
-    _check_odd(kernel)
+    check_odd(kernel)
     if groups is None:
         widest(c_in, "width")
     else:
@@ -234,17 +205,3 @@ def depthwise(
         UserError: a kernel is even, or a number is not a whole one of 1 or more.
     """
     return _convolution(2, width, width, kernel, stride, dilation, None, bias, padding_mode)
-
-
-def conv_transpose2d(c_in: Any, c_out: Any, kernel: int, stride: int, *, bias: bool = True) -> nn.Module:
-    """A transposed convolution that makes maps `stride` times as large; widths may be open.
-
-    Raises:
-        UserError: the kernel is even, or a number is not a whole one of 1 or more.
-    """
-    _check_odd(kernel)
-    widest_in = widest(c_in, "c_in")
-    widest(c_out, "c_out")
-    if isinstance(c_in, Open) or isinstance(c_out, Open):
-        return ElasticConvTranspose2d(widest_in, c_out, kernel, stride, bias=bias)
-    return nn.ConvTranspose2d(c_in, c_out, kernel, stride, kernel // 2, output_padding=stride - 1, bias=bias)

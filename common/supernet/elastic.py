@@ -1,9 +1,9 @@
 """What every elastic layer shares: the active part is the leading slices of the widest layer's tensors.
 
 A constructor (`linear`, `conv2d`, ...) takes fixed numbers or `Open` decisions; with nothing open it returns the plain torch
-layer. An elastic layer reads its *input* width from the tensor it is given, so a network passes widths on without saying so twice.
-Leading slices as in Slimmable Networks (Yu et al., 2018) and BigNAS (Yu et al., 2020, section 3). A kernel is the centre of the
-largest one.
+layer. An elastic layer reads its *input* width from the tensor it is given, so a network passes widths on without saying so
+twice. Leading slices as in Slimmable Networks (Yu et al., 2018) and BigNAS (Yu et al., 2020, section 3). A kernel is the centre
+of the largest one.
 """
 
 from __future__ import annotations

@@ -111,8 +111,8 @@ def embedding(count: int, width: Any) -> nn.Module:
     """
     if isinstance(count, Open):
         raise UserError(
-            f"embedding: count is open (decision {' with '.join(map(repr, count.paths))}), yet any row may be looked up; give the "
-            "largest count, or use parameter((count, width)), whose leading rows are taken"
+            f"embedding: count is open (decision {' with '.join(map(repr, count.paths))}), yet any row may be looked up; give "
+            "the largest count, or use parameter((count, width)), whose leading rows are taken"
         )
     widest(count, "count")
     widest(width, "width")

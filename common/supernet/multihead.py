@@ -16,9 +16,9 @@ from common.supernet.open import Open, fmap
 def attention(width: Any, heads: Any, head_dim: int, *, context: Any = None, bias: bool = True) -> nn.Module:
     """Multi-head attention of tokens `(n, t, width)`; width, heads and the context's width may be open.
 
-    A head has `head_dim` entries under every option, and queries, keys and values have `heads * head_dim`, whatever the width is:
-    a path with fewer heads uses the leading heads whole (AutoFormer, Chen et al. 2021, https://arxiv.org/abs/2107.00651). The four
-    projections are `linear` layers; see `common.layers.Attention` for their names and the forward pass.
+    A head has `head_dim` entries under every option, and queries, keys and values have `heads * head_dim`, whatever the width
+    is: a path with fewer heads uses the leading heads whole (AutoFormer, Chen et al. 2021, https://arxiv.org/abs/2107.00651).
+    The four projections are `linear` layers; see `common.layers.Attention` for their names and the forward pass.
 
     Args:
         width: entries of a token, in and out.

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from common.space import Arch, OneOf, enumerate_all, sample
 from common.supernet import Mixed, Supernet, conv2d, conv_transpose2d, depthwise, instance_norm, opened
-from common.supernet.convolution import ElasticConv2d, ElasticConvTranspose2d
+from common.supernet.convolution import ElasticConv2d
+from common.supernet.transposed import ElasticConvTranspose2d
 
 WIDTHS = (2, 3, 5)
 
