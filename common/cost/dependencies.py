@@ -26,7 +26,7 @@ from common.cost.count import NORMS, Convention, Forward, Meter, perform, run
 from common.cost.presence import NONE, Membership, Paths, conditioned, memberships, parameter_groups
 from common.errors import UserError
 from common.layers import EmptySum
-from common.trace import Slot, active_children, is_elastic, readings, sums_members
+from common.trace import Slot, active_children, feature_axis, is_elastic, readings, sets_width, sums_members
 
 
 class Dims(NamedTuple):
@@ -168,7 +168,7 @@ class Dependencies(Meter):
             part.register_forward_pre_hook(self._enter)
             part.register_forward_hook(self._leave)
             if is_elastic(part):
-                part.forward = self._with_width_apart(part.forward)
+                part.forward = self._with_width_apart(part, part.forward)
             if id(part) in members:
                 part.forward = self._over_every_member(part, part.forward, members[id(part)])
             elif slots := {slot.path: (slot, n) for r in readings(part) for slot, n in zip(r.slots, r.sizes, strict=True)}:
@@ -243,36 +243,25 @@ class Dependencies(Meter):
         if _holds_numbers(out):
             self._look(seen)
 
-    def _with_width_apart(self, forward: Any) -> Callable[..., Any]:
-        """Finds with a second, narrower input whether the output's shape of an elastic layer depends on its input's width."""
+    def _with_width_apart(self, module: nn.Module, forward: Any) -> Callable[..., Any]:
+        """The output of an elastic layer depends on what its input depends on, apart from the width if the layer sets its own."""
+        axis, own = feature_axis(module), sets_width(module)
 
-        def run_twice(*inputs: Tensor) -> Tensor:
+        def run_apart(*inputs: Tensor) -> Tensor:
             out = forward(*inputs)
-            with self._looking():
-                if not inputs or inputs[0].dim() < 2:
-                    return out  # a parameter of one's own, or no width apart
+            if len(inputs) != 1:
+                return out  # a parameter: no input, or several: what the operations say
             (input,) = inputs
-            recording, self._recording = self._recording, False
-            outer, depth = NONE.union(*self._frames[:-1]), len(self._frames)
-            with self._looking():
-                narrower = input[:, : max(1, input.shape[1] // 2)]
-                setattr(narrower, _DEPENDS, _depends(input))
-            try:
-                other = forward(narrower)
-            except RuntimeError:
-                del self._frames[depth:], self._composite[depth:]
-                other = input[:0]  # unlike `out`
-            self._recording = recording
             theirs = _depends(input)
             with self._looking():
-                if other.shape == out.shape and narrower.shape != input.shape:
-                    theirs = Dims(NONE, theirs.rest)
-                elif (other.shape[0], *other.shape[2:]) != (out.shape[0], *out.shape[2:]):
+                if out.dim() != input.dim():
                     theirs = Dims(theirs.all, theirs.all)
-            setattr(out, _DEPENDS, theirs.plus(outer))
+                elif own and axis % input.dim() == 1:
+                    theirs = Dims(NONE, theirs.rest)
+            setattr(out, _DEPENDS, theirs.plus(NONE.union(*self._frames[:-1])))
             return out
 
-        return run_twice
+        return run_apart
 
     def _under_every_option(self, module: nn.Module, forward: Any, slots: list[tuple[Slot, int]]) -> Callable[..., Any]:
         own = frozenset(slot.path for slot, _ in slots)

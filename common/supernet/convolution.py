@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from torch.nn.modules.conv import _ConvNd
 
 from common.errors import UserError
-from common.supernet.elastic import Elastic, Region, divided, widest
-from common.supernet.open import Open, current, largest
+from common.supernet.elastic import Elastic, Region, grouped, number, pairs, widest
+from common.supernet.open import Open, current, largest, meanings
 
 Padding = Literal["zeros", "reflect", "replicate", "circular"]
 """What lies outside a map, in torch's words."""
@@ -31,18 +31,19 @@ class ElasticConv(Elastic, _ConvNd):
         self, c_in: Any, out: Any, kernel: Any, stride: int, *, dilation: int, groups: Any, bias: bool, padding_mode: Padding
     ) -> None:
         n, k, d = largest(out), largest(kernel), self.dims
-        c = largest(c_in) if groups is None else largest(divided(c_in, groups, "c_in"))  # channels that a filter reads
-        filters = 1 if groups is None else c
+        self.sets_width = groups is not None
+        reading = 1 if groups is None else max(c // parts for c, parts in meanings(pairs(c_in, groups, "c_in")))
         sizes = ((k,) * d, (stride,) * d, (k // 2 * dilation,) * d, (dilation,) * d)
-        _ConvNd.__init__(self, filters, n, *sizes, False, (0,) * d, 1, bias, padding_mode)
-        self.in_channels, self.groups = largest(c_in), c if groups is None else largest(c_in) // c
-        self.out, self.kernel, self.parts = n if groups is None else out, kernel, groups
-        self.reads(self.out, kernel, groups)
+        _ConvNd.__init__(self, reading, n, *sizes, False, (0,) * d, 1, bias, padding_mode)
+        self.in_channels, self.groups = largest(c_in), largest(c_in) // reading
+        self.out, self.kernel = n if groups is None else out, kernel
+        self.parts = None if groups is None else grouped(c_in, groups, "c_in")
+        self.reads(self.out, kernel, self.parts)
 
     def forward(self, input: Tensor) -> Tensor:
         """`(n, active in, ...)` -> `(n, active out, ...)`."""
-        c, k, d = input.shape[-1 - self.dims], current(self.kernel), self.dims
-        groups = c if self.parts is None else current(self.parts)
+        c, k, d = input.shape[self.feature_axis], current(self.kernel), self.dims
+        groups = c if self.parts is None else number(self.parts, c)
         n = c if self.parts is None else current(self.out)
         region = (n, c // groups, k)
         self.note(region)
@@ -71,19 +72,19 @@ class ElasticConv(Elastic, _ConvNd):
 class ElasticConv1d(ElasticConv, nn.Conv1d):
     """`ElasticConv` over sequences, `(n, c, l)`."""
 
-    dims = 1
+    dims, feature_axis = 1, -2
 
 
 class ElasticConv2d(ElasticConv, nn.Conv2d):
     """`ElasticConv` over images, `(n, c, h, w)`."""
 
-    dims = 2
+    dims, feature_axis = 2, -3
 
 
 class ElasticConv3d(ElasticConv, nn.Conv3d):
     """`ElasticConv` over volumes, `(n, c, d, h, w)`."""
 
-    dims = 3
+    dims, feature_axis = 3, -4
 
 
 ELASTIC: dict[int, type[ElasticConv]] = {1: ElasticConv1d, 2: ElasticConv2d, 3: ElasticConv3d}
@@ -96,7 +97,7 @@ def check_odd(kernel: Any) -> None:
         UserError: an option is even, or is no whole number of 1 or more.
     """
     widest(kernel, "kernel")
-    for size in kernel.meanings if isinstance(kernel, Open) else (kernel,):
+    for size in meanings(kernel):
         if size % 2 == 0:
             raise UserError(
                 f"kernel {size} is even: its output has another size than that of an odd kernel; give odd kernels, or write the "
@@ -112,8 +113,8 @@ def _convolution(
     if groups is None:
         widest(c_in, "width")
     else:
-        divided(c_in, groups, "c_in")
-        divided(c_out, groups, "c_out")
+        pairs(c_in, groups, "c_in")
+        pairs(c_out, groups, "c_out")
     if any(isinstance(value, Open) for value in (c_in, c_out, kernel, groups)):
         made = ELASTIC[dims]
         return made(c_in, c_out, kernel, stride, dilation=dilation, groups=groups, bias=bias, padding_mode=padding_mode)
@@ -164,7 +165,7 @@ def conv2d(
         kernel: odd kernel size, the same in each dimension. An open kernel is the centre of the largest.
         stride: the same in each dimension.
         dilation: the same in each dimension.
-        groups: a number that divides `c_in` and `c_out` under every option.
+        groups: a number that divides `c_in` and `c_out`: fixed, computed from `c_in`, or a decision of its own.
         bias: whether a bias is added.
         padding_mode: what lies outside of a map.
 

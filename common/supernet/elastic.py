@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
 from common.supernet.choice import Deciding
-from common.supernet.open import Open, fmap
+from common.supernet.open import Open, current, fmap, largest, meanings
 
 Region = tuple[slice, ...]
 
@@ -25,6 +25,10 @@ Region = tuple[slice, ...]
 class Elastic(Deciding):
     """A layer of which a region of the weights is active; remembers the regions that training steps used."""
 
+    feature_axis: ClassVar[int] = 1
+    """The dimension of its input whose width it slices its weights by; see `common.trace.feature_axis`."""
+    sets_width: bool = False
+    """Whether the width of its output is its own; see `common.trace.sets_width`."""
     seen: set[tuple[int, ...]]
     out: Any
 
@@ -80,31 +84,75 @@ def widest(value: Any, name: str) -> int:
     Raises:
         UserError: an option is no whole number of 1 or more.
     """
-    options = value.meanings if isinstance(value, Open) else (value,)
-    for option in options:
+    for option in meanings(value):
         if not isinstance(option, Integral) or option < 1:
             raise UserError(f"{named(value, name, option)}: give whole numbers of 1 or more, from fmap where they are computed")
-    return max(options)
+    return largest(value)
 
 
-def divided(value: Any, groups: Any, name: str) -> Any:
-    """The channels of a group, `value // groups`, open if one of the two is.
+def pairs(width: Any, groups: Any, name: str) -> Any:
+    """The widths with their numbers of groups, an open tuple if one of the two is open.
+
+    Args:
+        width: fixed or open.
+        groups: fixed or open.
+        name: what the layer calls the width.
 
     Raises:
-        UserError: a number of groups does not divide a width.
+        UserError: a number of groups does not divide a width, or a number is not a whole one of 1 or more.
     """
-    widest(value, name)
+    widest(width, name)
     widest(groups, "groups")
 
-    def each(width: int, parts: int) -> int:
-        if width % parts:
+    def pair(channels: int, parts: int) -> tuple[int, int]:
+        if channels % parts:
             raise UserError(
-                f"{named(value, name, width)} is not a multiple of groups={parts}; give multiples alone, or compute the groups "
-                "from the width, so that a group keeps its channels: groups=fmap(lambda width: width // 8, net.width)"
+                f"{named(width, name, channels)} is not a multiple of groups={parts}; give multiples alone, or compute the "
+                "groups from the width, so that a group keeps its channels: groups=fmap(lambda width: width // 8, net.width)"
             )
-        return width // parts
+        return channels, parts
 
-    return fmap(each, value, groups)
+    return fmap(pair, width, groups)
+
+
+Groups = int | dict[int, int] | Open
+"""A number of groups: fixed, by the width of the input, or a decision of its own."""
+
+
+def grouped(width: Any, groups: Any, name: str) -> Groups:
+    """The number of groups of a layer whose input has a width; arguments and errors as in `pairs`.
+
+    A number that follows from the width is looked up by the width, not by the decisions behind it: a layer can then run with any
+    of its widths, whatever the decisions are set to.
+
+    Raises:
+        UserError: the number follows from the width and from other decisions as well.
+    """
+    both = pairs(width, groups, name)
+    if not isinstance(groups, Open):
+        return groups
+    table = dict(both.meanings)
+    if set(table.items()) == set(both.meanings):
+        return table
+    if isinstance(width, Open) and any(slot in width.slots for slot in groups.slots):
+        raise UserError(
+            f"groups of decisions {' with '.join(map(repr, groups.paths))} are no function of {name}; give a number, compute it "
+            "from the width alone, or give a decision of its own"
+        )
+    return groups
+
+
+def number(groups: Groups, width: int) -> int:
+    """The number of groups of an input.
+
+    Raises:
+        ValueError: the layer was not made for inputs of this width.
+    """
+    if not isinstance(groups, dict):
+        return current(groups)
+    if width not in groups:
+        raise ValueError(f"expected an input of {' or '.join(map(str, groups))} channels, got {width}")
+    return groups[width]
 
 
 def named(value: Any, name: str, option: Any) -> str:

@@ -16,6 +16,9 @@ from common.supernet.open import Open, current, largest
 class ElasticLinear(Elastic, nn.Linear):
     """A linear layer with elastic output width."""
 
+    feature_axis = -1
+    sets_width = True
+
     def __init__(self, widest_in: int, out: Any, *, bias: bool) -> None:
         nn.Linear.__init__(self, widest_in, largest(out), bias)
         self.out = out
@@ -65,6 +68,8 @@ class ElasticEmbedding(Elastic, nn.Embedding):
 class ElasticScale(Vectors, Scale):
     """A scaling of the leading entries of the last dimension."""
 
+    feature_axis = -1
+
     def __init__(self, most: int, bound: float) -> None:
         Scale.__init__(self, most, bound)
         self.reads()
@@ -78,6 +83,8 @@ class ElasticScale(Vectors, Scale):
 
 class ElasticShift(Vectors, Shift):
     """A bias of the leading entries of the last dimension."""
+
+    feature_axis = -1
 
     def __init__(self, most: int) -> None:
         Shift.__init__(self, most)

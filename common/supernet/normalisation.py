@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from common.errors import UserError
-from common.supernet.elastic import Vectors, divided, widest
-from common.supernet.open import Open, current, largest
+from common.supernet.elastic import Vectors, grouped, number, pairs, widest
+from common.supernet.open import Open, largest
 
 
 class ElasticBatchNorm(Vectors, _BatchNorm):
@@ -70,19 +70,22 @@ class ElasticInstanceNorm2d(Vectors, nn.InstanceNorm2d):
 class ElasticGroupNorm(Vectors, nn.GroupNorm):
     """Group normalisation of the leading channels, in a number of groups that is fixed or open."""
 
-    def __init__(self, groups: Any, most: int) -> None:
-        nn.GroupNorm.__init__(self, 1, most)
-        self.groups, self.num_groups = groups, largest(groups)
-        self.reads(groups)
+    def __init__(self, groups: Any, width: Any) -> None:
+        nn.GroupNorm.__init__(self, 1, largest(width))
+        self.groups, self.num_groups = grouped(width, groups, "width"), largest(groups)
+        self.reads(self.groups)
 
     def forward(self, input: Tensor) -> Tensor:
         """`(n, active width, ...)` -> the same shape."""
-        weight, bias = self.leading(input.shape[1])
-        return F.group_norm(input, current(self.groups), weight, bias, self.eps)
+        n = input.shape[1]
+        weight, bias = self.leading(n)
+        return F.group_norm(input, number(self.groups, n), weight, bias, self.eps)
 
 
 class ElasticLayerNorm(Vectors, nn.LayerNorm):
     """Layer normalisation over the active, leading entries of the last dimension."""
+
+    feature_axis = -1
 
     def __init__(self, most: int, eps: float) -> None:
         nn.LayerNorm.__init__(self, most, eps)
@@ -128,6 +131,10 @@ def group_norm(groups: Any, width: Any) -> nn.Module:
     With a fixed number of groups the channels of a group are the more the wider the path. With a fixed number of channels,
     `group_norm(fmap(lambda width: width // 8, net.width), net.width)`, each group has the same channels at every width.
 
+    Args:
+        groups: a number that divides every width: fixed, computed from `width`, or a decision of its own.
+        width: channels.
+
     Raises:
         UserError: groups do not divide a width, or a number is not a whole one of 1 or more.
 
@@ -138,9 +145,9 @@ def group_norm(groups: Any, width: Any) -> nn.Module:
         ...
     common.errors.UserError: width=18 of decision 'width' is not a multiple of groups=4; ...
     """
-    divided(width, groups, "width")
+    pairs(width, groups, "width")
     if isinstance(width, Open) or isinstance(groups, Open):
-        return ElasticGroupNorm(groups, largest(width))
+        return ElasticGroupNorm(groups, width)
     return nn.GroupNorm(groups, width)
 
 

@@ -247,6 +247,11 @@ def current(value: Any) -> Any:
     return value.value() if isinstance(value, Open) else value
 
 
+def meanings(value: Any) -> tuple[Any, ...]:
+    """Returns the meanings of an open `value`, or `value` alone if it is fixed."""
+    return value.meanings if isinstance(value, Open) else (value,)
+
+
 def largest(value: Any) -> Any:
     """Returns the largest meaning of an open `value`, or `value` itself if it is fixed."""
-    return max(value.meanings) if isinstance(value, Open) else value
+    return max(meanings(value))

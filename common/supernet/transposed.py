@@ -15,6 +15,9 @@ from common.supernet.open import Open, current, largest
 class ElasticConvTranspose2d(Elastic, nn.ConvTranspose2d):
     """A transposed convolution with elastic widths."""
 
+    feature_axis = -3
+    sets_width = True
+
     def __init__(self, widest_in: int, out: Any, kernel: int, stride: int, *, bias: bool) -> None:
         nn.ConvTranspose2d.__init__(
             self, widest_in, largest(out), kernel, stride, kernel // 2, output_padding=stride - 1, bias=bias

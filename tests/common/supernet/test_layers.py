@@ -252,19 +252,16 @@ def test_a_step_leaves_what_is_outside_its_path_bit_for_bit(name, make_optimizer
         before = {n: p.detach().clone() for n, p in net.module.named_parameters()}
         state = {n: {k: v.clone() for k, v in optimizer.state[p].items()} for n, p in net.module.named_parameters()}
         step(arch)
-        for n, parameter in net.module.named_parameters():
+        for n, p in net.module.named_parameters():
             convolution = isinstance(net.module.get_submodule(n.rpartition(".")[0]), nn.modules.conv._ConvNd)
-            inside = torch.zeros_like(parameter, dtype=torch.bool)
-            starts = [
-                (big - own) // 2 if convolution and i > 1 else 0
-                for i, (big, own) in enumerate(zip(parameter.shape, shapes[n], strict=True))
-            ]
-            inside[tuple(slice(s, s + own) for s, own in zip(starts, shapes[n]))] = True
-            assert torch.equal(parameter[~inside], before[n][~inside]), n
-            assert (parameter[inside] != before[n][inside]).any(), n
+            starts = [(p.shape[i] - own) // 2 if convolution and i > 1 else 0 for i, own in enumerate(shapes[n])]
+            inside = torch.zeros_like(p, dtype=torch.bool)
+            inside[tuple(slice(start, start + own) for start, own in zip(starts, shapes[n], strict=True))] = True
+            assert torch.equal(p[~inside], before[n][~inside]), n
+            assert (p[inside] != before[n][inside]).any(), n
             for key, old in state[n].items():
-                if old.shape == parameter.shape:
-                    assert torch.equal(optimizer.state[parameter][key][~inside], old[~inside]), (n, key)
+                if old.shape == p.shape:
+                    assert torch.equal(optimizer.state[p][key][~inside], old[~inside]), (n, key)
 
 
 WIDTHS = {
