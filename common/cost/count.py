@@ -86,6 +86,7 @@ _BY_SHAPE = {
     *_TRANSPOSED,
     *(F.linear, F.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardtanh, F.hardswish, F.hardsigmoid),
     *(F.dropout, F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.interpolate, F.sigmoid, F.pad),
+    *(F.layer_norm, F.group_norm, F.embedding, F.scaled_dot_product_attention),
     *(torch.relu, torch.sigmoid, torch.tanh, torch.add, torch.mul, torch.cat),
     *(torch.Tensor.relu, torch.Tensor.sigmoid, torch.Tensor.add, torch.Tensor.__add__, torch.Tensor.__radd__),
     *(torch.Tensor.mul, torch.Tensor.__mul__, torch.Tensor.__rmul__),

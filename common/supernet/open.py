@@ -179,6 +179,10 @@ class OpenRepeat(tuple[Any, ...]):
         self.active = count
         return self
 
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """What copies are made of: modules keep their descriptions, and are copied."""
+        return tuple(self), self.active
+
 
 def opened(space: Any, path: str = "", slots: dict[str, Slot] | None = None) -> Any:
     """Returns `space`, which lies at `path`, with every decision replaced by an `Open`.

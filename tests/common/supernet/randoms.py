@@ -5,7 +5,7 @@ A description knows how to build its module, whether its fields are open or fixe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from common.space import ManyOf, OneOf, Repeat
+from common.space.walk import parts
 from common.supernet import (
     attention,
     batch_norm,
@@ -193,7 +194,7 @@ class Network(nn.Module):
         for part in self.images:
             outputs.append(part(outputs[-1]))
         x = self.taken(outputs)
-        return self.head(x.mean((2, 3)) if self.tokens is None else self.tokens(x)[:, 0])
+        return self.head(x.mean((2, 3)) if self.tokens is None else self.tokens(x).mean(1))
 
 
 def options(rng: Random, *values: Any) -> Any:
@@ -202,7 +203,7 @@ def options(rng: Random, *values: Any) -> Any:
     return OneOf(*taken) if len(taken) > 1 else taken[0]
 
 
-def part(rng: Random, image: bool, depth: int = 1) -> Any:
+def part(rng: Random, image: bool, depth: int = 2) -> Any:
     """A random part; choices, repeats and subsets hold others, `depth` deep."""
     acts = options(rng, *ACTS)
     kinds: list[Callable[[], Any]] = [
@@ -225,10 +226,20 @@ def part(rng: Random, image: bool, depth: int = 1) -> Any:
 def random_space(seed: int) -> Net:
     """The space of a random network; `Network` is its build function."""
     rng = Random(seed)
-    images = tuple(part(rng, image=True) for _ in range(rng.randint(1, 3)))
+    images = tuple(part(rng, image=True) for _ in range(rng.randint(1, 2)))
     tokens = tuple(part(rng, image=False) for _ in range(rng.choice((0, 1, 2))))
     taken = ManyOf(range(len(images) + 1), 1, rng.randint(1, 2)) if rng.random() < 0.5 else (len(images),)
     return Net(OneOf(*rng.sample((4, 8, 12), 2)), images, taken, tokens, options(rng, *ACTS))
+
+
+KINDS = (Residual, Grouped, Separable, Gain, TokenGain, Attend, Feed, Skip, Either, Chain, Several)
+
+
+def walk(space: Any) -> Iterator[Any]:
+    """A description and all parts of it."""
+    yield space
+    for _, inner in parts(space, ""):
+        yield from walk(inner)
 
 
 IMAGES = [torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))]
