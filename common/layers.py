@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -122,3 +122,64 @@ class Partial(nn.Module):
             rest = F.max_pool2d(rest, 2, 2, ceil_mode=True)
         x = torch.cat((self.op(x[:, :seen]), rest), 1)
         return x.unflatten(1, (self.k, seen)).transpose(1, 2).flatten(1, 2)
+
+
+class Learnable(nn.Module):
+    """A learnable tensor as a module, `value`: a class token, a position embedding.
+
+    Args:
+        shape: of the tensor.
+        init: fills the tensor in place, as the functions of `torch.nn.init` do.
+    """
+
+    def __init__(self, shape: Sequence[int], init: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.empty(tuple(shape)))
+        with torch.no_grad():
+            init(self.value)
+
+    def forward(self) -> Tensor:
+        """The tensor."""
+        return self.value
+
+
+class Attention(nn.Module):
+    """Multi-head attention (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, section 3.2.2).
+
+    The number of heads is the width of the queries over `head_dim`.
+
+    Args:
+        query: projects tokens to the queries of all heads, side by side.
+        key: projects the context to keys, as wide as the queries.
+        value: projects the context to values, as wide as the queries.
+        out: projects the heads' outputs, side by side, to tokens.
+        head_dim: entries of a head.
+    """
+
+    def __init__(self, query: nn.Module, key: nn.Module, value: nn.Module, out: nn.Module, head_dim: int) -> None:
+        super().__init__()
+        self.query, self.key, self.value, self.out = query, key, value, out
+        self.head_dim = head_dim
+
+    def forward(
+        self, x: Float[Tensor, "n t c"], context: Float[Tensor, "n s d"] | None = None, mask: Tensor | None = None
+    ) -> Float[Tensor, "n t c"]:
+        """Every token's sum of values, weighted by the softmax of `query . key / sqrt(head_dim)`.
+
+        Args:
+            x: tokens.
+            context: tokens to attend to, for cross-attention; None for those of `x`.
+            mask: of a shape that broadcasts to (n, heads, t, s): True where a token may attend, or numbers added to the products.
+        """
+        source = x if context is None else context
+        query, key, value = self._heads(self.query(x)), self._heads(self.key(source)), self._heads(self.value(source))
+        mixed = F.scaled_dot_product_attention(query, key, value, mask)
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """`(n, t, heads * head_dim)` -> `(n, heads, t, head_dim)`."""
+        return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+
+    def extra_repr(self) -> str:
+        """What is fixed, for `print`."""
+        return f"head_dim={self.head_dim}"

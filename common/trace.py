@@ -54,8 +54,13 @@ def is_elastic(module: nn.Module) -> bool:
 
 
 def feature_axis(module: nn.Module) -> int:
-    """The dimension of its input whose width an elastic layer slices its weights by: 1 of maps, -1 (the last) of vectors."""
+    """The dimension of its input whose width an elastic layer slices its weights by: -3 of images, -1 (the last) of vectors."""
     return getattr(module, "feature_axis", 1)
+
+
+def sets_width(module: nn.Module) -> bool:
+    """Whether an elastic layer gives an output of its own width, rather than of its input's."""
+    return getattr(module, "sets_width", False)
 
 
 def sums_members(module: nn.Module) -> bool:

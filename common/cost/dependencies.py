@@ -28,7 +28,7 @@ from common.cost.presence import NONE, Membership, Paths, conditioned, membershi
 from common.cost.shapes import perform, tensors_in
 from common.errors import UserError
 from common.layers import EmptySum
-from common.trace import Slot, active_children, feature_axis, is_elastic, readings, sums_members
+from common.trace import Slot, active_children, feature_axis, is_elastic, readings, sets_width, sums_members
 
 _SHAPE_READS = {
     torch.Tensor.shape.__get__,  # pyright: ignore[reportAttributeAccessIssue]
@@ -169,33 +169,24 @@ class Dependencies(Meter):
             self._look(seen)
 
     def _with_width_apart(self, module: nn.Module, forward: Any) -> Callable[..., Any]:
-        """Finds with a second, narrower input whether the output's shape of an elastic layer depends on its input's width."""
+        """The output of an elastic layer depends on what its input depends on, apart from the width if the layer sets its own."""
+        axis, own = feature_axis(module), sets_width(module)
 
-        def run_twice(*inputs: Any, **named: Any) -> Any:
+        def run_apart(*inputs: Any, **named: Any) -> Any:
             out = forward(*inputs, **named)
             if len(inputs) != 1 or named or not isinstance(out, Tensor):
-                return out  # what its operations say of the output
+                return out  # a parameter, without input, or several inputs: what the operations say
             (input,) = inputs
-            outer, theirs = NONE.union(*self._frames[:-1]), depends(input)
+            theirs = depends(input)
             with self._looking():
-                axis = feature_axis(module) % input.dim()
-                if not theirs[axis]:
-                    mark(out, plus(theirs if out.dim() == input.dim() else (everything([input]),) * out.dim(), outer))
-                    return out
-                narrower = input.narrow(axis, 0, max(1, input.shape[axis] // 2))
-                mark(narrower, theirs)
-            recording, self._recording, depth = self._recording, False, len(self._frames)
-            try:
-                other = forward(narrower)
-            except RuntimeError:
-                del self._frames[depth:], self._composite[depth:]
-                other = None
-            self._recording = recording
-            with self._looking():
-                mark(out, plus(_apart(theirs, axis, out, other, narrower.shape != input.shape), outer))
+                if out.dim() != input.dim():
+                    theirs = (everything([input]),) * out.dim()
+                elif own:
+                    theirs = tuple(NONE if i == axis % input.dim() else paths for i, paths in enumerate(theirs))
+                mark(out, plus(theirs, NONE.union(*self._frames[:-1])))
             return out
 
-        return run_twice
+        return run_apart
 
     def _under_every_option(self, module: nn.Module, forward: Any, slots: list[tuple[Slot, int]]) -> Callable[..., Any]:
         own = frozenset(slot.path for slot, _ in slots)
@@ -312,26 +303,6 @@ class Dependencies(Meter):
                         "width is unknown; price the supernet with a forward pass that runs every layer"
                     )
             self._add(paths, numel, 0)
-
-
-def _apart(theirs: Dims, axis: int, out: Tensor, other: Any, narrower: bool) -> Dims:
-    """What the output of an elastic layer depends on.
-
-    Args:
-        theirs: what its input depends on.
-        axis: the dimension of the input's width.
-        out: the output.
-        other: the output of a narrower input; None where the layer cannot take one.
-        narrower: whether that input was narrower indeed.
-    """
-    if out.dim() != len(theirs) or (other is not None and other.dim() != out.dim()):
-        return (NONE.union(*theirs),) * out.dim()
-    if other is None:
-        return theirs
-    changed = [i for i, (one, two) in enumerate(zip(out.shape, other.shape, strict=True)) if one != two]
-    if not changed and narrower:
-        return tuple(NONE if i == axis else paths for i, paths in enumerate(theirs))
-    return theirs if set(changed) <= {axis} else (NONE.union(*theirs),) * out.dim()
 
 
 def _mattering(paths: list[str], results: dict[tuple[int, ...], Any]) -> Paths:

@@ -18,7 +18,7 @@ from common.errors import UserError
 from common.space import Arch, decisions, decode, sample
 from common.space.values import label
 from common.streams import stream
-from common.supernet.elastic import Elastic
+from common.supernet.elastic import elastic_layers
 from common.supernet.net import Supernet
 from common.supernet.open import opened
 
@@ -84,10 +84,9 @@ def check(
     with _seeded(seed):
         _check_pure(build, space, chosen[0], seed)
         net = _supernet(build, space)
-        for arch in chosen:
-            _check_extraction(net, build, arch, inputs)
+        shapes = {arch: _check_extraction(net, build, arch, inputs) for arch in chosen}
         costs = _check_price(net, build, chosen, inputs, convention)
-        _check_idle(net, build, chosen, inputs)
+        _check_idle(net, shapes, inputs)
     params, macs = zip(*costs, strict=True)
     return Checked(archs=len(chosen), params=(min(params), max(params)), macs=(min(macs), max(macs)))
 
@@ -137,21 +136,24 @@ def _built(build: Build, description: Any) -> nn.Module:
         ) from error
 
 
-def _check_extraction(net: Supernet, build: Build, arch: Arch, inputs: Sequence[Tensor]) -> None:
-    for part in build(decode(net.space, arch)).modules():
+def _check_extraction(net: Supernet, build: Build, arch: Arch, inputs: Sequence[Tensor]) -> dict[str, torch.Size]:
+    """The shapes of the parameters of the network of an architecture."""
+    network = build(decode(net.space, arch))
+    for part in network.modules():
         if type(part).__module__.startswith("common.supernet"):
             kind = type(part).__name__
             raise UserError(f"{_said(net.space, arch)}: the network keeps a part of supernets, {kind}; build it of fixed values")
     net.module.eval()
     net.activate(arch)
-    network, shared = net.extract(arch, build), net.settled(arch)
+    net.extract(arch, lambda _: network)
+    shared, alone = net.settled(arch), _unguarded(net.module)
     sizes = shared.state_dict()
     for name, tensor in network.state_dict().items():
-        if tensor.shape != sizes[name].shape and not _guarded(net.module, sizes[name]):
+        if tensor.shape != sizes[name].shape and _storage(sizes[name]) in alone:
             owner = type(shared.get_submodule(name.rpartition(".")[0])).__name__
             raise UserError(
                 f"{owner} slices its parameter {name!r} itself, so that momentum and weight decay change the idle part in every "
-                "step; make it of layers of common.supernet (linear, conv2d, scale, shift, ...)"
+                "step; make it parameter((...), init=...) of common.supernet, and call that in the forward pass"
             )
     with torch.no_grad():
         outputs = [list(_tensors(module(*inputs))) for module in (net.module, network)]
@@ -160,13 +162,18 @@ def _check_extraction(net: Supernet, build: Build, arch: Arch, inputs: Sequence[
             f"{_said(net.space, arch)}: the extracted network gives other outputs than its path in the supernet; the build "
             "function must make the same layers of open values as of fixed ones, without asking which it has"
         )
+    return {name: parameter.shape for name, parameter in network.named_parameters()}
 
 
-def _guarded(module: nn.Module, tensor: Tensor) -> bool:
-    """Whether a tensor of the supernet belongs to an elastic layer, which guards its idle part, or learns nothing."""
-    same = tensor.data_ptr()
-    owners = [part for part in module.modules() for p in part._parameters.values() if p is not None and p.data_ptr() == same]
-    return not owners or any(isinstance(part, Elastic) for part in owners)
+def _unguarded(module: nn.Module) -> set[int]:
+    """Where the parameters lie that no elastic layer owns: nothing guards their idle parts."""
+    guarded = {_storage(p) for part in elastic_layers(module) for p in part.parameters(recurse=False)}
+    return {_storage(p) for p in module.parameters()} - guarded
+
+
+def _storage(tensor: Tensor) -> int:
+    """Where the memory begins that a tensor lies in, or a view of it."""
+    return tensor.untyped_storage().data_ptr()
 
 
 def _check_price(
@@ -188,7 +195,7 @@ def _check_price(
     return costs
 
 
-def _check_idle(net: Supernet, build: Build, archs: Sequence[Arch], inputs: Sequence[Tensor]) -> None:
+def _check_idle(net: Supernet, shapes: Mapping[Arch, Mapping[str, torch.Size]], inputs: Sequence[Tensor]) -> None:
     net.module.train()
     optimizer = torch.optim.SGD(net.module.parameters(), lr=1e-3, momentum=0.9, weight_decay=0.1)
 
@@ -199,10 +206,10 @@ def _check_idle(net: Supernet, build: Build, archs: Sequence[Arch], inputs: Sequ
         with net.idle_protected(optimizer):
             optimizer.step()
 
-    for arch in archs:  # every part has momentum now
+    for arch in shapes:  # every part has momentum now
         step(arch)
-    for arch in archs:
-        used = _used(net, build, arch)
+    for arch in shapes:
+        used = _used(net, arch, shapes[arch])
         before = {name: parameter.detach().clone() for name, parameter in net.module.named_parameters()}
         step(arch)
         for name, parameter in net.module.named_parameters():
@@ -210,17 +217,18 @@ def _check_idle(net: Supernet, build: Build, archs: Sequence[Arch], inputs: Sequ
                 raise UserError(f"{_said(net.space, arch)}: a step changes {name!r} outside of the part that its path uses")
 
 
-def _used(net: Supernet, build: Build, arch: Arch) -> dict[str, Tensor]:
+def _used(net: Supernet, arch: Arch, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
     """For each parameter of the supernet, which of its numbers the network of an architecture is made of."""
-    sizes = {name: parameter.shape for name, parameter in build(decode(net.space, arch)).named_parameters()}
-    parts = [(part, sizes[name]) for name, part in net.settled(arch).state_dict().items() if name in sizes]
+    parts: dict[int, list[tuple[Tensor, torch.Size]]] = {}  # views of the supernet's parameters, by the memory that they lie in
+    for name, part in net.settled(arch).state_dict().items():
+        if name in shapes:
+            parts.setdefault(_storage(part), []).append((part, shapes[name]))
     used = {}
     for name, parameter in net.module.named_parameters():
         used[name] = torch.zeros_like(parameter, dtype=torch.bool)  # strides and device of the parameter: `part` is a view of it
-        for part, shape in parts:
-            if part.untyped_storage().data_ptr() == parameter.untyped_storage().data_ptr():
-                offset = part.storage_offset() - parameter.storage_offset()
-                used[name].as_strided(shape, part.stride(), offset).fill_(True)  # the leading part, as `extract` takes it
+        for part, shape in parts.get(_storage(parameter), []):
+            offset = part.storage_offset() - parameter.storage_offset()
+            used[name].as_strided(shape, part.stride(), offset).fill_(True)  # the leading part, as `extract` takes it
     return used
 
 

@@ -1,7 +1,7 @@
 """The modules that read open decisions at run time.
 
-A build function uses `choose`, `fmap`, `repeat` and the constructors of `common.supernet.elastic` on the fields of its
-description. Fixed fields give plain torch modules, open fields give the parts of a supernet, so the build function never asks
+A build function uses `choose`, `fmap`, `repeat` and the layers of `common.supernet` (`linear`, `conv2d`, ...) on the fields of
+its description. Fixed fields give plain torch modules, open fields give the parts of a supernet, so the build function never asks
 which it has. Nothing else in a network knows about search.
 """
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from common.errors import UserError
 from common.space import decisions, decode
 from common.supernet.choice import Deciding
-from common.supernet.elastic import elastic_layers
+from common.supernet.elastic import Region, elastic_layers
 from common.supernet.idle import Narrowed, covers
 from common.supernet.open import Mixed, Slot
 
@@ -222,17 +222,17 @@ class Supernet:
         Whole idle modules need no guard (their gradient is None, which optimisers skip); slices of elastic layers do, since
         momentum and weight decay act on whole tensors. The optimiser is shown the regions used alone, and what it keeps of them.
         """
-        narrowed: list[Narrowed] = []
+        used: dict[int, tuple[nn.Parameter, list[Region]]] = {}  # of parameters that layers share, by any of the layers
         for layer in self._elastic if within is None else elastic_layers(within):
-            if not layer.seen:
-                continue
-            used, layer.seen = layer.seen, set()
-            for name, parameter in layer._parameters.items():
-                if parameter is None or parameter.grad is None:
-                    continue
-                boxes = [layer.regions(name, region) for region in used]
-                if not any(covers(parameter.shape, box) for box in boxes):
-                    narrowed.append(Narrowed(parameter, boxes, optimizer))
+            seen, layer.seen = layer.seen, set()
+            for name, parameter in layer._parameters.items() if seen else ():
+                if parameter is not None and parameter.grad is not None:
+                    used.setdefault(id(parameter), (parameter, []))[1].extend(layer.regions(name, region) for region in seen)
+        narrowed = [
+            Narrowed(parameter, boxes, optimizer)
+            for parameter, boxes in used.values()
+            if not any(covers(parameter.shape, box) for box in boxes)
+        ]
         try:
             yield
         finally:

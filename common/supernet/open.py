@@ -1,7 +1,7 @@
 """Open decisions as a build function receives them.
 
 `opened(space)` replaces every decision by an `Open` value, which stands for all options at once. A build function hands it to
-`choose`, `fmap`, `repeat` or a constructor of `common.supernet.elastic`. Whatever would read one option of it while the network
+`choose`, `fmap`, `repeat` or a layer of `common.supernet`. Whatever would read one option of it while the network
 is built (a test, a comparison, arithmetic, a lookup) is refused: the supernet would be built for that option alone, or for none.
 
 >>> from common.space import OneOf
@@ -179,6 +179,10 @@ class OpenRepeat(tuple[Any, ...]):
         self.active = count
         return self
 
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """What copies are made of: modules keep their descriptions, and are copied."""
+        return tuple(self), self.active
+
 
 def opened(space: Any, path: str = "", slots: dict[str, Slot] | None = None) -> Any:
     """Returns `space`, which lies at `path`, with every decision replaced by an `Open`.
@@ -242,6 +246,16 @@ def _read(value: Any, taken: dict[int, int]) -> Any:
     return value.meanings[flat]
 
 
+def current(value: Any) -> Any:
+    """Returns the active meaning of an open `value`, or `value` itself if it is fixed."""
+    return value.value() if isinstance(value, Open) else value
+
+
+def meanings(value: Any) -> tuple[Any, ...]:
+    """Returns the meanings of an open `value`, or `value` alone if it is fixed."""
+    return value.meanings if isinstance(value, Open) else (value,)
+
+
 def largest(value: Any) -> Any:
     """Returns the largest meaning of an open `value`, or `value` itself if it is fixed."""
-    return max(value.meanings) if isinstance(value, Open) else value
+    return max(meanings(value))

@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from common.supernet import fmap
-from common.supernet.elastic import conv2d, conv_transpose2d, depthwise, instance_norm
+from common.supernet import conv2d, conv_transpose2d, depthwise, fmap, instance_norm
 from gan.compression.space import Generator
 
 TAPS = 3

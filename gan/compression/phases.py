@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from common.stages.settings import PhaseSettings
 from common.streams import derive
-from common.supernet.elastic import conv2d
+from common.supernet import conv2d
 from gan.compression.model import TAPS, ResnetGenerator
 from gan.compression.settings import Settings
 from gan.game import Game, weighted

@@ -13,8 +13,7 @@ from common.cost.conventions import conv_linear, output_elements
 from common.cost.count import count
 from common.cost.price import Price
 from common.space import OneOf, decisions, decode, enumerate_all, sample
-from common.supernet import Supernet, opened
-from common.supernet.elastic import conv2d, conv_transpose2d, depthwise, instance_norm
+from common.supernet import Supernet, conv2d, conv_transpose2d, depthwise, instance_norm, opened
 
 IMAGE = torch.zeros(1, 3, 16, 16)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from common.errors import UserError
 from common.space import OneOf, Repeat
 from common.supernet import Checked, batch_norm, check, choose, conv2d, fmap, linear, opened, repeat
-from common.supernet.elastic import ElasticLinear
+from common.supernet.features import ElasticLinear
 from common.supernet.open import Open, largest
 
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from common.space import Arch, OneOf, enumerate_all, sample
-from common.supernet import Mixed, Supernet, opened
-from common.supernet.elastic import ElasticConv2d, ElasticConvTranspose2d, conv2d, conv_transpose2d, depthwise, instance_norm
+from common.supernet import Mixed, Supernet, conv2d, conv_transpose2d, depthwise, instance_norm, opened
+from common.supernet.convolution import ElasticConv2d
+from common.supernet.transposed import ElasticConvTranspose2d
 
 WIDTHS = (2, 3, 5)
 

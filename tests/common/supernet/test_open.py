@@ -9,8 +9,7 @@ from torch import nn
 
 from common.errors import UserError
 from common.space import ManyOf, OneOf
-from common.supernet import Supernet, choose, conv2d, depthwise, linear, opened
-from common.supernet.elastic import conv_transpose2d
+from common.supernet import Supernet, choose, conv2d, conv_transpose2d, depthwise, linear, opened
 from common.supernet.open import Open, fmap
 
 
