@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18
 
 from common import OneOf, Repeat, Run
@@ -44,7 +45,24 @@ def test_the_widest_resnet_is_torchvisions_bit_for_bit():
     assert supernet.extract(widest, build).state_dict().keys() == reference.state_dict().keys()
 
 
-@pytest.mark.timeout(300)
+def test_the_transformer_runs_to_its_report_and_its_multiply_adds_are_those_of_torchs_counter(tmp_path, monkeypatch):
+    monkeypatch.setattr(OwnFacts, "export", lambda self, network, folder: Parity(max_abs_diff=0.0, scale=1.0, dynamic_batch=True))
+    known = run_example("own_vit", "--out", str(tmp_path / "run"), "--set", *QUICK)
+    space, build = known["ViT"](), known["build"]
+    run = Run(tmp_path / "run", build=build, space=space)
+    assert run.finished and run.arch("baseline")["width"] == "24"
+    for row in run.retrained():
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            run.network(row.name, int(row.seed))(known["IMAGES"][:1])
+        counted = counter.get_total_flops() / 2
+        assert row.cost["macs"] == pytest.approx(counted, rel=0.01) and counted > 10_000
+
+
+def test_the_transformers_space_keeps_the_rules():
+    known = example("own_vit")
+    assert check(known["build"], known["ViT"](), [known["IMAGES"][:2]], archs=6).archs == 6
+
+
 def test_the_resnets_space_keeps_the_rules():
     known = example("own_resnet")
     stage = known["Stage"]
