@@ -35,6 +35,9 @@ class Supernet:
         sampled: those, and the decisions that can be mixed with one live option alone: some module multiplies its output by the
             option's weight, 1, so that gradients reach it, and the others merely run the option. A width is one of them.
         unread: the decisions of several options that no module reads.
+
+    Raises:
+        UserError: the space has no decision, or is not the one that was opened for the module.
     """
 
     def __init__(self, module: nn.Module, space: Any) -> None:
@@ -64,11 +67,14 @@ class Supernet:
         self.sampled = tuple(path for path in decisions(space) if path in gated and path not in several)
         self._elastic = list(elastic_layers(module))
         self.unread = tuple(path for path, options in self._options.items() if path not in self.slots and options > 1)
+        if not self._options:
+            raise UserError("the space has no decision: open one, for instance width=OneOf(16, 32)")
         if self.unread:
             shown = ", ".join(map(repr, self.unread[:4])) + (" ..." if self.unread[4:] else "")
+            opening = "" if self.slots else "; it reads none at all: build it of opened(space)"
             warnings.warn(
                 f"no module of the supernet reads decision {shown}: its options give the same network; read it in the build "
-                "function, or leave it out of the space (a decision that is not the network's is the caller's to read)",
+                "function, or leave it out of the space (a decision that is not the network's is the caller's to read)" + opening,
                 stacklevel=2,
             )
 

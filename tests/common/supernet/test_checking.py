@@ -237,7 +237,11 @@ MISTAKES = {
     "other outputs": (Several, WIDTH, "the extracted network gives other outputs"),
     "unread decision": (with_parameter(nn.Identity), Net(hidden=1, blocks=()), "no module of the supernet reads decision 'act'"),
     "asks which it has": (asks_which_it_has, Net(hidden=1, blocks=()), "the extracted network gives other outputs"),
-    "own parameter, sliced": (with_parameter(Gain), WIDTH, "Gain slices its parameter '1.gain' itself"),
+    "own parameter, sliced": (
+        with_parameter(Gain),
+        WIDTH,
+        "Gain slices its parameter '1.gain' itself, .*; make it parameter",
+    ),
     "own parameter, its middle": (with_parameter(Middle), WIDTH, "Middle slices its parameter '1.gain' itself"),
     "reads the largest": (with_parameter(Shrunk), WIDTH, "the extracted network gives other outputs"),
     "idle weights": (unguarded, WIDTH, "a step changes '3.weight' outside of the part that its path uses"),

@@ -144,6 +144,13 @@ def test_a_norm_of_images_takes_images_alone():
                 layer(torch.randn(wrong))
 
 
+def test_an_input_of_no_known_width_is_refused():
+    """Where the number of groups follows from the width, as torch refuses channels that its layer was not made for."""
+    for layer in (group_norm(BY_FOUR, W), conv2d(W, W, 3, groups=BY_FOUR)):
+        with pytest.raises(ValueError, match="expected an input of 4 or 8 or 12 channels, got 6"):
+            layer(torch.randn(1, 6, 3, 3))
+
+
 SIX = opened(OneOf(4, 6), "width")
 TEXT = opened(OneOf("a", "b"), "name")
 REFUSED = {
@@ -156,6 +163,10 @@ REFUSED = {
     "groups, outputs": (lambda: conv1d(8, SIX, 3, groups=4), r"c_out=6 of decision 'width' is not a multiple of groups=4"),
     "groups, fixed": (lambda: conv3d(8, 6, 3, groups=4), r"^c_out=6 is not a multiple of groups=4"),
     "no groups": (lambda: conv2d(8, 8, 3, groups=0), r"groups=0: give whole numbers of 1 or more"),
+    "groups of more than the width": (
+        lambda: group_norm(fmap(lambda width, more: width // 2 * more, SIX, opened(OneOf(1, 2), "more")), SIX),
+        "groups of decisions 'width' with 'more' are no function of width; give a number",
+    ),
     "even kernel": (lambda: conv1d(3, 4, opened(OneOf(3, 4), "k")), "kernel 4 is even"),
     "name as width": (lambda: linear(3, TEXT), r"features_out='a' of decision 'name': give whole numbers"),
     "half a width": (

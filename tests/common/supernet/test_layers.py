@@ -150,6 +150,16 @@ CASES = {
         {"width": WIDTH, "out": OneOf(4, 8), "kernel": KERNEL},
         IMAGE,
     ),
+    "groups, before others": Case(
+        sequence(
+            wide_conv,
+            lambda net: conv2d(net["width"], net["out"], 3, groups=4),
+            lambda net: group_norm(2, net["out"]),
+            lambda net: conv2d(net["out"], 3, 1),
+        ),
+        {"width": WIDTH, "out": OneOf(4, 8)},
+        IMAGE,
+    ),
     "groups of fixed width": Case(
         sequence(
             wide_conv,

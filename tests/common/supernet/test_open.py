@@ -1,5 +1,6 @@
 """What a build function must not do with an open decision, and what a supernet says of decisions that it was not built for."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 from common.errors import UserError
-from common.space import ManyOf, OneOf
+from common.space import ManyOf, OneOf, Repeat
 from common.supernet import Supernet, choose, conv2d, conv_transpose2d, depthwise, linear, opened
 from common.supernet.open import Open, fmap
 
@@ -148,6 +149,26 @@ def test_a_decision_that_no_module_reads_is_told():
     with pytest.warns(UserWarning, match="no module of the supernet reads decision 'size'"):
         net = Supernet(made({**SPACE, "size": OneOf(32, 64)}), {**SPACE, "size": OneOf(32, 64)})
     net.activate({"size": 1})
+
+
+def test_supernets_without_decisions_are_told():
+    """The space has none; or the module was built of a fixed description, and reads none."""
+    with pytest.raises(UserError, match="the space has no decision: open one, for instance"):
+        Supernet(linear(3, 4), {"width": 4})
+    with pytest.raises(UserError, match="the module reads decision 'width', which the space does not have; it has none"):
+        Supernet(linear(3, opened(SPACE)["width"]), {"width": 4})
+    with pytest.warns(UserWarning, match=r"reads decision 'width', 'act': .*; it reads none at all: build it of opened"):
+        Supernet(linear(3, 4), SPACE)
+
+
+def test_a_repeat_within_a_choice_can_be_copied():
+    """Modules hold their descriptions, and prices copy modules; slots stay shared within a copy."""
+    (first, *_), second = copy.deepcopy((opened(OneOf(Repeat(OneOf(1, 2), OneOf(1, 3)), 0)).meanings, opened(OneOf(1, 2))))
+    assert len(first) == 3 and first.active.meanings == (1, 3) and [item.meanings for item in first] == [(1, 2)] * 3
+    both = opened((Repeat(OneOf(1, 2), OneOf(1, 3)),))
+    twin = copy.deepcopy([both[0], both[0].active])
+    assert twin[0].active is twin[1] and twin[1].slots[0] is not both[0].active.slots[0]
+    assert isinstance(second, Open)
 
 
 def test_slots_that_activate_cannot_reach_are_refused():
