@@ -55,8 +55,10 @@ def export(run: Run, name: str = "searched", seed: int = 0, out: Path | None = N
         out: folder to write; RUN/exported/NAME-SEED by default.
     """
     from common.arch import save
+    from common.extras import require
     from common.stages.reload import reload
 
+    require("export")
     reloaded = reload(run)
     network, arch, slug = retrained(run, reloaded, name, seed)
     folder = out or run / "exported" / slug

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from common.deferred import Deferred
 from common.errors import UserError
 from common.options import DescribeOptions, RunOptions
-from tasknas.unhidden import hidden
+from tasknas import hidden
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -156,7 +156,7 @@ def systems_of(task: str) -> Sequence[System]:
     Raises:
         UserError: a file of the user's hides the package.
     """
-    if line := hidden(task):
+    if line := hidden.reason(task):
         raise UserError(line)
     systems: Sequence[System] = importlib.import_module(f"{task}.systems").SYSTEMS
     return systems

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tasknas.unhidden import refuse_hidden
+from tasknas import hidden
 
 if TYPE_CHECKING:
     from common import *  # noqa: F403
 
-refuse_hidden("common")
+hidden.refuse("common")
 
 
 def __getattr__(name: str) -> Any:

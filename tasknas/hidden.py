@@ -13,7 +13,7 @@ import sys
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def hidden(name: str) -> str:
+def reason(name: str) -> str:
     """Says in one line which file hides the package `name`, and what to do; empty if none does.
 
     Args:
@@ -31,7 +31,7 @@ def hidden(name: str) -> str:
     return f"{named} hides the package {name} of tasknas ({os.path.join(own, '__init__.py')}): rename {named}"
 
 
-def refuse_hidden(name: str) -> None:
+def refuse(name: str) -> None:
     """Refuses to go on where a file of the user's hides the package `name`.
 
     Raises:
@@ -39,7 +39,7 @@ def refuse_hidden(name: str) -> None:
         SystemExit: with status 2, and the same line on standard error, while `python -m` looks for its module: Python would
             print a traceback of its own there.
     """
-    if line := hidden(name):
+    if line := reason(name):
         if sys.argv[:1] == ["-m"]:
             print(f"error: {line}", file=sys.stderr)
             raise SystemExit(2)
