@@ -57,7 +57,7 @@ class Method:
     paper: str
     authors: str
     summary: str
-    recipes: Mapping[str, Callable[[], Any]]
+    recipes: Mapping[str, Callable[[], RunSettings]]
     stages: Stages | None = None
 
 

@@ -132,6 +132,7 @@ def test_help_works_from_a_folder_with_files_of_the_same_names(call):
     assert "Search: image classification\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_with_workers_ends_in_a_report_that_says_what_was_left_out(call, tmp_path):
     settings = ["search.engine=random", "search.evaluation=scratch", "search.trials=2", "search.random_baseline=false"]
     settings += ["retrain.random_archs=0", "retrain.seeds=1", "train.steps=2", "pictures=1"]
