@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-Run = Annotated[Path, tyro.conf.Positional]
+Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
 
 def report(run: Run) -> None:
@@ -53,8 +53,10 @@ def export(run: Run, name: str = "searched", seed: int = 0, out: Path | None = N
         seed: the number of its training.
         out: folder to write; RUN/exported/NAME-SEED by default.
     """
+    from common.extras import require
     from common.stages.reload import export_retrained, reload
 
+    require("export")
     folder, parity = export_retrained(run, reload(run), name, seed, out)
     print(json.dumps({"folder": str(folder), **parity.facts()}))
 
@@ -207,10 +209,10 @@ def study(
 
 
 def listing(write: bool = False) -> None:
-    """List every system, as the README does.
+    """List every system with its task and its paper, as a Markdown table.
 
     Args:
-        write: bring systems.mk, the README's table and docs/engines.md up to date.
+        write: in a source tree, bring systems.mk, the README's table and docs/engines.md up to date.
     """
     from common.listing import systems_table
     from common.listing import write as bring_up_to_date
@@ -219,19 +221,16 @@ def listing(write: bool = False) -> None:
         for path in bring_up_to_date():
             print(path)
     else:
-        print(systems_table())
+        print(systems_table("tasknas"))
 
 
-COMMANDS = {
-    "report": report,
-    "compare": compare,
-    "export": export,
-    "predict": predict,
-    "latency-table": latency_table,
-    "engines": engines,
-    "study": study,
-    "list": listing,
-}
+ON_RUNS = {"report": report, "compare": compare, "export": export, "predict": predict, "latency-table": latency_table}
+"""Commands for run folders, by name."""
+
+ON_NETWORKS = {"list": listing, "engines": engines, "study": study}
+"""Commands that need no run, by name."""
+
+COMMANDS = ON_RUNS | ON_NETWORKS
 """Name -> what is run."""
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +52,12 @@ def _check_described(words: Sequence[str], systems: Sequence[System]) -> None:
     for word in words:
         if not word.startswith("-") and word not in names:
             raise UserError(f"system {word!r} does not exist; choose one of {', '.join(names)}")
+
+
+def further_commands(task: str) -> Mapping[str, Command]:
+    """Commands of a task package besides those of its systems: `MORE` of its train script, where it has one."""
+    commands: Mapping[str, Command] = getattr(importlib.import_module(f"{task}.train"), "MORE", {})
+    return commands
 
 
 def commands_of(systems: Sequence[System], chosen: str = "") -> dict[str, Command]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from common.extras import imports_of
+
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
@@ -25,9 +27,20 @@ class Deferred:
     name: str
 
     def __call__(self, *arguments: Any) -> Any:
-        """Calls it."""
-        return self.resolve()(*arguments)
+        """Calls it.
+
+        Raises:
+            MissingPackages: a package that it imports is missing, one of the extra that is named like its package.
+        """
+        with imports_of(self.package):
+            return self.resolve()(*arguments)
 
     def resolve(self) -> Any:
         """The function or class itself."""
-        return getattr(import_module(self.module), self.name)
+        with imports_of(self.package):
+            return getattr(import_module(self.module), self.name)
+
+    @property
+    def package(self) -> str:
+        """The package of the module; a task package has the name of the extra that it needs."""
+        return self.module.partition(".")[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
+from common.extras import require
 from common.run.files import write_atomic
 
 TOLERANCE = 1e-4
@@ -55,11 +55,10 @@ def export_onnx(
         free: for each input the dimensions that may differ, by name; by default the first of all inputs, `batch`.
 
     Raises:
-        UserError: the packages for it are missing, or the numbers disagree by more than 1e-4 of the largest output.
+        MissingPackages: those that the export needs are not installed; nothing is written.
+        UserError: the numbers disagree by more than 1e-4 of the largest output.
     """
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        if importlib.util.find_spec(package) is None:
-            raise UserError(f"exporting to ONNX needs the package {package}: pip install tasknas[export]")
+    require("export")
     modes = {part: part.training for part in module.modules()}  # of each: a fresh wrapper says nothing of what it wraps
     module.eval()
     try:

@@ -54,7 +54,7 @@ class Sum(nn.Module):
 
     def __init__(self, members: Iterable[nn.Module]) -> None:
         super().__init__()
-        self.members = nn.ModuleList(members)
+        self.members: nn.ModuleList = nn.ModuleList(members)
         if not len(self.members):
             raise EmptySum("a sum needs at least one member: take one input at least, or leave the node out")
 
@@ -82,7 +82,7 @@ class Scale(nn.Module):
 
     def __init__(self, width: int, bound: float) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(width).uniform_(-bound, bound))
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(width).uniform_(-bound, bound))
 
     def forward(self, x: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
         """The scaled tensor."""
@@ -94,7 +94,7 @@ class Shift(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.bias = nn.Parameter(torch.zeros(width))
+        self.bias: nn.Parameter = nn.Parameter(torch.zeros(width))
 
     def forward(self, x: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
         """The shifted tensor."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from common.engines import AnyEngine, Gradient
+from common.errors import UserError
 from common.evaluate.settings import Evaluation
 from common.overrides import plain
 from common.stages.settings import impossible
@@ -57,22 +58,26 @@ def make_targets() -> str:
     return "\n".join([*lines, "", f"{smoke}: RECIPE = smoke", f"{smoke}: %-smoke: %", ""])
 
 
-def systems_table() -> str:
-    """The README's table of systems, a row for every method."""
+def systems_table(program: str) -> str:
+    """A table of systems, a row for every method.
+
+    Args:
+        program: what runs a method by its name: `make` in a source tree, `tasknas` where the project is installed.
+    """
     rows = ["| system | task | paper | run it |", "|---|---|---|---|"]
     for task, _, method in every_method():
         number = method.paper.removeprefix("arXiv:")
-        rows.append(
-            f"| {method.title} | {TASK_NAMES[task]} | [{method.authors}](https://arxiv.org/abs/{number}) | `make {method.name}` |"
-        )
+        paper = f"[{method.authors}](https://arxiv.org/abs/{number})"
+        rows.append(f"| {method.title} | {TASK_NAMES[task]} | {paper} | `{program} {method.name}` |")
     return "\n".join(rows)
 
 
 def with_systems(readme: str) -> str:
     """The README with its table brought up to date."""
+    table = systems_table("make")
     pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     assert pattern.search(readme), f"README.md has no lines {BEGIN!r} and {END!r}"
-    return pattern.sub(lambda _: f"{BEGIN}\n{systems_table()}\n{END}", readme)
+    return pattern.sub(lambda _: f"{BEGIN}\n{table}\n{END}", readme)
 
 
 def engine_kinds() -> tuple[type[Any], ...]:
@@ -141,7 +146,7 @@ def engines_page() -> str:
         'make detnas ARGS="--set search.engine=nsga2 search.engine.population=20 search.evaluation=scratch search.trials=60"',
         "```",
         "",
-        "`python -m common.cli engines` prints this page's settings in a terminal.",
+        "`tasknas engines` prints this page's settings in a terminal.",
         "",
         "## Which engine serves which evaluation",
         "",
@@ -183,8 +188,14 @@ def engines_page() -> str:
 
 
 def write() -> list[Path]:
-    """Brings every file up to date; gives those that changed."""
+    """Brings every file up to date; gives those that changed.
+
+    Raises:
+        UserError: this is no source tree.
+    """
     readme = ROOT / "README.md"
+    if not readme.is_file():
+        raise UserError(f"list --write: {ROOT} is no source tree (it has no README.md); leave --write out, or run it in a clone")
     texts = {
         ROOT / "systems.mk": make_targets(),
         readme: with_systems(readme.read_text(encoding="utf-8")),

@@ -26,6 +26,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from common.errors import UserError
+from common.extras import missing_packages
 
 _HARMLESS = (
     # mmcv announces the move of a class that we do not use.
@@ -48,7 +49,7 @@ def import_packages(modules: Sequence[str], extra: str) -> None:
     """
     packages = dict.fromkeys(("mmengine", "mmcv", *(module.split(".")[0] for module in modules)))
     if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
-        raise UserError(f"{', '.join(missing)} not installed: {extra} needs it; run pip install 'tasknas[{extra}]'")
+        raise missing_packages(extra, missing)
     with warnings.catch_warnings():
         for message, category in _HARMLESS:
             warnings.filterwarnings("ignore", message=message, category=category)

@@ -39,7 +39,7 @@ class RunOptions:
     """Print nothing but the report's path."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
     """Any other setting by its name in config.json, e.g. retrain.seeds=1 save_every=50. search.engine=NAME and
-    search.evaluation=NAME choose how to search; `python -m common.cli engines` lists them with their settings."""
+    search.evaluation=NAME choose how to search; `tasknas engines` lists them with their settings."""
 
     def change(self, settings: Any) -> Any:
         """The recipe's settings with what a system's own options change in them; `--set` comes after it."""

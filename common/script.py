@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,8 +64,32 @@ def main(command: str, commands: Mapping[str, Callable[..., None]], argv: Sequen
         commands: name -> function; its signature and docstring are its options and help.
         argv: words after the script's name; those of this process by default.
     """
+    words = sys.argv[1:] if argv is None else argv
     with spoken_errors():
+        if words and not words[0].startswith("-"):
+            check_command(command, words[0], commands)
         tyro.extras.subcommand_cli_from_dict(dict(commands), prog=command, args=argv, config=(tyro.conf.OmitArgPrefixes,))
+
+
+def check_command(program: str, word: str, known: Iterable[str]) -> None:
+    """Refuses a command that does not exist.
+
+    Args:
+        program: how the script is called.
+        word: the command that was typed.
+        known: the commands that there are.
+
+    Raises:
+        UserError: names the nearest command, if one is near.
+    """
+    import difflib
+
+    names = list(known)
+    if word in names:
+        return
+    near = difflib.get_close_matches(word, names, n=1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    raise UserError(f"command {word!r} does not exist; {meant}`{program} --help` lists the commands")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from common.deferred import Deferred
 from common.errors import UserError
 from common.options import DescribeOptions, RunOptions
+from tasknas import hidden
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -56,7 +57,7 @@ class Method:
     paper: str
     authors: str
     summary: str
-    recipes: Mapping[str, Callable[[], Any]]
+    recipes: Mapping[str, Callable[[], RunSettings]]
     stages: Stages | None = None
 
 
@@ -122,6 +123,11 @@ class System:
 
         return describe(self, options.arch)
 
+    @property
+    def package(self) -> str:
+        """The task package that its task is of; also the extra with what its runs need."""
+        return self.task.package
+
     def method(self, name: str) -> Method:
         """The method of this name, which the system has."""
         return next(method for method in self.methods if method.name == name)
@@ -145,7 +151,13 @@ def task_packages() -> list[str]:
 
 
 def systems_of(task: str) -> Sequence[System]:
-    """The systems that a task package lists."""
+    """The systems that a task package lists.
+
+    Raises:
+        UserError: a file of the user's hides the package.
+    """
+    if line := hidden.reason(task):
+        raise UserError(line)
     systems: Sequence[System] = importlib.import_module(f"{task}.systems").SYSTEMS
     return systems
 

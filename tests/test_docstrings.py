@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("common", "classification", "detection", "segmentation", "graphs", "gan", "superres", "binary")
+PACKAGES = ("tasknas", "common", "classification", "detection", "segmentation", "graphs", "gan", "superres", "binary")
 MODULES = sorted(
     ".".join(file.relative_to(ROOT).with_suffix("").parts)
     for package in PACKAGES

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TASKS = ("detection", "segmentation", "graphs", "gan", "superres", "binary", "classification")
 HEAVY = ("torch", "torchvision", "mmdet", "mmengine", "mmcv", "sklearn", "skimage", "matplotlib")
 SCRIPTS = [f"{task}.train" for task in TASKS if (ROOT / task / "train.py").exists()]
-SOURCES = sorted(path for package in ("common", *TASKS) for path in (ROOT / package).rglob("*.py"))
+SOURCES = sorted(path for package in ("tasknas", "common", *TASKS) for path in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
@@ -208,7 +208,7 @@ def test_what_is_imported_is_declared():
             (package,)
             if package in TASKS
             else ("export", "frames")
-            if package == "common"
+            if package in ("common", "tasknas")
             else ("export", "frames", "detection", "graphs", "dev")
         )
         known = declared(*extras) | (declared("export") if package in TASKS else set())
@@ -239,6 +239,6 @@ def test_every_requirement_has_a_tested_pin_within_its_range():
 
 def test_all_packages_are_shipped():
     build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert sorted(build["packages"]) == sorted(("common", *TASKS))
+    assert sorted(build["packages"]) == sorted(("tasknas", "common", *TASKS))
     for package in build["packages"]:
         assert ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text(encoding="utf-8"))) is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
+from common.extras import imports_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +68,11 @@ def measure_onnx(file: Path, inputs: Sequence[Tensor], *, repeats: int = 30, war
         threads: of onnxruntime within a pass.
 
     Raises:
-        UserError: onnxruntime is not installed, or fewer than 2 passes are asked for.
+        MissingPackages: onnxruntime is not installed.
+        UserError: fewer than 2 passes are asked for.
     """
-    if importlib.util.find_spec("onnxruntime") is None:
-        raise UserError("timing an exported network needs the package onnxruntime: pip install tasknas[export]")
-    import onnxruntime
+    with imports_of("export"):
+        import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import sys
@@ -11,6 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
+from common.invocation import typed
 from common.run.environment import versions
 from common.run.files import disk_errors
 
@@ -44,7 +44,11 @@ class Stage(Protocol[Context]):
         ...
 
     def run(self, context: Context, /) -> Mapping[str, object]:
-        """Does the stage, going on from its own files where a killed process left it; gives JSON values."""
+        """Does the stage, going on from its own files where a killed process left it.
+
+        Returns:
+            JSON values. A `note` is a sentence that a reader must know: the screen and the notes of the report show it.
+        """
         ...
 
 
@@ -80,6 +84,8 @@ def run_stages(
                     progress.say(f"[{index}/{len(stages)}] {name}: done before")
                 else:
                     _run(stage, folder, context)
+                    if note := folder.result(name).get("note"):
+                        progress.say(f"note: {note}")
                 results[name] = folder.result(name)
     except KeyboardInterrupt:
         print(
@@ -137,8 +143,7 @@ def _last_change(path: Path) -> float:
 
 def resume_command(out: Path) -> str:
     """The command that continues this process's run in `out`: the one it was started with, plus what is missing."""
-    words = list(sys.orig_argv)
-    words[0] = os.path.relpath(words[0]) if os.path.isabs(words[0]) and words[0].startswith(os.getcwd() + os.sep) else words[0]
+    words = typed()
     if not any(word == "--out" or word.startswith("--out=") for word in words):
         words += ["--out", str(out)]
     if "--resume" not in words:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -13,6 +11,8 @@ import torch
 
 from common.errors import UserError
 from common.evaluate.pool import LocalPool
+from common.extras import require
+from common.invocation import portable
 from common.objective import Constraint
 from common.options import RunOptions
 from common.overrides import plain
@@ -50,8 +50,10 @@ def run(system: System, method: Method, settings: RunSettings, options: RunOptio
         The report's file, in the run folder.
 
     Raises:
-        UserError: the device, the data, the budget, the search or the output folder cannot be used.
+        UserError: packages of the task are missing, or the device, the data, the budget, the search or the output folder cannot
+            be used.
     """
+    require(system.package)
     device = device_named(options.device)
     torch.set_num_threads(settings.threads)
     out = folder_of(options, settings, method)
@@ -72,7 +74,7 @@ def run(system: System, method: Method, settings: RunSettings, options: RunOptio
         "paper": method.paper,
         "recipe": settings.recipe,
         "seed": settings.seed,
-        "command": shlex.join(["python", *sys.orig_argv[1:]]),
+        "command": portable(),
         "settings": plain(settings),
         "objectives": [plain(objective) for objective in task.objectives],
         **({} if settings.search.reward is None else {"reward": settings.search.reward}),

@@ -14,6 +14,7 @@ import torch
 from common.cost.latency import Latency, measure, measure_onnx
 from common.errors import UserError
 from common.export import export_onnx
+from common.extras import missing, missing_packages
 from common.run.checkpoint import load_weights, save_weights
 from common.run.files import write_json
 from common.stages.best import Best
@@ -127,7 +128,8 @@ class TeacherScores:
 class Savings:
     """How much smaller and quicker what was found is than its teacher.
 
-    Times are of a picture at a time on one thread of a CPU, in torch and, exported, in onnxruntime.
+    Times are of a picture at a time on one thread of a CPU, in torch and, exported, in onnxruntime; in torch alone where the
+    packages of the export are missing.
     """
 
     search: Named
@@ -140,13 +142,15 @@ class Savings:
         task = _task(context)
         arch = context.found(self.search)
         picture = waves(task.settings.data.size)
-        timed: dict[str, list[Latency]] = {"torch": [], "exported": []}
+        absent = missing("export")
+        timed: dict[str, list[Latency]] = {"torch": []} if absent else {"torch": [], "exported": []}
         with context.progress.stage(self.name, 2) as bar, TemporaryDirectory() as scratch:
             for network in (task.teacher(torch.device("cpu")), task.network(arch, 0)):
                 timed["torch"].append(measure(network, (picture,), repeats=PASSES))
-                file = Path(scratch) / "model.onnx"
-                export_onnx(network, (picture,), file)
-                timed["exported"].append(measure_onnx(file, (picture,), repeats=PASSES))
+                if not absent:
+                    file = Path(scratch) / "model.onnx"
+                    export_onnx(network, (picture,), file)
+                    timed["exported"].append(measure_onnx(file, (picture,), repeats=PASSES))
                 bar.advance(1)
         found, theirs = task.costs(arch), task.teacher_costs
         ratios = {name: theirs[name] / found[name] for name in ("macs", "params")}
@@ -158,6 +162,7 @@ class Savings:
             **{f"{name}_ms": [round(time.median_ms, 3) for time in times] for name, times in timed.items()},
             **{f"{name}_spread_ms": [round(time.iqr_ms, 3) for time in times] for name, times in timed.items()},
             "conditions": {name: slow.conditions for name, (slow, _) in timed.items()},
+            **({"note": f"Times are those in PyTorch: {missing_packages('export', absent)}"} if absent else {}),
         }
 
 
@@ -165,14 +170,16 @@ def _tiles(
     ratios: Mapping[str, float], quicker: Mapping[str, float], timed: Mapping[str, list[Latency]], teacher: Mapping[str, int]
 ) -> list[dict[str, str]]:
     """What the head of the report says of the saving."""
-    slow, quick = timed["exported"]
+    way = "exported" if "exported" in timed else "torch"
+    slow, quick = timed[way]
+    also = f"exported; in PyTorch {quicker['torch']:.1f}x" if way == "exported" else "in PyTorch"
     return [
         {"value": f"{ratios['macs']:.1f}x", "name": "fewer MACs", "of": f"than the teacher's {teacher['macs']:,}"},
         {"value": f"{ratios['params']:.1f}x", "name": "fewer parameters", "of": f"than the teacher's {teacher['params']:,}"},
         {
-            "value": f"{quicker['exported']:.1f}x",
+            "value": f"{quicker[way]:.1f}x",
             "name": "quicker on a CPU",
-            "of": f"{quick.median_ms:.1f} ms instead of {slow.median_ms:.1f}, exported; in PyTorch {quicker['torch']:.1f}x",
+            "of": f"{quick.median_ms:.1f} ms instead of {slow.median_ms:.1f}, {also}",
         },
     ]
 

@@ -226,6 +226,14 @@ def test_bad_input_is_one_line_and_status_two(tmp_path):
     assert done.stderr.startswith("error: ")
 
 
+def test_an_installed_project_has_no_files_to_bring_up_to_date(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("common.listing.ROOT", tmp_path)
+    assert f"{tmp_path} is no source tree (it has no README.md)" in refused(capsys, "list", "--write")
+    assert list(tmp_path.iterdir()) == []
+    call("list")
+    assert "| `tasknas darts` |" in capsys.readouterr().out
+
+
 def test_a_latency_table_is_not_measured_where_it_cannot_be_written(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("common.cost.table.build_table", lambda *_, **__: pytest.fail("work was spent"))
     words = ["latency-table", "--task", "detection", "--system", "detnas", "--space", "tiny", "--out", str(tmp_path)]

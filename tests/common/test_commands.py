@@ -1,13 +1,16 @@
 """Commands made from declarations: methods with stages of their own, systems without a supernet, help, unknown names."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from common.cli import COMMANDS
 from common.commands import run_commands
 from common.listing import engine_kinds, evaluation_kinds
 from common.run.files import Jsonl
+from common.script import main
 from common.stages.standard import search_stages
 from tests.toy import model
 from tests.toy.system import METHOD, SYSTEM
@@ -53,6 +56,23 @@ def test_a_system_needs_no_supernet(tmp_path, monkeypatch):
     monkeypatch.setattr("common.system_task.SystemTask.export", lambda task, network, folder: 0.0)
     call(WITHOUT_SUPERNET, "mynet", "--workers", "0", "--quiet", "--out", str(tmp_path / "run"), "--set", *SHORT)
     assert stages_of(tmp_path / "run") == ["search", "retrain", "export"]
+
+
+def test_without_onnx_a_run_leaves_the_export_out_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    out = tmp_path / "run"
+    call(SYSTEM, "mynet", "--workers", "0", "--out", str(out), "--set", *SHORT, "search.evaluation=scratch")
+    note = "best/ has no ONNX file: onnxscript not installed: export needs it; run pip install 'tasknas[export]', then "
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if line.startswith("note: best/")] == [f"note: {note}`tasknas export RUN`"]
+    assert note.replace("'", "&#39;") in (out / "report.html").read_text(encoding="utf-8")
+    assert {file.name for file in (out / "best").iterdir()} == {"arch.json", "metrics.json", "model.safetensors"}
+    with pytest.raises(SystemExit) as stopped:
+        main("tasknas", COMMANDS, ["export", str(out)])
+    line = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert line == "error: onnxscript not installed: export needs it; run pip install 'tasknas[export]'\n"
+    assert not (out / "exported").exists()
 
 
 @pytest.mark.parametrize(

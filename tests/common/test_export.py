@@ -1,4 +1,3 @@
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from common import export
 from common.errors import UserError
 from common.export import export_onnx, write_script
+from common.extras import MissingPackages
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -74,10 +74,13 @@ def test_wrong_numbers_are_refused(tmp_path: Path, monkeypatch):
         export_onnx(nn.Linear(2, 2), (torch.ones(1, 2),), tmp_path / "m.onnx")
 
 
-def test_missing_packages_are_named(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"onnx: pip install tasknas\[export\]"):
+def test_missing_packages_are_named_before_anything_is_written(tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(
+        MissingPackages, match=r"^onnxscript not installed: export needs it; run pip install 'tasknas\[export\]'$"
+    ):
         export_onnx(nn.Linear(2, 2), (torch.ones(1, 2),), tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_outputs_that_are_no_tensors_are_refused(tmp_path: Path):

@@ -171,7 +171,7 @@ def page(run: Run) -> Page:
         data=tuple(flat(config.data)),
         environment=tuple(flat(config.environment)),
         failures=_failures(run),
-        notes=config.notes,
+        notes=(*config.notes, *(str(stage.result["note"]) for stage in run.stages if stage.result.get("note"))),
         damage=(*run.damage, *broken),
     )
 
