@@ -12,6 +12,10 @@ class UserError(Exception):
     """
 
 
+class NotExported(UserError):
+    """A network cannot be written as ONNX; its weights are kept, and a run goes on to its report."""
+
+
 def check_least(settings: object, prefix: str, names: Iterable[str], least: int) -> None:
     """Refuses settings below `least`; `prefix` is the name of the settings they are part of, if any.
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from common.errors import UserError
+from common.errors import NotExported, UserError
 from common.extras import require
 from common.run.files import write_atomic
 
@@ -123,7 +123,7 @@ def _listed(out: object) -> list[Tensor]:
         return [out]
     if isinstance(out, tuple | list):
         return [tensor for part in out for tensor in _listed(part)]
-    raise UserError(f"a network that returns {type(out).__name__} cannot be exported: it must return tensors, or lists of them")
+    raise NotExported(f"a network that returns {type(out).__name__} cannot be exported: it must return tensors, or lists of them")
 
 
 @contextmanager

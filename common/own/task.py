@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from common.cost.bounds import Least
 from common.cost.costs import Counted, tabulated
-from common.errors import UserError
+from common.errors import NotExported, UserError
 from common.export import Parity, export_onnx, write_script
 from common.network_phase import WholeNetwork
 from common.own.network import OwnNetwork, seeded
@@ -81,7 +81,9 @@ class OwnFacts:
         """Writes `model.onnx`, checked against torch, and `use.py`, which runs it on arrays.
 
         Raises:
-            UserError: the packages for it are missing, torch cannot write the network as ONNX, or the numbers disagree.
+            MissingPackages: the packages for it are missing.
+            NotExported: torch cannot write the network as ONNX.
+            UserError: the numbers disagree.
         """
         try:
             parity = export_onnx(network, [x.to("cpu") for x in self.inputs], folder / "model.onnx")
@@ -89,7 +91,7 @@ class OwnFacts:
             raise
         except Exception as error:  # whatever torch's exporter meets in a network of a user's own
             said = str(error).strip().splitlines() or [type(error).__name__]
-            raise UserError(f"torch cannot write this network as ONNX ({said[0]:.200}); its weights are kept") from error
+            raise NotExported(f"torch cannot write this network as ONNX ({said[0]:.200}); its weights are kept") from error
         write_script(folder, SCRIPT, {"INPUTS": [list(x.shape) for x in self.inputs]})
         return parity
 

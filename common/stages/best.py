@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from common.arch import from_labels, save
+from common.errors import NotExported
 from common.extras import MissingPackages
 from common.run.checkpoint import load_weights, save_weights
 from common.run.files import write_json
@@ -57,5 +58,7 @@ def _exported(task: Task, network: nn.Module, folder: Path) -> dict[str, Any]:
     """What the stage's result says of the export: its largest difference, or a note where packages for it are missing."""
     try:
         return {"onnx_max_abs_diff": task.export(network, folder)}
+    except NotExported as error:
+        return {"note": f"best/ has no ONNX file: {error}"}
     except MissingPackages as error:  # the network is found and its weights are kept: the report must not be lost
         return {"note": f"best/ has no ONNX file: {error}, then `tasknas export RUN`"}

@@ -3,6 +3,7 @@
 import json
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from common import NetworkSettings, OneOf, Run, ScratchSettings, SearchSettings, UserError
+from common.errors import NotExported
 from common.export import Parity
 from common.own.network import OwnNetwork
 from common.own.task import OwnFacts
@@ -19,6 +21,7 @@ from tests.common.own import problem
 from tests.common.own.problem import Net, rows, searched, weights
 from tests.common.run.killing import dies, forked, status
 
+EXPORT = OwnFacts.export
 STAGES = ["supernet training", "search", "random search", "retrain", "export"]
 
 
@@ -209,3 +212,21 @@ def test_pretrained_weights_begin_the_supernet_and_what_is_retrained(tmp_path):
         searched(run.path, weights={**weights, "6.bias": weights["6.bias"] + 1}, settings=settings, resume=True)
     anew = searched(tmp_path / "anew", weights=weights, settings=replace(settings, retrain_from="anew"))
     assert not any((value == 0.25).all() for name, value in anew.network().named_parameters() if name.startswith("0."))
+
+
+def test_a_network_that_torch_cannot_export_has_a_report_with_a_note(tmp_path, monkeypatch):
+    def unwritable(self: OwnFacts, network: nn.Module, folder: Path) -> Parity:
+        raise NotExported("torch cannot write this network as ONNX (dynamic shapes); its weights are kept")
+
+    monkeypatch.setattr(OwnFacts, "export", unwritable)
+    run = searched(tmp_path / "run", overrides=[*problem.OVERRIDES, "retrain.seeds=1"])
+    assert run.finished and "dynamic shapes" in run.stages[-1].result["note"] and "dynamic shapes" in run.report().read_text()
+
+
+def test_outputs_of_another_kind_than_tensors_are_no_error_of_the_run(tmp_path):
+    class Named(nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"scores": x.mean((2, 3))}
+
+    with pytest.raises(NotExported, match="a network that returns dict cannot be exported"):
+        EXPORT(OwnFacts(inputs=(problem.POINTS[:1],)), Named(), tmp_path)
