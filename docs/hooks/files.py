@@ -1,13 +1,14 @@
 """Files outside of docs/ in the site, and links of every page.
 
-The Markdown files link to each other, and to files of the repository, as a repository page needs it: relative to the file they stand
-in. Here a link to a Markdown file or a picture becomes one to its page, and a link to a Python file one to the page of the module.
+Markdown files link to files of the repository by relative paths, which a repository page follows. Here a link to a Markdown file
+or a picture becomes a link to its place in the site, and a link to a Python file becomes one to the page of the module.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -67,7 +68,7 @@ def place_of(path: str) -> str:
     return f"{inside}/README.md" if (ROOT / path).is_dir() else inside
 
 
-def outside_code(markdown: str, change) -> str:
+def outside_code(markdown: str, change: Callable[[str], str]) -> str:
     """`markdown` with `change` made to the text between fenced blocks of code."""
     parts, end = [], 0
     for block in CODE.finditer(markdown):

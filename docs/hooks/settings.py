@@ -53,7 +53,7 @@ def settings_page(task: str, system: System) -> str:
     parts = [
         f"# Settings: {system.name}",
         "",
-        f"The system `{system.name}` of {TASK_NAMES[task]}, {len(base)} settings. [Settings reference](README.md) explains the columns.",
+        f"The system `{system.name}` of {TASK_NAMES[task]}. [Settings reference](README.md) explains the columns.",
         "",
         f"## `{first.name}`: {first.title}",
         "",
@@ -72,7 +72,12 @@ def table(found: Sequence[Row], recipes: Sequence[str]) -> list[str]:
     lines = [f"| setting | type | {' | '.join(recipes)} | what it is |", "|---|---|" + "---|" * (len(recipes) + 1)]
     for row in found:
         if row.values:
-            cells = [f"`{row.name}`", row.type, *(f"`{row.values[r]}`" if r in row.values else NOT_THERE for r in recipes), row.text]
+            cells = [
+                f"`{row.name}`",
+                row.type,
+                *(f"`{row.values[r]}`" if r in row.values else NOT_THERE for r in recipes),
+                row.text,
+            ]
         else:
             cells = [f"**`{row.name}`**", "", *("" for _ in recipes), row.text]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
@@ -91,7 +96,7 @@ def _inside(name: str, parts: Mapping[str, Any]) -> Iterator[Row]:
     for kind in dict.fromkeys(type(part) for part in parts.values()):
         hints, texts = get_type_hints(kind), field_texts(kind)
         for field in fields(kind):
-            if field.name in done or field.name == "name" and name_of(kind):
+            if field.name in done or (field.name == "name" and name_of(kind)):
                 continue
             done.add(field.name)
             values = {recipe: getattr(part, field.name) for recipe, part in parts.items() if hasattr(part, field.name)}
@@ -103,7 +108,7 @@ def _field(name: str, hint: Any, text: str, values: Mapping[str, Any]) -> Iterat
     parts = {recipe: value for recipe, value in values.items() if is_dataclass(value)}
     kinds = [name_of(kind) for kind in members(hint) if name_of(kind)]
     if len(kinds) > 1:
-        yield Row(name=name, type=_type(hint), values={recipe: part.name for recipe, part in parts.items()}, text=text)
+        yield Row(name=name, type=_type(hint), values={recipe: name_of(type(part)) for recipe, part in parts.items()}, text=text)
     elif len(parts) < len(values):
         yield Row(name=name, type=_type(hint), values={recipe: _value(value) for recipe, value in values.items()}, text=text)
     else:

@@ -112,7 +112,9 @@ def accepted(line: str, monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     if words[0] == "make":
         expanded = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
         assert expanded.returncode == 0, f"{line}: {expanded.stderr}"
-        found = [call for module, more in OURS.findall(expanded.stdout) for call in _parsed(module, shlex.split(more), monkeypatch)]
+        found = [
+            call for module, more in OURS.findall(expanded.stdout) for call in _parsed(module, shlex.split(more), monkeypatch)
+        ]
         return found or [Call("make", tuple(words[1:]))]
     if words[0] in SCRIPTS:
         module, _, function = SCRIPTS[words[0]].partition(":")

@@ -21,6 +21,8 @@ def quick(line: str) -> bool:
     return words[0] != "make" and not (words[2].endswith(".train") and words[3] != "describe") and not LONG & set(words)
 
 
+pytestmark = pytest.mark.slow
+
 RUN = sorted({tuple(words_of(line.text)) for line in FENCED if quick(line.text)})
 """The words of commands that are run, each once."""
 
@@ -64,9 +66,9 @@ def test_a_wrong_command_line_is_not(line, monkeypatch):
 def test_a_command_that_takes_seconds_runs(words, place, monkeypatch, capfd):
     monkeypatch.chdir(place)
     if words[1] == "-m":
-        run(words[2], words[3:], monkeypatch)
+        run(words[2], list(words[3:]), monkeypatch)
     else:
-        monkeypatch.setattr(sys, "argv", words[1:])
+        monkeypatch.setattr(sys, "argv", list(words[1:]))
         runpy.run_path(words[1], run_name="__main__")
     assert capfd.readouterr().out.strip()
 
