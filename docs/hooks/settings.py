@@ -51,6 +51,7 @@ def settings_page(task: str, system: System) -> str:
     first, *others = system.methods
     base = rows(first)
     parts = [
+        *("---", "hide: [toc]", "---", ""),  # the table takes the whole width
         f"# Settings: {system.name}",
         "",
         f"The system `{system.name}` of {TASK_NAMES[task]}. [Settings reference](README.md) explains the columns.",
