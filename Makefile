@@ -54,7 +54,7 @@ format: $(VENV)/.ready-dev ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format .
 
 docs: $(VENV)/.ready-dev ## Build the documentation site, site/index.html
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "site/index.html; its search needs a server: $(BIN)/python -m http.server --directory site"
 
 bench: $(VENV)/.ready-dev ## Measure the speed ratios of docs/results/bench.md on this machine

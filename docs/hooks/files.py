@@ -6,6 +6,7 @@ or a picture becomes a link to its place in the site, and a link to a Python fil
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
 from collections.abc import Callable
@@ -23,6 +24,11 @@ LINK = re.compile(r"(?<=\]\()([^()\s#]+)(?=[#)])")
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 log = get_plugin_logger("files")
+
+
+def on_config(config: MkDocsConfig) -> None:
+    """Leaves the line that is logged for every module out; warnings stay."""
+    logging.getLogger("mkdocs.plugins.api-autonav").setLevel(logging.WARNING)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
