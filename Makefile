@@ -27,7 +27,7 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format bench bench-search bench-nasbench-graph soak systems
+.PHONY: help setup setup-dev demo test check format docs bench bench-search bench-nasbench-graph soak systems
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ check: $(VENV)/.ready-dev ## Lint, formatting and types
 format: $(VENV)/.ready-dev ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: $(VENV)/.ready-dev ## Build the documentation site, site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "site/index.html; its search needs a server: $(BIN)/python -m http.server --directory site"
 
 bench: $(VENV)/.ready-dev ## Measure the speed ratios of docs/results/bench.md on this machine
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench

@@ -226,7 +226,7 @@ def _rows(kind: type[Any]) -> list[str]:
 
 def _described(kind: type[Any]) -> Iterator[tuple[str, str, str]]:
     """Name, default and documentation of every setting besides the name."""
-    texts = _field_texts(kind)
+    texts = field_texts(kind)
     for field in fields(kind):
         if field.name != "name":
             yield field.name, _default(field), texts.get(field.name, "")
@@ -241,8 +241,16 @@ def _default(field: Field[Any]) -> str:
     return str(plain(value)).replace("None", "null")
 
 
-def _field_texts(kind: type[Any]) -> dict[str, str]:
-    """Field -> the string below it in the source."""
+def field_texts(kind: type[Any]) -> dict[str, str]:
+    """Field of a dataclass -> the string below it in the source; of the classes that it extends too."""
+    found: dict[str, str] = {}
+    for part in reversed(kind.__mro__):
+        if is_dataclass(part):
+            found |= _own_texts(part)
+    return found
+
+
+def _own_texts(kind: type[Any]) -> dict[str, str]:
     import ast
     import inspect
 

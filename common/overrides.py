@@ -61,7 +61,7 @@ def _depth(word: str) -> int:
 
 def _kinds(value: Any) -> bool:
     """Whether a value is settings of one of several named kinds."""
-    return dataclasses.is_dataclass(value) and _name_of(type(value)) != ""
+    return dataclasses.is_dataclass(value) and name_of(type(value)) != ""
 
 
 def _check_field(part: Any, name: str, word: str) -> None:
@@ -85,9 +85,9 @@ def _read(part: Any, name: str, text: str, word: str) -> Any:
             return from_plain(kind, value)
         except UserError:
             continue
-    offered = [member for member in _members(kind) if _name_of(member)]
+    offered = [member for member in members(kind) if name_of(member)]
     if offered:
-        names = ", ".join(_name_of(member) for member in offered)
+        names = ", ".join(name_of(member) for member in offered)
         raise UserError(f"--set {word!r}: {name} is one of {names}; give a name, and its settings as {name}.SETTING=VALUE")
     raise UserError(f"--set {word!r}: {name} is {_spelled(kind)} ({json.dumps(plain(getattr(part, name)))[:80]} so far)")
 
@@ -130,7 +130,7 @@ def from_plain(kind: Any, data: Any, name: str = "settings") -> Any:
     if origin is Union or origin is UnionType:
         called = data if isinstance(data, str) else data.get("name") if isinstance(data, dict) else None
         for member in inner:
-            if called and called == _name_of(member):
+            if called and called == name_of(member):
                 return member() if isinstance(data, str) else from_plain(member, data, name)
         for member in inner:
             try:
@@ -174,14 +174,14 @@ def _spelled(kind: Any) -> str:
     return kind.__name__ if isinstance(kind, type) and get_origin(kind) is None else str(kind)
 
 
-def _members(kind: Any) -> tuple[Any, ...]:
+def members(kind: Any) -> tuple[Any, ...]:
     """The members of a union, nested ones included; of another type the type itself."""
     if get_origin(kind) is Union or get_origin(kind) is UnionType:
-        return tuple(inner for member in get_args(kind) for inner in _members(member))
+        return tuple(inner for member in get_args(kind) for inner in members(member))
     return (kind,)
 
 
-def _name_of(kind: Any) -> str:
+def name_of(kind: Any) -> str:
     """The name that tells settings of one kind from those of others: the default of their field `name`; empty without one."""
     if not (dataclasses.is_dataclass(kind) and isinstance(kind, type)):
         return ""

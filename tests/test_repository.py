@@ -181,7 +181,7 @@ def test_packages_of_the_dev_extra_are_not_needed_at_run_time():
         for path in SOURCES
         for node in run_time(ast.parse(path.read_text(encoding="utf-8")))
         for name in imported(node)
-        if name.split(".")[0] in ("beartype", "pytest", "hypothesis", "pymoo", "playwright")
+        if name.split(".")[0] in ("beartype", "pytest", "hypothesis", "pymoo", "playwright", "mkdocs")
     ]
     assert found == []
 
@@ -193,10 +193,19 @@ def test_train_scripts_import_nothing_heavy(script):
     assert found == [], f"{script} imports {found} when it is imported: do it inside the function that needs it"
 
 
-def declared(*extras: str) -> set[str]:
+def requirements(*extras: str) -> Iterator[Requirement]:
+    """Those of the project, and of extras: an extra may include others, as `tasknas[docs]`."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
-    return {canonicalize_name(Requirement(line).name) for line in lines}
+    yield from map(Requirement, project["dependencies"])
+    for requirement in (Requirement(line) for extra in extras for line in project["optional-dependencies"][extra]):
+        if requirement.name == project["name"]:
+            yield from requirements(*requirement.extras)
+        else:
+            yield requirement
+
+
+def declared(*extras: str) -> set[str]:
+    return {canonicalize_name(requirement.name) for requirement in requirements(*extras)}
 
 
 def test_what_is_imported_is_declared():
@@ -227,9 +236,7 @@ def pins() -> dict[str, str]:
 
 def test_every_requirement_has_a_tested_pin_within_its_range():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
-    for requirement in map(Requirement, wanted):
+    for requirement in requirements(*project["optional-dependencies"]):
         pin = pins().get(canonicalize_name(requirement.name))
         assert pin, f"constraints.txt has no pin for {requirement}"
         assert requirement.specifier.contains(pin), (

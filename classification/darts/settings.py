@@ -22,6 +22,7 @@ class NetworkSettings:
     width: int = 36
     """Channels of a node in the first cells."""
     cells: int = 20
+    """Cells; those after a third and two thirds of them halve the resolution."""
     drop_path: float = 0.2
     """Probability at the end of training that a sample is dropped on an edge; it rises linearly from 0."""
     auxiliary: float = 0.4

@@ -120,6 +120,7 @@ class SpaceSettings:
     width: int = 16
     """Channels of a node in the first cells."""
     cells: int = 8
+    """Cells; those after a third and two thirds of them halve the resolution."""
     partial: int = 1
     """An edge's operation sees 1 channel of so many (PC-DARTS)."""
 

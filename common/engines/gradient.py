@@ -19,6 +19,7 @@ class WeightingSettings:
     """How logits become weights; see `common.relax.weightings` and `common.relax.gates`."""
 
     kind: Kind = "softmax"
+    """Function from logits to weights."""
     temperature: tuple[float, float] = (1.0, 1.0)
     """Temperature of the Gumbel weightings of SNAS and GDAS, at the beginning and at the end."""
     noise: tuple[float, float] = (1.0, 0.0)

@@ -125,6 +125,7 @@ class Where:
 
 
 Decision = OneOf | ManyOf
+"""An open decision: one option of several, or a subset of them."""
 
 
 class Arch(Mapping[str, int]):

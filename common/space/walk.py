@@ -11,6 +11,7 @@ from common.errors import UserError
 from common.space.values import Arch, Decision, Invalid, ManyOf, OneOf, Repeat, Where
 
 Oracle = Callable[[str, Decision], int]
+"""(path of a decision, the decision) -> the index of its option; of a `ManyOf` the index of its subset."""
 
 
 @lru_cache(maxsize=1024)

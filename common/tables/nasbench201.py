@@ -22,6 +22,7 @@ from common.tables.table import Table
 __all__ = ["CLASSES", "FILE", "Cell", "expression", "from_string", "graph", "nasbench201", "params", "space", "to_string"]
 
 FILE = "nasbench201.npz"
+"""Name of the table's file."""
 CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet16-120": 120}
 """Data set -> its classes; images are 32x32, those of imagenet16-120 16x16."""
 

@@ -1,0 +1,144 @@
+"""A page for every system: the settings of its recipes, made from the settings classes when the site is built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+from common.listing import TASK_NAMES, every_method, field_texts
+from common.overrides import members, name_of, plain
+from common.system import Method, System
+
+SECTION = "Settings reference"
+NOT_THERE = "–"
+"""Stands in the column of a recipe that does not have the setting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A setting: its name for `--set`, its type, recipe -> its value as `--set` takes it, and what it is.
+
+    A group of settings has neither type nor values.
+    """
+
+    name: str
+    type: str = ""
+    values: Mapping[str, str]
+    text: str
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the pages of all systems to the site, and to its navigation."""
+    pages: list[dict[str, str]] = []
+    for task, system in {system.name: (task, system) for task, system, _ in every_method()}.values():
+        place = f"settings/{system.name}.md"
+        files.append(File.generated(config, place, content=settings_page(task, system)))
+        pages.append({system.methods[0].title if len(system.methods) == 1 else f"{task}: {system.name}": place})
+    for entry in config.nav or []:
+        if SECTION in entry:
+            entry[SECTION] = [entry[SECTION], *pages]
+    return files
+
+
+def settings_page(task: str, system: System) -> str:
+    """The settings of a system in Markdown: those of its first method, and what the other methods change."""
+    first, *others = system.methods
+    base = rows(first)
+    parts = [
+        *("---", "hide: [toc]", "---", ""),  # the table takes the whole width
+        f"# Settings: {system.name}",
+        "",
+        f"The system `{system.name}` of {TASK_NAMES[task]}. [Settings reference](README.md) explains the columns.",
+        "",
+        f"## `{first.name}`: {first.title}",
+        "",
+        *table(base, list(first.recipes)),
+    ]
+    for method in others:
+        known = {row.name: row for row in base}
+        changed = [row for row in rows(method) if row.values and known.get(row.name) != row]
+        parts += ["", f"## `{method.name}`: {method.title}", "", f"Settings that differ from those of `{first.name}`.", ""]
+        parts += table(changed, list(method.recipes))
+    return "\n".join([*parts, ""])
+
+
+def table(found: Sequence[Row], recipes: Sequence[str]) -> list[str]:
+    """Rows as lines of a Markdown table."""
+    lines = [f"| setting | type | {' | '.join(recipes)} | what it is |", "|---|---|" + "---|" * (len(recipes) + 1)]
+    for row in found:
+        if row.values:
+            cells = [
+                f"`{row.name}`",
+                row.type,
+                *(f"`{row.values[r]}`" if r in row.values else NOT_THERE for r in recipes),
+                row.text,
+            ]
+        else:
+            cells = [f"**`{row.name}`**", "", *("" for _ in recipes), row.text]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return lines
+
+
+def rows(method: Method) -> list[Row]:
+    """Every setting of a method, in the order of its classes, with its value in each recipe."""
+    made = {name: recipe() for name, recipe in method.recipes.items()}
+    return [row for row in _inside("", made) if row.name != "recipe"]
+
+
+def _inside(name: str, parts: Mapping[str, Any]) -> Iterator[Row]:
+    """The rows of the fields of some settings, recipe -> settings; they may be of several classes."""
+    done: set[str] = set()
+    for kind in dict.fromkeys(type(part) for part in parts.values()):
+        hints, texts = get_type_hints(kind), field_texts(kind)
+        for field in fields(kind):
+            if field.name in done or (field.name == "name" and name_of(kind)):
+                continue
+            done.add(field.name)
+            values = {recipe: getattr(part, field.name) for recipe, part in parts.items() if hasattr(part, field.name)}
+            yield from _field(f"{name}{field.name}", hints[field.name], texts.get(field.name, ""), values)
+
+
+def _field(name: str, hint: Any, text: str, values: Mapping[str, Any]) -> Iterator[Row]:
+    """The row of one field, and those of the settings in it."""
+    parts = {recipe: value for recipe, value in values.items() if is_dataclass(value)}
+    kinds = [name_of(kind) for kind in members(hint) if name_of(kind)]
+    if len(kinds) > 1:
+        yield Row(name=name, type=_type(hint), values={recipe: name_of(type(part)) for recipe, part in parts.items()}, text=text)
+    elif len(parts) < len(values):
+        yield Row(name=name, type=_type(hint), values={recipe: _value(value) for recipe, value in values.items()}, text=text)
+    else:
+        yield Row(name=name, values={}, text=text or _first_line(hint))
+    yield from _inside(f"{name}.", parts)
+
+
+def _value(value: Any) -> str:
+    """A value as `--set` takes it."""
+    return value if isinstance(value, str) and value else json.dumps(plain(value))
+
+
+def _type(hint: Any) -> str:
+    """A type in words."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(_type(member) for member in members(hint))
+    if origin is Literal:
+        return " or ".join(f"`{choice}`" for choice in inner)
+    if origin is tuple:
+        kinds = " and ".join(dict.fromkeys(_type(kind) for kind in inner if kind is not Ellipsis))
+        return f"list of {kinds}" if Ellipsis in inner else f"list of {len(inner)}, {kinds}"
+    if origin is dict:
+        return f"object, {_type(inner[1])} by name"
+    if is_dataclass(hint) and isinstance(hint, type):
+        page = f"../api/{hint.__module__.replace('.', '/')}.md#{hint.__module__}.{hint.__name__}"
+        return f"`{name_of(hint)}`" if name_of(hint) else f"[{hint.__name__}]({page})"
+    return {NoneType: "null", float: "number", int: "integer", str: "text", bool: "true or false"}[hint]
+
+
+def _first_line(kind: Any) -> str:
+    return " ".join((kind.__doc__ or "").split("\n\n")[0].split())
