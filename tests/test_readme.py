@@ -30,14 +30,30 @@ def block_with(words: str, text: str) -> str:
     return found
 
 
-def test_the_example_runs_and_finds_a_network(tmp_path, capsys):
+OWN = (ROOT / "docs" / "own-network.md").read_text(encoding="utf-8")
+
+
+def test_the_example_runs_to_its_report_and_finds_a_network(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (code,) = blocks("python")
+    path = tmp_path / "example.py"
+    path.write_text(code, encoding="utf-8")
+    result = runpy.run_path(str(path))
+    run, network = result["run"], result["network"]
+    assert run.finished and len(run.trials()) == len(run.trials("random")) == 40
+    # ten classes: chance is 0.1
+    assert run.best().test["accuracy"] > 0.6
+    assert f"runs/digits/report.html {run.best().arch}" in capsys.readouterr().out
+    assert {type(part).__module__.split(".")[0] for part in network.modules()} == {"torch"}
+
+
+def test_the_example_step_by_step_runs_and_finds_a_network(tmp_path, capsys):
+    (code,) = blocks("python", OWN)
     path = tmp_path / "example.py"
     path.write_text(code, encoding="utf-8")
     result = runpy.run_path(str(path))
     assert len(result["trials"]) == 30
     assert len({trial.arch for trial in result["trials"]}) == 30
-    # ten classes: chance is 0.1
     assert result["best"].scores["accuracy"] > 0.6
     assert str(result["best"].scores["accuracy"]) in capsys.readouterr().out
     network = result["network"]
@@ -62,10 +78,11 @@ def test_the_searcher_of_contributing_works_and_replays(tmp_path, monkeypatch):
     assert [trial.arch for trial in cut] == [trial.arch for trial in whole]
 
 
-def test_the_example_is_short():
-    (code,) = blocks("python")
+def test_the_example_is_short_and_a_run_folder_costs_few_lines():
+    (code,), (bare,) = blocks("python"), blocks("python", OWN)
     lines = [line for line in code.splitlines() if line.strip() and not line.startswith(("import ", "from "))]
     assert len(lines) <= 40
+    assert len(code.splitlines()) <= len(bare.splitlines()) + 15
 
 
 def test_the_first_commands_are_make_demo_and_make_test():

@@ -20,6 +20,8 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "LICENSE": "LICENSE.txt"}
 """File outside of docs/ -> its place in the site."""
+EXAMPLES = "examples/"
+"""Folder of scripts, which are in the site as they are, beside the pages of docs/examples/."""
 LINK = re.compile(r"(?<=\]\()([^()\s#]+)(?=[#)])")
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
@@ -32,9 +34,11 @@ def on_config(config: MkDocsConfig) -> None:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages that lie outside of docs/."""
+    """Adds the pages and scripts that lie outside of docs/."""
     for name, place in PAGES.items():
         files.append(File.generated(config, place, abs_src_path=str(ROOT / name)))
+    for path in sorted((ROOT / EXAMPLES).rglob("*.py")):
+        files.append(File.generated(config, path.relative_to(ROOT).as_posix(), abs_src_path=str(path)))
     return files
 
 
@@ -67,9 +71,11 @@ def place_of(path: str) -> str:
     """Where a file or folder of the repository is found in the site: what a Python file holds is on the page of its module."""
     if path in PAGES:
         return PAGES[path]
-    if path.endswith(".py"):
+    if path.endswith(".py") and not path.startswith(EXAMPLES):
         module = re.sub(r"/__init__\.py$", "/index.py", path)
         return f"api/{module[:-3]}.md"
+    if path.startswith(EXAMPLES):
+        return path
     inside = path.removeprefix("docs/")
     return f"{inside}/README.md" if (ROOT / path).is_dir() else inside
 

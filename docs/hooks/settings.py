@@ -13,9 +13,15 @@ from mkdocs.structure.files import File, Files
 
 from common.listing import TASK_NAMES, every_method, field_texts
 from common.overrides import members, name_of, plain
+from common.own.settings import NetworkSettings
 from common.system import Method, System
 
 SECTION = "Settings reference"
+OWN = "settings/own-network.md"
+OWN_TEXT = (
+    "The settings of `common.search_network`: fields of `NetworkSettings`, or changed by `overrides`. [Settings "
+    "reference](README.md) explains the columns."
+)
 NOT_THERE = "–"
 """Stands in the column of a recipe that does not have the setting."""
 
@@ -40,10 +46,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         place = f"settings/{system.name}.md"
         files.append(File.generated(config, place, content=settings_page(task, system)))
         pages.append({system.methods[0].title if len(system.methods) == 1 else f"{task}: {system.name}": place})
+    files.append(File.generated(config, OWN, content=own_page()))
+    pages.append({"Own networks": OWN})
     for entry in config.nav or []:
         if SECTION in entry:
             entry[SECTION] = [entry[SECTION], *pages]
     return files
+
+
+def own_page() -> str:
+    """The settings of `common.search_network` in Markdown."""
+    method = Method(name="own", title="", paper="", authors="", summary="", recipes={"default": NetworkSettings})
+    head = ["---", "hide: [toc]", "---", "", "# Settings: own networks", "", OWN_TEXT, ""]
+    return "\n".join([*head, *table(rows(method), ["default"]), ""])
 
 
 def settings_page(task: str, system: System) -> str:

@@ -9,7 +9,11 @@ from common.errors import UserError
 from tests.docs.commands import accepted, fenced, finished, python_blocks, run, spans, words_of
 
 FENCED, SPANS = fenced(), spans()
-TRIED_ELSEWHERE = {"README.md": "tests/test_readme.py", "CONTRIBUTING.md": "tests/test_contributing.py"}
+TRIED_ELSEWHERE = {
+    "README.md": "tests/test_readme.py",
+    "docs/own-network.md": "tests/test_readme.py",
+    "CONTRIBUTING.md": "tests/test_contributing.py",
+}
 """Document -> what runs its blocks of Python, or holds them to the files that they show."""
 LONG = {"study"}
 """Commands of finished runs and tables that take more than ten seconds: 20 searches with each of fourteen engines."""
@@ -90,6 +94,6 @@ def test_a_block_of_python_runs(document, code, place, monkeypatch, capsys):
 
 
 def test_blocks_of_python_that_are_not_run_here_are_tried_elsewhere():
-    """README.md has one, which test_readme runs; CONTRIBUTING.md has two files, a searcher and an engine."""
+    """README.md and docs/own-network.md have one, which test_readme runs; CONTRIBUTING.md has two files, a searcher and an engine."""
     counts = {name: sum(document == name for document, _ in python_blocks()) for name in TRIED_ELSEWHERE}
-    assert counts == {"README.md": 1, "CONTRIBUTING.md": 4}
+    assert counts == {"README.md": 1, "docs/own-network.md": 1, "CONTRIBUTING.md": 4}
