@@ -24,13 +24,19 @@ from common.listing import ROOT, every_method
 from common.options import settings_of
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
-SCRIPTS: Mapping[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"].get("scripts", {})
+PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS: Mapping[str, Any] = PROJECT["optional-dependencies"]
+SCRIPTS: Mapping[str, str] = PROJECT["scripts"]
 """Console script -> `module:function`."""
 PYTHON = r"(?:\.venv/bin/)?python"
-BEGINNING = re.compile("|".join([r"make [\w-]", rf"{PYTHON} ", *(rf"{name} " for name in SCRIPTS)]))
+BEGINNING = re.compile(
+    "|".join([r"make [\w-]", "pip install ", rf"{PYTHON} ", *(rf"(?:\.venv/bin/)?{name} " for name in SCRIPTS)])
+)
 OURS = re.compile(rf"\S*{PYTHON} -m ((?:[a-z]\w*\.)*train|common\.\w+|tests\.bench(?:\.\w+)?)\b([^;&|\n]*)")
 """A command of this project in what `make -n` prints: module, arguments."""
-PLACEHOLDERS = ("python -m TASK.train METHOD ...", "python -m classification.train mynet")
+NAMED = re.compile("|".join(rf"(?:\.venv/bin/)?{name} [\w-]+" for name in SCRIPTS))
+"""The name of a command alone, as text speaks of it; tests/tasknas holds these names to the commands."""
+PLACEHOLDERS = ("python -m TASK.train", "python -m TASK.train METHOD ...", "python -m classification.train mynet")
 """Commands with a part that a reader fills in."""
 
 
@@ -89,7 +95,7 @@ def spans() -> list[Line]:
     for path in DOCUMENTS:
         text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
         for span in re.findall(r"`([^`]+)`", text):
-            if BEGINNING.match(span) and span not in PLACEHOLDERS:
+            if BEGINNING.match(span) and span not in PLACEHOLDERS and not NAMED.fullmatch(span):
                 found[Line(str(path.relative_to(ROOT)), " ".join(span.split()))] = None
     return list(found)
 
@@ -99,7 +105,7 @@ def words_of(line: str) -> list[str]:
     words = shlex.split(line, comments=True)
     while words and re.match(r"[A-Z_]+=", words[0]):
         words = words[1:]
-    return words
+    return [words[0].removeprefix(".venv/bin/"), *words[1:]]
 
 
 def accepted(line: str, monkeypatch: pytest.MonkeyPatch) -> list[Call]:
@@ -116,6 +122,11 @@ def accepted(line: str, monkeypatch: pytest.MonkeyPatch) -> list[Call]:
             call for module, more in OURS.findall(expanded.stdout) for call in _parsed(module, shlex.split(more), monkeypatch)
         ]
         return found or [Call("make", tuple(words[1:]))]
+    if words[0] == "pip":
+        (target,) = words[2:]
+        extras = re.fullmatch(r"(?:tasknas|\.)(?:\[([\w,]+)\])?", target)
+        assert extras and set((extras[1] or "export").split(",")) <= set(EXTRAS), f"{line}: no such extras"
+        return [Call("pip", (target,))]
     if words[0] in SCRIPTS:
         module, _, function = SCRIPTS[words[0]].partition(":")
         return _parsed(module, words[1:], monkeypatch, function)
@@ -147,9 +158,11 @@ def _parsed(module: str, words: list[str], monkeypatch: pytest.MonkeyPatch, func
         except SystemExit as end:
             assert not end.code, f"{module} {' '.join(words)} is refused"
             return [Call("help", tuple(words))]
+    if not calls:
+        return [Call("help", tuple(words))]
     (call,) = calls
-    if module.endswith(".train") and words[0] != "describe" and hasattr(call.values[0], "recipe"):
-        (method,) = [method for task, _, method in every_method() if (task, method.name) == (top, words[0])]
+    if words[0] != "describe" and call.values and hasattr(call.values[0], "recipe"):
+        (method,) = [method for task, _, method in every_method() if method.name == words[0] and top in (task, "tasknas")]
         return [Call(call.name, (settings_of(method.recipes, call.values[0]),))]
     return calls
 

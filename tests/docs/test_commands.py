@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from common.errors import UserError
-from tests.docs.commands import accepted, fenced, finished, python_blocks, run, spans, words_of
+from common.listing import every_method
+from tests.docs.commands import SCRIPTS, accepted, fenced, finished, python_blocks, run, spans, words_of
 
 FENCED, SPANS = fenced(), spans()
 TRIED_ELSEWHERE = {
@@ -22,7 +23,10 @@ LONG = {"study"}
 def quick(line: str) -> bool:
     """Whether a command ends within ten seconds. Runs of systems do not, nor make targets, which are runs or install packages."""
     words = words_of(line)
-    return words[0] != "make" and not (words[2].endswith(".train") and words[3] != "describe") and not LONG & set(words)
+    if words[0] in ("make", "pip") or LONG & set(words):
+        return False
+    command = words[1] if words[0] in SCRIPTS else words[3] if words[1] == "-m" else ""
+    return command not in {method.name for _, _, method in every_method()}
 
 
 pytestmark = pytest.mark.slow
@@ -55,6 +59,9 @@ def test_a_command_line_is_accepted_by_its_parser(line, monkeypatch):
         "make detnas ARGS='--set search.engine=genetic'",
         "make darts ARGS='--set retrain.seed=5'",
         "python -m common.cli compare --all",
+        "tasknas compare --all",
+        ".venv/bin/tasknas detnas --recipe tiny",
+        "pip install 'tasknas[everything]'",
         "python -m common.cli exports runs/mine",
         "python -m graphs.train describe darts --arch GAT",
         "python -m tests.bench.search --tables all",
@@ -69,7 +76,10 @@ def test_a_wrong_command_line_is_not(line, monkeypatch):
 @pytest.mark.parametrize("words", RUN, ids=" ".join)
 def test_a_command_that_takes_seconds_runs(words, place, monkeypatch, capfd):
     monkeypatch.chdir(place)
-    if words[1] == "-m":
+    if words[0] in SCRIPTS:
+        module, _, function = SCRIPTS[words[0]].partition(":")
+        run(module, list(words[1:]), monkeypatch, function)
+    elif words[1] == "-m":
         run(words[2], list(words[3:]), monkeypatch)
     else:
         monkeypatch.setattr(sys, "argv", list(words[1:]))
@@ -78,8 +88,9 @@ def test_a_command_that_takes_seconds_runs(words, place, monkeypatch, capfd):
 
 
 def test_the_commands_that_are_run_are_most_of_those_for_finished_runs():
-    assert {words[3] for words in RUN if words[1] == "-m"} >= {"describe", "compare", "predict", "export", "latency-table"}
-    assert [words for words in RUN if words[1] != "-m"]
+    commands = {words[1] if words[0] in SCRIPTS else words[3] for words in RUN if words[0] in SCRIPTS or words[1] == "-m"}
+    assert commands >= {"--help", "describe", "compare", "predict", "export", "latency-table"}
+    assert [words for words in RUN if words[1].startswith("runs/")]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +105,6 @@ def test_a_block_of_python_runs(document, code, place, monkeypatch, capsys):
 
 
 def test_blocks_of_python_that_are_not_run_here_are_tried_elsewhere():
-    """README.md and docs/own-network.md have one, which test_readme runs; CONTRIBUTING.md has two files, a searcher and an engine."""
+    """test_readme runs those of README.md and docs/own-network.md; CONTRIBUTING.md has two files, a searcher and an engine."""
     counts = {name: sum(document == name for document, _ in python_blocks()) for name in TRIED_ELSEWHERE}
     assert counts == {"README.md": 1, "docs/own-network.md": 1, "CONTRIBUTING.md": 4}
