@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from common.space import Arch, OneOf, sample
 from common.stages.settings import PhaseSettings
-from common.supernet import Supernet, conv2d, opened
+from common.supernet import Supernet, conv2d, linear, opened
 from common.train.optim import OptimSettings
 from common.train.phase import train_phase
 
@@ -122,3 +122,32 @@ def test_training_a_phase_keeps_the_idle_weights_of_its_own_head():
     for arch, old, new in zip(paths, history, history[1:], strict=False):
         n = WIDTHS[arch["0"]]
         assert torch.equal(new[:, n:], old[:, n:]) and not torch.equal(new[:, :n], old[:, :n])
+
+
+@pytest.mark.parametrize("make_optimizer", OPTIMISERS)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_parameter_that_two_layers_share_is_used_by_either(make_optimizer, swapped):
+    """One weight, of which one layer uses two rows on this path and the other four; the last two rows are idle."""
+    torch.manual_seed(0)
+    space = (OneOf(2, 4, 6), OneOf(2, 4, 6))
+    one, other = (linear(3, width) for width in opened(space))
+    other.weight = one.weight
+    net = Supernet(nn.ModuleList((one, other)), space)
+    weight: Any = one.weight
+    optimizer = make_optimizer(net.module.parameters())
+
+    def step(arch: Arch) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        net.activate(arch)
+        x = torch.randn(2, 3)
+        (one(x).square().mean() + other(x).square().mean()).backward()
+        with net.idle_protected(optimizer):
+            optimizer.step()
+
+    step(Arch({"0": 2, "1": 2}))
+    before = weight.detach().clone()
+    state = {k: v.clone() for k, v in optimizer.state[weight].items() if v.shape == weight.shape}
+    step(Arch({"0": 1, "1": 0}) if swapped else Arch({"0": 0, "1": 1}))
+    assert (weight[:4] != before[:4]).all() and torch.equal(weight[4:], before[4:])
+    for key, old in state.items():
+        assert torch.equal(optimizer.state[weight][key][4:], old[4:]), key
