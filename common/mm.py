@@ -87,7 +87,9 @@ def built(package: str, config: Mapping[str, Any], backbone: nn.Module, parts: S
     with torch.random.fork_rng(devices=[], enabled=seed is not None), scope(package):
         if seed is not None:
             torch.default_generator.manual_seed(seed)
-        net = models.build({**config, "backbone": {"type": given}})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "``build_loss`` would be deprecated", UserWarning)  # mmseg's own heads call it
+            net = models.build({**config, "backbone": {"type": given}})
         if not any(p.is_meta for p in net.parameters()):
             level = logger.level
             logger.setLevel(logging.WARNING)  # a paragraph for every parameter otherwise
