@@ -67,15 +67,15 @@ def scope(package: str) -> Iterator[None]:
         yield
 
 
-def built(package: str, config: Mapping[str, Any], backbone: nn.Module, parts: Sequence[str], seed: int) -> nn.Module:
+def built(package: str, config: Mapping[str, Any], backbone: nn.Module, parts: Sequence[str], seed: int | None) -> nn.Module:
     """A network of `package` around a backbone that is used as it is.
 
     Args:
         package: mmdet or mmseg; its registry is asked.
-        config: of the network, as the package's configurations write it, without a backbone.
+        config: of the network, as the package's configurations write it; its backbone, if it names one, is not read.
         backbone: what the network gets for one.
         parts: what is initialised as the package does it; parameters on the meta device are left alone.
-        seed: of their initial weights.
+        seed: of their initial weights; with None they are the next numbers of torch's generator.
     """
     models = importlib.import_module(f"{package}.registry").MODELS
     logger = importlib.import_module("mmengine.logging").MMLogger.get_current_instance()
@@ -84,9 +84,12 @@ def built(package: str, config: Mapping[str, Any], backbone: nn.Module, parts: S
         return backbone
 
     # torch's and mmengine's initialisers draw from the global generator: lend it to them and put it back.
-    with torch.random.fork_rng(devices=[]), scope(package):
-        torch.default_generator.manual_seed(seed)
-        net = models.build({**config, "backbone": {"type": given}})
+    with torch.random.fork_rng(devices=[], enabled=seed is not None), scope(package):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "``build_loss`` would be deprecated", UserWarning)  # mmseg's own heads call it
+            net = models.build({**config, "backbone": {"type": given}})
         if not any(p.is_meta for p in net.parameters()):
             level = logger.level
             logger.setLevel(logging.WARNING)  # a paragraph for every parameter otherwise

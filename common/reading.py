@@ -181,6 +181,23 @@ class Run:
         """
         return self._row(name).arch
 
+    def description(self, name: str = "searched") -> Any:
+        """The description of a network that was trained alone: what its build function takes, without open decisions.
+
+        Args:
+            name: its name in the report: `searched`, `random 1`, `baseline`, ...
+
+        Raises:
+            UserError: the run has no such network, or the build function of an own network is missing.
+        """
+        from common.arch import from_labels
+        from common.space import decode
+        from common.stages.reload import reload
+
+        reloaded = reload(self.path, self.build, self.space)
+        arch = from_labels(reloaded.space, self.arch(name), str(self.path / "retrained.jsonl"))
+        return reloaded.networks.alone(decode(reloaded.space, arch))
+
     def cost(self, name: str = "searched") -> Numbers:
         """Parameters, multiply-adds, ... of a network that was trained alone.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from common.cost.conventions import Convention, contractions
 from common.cost.inside import learns, look, name_of
 from common.cost.shapes import FREE, perform
+from common.errors import UserError
 
 Forward = Callable[..., Any]
 """How to run a module: `forward(module, *inputs)`, for modules whose `__call__` is not the pass to count."""
@@ -106,10 +109,31 @@ def on_meta(module: nn.Module) -> nn.Module:
 
 
 def run(module: nn.Module, inputs: Iterable[Tensor], forward: Forward | None, mode: TorchFunctionMode) -> Any:
-    """A pass of `module`, itself on the meta device, under `mode`."""
+    """A pass of `module`, itself on the meta device, under `mode`.
+
+    Raises:
+        UserError: the pass needs numbers, which tensors on the meta device do not have.
+    """
     empty = [x.to("meta") for x in inputs]
-    with torch.no_grad(), mode, torch.device("meta"):  # in this order what `mode` does itself is not looked at by the other
-        return module(*empty) if forward is None else forward(module, *empty)
+    try:
+        with torch.no_grad(), mode, torch.device("meta"):  # in this order what `mode` does itself is not looked at by the other
+            return module(*empty) if forward is None else forward(module, *empty)
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        if "meta" not in str(error).lower():
+            raise
+        raise UserError(
+            f"multiply-adds are counted from shapes, but the network needs numbers in {_place(error)} "
+            f"({str(error).splitlines()[0].partition('. ')[0].rstrip('.!')}); "
+            "compute masks, nonzero, item() and the like outside of the network and hand them in as inputs, and keep tensors of "
+            "the network as buffers (register_buffer)"
+        ) from error
+
+
+def _place(error: BaseException) -> str:
+    """The file and line of a network that an error comes from: the innermost that is neither torch's nor of this file."""
+    inside = (str(Path(torch.__file__).parent), __file__)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(inside)]
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "a layer of torch's"
 
 
 def count(

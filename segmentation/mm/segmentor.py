@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import torch
@@ -52,9 +51,7 @@ def build(backbone: nn.Module, head: DecodeHead, *, in_channels: Sequence[int], 
         raise UserError(f"{classes} classes: segmentation tells two apart at least")
     prepare()
     config = {"type": "EncoderDecoder", "decode_head": head_config(head, in_channels, classes)}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "``build_loss`` would be deprecated", UserWarning)  # mmseg's heads call it
-        net = built("mmseg", {**config, "train_cfg": {}, "test_cfg": {"mode": "whole"}}, backbone, ("decode_head",), seed)
+    net = built("mmseg", {**config, "train_cfg": {}, "test_cfg": {"mode": "whole"}}, backbone, ("decode_head",), seed)
     return Segmentor(net, head, classes)
 
 

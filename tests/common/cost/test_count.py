@@ -8,6 +8,7 @@ from torchvision.models import mobilenet_v2, resnet18, shufflenet_v2_x1_0
 from common.cost.conventions import Convention, conv_linear, nothing, output_elements
 from common.cost.count import UncountedWarning, count
 from common.cost.shapes import perform
+from common.errors import UserError
 
 
 @pytest.mark.parametrize("make", [resnet18, mobilenet_v2, shufflenet_v2_x1_0])
@@ -126,3 +127,28 @@ def test_remembered_shapes_are_those_of_the_operation(function, args, kwargs):
         assert (found.shape, found.dtype, found.device.type) == (real.shape, real.dtype, "meta")
     with pytest.raises(RuntimeError):
         perform(F.conv2d, [made((1, 3, 9, 9), "meta"), made((6, 4, 3, 3), "meta")], {})
+
+
+@pytest.mark.parametrize(
+    ("pick", "said"),
+    [
+        (lambda x: x[x > 0], "nonzero"),
+        (lambda x: x * float(x.max()), r"item\(\) cannot be called on meta tensors"),
+        (lambda x: torch.unique(x), "unique"),
+        (lambda x: x + torch.ones(2, 3, device="cpu"), "device cpu"),
+    ],
+)
+def test_a_pass_that_needs_numbers_is_refused_in_a_line(pick, said):
+    class Picks(nn.Module):
+        def forward(self, x):
+            return pick(x)
+
+    line = rf"^multiply-adds are counted .* in test_count\.py, line \d+ \(.*{said}.*\); .* hand them in as inputs.*\Z"
+    with pytest.raises(UserError, match=line):
+        count(Picks(), (torch.ones(2, 3),))
+
+
+def test_other_errors_of_a_pass_are_the_networks_own():
+    with pytest.raises(RuntimeError, match="must have same reduction dim|shapes cannot be multiplied") as error:
+        count(nn.Linear(3, 7), (torch.zeros(2, 4),))
+    assert not isinstance(error.value, UserError)

@@ -1,0 +1,52 @@
+"""The example of a graph of one's own."""
+
+import numpy as np
+import pytest
+import torch
+
+from common.supernet import check
+from tests.examples.loading import example
+
+pytestmark = pytest.mark.xdist_group("graphs-micro")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return example("own_graph").write_graph(tmp_path_factory.mktemp("graph") / "mine.npz", nodes=200, classes=3, features=5)
+
+
+@pytest.fixture(scope="module")
+def run(file, unexported):
+    return example("own_graph").main(file.parent / "run", file, steps=30, trials=20)
+
+
+def test_the_search_of_a_users_graph_runs_to_a_report(run):
+    assert run.finished and (run.path / "report.html").is_file()
+    assert run.config["data"]["inputs"][0] == "float32 (200, 5)" and run.config["data"]["inputs"][1].startswith("int64 (2, ")
+    assert {row.name for row in run.retrained()} == {"searched", "random 1", "random 2", "baseline"}
+    assert run.best().test["accuracy"] > 0.6  # three classes
+
+
+def test_the_network_scores_what_its_row_says(run, file):
+    data = example("own_graph").read_graph(file)
+    with torch.no_grad():
+        network = run.network()
+        assert data.evaluate(network) == run.best().val["accuracy"] and data.test(network) == run.best().test["accuracy"]
+
+
+def test_every_node_has_one_loop_and_the_rest_is_the_files(file):
+    data = example("own_graph").read_graph(file)
+    with np.load(file) as arrays:
+        x, edges, y = arrays["x"], arrays["edge_index"], arrays["y"]
+    assert not (edges[0] == edges[1]).any() and {tuple(edge) for edge in edges.T} == {tuple(edge) for edge in edges[::-1].T}
+    assert torch.equal(data.edges[:, : edges.shape[1]], torch.from_numpy(edges))
+    assert data.edges[:, edges.shape[1] :].tolist() == [list(range(200))] * 2
+    assert np.array_equal(data.x, x) and np.array_equal(data.y, y) and set(data.split.tolist()) == {0, 1, 2}
+
+
+def test_costs_depend_on_the_nodes():
+    """Inputs without a batch dimension, of which one holds whole numbers."""
+    module = example("own_graph")
+    edges = torch.tensor([[0, 1, 2, 3, 0], [1, 0, 2, 3, 2]])
+    found = [check(module.NodeClassifier, module.Net(features=4, classes=2), [torch.randn(n, 4), edges], archs=4) for n in (4, 8)]
+    assert found[0].params == found[1].params and found[1].macs == tuple(2 * macs for macs in found[0].macs)
