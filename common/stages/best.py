@@ -61,4 +61,4 @@ def _exported(task: Task, network: nn.Module, folder: Path) -> dict[str, Any]:
     except NotExported as error:
         return {"note": f"best/ has no ONNX file: {error}"}
     except MissingPackages as error:  # the network is found and its weights are kept: the report must not be lost
-        return {"note": f"best/ has no ONNX file: {error}, then `tasknas export RUN`"}
+        return {"note": f"best/ has no ONNX file: {error}, then `tasknas export RUN`, or Run(RUN).export() in Python"}

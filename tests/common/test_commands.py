@@ -64,7 +64,9 @@ def test_without_onnx_a_run_leaves_the_export_out_and_says_so(tmp_path, monkeypa
     call(SYSTEM, "mynet", "--workers", "0", "--out", str(out), "--set", *SHORT, "search.evaluation=scratch")
     note = "best/ has no ONNX file: onnxscript not installed: export needs it; run pip install 'tasknas[export]', then "
     printed = capsys.readouterr().out.splitlines()
-    assert [line for line in printed if line.startswith("note: best/")] == [f"note: {note}`tasknas export RUN`"]
+    assert [line for line in printed if line.startswith("note: best/")] == [
+        f"note: {note}`tasknas export RUN`, or Run(RUN).export() in Python"
+    ]
     assert note.replace("'", "&#39;") in (out / "report.html").read_text(encoding="utf-8")
     assert {file.name for file in (out / "best").iterdir()} == {"arch.json", "metrics.json", "model.safetensors"}
     with pytest.raises(SystemExit) as stopped:

@@ -141,10 +141,18 @@ def test_a_run_with_workers_ends_in_a_report_that_says_what_was_left_out(call, t
     note = "best/ has no ONNX file: onnx, onnxruntime, onnxscript not installed: "
     note += "export needs them; run pip install 'tasknas[export]'"
     *_, shown, report = done.stdout.splitlines()
-    assert shown == f"note: {note}, then `tasknas export RUN`"
+    assert shown == f"note: {note}, then `tasknas export RUN`, or Run(RUN).export() in Python"
     assert report == "run/report.html"
     run = tmp_path / "run"
     assert note.replace("'", "&#39;") in (run / "report.html").read_text(encoding="utf-8")
     assert {file.name for file in (run / "best").iterdir()} == {"arch.json", "metrics.json", "model.safetensors"}
     assert json.loads((run / "config.json").read_text())["command"].startswith("tasknas darts --out run --workers 1 --set ")
     assert all(row["status"] == "ok" for row in Jsonl(run / "trials.jsonl").rows())
+
+
+@pytest.mark.slow
+def test_an_own_network_is_searched_without_extras(bin, call, tmp_path):
+    quick = ["supernet.steps=2", "train.steps=2", "search.trials=2", "retrain.seeds=1", "retrain.random_archs=1"]
+    done = call(str(bin / "python"), str(ROOT / "examples" / "own_cnn.py"), "--out", "run", "--set", *quick)
+    assert (done.returncode, done.stderr) == (0, "") and "run/report.html" in done.stdout
+    assert "best/ has no ONNX file: onnx" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
