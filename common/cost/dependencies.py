@@ -172,9 +172,9 @@ class Dependencies(Meter):
         """The output of an elastic layer depends on what its input depends on, apart from the width if the layer sets its own."""
         axis, own = feature_axis(module), sets_width(module)
 
-        def run_apart(*inputs: Any, **named: Any) -> Any:
-            out = forward(*inputs, **named)
-            if len(inputs) != 1 or named or not isinstance(out, Tensor):
+        def run_apart(*inputs: Any) -> Any:
+            out = forward(*inputs)
+            if len(inputs) != 1 or not isinstance(out, Tensor):
                 return out  # a parameter, without input, or several inputs: what the operations say
             (input,) = inputs
             theirs = depends(input)
@@ -194,7 +194,7 @@ class Dependencies(Meter):
         combinations = list(product(*(range(n) for _, n in slots)))
         has_children = next(module.children(), None) is not None
 
-        def run_all(*inputs: Any, **named: Any) -> Any:
+        def run_all(*inputs: Any) -> Any:
             active = tuple(slot.active for slot, _ in slots)
             recording, conditions, depth = self._recording, self._conditions, len(self._frames)
             self._conditions |= own
@@ -208,13 +208,13 @@ class Dependencies(Meter):
                     for (slot, _), option in zip(slots, combination, strict=True):
                         slot.active = option
                     try:
-                        outputs[combination] = forward(*inputs, **named)
+                        outputs[combination] = forward(*inputs)
                     except (RuntimeError, ValueError, EmptySum):
                         if combination == active:
                             raise
                         # An idle option that cannot take this input: whether it can depends on anything in sight.
                         del self._frames[depth:], self._composite[depth:]
-                        unknown = inside | everything(tensors_in((inputs, named)))
+                        unknown = inside | everything(tensors_in(inputs))
             finally:  # an option around this one may go on without it
                 self._recording, self._conditions = recording, conditions
                 for (slot, _), option in zip(slots, active, strict=True):
@@ -229,10 +229,10 @@ class Dependencies(Meter):
         own = frozenset(member.path for member in members)
         inside = frozenset(slot.path for part in module.modules() for r in readings(part) for slot in r.slots)
 
-        def run_all(*inputs: Any, **named: Any) -> Any:
+        def run_all(*inputs: Any) -> Any:
             branches = list(active_children(module))
             if not any(active for _, active in branches):
-                return forward(*inputs, **named)  # raises EmptySum
+                return forward(*inputs)  # raises EmptySum
             recording, conditions, within, depth = self._recording, self._conditions, self._within, len(self._frames)
             self._conditions |= own
             self._fork()
@@ -242,12 +242,12 @@ class Dependencies(Meter):
                 for i, (part, active) in enumerate(branches):
                     self._recording, self._conditions, self._within = recording and active, conditions, (*within, members[i])
                     try:
-                        outputs[i,] = part(*inputs, **named)
+                        outputs[i,] = part(*inputs)
                     except (RuntimeError, ValueError, EmptySum):
                         if active:
                             raise
                         del self._frames[depth:], self._composite[depth:]
-                        unknown = inside | everything(tensors_in((inputs, named)))
+                        unknown = inside | everything(tensors_in(inputs))
                 self._recording, self._conditions, self._within = recording, conditions | own, within
                 taken = [outputs[i,] for i, (_, active) in enumerate(branches) if active]
                 total = sum(taken[1:], taken[0])

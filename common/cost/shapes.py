@@ -25,7 +25,7 @@ _PRODUCTS = {
     *(torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu),
 }
 _BY_SHAPE = _LAYERS | _ELEMENTWISE | _PRODUCTS
-"""Operations that give new tensors, whose shapes and types follow from those of the arguments and from their numbers."""
+"""Operations that give new tensors, one or a tuple, whose shapes and types follow from the arguments' and from their numbers."""
 _READS: Sequence[Any] = [
     *(torch.Tensor.shape, torch.Tensor.dtype, torch.Tensor.device, torch.Tensor.ndim, torch.Tensor.layout),
     *(torch.Tensor.requires_grad, torch.Tensor.is_nested, torch.Tensor.is_cuda, torch.Tensor.is_meta, torch.Tensor.grad_fn),
