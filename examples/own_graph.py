@@ -1,12 +1,9 @@
-"""Searches a network for the nodes of your own graph: which PyTorch Geometric layers, how many of them, and how wide the classifier is.
+"""Searches a network for the nodes of your own graph: python examples/own_graph.py [--graph FILE.npz] [--out FOLDER]
 
-The graph is a `.npz` file with `x` (nodes, features), `edge_index` (2, edges; both directions of an undirected edge), the class `y` of
-every node, and `split`: 0 where a node is for training, 1 for validation, 2 for the test. Without a file a small graph is made first.
-
-    python examples/own_graph.py --out runs/graph                     # half a minute on one core
-    python examples/own_graph.py --graph mine.npz --out runs/mine
-
-It needs the extra `graphs`: pip install 'tasknas[graphs]'
+The search chooses layers of PyTorch Geometric, their number, and the width of the classifier after them. The file holds `x`
+(nodes, features), `edge_index` (2, edges; both directions of an undirected edge), the class `y` of every node, and `split`: 0
+for a node of the training, 1 of the validation, 2 of the test. Without a file, a small graph is made first. It takes half a
+minute on one core and needs pip install 'tasknas[graphs]'.
 """
 
 import argparse
@@ -26,10 +23,10 @@ from common import (
     PathTrainSettings,
     Repeat,
     RetrainSettings,
-    Run,
     TrainSettings,
     search_network,
 )
+from common.script import spoken_errors
 from common.supernet import choose, linear, repeat
 from graphs.geometric import GATConv, GCNConv, SAGEConv, add_self_loops  # torch_geometric's, without a warning on import
 
@@ -127,9 +124,14 @@ def read_graph(path: Path) -> Graph:
     return Graph(x=x, edges=add_self_loops(edges, num_nodes=len(x))[0], y=y, split=split)
 
 
-def main(out: str | Path | None, graph: str | Path | None, steps: int, trials: int) -> Run:
+def main() -> None:
     """Reads or makes the graph, searches, and compares."""
-    data = read_graph(Path(graph) if graph is not None else write_graph(Path("runs") / "graph.npz"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--graph", type=Path, help=".npz file; by default runs/graph.npz is made")
+    parser.add_argument("--out", help="folder of the run; by default the next free one below runs/")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="other settings, by their names in config.json")
+    options = parser.parse_args()
+    data = read_graph(options.graph or write_graph(Path("runs") / "graph.npz"))
     optim = OptimSettings(name="adam", lr=0.01, weight_decay=5e-4)
     run = search_network(
         NodeClassifier,
@@ -139,27 +141,19 @@ def main(out: str | Path | None, graph: str | Path | None, steps: int, trials: i
         test=data.test,
         inputs=[data.x, data.edges],
         settings=NetworkSettings(
-            supernet=PathTrainSettings(steps=steps, optim=optim),
-            train=TrainSettings(steps=steps // 3, optim=optim),
+            supernet=PathTrainSettings(steps=300, optim=optim),
+            train=TrainSettings(steps=100, optim=optim),
             retrain=RetrainSettings(random_archs=2, seeds=3),
         ),
-        overrides=[f"search.trials={trials}", "search.evaluation.calibration_batches=0"],
+        overrides=["search.trials=40", "search.evaluation.calibration_batches=0", *options.set],
         name="own graph",
-        out=out,
+        out=options.out,
     )
     found = run.network()(data.x, data.edges).argmax(1)
-    print(f"found: {run.description()}")
+    print(f"report: {run.path / 'report.html'}\nfound: {run.description()}")
     print(f"classes of the first ten nodes: found {found[:10].tolist()}, true {data.y[:10].tolist()}")
-    return run
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", help="folder of the run; the next free one below runs/ by default")
-    parser.add_argument("--graph", help=".npz file; without one, runs/graph.npz is made")
-    parser.add_argument(
-        "--steps", type=int, default=300, help="training steps of the supernet; networks alone get a third of them"
-    )
-    parser.add_argument("--trials", type=int, default=40, help="candidates of the search, and of random search")
-    options = parser.parse_args()
-    main(options.out, options.graph, options.steps, options.trials)
+    with spoken_errors():  # a mistake in a setting is one line, without a traceback
+        main()

@@ -130,8 +130,8 @@ def run(module: nn.Module, inputs: Iterable[Tensor], forward: Forward | None, mo
 
 
 def _place(error: BaseException) -> str:
-    """The file and line of a network that an error comes from: the innermost that is neither torch's nor of this file."""
-    inside = (str(Path(torch.__file__).parent), __file__)
+    """The file and line of a network that an error comes from: the innermost that is neither torch's nor a counter's."""
+    inside = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(inside)]
     return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "a layer of torch's"
 

@@ -35,6 +35,8 @@ def check_arguments(build: object, space: Any, evaluate: object, train_step: obj
         raise UserError(f"inputs is a tensor of shape {tuple(inputs.shape)}; give the list of a network's inputs: [tensor]")
     if not isinstance(inputs, Sequence) or not inputs or not all(isinstance(x, Tensor) for x in inputs):
         raise UserError("inputs: give the list of a network's inputs, tensors, of one item each: [images[:1]]")
+    if isinstance(space, type):
+        raise UserError(f"space is the class {space.__name__}; give a description, {space.__name__}() say")
     if not decisions(space):
         raise UserError("the space has no decision: open one, for instance width=OneOf(16, 32)")
 
@@ -140,6 +142,8 @@ def check_workers(own: OwnNetwork, workers: int) -> None:
     Raises:
         UserError: a function has no place in a module, or the script would start again in each worker.
     """
+    if workers < 0:
+        raise UserError(f"workers={workers}: give 0 (this process alone) or more")
     if not workers:
         return
     for name, function in (("build", own.build), ("evaluate", own.evaluate), ("train_step", own.train_step), ("test", own.test)):

@@ -28,7 +28,7 @@ from common.own.task import OwnData, OwnSystem, has_supernet, networks, phases, 
 from common.reading import Run
 from common.run.folder import holds_run
 from common.script import device_named
-from common.space import Arch, record
+from common.space import Arch, decisions, record
 from common.stages.run import folder_of, run
 from common.system import Method
 
@@ -100,7 +100,7 @@ def search_network(
         UserError: an argument, a setting or what a function gives cannot be used; names it and the remedy.
     """
     check_arguments(build, space, evaluate, train_step, inputs, test)
-    chosen: NetworkSettings = override(settings or NetworkSettings(), overrides)
+    chosen = _settings(settings, overrides)
     own = OwnNetwork(
         build=build,
         space=space,
@@ -128,8 +128,20 @@ def search_network(
     return Run(folder, build=build, space=space)
 
 
+def _settings(settings: NetworkSettings | None, overrides: Sequence[str]) -> NetworkSettings:
+    if not isinstance(settings, NetworkSettings | None):
+        raise UserError(f"settings is a {type(settings).__name__}; give NetworkSettings(...), or names and values as overrides")
+    if isinstance(overrides, str):
+        raise UserError(f"overrides is the text {overrides!r}; give a list: [{overrides!r}]")
+    return override(settings or NetworkSettings(), overrides)
+
+
 def _objectives(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
-    if not objectives or not all(isinstance(objective, Objective) for objective in objectives):
+    if (
+        isinstance(objectives, Objective)
+        or not objectives
+        or not all(isinstance(objective, Objective) for objective in objectives)
+    ):
         raise UserError('objectives: give a list of common.Objective, [Objective("accuracy")] say')
     return tuple(objectives)
 
@@ -137,6 +149,9 @@ def _objectives(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
 def _baseline(space: Any, given: Mapping[str, object] | None) -> Arch:
     if given is None:
         return record(space, lambda path, decision: 0)
+    if not isinstance(given, Mapping):
+        first = next(iter(decisions(space)))
+        raise UserError(f"baseline is a {type(given).__name__}; give a dictionary, decision to option: {{{first!r}: ..., }}")
     return (
         given if isinstance(given, Arch) else from_labels(space, {path: str(value) for path, value in given.items()}, "baseline")
     )
@@ -210,18 +225,30 @@ def weights_digest(weights: Mapping[str, Tensor]) -> str:
 
 def named(function: Callable[..., Any]) -> str:
     """A function as `config.json` names it."""
-    return str(getattr(function, "__qualname__", type(function).__qualname__))
+    bare, _ = _bare(function)
+    return str(getattr(bare, "__qualname__", type(bare).__qualname__))
 
 
 def digest(function: Callable[..., Any]) -> str:
     """Eight digits of a function's code, comments and layout apart: a resumed run must have the same. "" where it cannot be read.
 
-    Only the function itself is read, not what it calls.
+    Only the function itself is read, not what it calls; of a `partial` the plain arguments (numbers, text) as well.
     """
+    bare, arguments = _bare(function)
     try:
-        source = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
+        source = textwrap.dedent(inspect.getsource(bare))
     except (OSError, TypeError):
         return ""
     with suppress(SyntaxError):  # a lambda within an expression
         source = ast.dump(ast.parse(source))
-    return hashlib.sha256(source.encode()).hexdigest()[:8]
+    return hashlib.sha256((source + "".join(arguments)).encode()).hexdigest()[:8]
+
+
+def _bare(function: Callable[..., Any]) -> tuple[Callable[..., Any], list[str]]:
+    """The function inside of each `partial` and decorator, and the plain arguments that they fix."""
+    arguments: list[str] = []
+    while isinstance(function, partial):
+        fixed = [*enumerate(function.args), *sorted(function.keywords.items())]
+        arguments += [f"{name}={value!r}" for name, value in fixed if isinstance(value, str | int | float | None)]
+        function = function.func
+    return inspect.unwrap(function), arguments

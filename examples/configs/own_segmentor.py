@@ -1,4 +1,4 @@
-"""A segmentation network for pictures of digits, as a configuration of mmsegmentation; `own_segmentor.py` searches its backbone."""
+"""A network for pictures of digits, as a configuration of mmsegmentation; `own_segmentor.py` searches its backbone."""
 
 classes = 3
 model = dict(

@@ -73,6 +73,17 @@ def test_best_is_the_training_in_the_best_folder(run):
         run.cost("smallest")
 
 
+def test_a_description_is_what_the_build_function_takes(run):
+    for name in ("searched", "baseline"):
+        description = run.description(name)
+        assert description == Net(*(int(run.arch(name)[field]) for field in ("width", "kernel")))
+        assert sum(p.numel() for p in problem.build(description).parameters()) == run.cost(name)["params"]
+    with pytest.raises(UserError, match="no network 'smallest' was trained"):
+        run.description("smallest")
+    with pytest.raises(UserError, match="a run folder holds no code"):
+        Run(run.path).description()
+
+
 def test_an_own_network_needs_its_build_function_and_its_space(run):
     for bare in (Run(run.path), Run(run.path, build=problem.build)):
         with pytest.raises(

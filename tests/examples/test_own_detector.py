@@ -3,14 +3,25 @@
 import pytest
 import torch
 
-from tests.examples.loading import example
+from common import Run
+from tests.examples.running import EXAMPLES, example, refused, run_example
 
 pytestmark = pytest.mark.xdist_group("micro")
 
 
+QUICK = ["supernet.steps=4", "train.steps=2", "search.trials=2"]
+
+
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, unexported):
-    return example("own_detector").main(tmp_path_factory.mktemp("own detector") / "run", steps=4, trials=2)
+def known():
+    return example("own_detector")
+
+
+@pytest.fixture(scope="module")
+def run(known, tmp_path_factory, unexported):
+    folder = tmp_path_factory.mktemp("own detector") / "run"
+    run_example("own_detector", "--out", str(folder), "--set", *QUICK)
+    return Run(folder, build=known["build"], space=known["Net"]())
 
 
 def test_the_search_runs_to_a_report(run):
@@ -20,17 +31,19 @@ def test_the_search_runs_to_a_report(run):
     assert {row.name for row in run.retrained()} == {"searched", "random 1", "baseline"}
 
 
-def test_the_found_configuration_builds_the_trained_detector(run):
+def test_the_found_configuration_builds_the_trained_detector(run, monkeypatch):
     from mmdet.registry import MODELS
     from mmengine.config import Config
     from mmengine.runner import load_checkpoint
 
     from common.mm import scope
 
+    monkeypatch.syspath_prepend(str(EXAMPLES))  # where the configuration imports the backbone from
     config = Config.fromfile(run.path / "found.py")
     with scope("mmdet"):
         detector = MODELS.build(config.model).eval()
     load_checkpoint(detector, config.load_from, strict=True, logger="silent")
+    assert type(detector.backbone).__module__ == "own_detector"
     network, image = run.network(), torch.rand(1, 3, 64, 64)
     assert sum(p.numel() for p in detector.parameters()) == run.cost()["params"]
     with torch.no_grad():
@@ -38,22 +51,20 @@ def test_the_found_configuration_builds_the_trained_detector(run):
     assert len(pairs) == 4 and all(map(torch.equal, *zip(*pairs)))
 
 
-def test_the_train_step_gives_the_losses_of_mmdetection_and_they_fall():
-    module = example("own_detector")
+def test_the_train_step_gives_the_losses_of_mmdetection_and_they_fall(known):
     torch.manual_seed(0)
-    network = module.build(module.Net(stem=8, hidden=(16, 16), kernels=((3,), (3,)))).train()
+    network = known["build"](known["Net"](stem=8, hidden=(16, 16), kernels=((3,), (3,)))).train()
     optimizer, losses = torch.optim.AdamW(network.parameters(), lr=0.01), []
     for step in range(12):
         optimizer.zero_grad()
-        losses.append(module.train_step(network, step))
+        losses.append(known["train_step"](network, step))
         losses[-1].backward()
         optimizer.step()
     assert losses[-1].item() < 0.7 * losses[0].item()
 
 
-def test_the_score_is_that_of_the_right_pictures():
+def test_the_score_is_that_of_the_right_pictures(known):
     """A detector that finds every box scores 1."""
-    module = example("own_detector")
 
     class Perfect(torch.nn.Module):
         def data_preprocessor(self, batch, training):
@@ -65,4 +76,9 @@ def test_the_score_is_that_of_the_right_pictures():
                 sample.pred_instances.scores = torch.ones(len(sample.gt_instances))
             return data_samples
 
-    assert module.evaluate(Perfect()) == module.test(Perfect()) == pytest.approx(1)
+    assert known["evaluate"](Perfect()) == known["test"](Perfect()) == pytest.approx(1)
+
+
+def test_a_mistake_in_a_setting_is_a_line(tmp_path, capsys):
+    line = refused(capsys, "own_detector", "--out", str(tmp_path / "run"), "--set", "search.trails=2")
+    assert line.startswith("error: ") and "SearchSettings has no field 'trails'" in line and line.count("\n") == 1 and not (tmp_path / "run").exists()

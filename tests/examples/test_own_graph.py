@@ -4,20 +4,30 @@ import numpy as np
 import pytest
 import torch
 
+from common import Run
 from common.supernet import check
-from tests.examples.loading import example
+from tests.examples.running import example, run_example
 
 pytestmark = pytest.mark.xdist_group("graphs-micro")
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    return example("own_graph").write_graph(tmp_path_factory.mktemp("graph") / "mine.npz", nodes=200, classes=3, features=5)
+QUICK = ["supernet.steps=40", "train.steps=25", "search.trials=20"]
 
 
 @pytest.fixture(scope="module")
-def run(file, unexported):
-    return example("own_graph").main(file.parent / "run", file, steps=30, trials=20)
+def known():
+    return example("own_graph")
+
+
+@pytest.fixture(scope="module")
+def file(known, tmp_path_factory):
+    return known["write_graph"](tmp_path_factory.mktemp("graph") / "runs" / "mine.npz", nodes=200, classes=3, features=5)
+
+
+@pytest.fixture(scope="module")
+def run(known, file, unexported):
+    run_example("own_graph", "--graph", str(file), "--out", str(file.parent / "run"), "--set", *QUICK)
+    return Run(file.parent / "run", build=known["NodeClassifier"], space=known["Net"](features=5, classes=3))
 
 
 def test_the_search_of_a_users_graph_runs_to_a_report(run):
@@ -27,15 +37,15 @@ def test_the_search_of_a_users_graph_runs_to_a_report(run):
     assert run.best().test["accuracy"] > 0.6  # three classes
 
 
-def test_the_network_scores_what_its_row_says(run, file):
-    data = example("own_graph").read_graph(file)
+def test_the_network_scores_what_its_row_says(known, run, file):
+    data = known["read_graph"](file)
     with torch.no_grad():
         network = run.network()
         assert data.evaluate(network) == run.best().val["accuracy"] and data.test(network) == run.best().test["accuracy"]
 
 
-def test_every_node_has_one_loop_and_the_rest_is_the_files(file):
-    data = example("own_graph").read_graph(file)
+def test_every_node_has_one_loop_and_the_rest_is_the_files(known, file):
+    data = known["read_graph"](file)
     with np.load(file) as arrays:
         x, edges, y = arrays["x"], arrays["edge_index"], arrays["y"]
     assert not (edges[0] == edges[1]).any() and {tuple(edge) for edge in edges.T} == {tuple(edge) for edge in edges[::-1].T}
@@ -44,9 +54,10 @@ def test_every_node_has_one_loop_and_the_rest_is_the_files(file):
     assert np.array_equal(data.x, x) and np.array_equal(data.y, y) and set(data.split.tolist()) == {0, 1, 2}
 
 
-def test_costs_depend_on_the_nodes():
+def test_costs_depend_on_the_nodes(known):
     """Inputs without a batch dimension, of which one holds whole numbers."""
-    module = example("own_graph")
     edges = torch.tensor([[0, 1, 2, 3, 0], [1, 0, 2, 3, 2]])
-    found = [check(module.NodeClassifier, module.Net(features=4, classes=2), [torch.randn(n, 4), edges], archs=4) for n in (4, 8)]
+    found = [
+        check(known["NodeClassifier"], known["Net"](features=4, classes=2), [torch.randn(n, 4), edges], archs=4) for n in (4, 8)
+    ]
     assert found[0].params == found[1].params and found[1].macs == tuple(2 * macs for macs in found[0].macs)

@@ -3,14 +3,25 @@
 import pytest
 import torch
 
-from tests.examples.loading import example
+from common import Run
+from tests.examples.running import EXAMPLES, example, run_example
 
 pytestmark = pytest.mark.xdist_group("segmentation-micro")
 
 
+QUICK = ["supernet.steps=4", "train.steps=2", "search.trials=2"]
+
+
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, unexported):
-    return example("own_segmentor").main(tmp_path_factory.mktemp("own segmentor") / "run", steps=4, trials=2)
+def known():
+    return example("own_segmentor")
+
+
+@pytest.fixture(scope="module")
+def run(known, tmp_path_factory, unexported):
+    folder = tmp_path_factory.mktemp("own segmentor") / "run"
+    run_example("own_segmentor", "--out", str(folder), "--set", *QUICK)
+    return Run(folder, build=known["build"], space=known["Net"]())
 
 
 def test_the_search_runs_to_a_report(run):
@@ -20,39 +31,40 @@ def test_the_search_runs_to_a_report(run):
     assert {row.name for row in run.retrained()} == {"searched", "random 1", "baseline"}
 
 
-def test_the_found_configuration_builds_the_trained_network(run):
+@pytest.mark.filterwarnings("ignore:``build_loss`` would be deprecated:UserWarning")  # mmsegmentation's own heads call it
+def test_the_found_configuration_builds_the_trained_network(run, monkeypatch):
     from mmengine.config import Config
     from mmengine.runner import load_checkpoint
+    from mmseg.registry import MODELS
 
-    from common.mm import built
+    from common.mm import scope
 
-    module, config = example("own_segmentor"), Config.fromfile(run.path / "found.py")
-    assert config.model.backbone.pop("type") == "OwnBackbone"
-    backbone = module.MODELS.get("OwnBackbone")(**config.model.backbone)
-    segmentor = built("mmseg", config.model, backbone, ("decode_head",), seed=1).eval()
+    monkeypatch.syspath_prepend(str(EXAMPLES))  # where the configuration imports the backbone from
+    config = Config.fromfile(run.path / "found.py")
+    with scope("mmseg"):
+        segmentor = MODELS.build(config.model).eval()
     load_checkpoint(segmentor, config.load_from, strict=True, logger="silent")
     image = torch.rand(1, 3, 64, 64)
+    assert type(segmentor.backbone).__module__ == "own_segmentor"
     assert sum(p.numel() for p in segmentor.parameters()) == run.cost()["params"]
     with torch.no_grad():
         assert torch.equal(segmentor(image), run.network()(image))
 
 
-def test_the_train_step_gives_the_loss_of_mmsegmentation_and_it_falls():
-    module = example("own_segmentor")
+def test_the_train_step_gives_the_loss_of_mmsegmentation_and_it_falls(known):
     torch.manual_seed(0)
-    network = module.build(module.Net(hidden=16, dilations=((1,), (2,)))).train()
+    network = known["build"](known["Net"](hidden=16, dilations=((1,), (2,)))).train()
     optimizer, losses = torch.optim.AdamW(network.parameters(), lr=0.01), []
     for step in range(12):
         optimizer.zero_grad()
-        losses.append(module.train_step(network, step))
+        losses.append(known["train_step"](network, step))
         losses[-1].backward()
         optimizer.step()
     assert losses[-1].item() < 0.7 * losses[0].item()
 
 
-def test_the_score_is_that_of_the_right_pictures():
+def test_the_score_is_that_of_the_right_pictures(known):
     """A network that knows every pixel scores 1."""
-    module = example("own_segmentor")
 
     class Perfect(torch.nn.Module):
         def data_preprocessor(self, batch, training):
@@ -63,4 +75,4 @@ def test_the_score_is_that_of_the_right_pictures():
                 sample.pred_sem_seg = sample.gt_sem_seg.clone()
             return data_samples
 
-    assert module.evaluate(Perfect())["mIoU"] == module.test(Perfect())["mIoU"] == 1
+    assert known["evaluate"](Perfect())["mIoU"] == known["test"](Perfect())["mIoU"] == 1

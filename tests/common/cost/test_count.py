@@ -149,6 +149,6 @@ def test_a_pass_that_needs_numbers_is_refused_in_a_line(pick, said):
 
 
 def test_other_errors_of_a_pass_are_the_networks_own():
-    with pytest.raises(RuntimeError, match="must have same reduction dim|shapes cannot be multiplied") as error:
+    with pytest.raises(RuntimeError, match=r"reduction dim|cannot be multiplied") as error:
         count(nn.Linear(3, 7), (torch.zeros(2, 4),))
     assert not isinstance(error.value, UserError)

@@ -3,6 +3,7 @@
 import json
 import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from common import NetworkSettings, OneOf, Run, ScratchSettings, SearchSettings,
 from common.errors import NotExported
 from common.export import Parity
 from common.own.network import OwnNetwork
+from common.own.search import digest, named
 from common.own.task import OwnFacts
 from common.run.folder import RunFolder
 from common.supernet import opened
@@ -230,3 +232,13 @@ def test_outputs_of_another_kind_than_tensors_are_no_error_of_the_run(tmp_path):
 
     with pytest.raises(NotExported, match="a network that returns dict cannot be exported"):
         EXPORT(OwnFacts(inputs=(problem.POINTS[:1],)), Named(), tmp_path)
+
+
+def test_a_partial_is_known_by_its_function_and_its_plain_arguments():
+    def given(first, last, rows):
+        return partial(problem.scores, first=first, last=last, rows=rows)
+
+    rows = torch.zeros(3)
+    assert named(given(1, 2, rows)) == "scores"
+    assert digest(given(1, 2, rows)) == digest(given(1, 2, torch.ones(3))) != digest(given(1, 3, rows))
+    assert digest(partial(problem.scores)) == digest(problem.scores) != digest(problem.evaluate) != ""
