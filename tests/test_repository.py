@@ -218,7 +218,7 @@ def test_what_is_imported_is_declared():
             if package in TASKS
             else ("export", "frames")
             if package in ("common", "tasknas")
-            else ("export", "frames", "detection", "graphs", "dev")
+            else ("export", "frames", "detection", "segmentation", "graphs", "dev")
         )
         known = declared(*extras) | (declared("export") if package in TASKS else set())
         for name in imports(ast.parse(path.read_text(encoding="utf-8"))):

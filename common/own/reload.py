@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from common.errors import UserError
+from common.own.facts import OwnFacts
 from common.own.network import Build, OwnNetwork
-from common.own.task import OwnFacts, costs
+from common.own.system import costs
 from common.run.files import read_json
 from common.space import Arch, space_fingerprint
 from common.stages.reload import ReloadedRun

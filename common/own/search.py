@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import inspect
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from common.arch import from_labels
@@ -22,9 +16,11 @@ from common.objective import Objective
 from common.options import RunOptions
 from common.overrides import override
 from common.own.checks import check_arguments, check_network, check_workers
+from common.own.facts import OwnData
+from common.own.identity import digest, named, weights_digest
 from common.own.network import COSTS, Build, Evaluate, OwnNetwork, TrainStep
 from common.own.settings import NetworkSettings
-from common.own.task import OwnData, OwnSystem, has_supernet, networks, phases, stages
+from common.own.system import OwnSystem, has_supernet, networks, phases, stages
 from common.reading import Run
 from common.run.folder import holds_run
 from common.script import device_named
@@ -212,43 +208,3 @@ def _notes(notes: Sequence[str], settings: Any) -> Sequence[str]:
 
 def _example(own: OwnNetwork, space: str) -> tuple[Tensor, ...]:
     return own.inputs
-
-
-def weights_digest(weights: Mapping[str, Tensor]) -> str:
-    """Eight digits of a state dict."""
-    found = hashlib.sha256()
-    for name, value in sorted(weights.items()):
-        found.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
-        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()[:8]
-
-
-def named(function: Callable[..., Any]) -> str:
-    """A function as `config.json` names it."""
-    bare, _ = _bare(function)
-    return str(getattr(bare, "__qualname__", type(bare).__qualname__))
-
-
-def digest(function: Callable[..., Any]) -> str:
-    """Eight digits of a function's code, comments and layout apart: a resumed run must have the same. "" where it cannot be read.
-
-    Only the function itself is read, not what it calls; of a `partial` the plain arguments (numbers, text) as well.
-    """
-    bare, arguments = _bare(function)
-    try:
-        source = textwrap.dedent(inspect.getsource(bare))
-    except (OSError, TypeError):
-        return ""
-    with suppress(SyntaxError):  # a lambda within an expression
-        source = ast.dump(ast.parse(source))
-    return hashlib.sha256((source + "".join(arguments)).encode()).hexdigest()[:8]
-
-
-def _bare(function: Callable[..., Any]) -> tuple[Callable[..., Any], list[str]]:
-    """The function inside of each `partial` and decorator, and the plain arguments that they fix."""
-    arguments: list[str] = []
-    while isinstance(function, partial):
-        fixed = [*enumerate(function.args), *sorted(function.keywords.items())]
-        arguments += [f"{name}={value!r}" for name, value in fixed if isinstance(value, str | int | float | None)]
-        function = function.func
-    return inspect.unwrap(function), arguments

@@ -3,7 +3,7 @@
 import pytest
 
 from common.export import Parity
-from common.own.task import OwnFacts
+from common.own.facts import OwnFacts
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from torchvision.models import resnet18
 
 from common import OneOf, Repeat, Run
 from common.export import Parity
-from common.own.task import OwnFacts
+from common.own.facts import OwnFacts
 from common.supernet import Supernet, check, extreme, opened
 from tests.examples.running import example, refused, run_example
 

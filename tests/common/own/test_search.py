@@ -14,9 +14,9 @@ from torch import nn
 from common import NetworkSettings, OneOf, Run, ScratchSettings, SearchSettings, UserError
 from common.errors import NotExported
 from common.export import Parity
+from common.own.facts import OwnFacts
 from common.own.network import OwnNetwork
 from common.own.search import digest, named
-from common.own.task import OwnFacts
 from common.run.folder import RunFolder
 from common.supernet import opened
 from tests.common.own import problem
