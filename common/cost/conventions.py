@@ -78,10 +78,8 @@ def _bilinear(args: Sequence[Any], kwargs: Mapping[str, Any], out: Tensor) -> in
 def _attention(args: Sequence[Any], kwargs: Mapping[str, Any], out: Tensor) -> int:
     """Queries by keys, and scores by values. A mask saves nothing."""
     query, key = argument(args, kwargs, 0, "query"), argument(args, kwargs, 1, "key")
-    groups = key.shape[:-2]
-    if kwargs.get("enable_gqa"):  # queries share the heads of the keys
-        groups = (*groups[:-1], query.shape[-3])
-    scores = torch.broadcast_shapes(query.shape[:-2], groups)
+    grouped = kwargs.get("enable_gqa", False)  # several heads of queries share one of keys
+    scores = torch.broadcast_shapes(query.shape[:-2], query.shape[:-2] if grouped else key.shape[:-2])
     by_keys = torch.Size(scores).numel() * query.shape[-2] * query.shape[-1]
     return key.shape[-2] * (by_keys + out.numel())
 

@@ -240,6 +240,8 @@ def test_a_sum_of_elementwise_products_counts_nothing():
 def test_contractions_count_in_inference_mode_too():
     with torch.inference_mode():
         assert count(Calls(lambda a: torch.einsum("bij,bkj->bik", a, a)), (X,)).macs == 2 * 5 * 5 * 8
+        inside = count(nn.MultiheadAttention(8, 2), (X, X, X))
+    assert inside == count(nn.MultiheadAttention(8, 2), (X, X, X)) and not inside.uncounted
 
 
 def test_an_extended_convention():

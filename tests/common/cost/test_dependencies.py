@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from common.cost.conditions import conditions_of
-from common.cost.conventions import conv_linear
+from common.cost.conventions import contractions
 from common.cost.count import on_meta
 from common.cost.dependencies import Dependencies
 from common.cost.shapes import tensors_in
@@ -22,7 +23,7 @@ Terms = dict[tuple[str, ...], list[int]]
 
 
 def tracer(space: Any, make: Callable[[Any], nn.Module]) -> Dependencies:
-    return Dependencies(on_meta(make(opened(space))), conv_linear, conditions_of(space))
+    return Dependencies(on_meta(make(opened(space))), contractions, conditions_of(space))
 
 
 def traced(dependencies: Dependencies, options: Mapping[str, int]) -> Terms:
@@ -86,6 +87,79 @@ def test_what_runs_after_a_shape_was_read_depends_on_the_shape():
     assert traced(found, {}) == {(): [9, 0], ("pool",): [0, 36]}, "although the layer's input is the image"
     assert traced(found, {"pool": 1}) == {(): [9, 0]}
     assert found.terms[frozenset({"pool"})] == [0, 0], "the table learns that the other option may cost more"
+
+
+class Resized(nn.Module):
+    """Makes one map as large as another, whose size it reads as numbers."""
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        return F.interpolate(x, size=like.shape[-2:])
+
+
+class After(nn.Module):
+    """A layer after `Resized`, which itself reads no shape."""
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.pool, self.resized = choose(net["pool"], nn.AvgPool2d), Resized()
+        self.late = nn.Conv2d(3, 1, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.late(self.resized(x, self.pool(x)))
+
+
+def test_a_tensor_of_a_size_that_was_read_depends_on_what_the_size_does():
+    found = tracer({"pool": OneOf(1, 2)}, After)
+    assert traced(found, {}) == {(): [3, 0], ("pool",): [0, 12]}
+    assert traced(found, {"pool": 1}) == {(): [3, 0], ("pool",): [0, 3]}
+
+
+class Times(nn.Module):
+    """Its input, and how many layers shall follow."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Tensor) -> tuple[Tensor, int]:
+        return x, self.times
+
+
+class Repeated(nn.Module):
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.choice, self.layer = choose(net["times"], Times), nn.Conv2d(3, 3, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, times = self.choice(x)
+        for _ in range(times):
+            x = self.layer(x)
+        return x
+
+
+def test_options_that_differ_in_a_number_alone():
+    found = tracer({"times": OneOf(1, 3)}, Repeated)
+    assert traced(found, {}) == {(): [9, 0], ("times",): [0, 36]}
+    assert traced(found, {"times": 1}) == {(): [9, 0], ("times",): [0, 3 * 36]}
+
+
+class Square(nn.Module):
+    """The product of all entries of an item with each other, whatever the number of dimensions."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        return x.mT @ x
+
+
+def test_options_whose_results_have_different_numbers_of_dimensions():
+    def make(net: Any) -> nn.Module:
+        shaped = choose(net["flat"], lambda flat: nn.Flatten() if flat else nn.Identity())
+        return nn.Sequential(conv2d(3, net["width"], 1, bias=False), shaped, Square())
+
+    found = tracer({"width": OneOf(2, 4), "flat": OneOf(False, True)}, make)
+    for flat in (0, 1):
+        assert traced(found, {"flat": flat}) == {("width",): [6, 24], ("flat", "width"): [0, 64]}
+        assert traced(found, {"flat": flat, "width": 1}) == {("width",): [12, 48], ("flat", "width"): [0, 256]}
 
 
 def member(value: Any) -> nn.Module:
