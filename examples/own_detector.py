@@ -166,6 +166,7 @@ def main() -> None:
             supernet=PathTrainSettings(steps=120, optim=optim),
             train=TrainSettings(steps=60, optim=optim),
             retrain=RetrainSettings(random_archs=1, seeds=1),
+            retrain_from="supernet",
         ),
         overrides=["search.trials=12", "search.evaluation.calibration_batches=4", *ENGINE, *options.set],
         name="own detector",

@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--out", help="folder of the run; by default the next free one below runs/")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="other settings, by their names in config.json")
     options = parser.parse_args()
+    torch.set_num_threads(1)  # networks as small as these are slower with more
     table = options.table or write_table(Path("runs") / "table.csv", options.steps)
     print(study(table, options.objective, engines=ENGINES, queries=(15, 30), seeds=options.seeds))
     if options.table is not None:

@@ -19,6 +19,7 @@ HEAVY = ("torch", "torchvision", "mmdet", "mmengine", "mmcv", "sklearn", "skimag
 SCRIPTS = [f"{task}.train" for task in TASKS if (ROOT / task / "train.py").exists()]
 SOURCES = sorted(path for package in ("tasknas", "common", *TASKS) for path in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
 
 
 def imported(node: ast.AST) -> list[str]:
@@ -211,7 +212,7 @@ def declared(*extras: str) -> set[str]:
 def test_what_is_imported_is_declared():
     providers = packages_distributions()
     wanted: dict[str, str] = {}
-    for path in (*SOURCES, *TESTS, ROOT / "conftest.py"):
+    for path in (*SOURCES, *TESTS, *EXAMPLES, ROOT / "conftest.py"):
         package = path.relative_to(ROOT).parts[0]
         extras = (
             (package,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.util
 import re
@@ -15,13 +16,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import tyro
 
+from common import NetworkSettings
 from common.listing import ROOT, every_method
 from common.options import settings_of
+from common.overrides import override
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -132,8 +135,27 @@ def accepted(line: str, monkeypatch: pytest.MonkeyPatch) -> list[Call]:
         return _parsed(module, words[1:], monkeypatch, function)
     if words[1] == "-m":
         return _parsed(words[2], words[3:], monkeypatch)
-    assert words[1].startswith("runs/"), f"{line}: only scripts of run folders are run by their path"
+    if words[1].startswith("examples/"):
+        return [_example(words[1], words[2:], monkeypatch)]
+    assert words[1].startswith("runs/"), f"{line}: only scripts of run folders and examples are run by their path"
     return [Call("script", tuple(words[1:]))]
+
+
+def _example(path: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> Call:
+    """What the parser of an example makes of its options; the example ends there."""
+    assert (ROOT / path).is_file(), f"there is no {path}"
+    parse, found = argparse.ArgumentParser.parse_args, list[argparse.Namespace]()
+
+    def only_parse(parser: argparse.ArgumentParser) -> NoReturn:
+        found.append(parse(parser, words))
+        raise SystemExit(0)
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit) as end:
+        patched.setattr(argparse.ArgumentParser, "parse_args", only_parse)
+        runpy.run_path(str(ROOT / path), run_name="__main__")
+    assert not end.value.code, f"{path} {' '.join(words)} is refused"
+    override(NetworkSettings(), found[0].set)
+    return Call(path, tuple(vars(found[0]).values()))
 
 
 def _parsed(module: str, words: list[str], monkeypatch: pytest.MonkeyPatch, function: str = "") -> list[Call]:

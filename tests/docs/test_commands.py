@@ -21,9 +21,12 @@ LONG = {"study"}
 
 
 def quick(line: str) -> bool:
-    """Whether a command ends within ten seconds. Runs of systems do not, nor make targets, which are runs or install packages."""
+    """Whether a command ends within ten seconds.
+
+    Runs of systems and examples do not, nor make targets, which are runs or install packages.
+    """
     words = words_of(line)
-    if words[0] in ("make", "pip") or LONG & set(words):
+    if words[0] in ("make", "pip") or LONG & set(words) or words[1].startswith("examples/"):
         return False
     command = words[1] if words[0] in SCRIPTS else words[3] if words[1] == "-m" else ""
     return command not in {method.name for _, _, method in every_method()}
@@ -66,6 +69,9 @@ def test_a_command_line_is_accepted_by_its_parser(line, monkeypatch):
         "python -m graphs.train describe darts --arch GAT",
         "python -m tests.bench.search --tables all",
         "python -m no_such_module",
+        "python examples/own_tables.py",
+        "python examples/own_table.py --tables mine.csv",
+        "python examples/own_table.py --set search.trails=3",
     ],
 )
 def test_a_wrong_command_line_is_not(line, monkeypatch):

@@ -81,4 +81,9 @@ def test_the_score_is_that_of_the_right_pictures(known):
 
 def test_a_mistake_in_a_setting_is_a_line(tmp_path, capsys):
     line = refused(capsys, "own_detector", "--out", str(tmp_path / "run"), "--set", "search.trails=2")
-    assert line.startswith("error: ") and "SearchSettings has no field 'trails'" in line and line.count("\n") == 1 and not (tmp_path / "run").exists()
+    assert (
+        line.startswith("error: ")
+        and "SearchSettings has no field 'trails'" in line
+        and line.count("\n") == 1
+        and not (tmp_path / "run").exists()
+    )
