@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import math
 import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,15 @@ from common.errors import UserError
 from common.own.network import OwnNetwork, seeded
 from common.space import decisions, decode
 from common.supernet import check
+from common.supernet.checking import check_pure, outputs_of
 
 CHECKED = 3
 """Architectures that the build function is tried on."""
 
 
-def check_arguments(build: object, space: Any, evaluate: object, train_step: object, inputs: Any, test: object) -> None:
+def check_arguments(
+    build: object, space: Any, evaluate: object, train_step: object, inputs: Any, test: object, weights: object
+) -> None:
     """Refuses arguments of the wrong kind.
 
     Raises:
@@ -31,14 +36,37 @@ def check_arguments(build: object, space: Any, evaluate: object, train_step: obj
         optional = name in ("train_step", "test")
         if not callable(function) and not (optional and function is None):
             raise UserError(f"{name} is a {type(function).__name__}; give a function{' or None' if optional else ''}")
+    for name, function, values in (
+        ("build", build, 1), ("evaluate", evaluate, 1), ("train_step", train_step, 2), ("test", test, 1),
+    ):  # fmt: skip
+        _check_signature(name, function, values)
     if isinstance(inputs, Tensor):
         raise UserError(f"inputs is a tensor of shape {tuple(inputs.shape)}; give the list of a network's inputs: [tensor]")
     if not isinstance(inputs, Sequence) or not inputs or not all(isinstance(x, Tensor) for x in inputs):
         raise UserError("inputs: give the list of a network's inputs, tensors, of one item each: [images[:1]]")
     if isinstance(space, type):
         raise UserError(f"space is the class {space.__name__}; give a description, {space.__name__}() say")
+    if empty := [x for x in inputs if not x.numel()]:
+        raise UserError(f"inputs has an empty tensor of shape {tuple(empty[0].shape)}; give one item: [images[:1]]")
+    if weights is not None and not (isinstance(weights, Mapping) and all(isinstance(x, Tensor) for x in weights.values())):
+        raise UserError(f"weights is a {type(weights).__name__}; give a state dict, name -> tensor: model.state_dict()")
     if not decisions(space):
         raise UserError("the space has no decision: open one, for instance width=OneOf(16, 32)")
+
+
+def _check_signature(name: str, function: object, values: int) -> None:
+    """Refuses a function that cannot be called with so many values; one whose signature is unknown passes."""
+    if not callable(function):
+        return
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*range(values))
+    except TypeError:
+        wanted = {"build": "net", "train_step": "network, step"}.get(name, "network")
+        raise UserError(f"{name}{signature} cannot be called as {name}({wanted}); give a function of these arguments") from None
 
 
 def check_network(own: OwnNetwork, *, shared: bool, device: str, seed: int) -> None:
@@ -60,7 +88,8 @@ def check_network(own: OwnNetwork, *, shared: bool, device: str, seed: int) -> N
         several = [torch.cat([x, x]) if x.dim() and x.shape[0] == 1 else x for x in own.inputs]  # norms train on two or more
         check(own.build, own.space, several, archs=CHECKED, seed=seed)
     else:
-        _check_pure(own, seed)
+        check_pure(own.build, decode(own.space, own.baseline), seed)
+        outputs_of(own.built(decode(own.space, own.baseline), seed).eval(), own.inputs)
     if own.weights is not None:
         own.supernet(seed)  # refuses weights that do not fit
     if own.train_step is None:
@@ -71,19 +100,6 @@ def check_network(own: OwnNetwork, *, shared: bool, device: str, seed: int) -> N
         _check_scores(own, network, seed, test=test)
 
 
-def _check_pure(own: OwnNetwork, seed: int) -> None:
-    one, other = (own.built(decode(own.space, own.baseline), seed).state_dict() for _ in range(2))
-    odd = next(iter(one.keys() ^ other.keys()), None)
-    odd = odd or next(
-        (name for name in one if one[name].shape != other[name].shape or not torch.equal(one[name], other[name])), None
-    )
-    if odd is not None:
-        raise UserError(
-            f"build makes two networks of one description: {odd!r} differs; read the description alone, and take random numbers "
-            "from torch's generator"
-        )
-
-
 def _check_step(own: OwnNetwork, network: nn.Module, seed: int) -> None:
     losses = []
     network.train()
@@ -91,23 +107,29 @@ def _check_step(own: OwnNetwork, network: nn.Module, seed: int) -> None:
     for _ in range(2):
         with seeded(seed, network):
             losses.append(own.loss(network, 0))
+    if odd := [name for name, value in network.named_parameters() if not torch.equal(value, before[name])]:
+        raise UserError(
+            f"train_step changes {odd[0]!r}: it must return the loss alone; the optimiser's step is taken outside of it"
+        )
+    if odd := [name for name, value in network.named_parameters() if value.grad is not None]:
+        raise UserError(
+            f"train_step left a gradient at {odd[0]!r}: it must return the loss alone, without backward(), which is called for you"
+        )
     if not losses[0].requires_grad:
         raise UserError(
             "train_step gave a loss without gradient; compute it from the network's outputs, without no_grad or detach"
         )
     one, other = (float(loss.detach()) for loss in losses)
-    if one != one:
-        raise UserError("train_step gave the loss nan before any training; a loss must be a finite number: look at its batch")
-    if odd := [name for name, value in network.named_parameters() if not torch.equal(value, before[name])]:
-        raise UserError(
-            f"train_step changes {odd[0]!r}: it must return the loss alone; the optimiser's step is taken outside of it"
-        )
+    if not math.isfinite(one):
+        raise UserError(f"train_step gave the loss {one} before any training; a loss must be finite: look at its batch")
     if not _equal(one, other):
         raise UserError(
             f"train_step gave the losses {one:.6g} and {other:.6g} for the same network and step 0; choose its batch by the "
             "number of the step, or by torch's generator (torch.randint), or a resumed run would give other results"
         )
-    network.zero_grad(set_to_none=True)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if trained and all(gradient is None for gradient in torch.autograd.grad(losses[0], trained, allow_unused=True)):
+        raise UserError("the loss of train_step does not depend on the network's weights; compute it from the network's outputs")
 
 
 def _check_scores(own: OwnNetwork, network: nn.Module, seed: int, *, test: bool) -> None:
@@ -119,7 +141,7 @@ def _check_scores(own: OwnNetwork, network: nn.Module, seed: int, *, test: bool)
             f"{name} changes {odd[0]!r} of the network; it must only look, in eval mode (without train_step it may train)"
         )
     for score, value in found[0].items():
-        if value != value or value in (float("inf"), float("-inf")):
+        if not math.isfinite(value):
             raise UserError(
                 f"{name} gave {score}={value} for a network before training; a score must be a finite number, or no candidate "
                 "can be compared"

@@ -173,6 +173,8 @@ def checked_scores(found: object, names: Sequence[str], function: str) -> dict[s
         scores = {names[0]: _number(found, f"{function} gave {_kind(found)} for one network; {rule}")}
     else:
         raise UserError(f"{function} gave {_kind(found)}; the objectives are {wanted}: {rule}")
+    if odd := [name for name in COSTS if name in scores]:
+        raise UserError(f"{function} gave a score {odd[0]!r}, the name of a cost that is counted; give the score another name")
     if lacking := [name for name in names if name not in scores]:
         raise UserError(f"{function} gave no score {lacking[0]!r}, only {', '.join(scores) or 'none'}; {rule}")
     return scores

@@ -26,6 +26,7 @@ from common.run.folder import holds_run
 from common.script import device_named
 from common.space import Arch, decisions, record
 from common.stages.run import folder_of, run
+from common.stages.settings import check_trained
 from common.system import Method
 
 OBJECTIVES = (Objective("accuracy"), Objective("macs", "min", "MACs"))
@@ -95,13 +96,13 @@ def search_network(
     Raises:
         UserError: an argument, a setting or what a function gives cannot be used; names it and the remedy.
     """
-    check_arguments(build, space, evaluate, train_step, inputs, test)
+    check_arguments(build, space, evaluate, train_step, inputs, test, weights)
     chosen = _settings(settings, overrides)
     own = OwnNetwork(
         build=build,
         space=space,
         evaluate=evaluate,
-        inputs=tuple(inputs),
+        inputs=tuple(x.detach().cpu() for x in inputs),
         train_step=train_step,
         test=test,
         objectives=_objectives(objectives),
@@ -118,7 +119,8 @@ def search_network(
         raise UserError(f"{folder} holds a run; give resume=True to go on with it, or another out")
     if not going_on:
         check_network(own, shared=has_supernet(chosen), device=device_named(device), seed=chosen.seed)
-    system = _system(own, method, [*([] if test else [NO_TEST]), *([] if baseline else [FIRST])])
+    notes = [*([] if test else [NO_TEST]), *([] if baseline else [FIRST]), *_batched(own.inputs)]
+    system = _system(own, method, notes)
     options = RunOptions(out=str(folder), resume=going_on, workers=workers, device=device, quiet=quiet)
     run(system, method, chosen, options, again=f"run the script again with resume=True and out={str(folder)!r}")
     return Run(folder, build=build, space=space)
@@ -130,6 +132,17 @@ def _settings(settings: NetworkSettings | None, overrides: Sequence[str]) -> Net
     if isinstance(overrides, str):
         raise UserError(f"overrides is the text {overrides!r}; give a list: [{overrides!r}]")
     return override(settings or NetworkSettings(), overrides)
+
+
+def _batched(inputs: Sequence[Tensor]) -> list[str]:
+    """What to say of inputs that look like a batch of several items."""
+    sizes = {x.shape[0] if x.dim() else 1 for x in inputs}
+    if len(sizes) > 1 or 1 in sizes:
+        return []
+    return [
+        f"Multiply-adds are those of inputs of {' and '.join(str(tuple(x.shape)) for x in inputs)}: if their first dimension is a "
+        f"batch, those of {sizes.pop()} items."
+    ]
 
 
 def _objectives(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
@@ -155,6 +168,9 @@ def _baseline(space: Any, given: Mapping[str, object] | None) -> Arch:
 
 def _check_settings(own: OwnNetwork, settings: NetworkSettings) -> None:
     settings.check_costs(COSTS, "network")
+    if own.train_step is not None:
+        trained = {"train": settings.train} if settings.retrain_from == "anew" else {}
+        check_trained({**({"supernet": settings.supernet} if has_supernet(settings) else {}), **trained}, "network")
     if own.objectives[0].name not in own.scores:
         raise UserError(f"objectives: the first is {own.objectives[0].name!r}, a cost; begin with a score that evaluate gives")
     if own.train_step is None and has_supernet(settings):

@@ -55,7 +55,15 @@ def run(system: System, method: Method, settings: RunSettings, options: RunOptio
     """
     require(system.package)
     device = device_named(options.device)
+    before = torch.get_num_threads()
     torch.set_num_threads(settings.threads)
+    try:
+        return _run(system, method, settings, options, device, again)
+    finally:
+        torch.set_num_threads(before)  # the caller may be a program with more to do
+
+
+def _run(system: System, method: Method, settings: RunSettings, options: RunOptions, device: str, again: str) -> Path:
     out = folder_of(options, settings, method)
     progress = Progress(quiet=options.quiet)
     progress.say(f"{method.title}, recipe {settings.recipe}, into {out}")

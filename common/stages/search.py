@@ -49,7 +49,9 @@ class Search:
         problem = problem_of(s, task, context.constraints, context.seed)
         problem = problem if self.first is None else replace(problem, first=self.first(context))
         followed = problem.objectives if engine.several else problem.objectives[:1]
-        context.progress.say(f"{self.name}: {engine.title} follows {', '.join(map(objective_text, followed))}")
+        context.progress.say(
+            f"{self.name}: {engine.title} follows {', '.join(map(objective_text, followed))}; evaluation: {s.evaluation.name}"
+        )
         searcher = engine.searcher(problem)
         budget = number_of_trials(s, searcher)
         if isinstance(s.evaluation, PredictorSettings):

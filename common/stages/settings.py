@@ -234,7 +234,7 @@ class RunSettings:
                 raise UserError(f"budget {metric!r} is no cost of a {model}; limit {', '.join(known)}")
 
 
-def check_trained(phases: Mapping[str, PhaseSettings], model: str) -> None:
+def check_trained(phases: Mapping[str, TrainSettings], model: str) -> None:
     """Refuses phases (by the names that `--set` knows) that leave a `model` untrained.
 
     Raises:

@@ -21,6 +21,7 @@ from common.streams import stream
 from common.supernet.elastic import elastic_layers
 from common.supernet.net import Supernet
 from common.supernet.open import opened
+from common.supernet.slicing import Slices
 
 Build = Callable[[Any], nn.Module]
 
@@ -81,10 +82,12 @@ def check(
     if not decisions(space):
         raise UserError("the space has no decision: open one, for instance width=OneOf(16, 32)")
     chosen = list(dict.fromkeys(sample(space, stream(seed, "check", i)) for i in range(4 * archs)))[:archs]
+    for description in (opened(space), decode(space, chosen[0])):
+        check_pure(build, description, seed)
     with _seeded(seed):
-        _check_pure(build, space, chosen[0], seed)
         net = _supernet(build, space)
         shapes = {arch: _check_extraction(net, build, arch, inputs) for arch in chosen}
+        _check_slices(net, chosen, inputs)
         costs = _check_price(net, build, chosen, inputs, convention)
         _check_idle(net, shapes, inputs)
     params, macs = zip(*costs, strict=True)
@@ -106,26 +109,49 @@ def _supernet(build: Build, space: Any) -> Supernet:
     return net
 
 
-def _check_pure(build: Build, space: Any, arch: Arch, seed: int) -> None:
-    states: list[Mapping[str, Tensor]] = []
-    for description in (opened(space), opened(space), decode(space, arch), decode(space, arch)):
+def check_pure(build: Build, description: Any, seed: int) -> None:
+    """Builds a network twice from the same state of torch's generator.
+
+    Args:
+        build: description -> module.
+        description: opened or fixed.
+        seed: of the initial weights.
+
+    Raises:
+        UserError: the two networks differ, or share memory.
+    """
+    networks = []
+    for _ in range(2):
         with _seeded(seed):
-            states.append(_built(build, description).state_dict())
-    for one, other in (states[:2], states[2:]):
-        if one.keys() != other.keys():
-            odd = f"{sorted(one.keys() ^ other.keys())[0]!r} exists in one of them only"
-        else:
-            odd = next((f"{name!r} differs" for name in one if not torch.equal(one[name], other[name])), "")
-        if odd:
-            raise UserError(
-                f"the build function makes two networks of one description: {odd}; read the description alone, and take random "
-                "numbers from torch's generator"
-            )
+            networks.append(_built(build, description))
+    one, other = (network.state_dict() for network in networks)
+    if one.keys() != other.keys():
+        odd = f"{sorted(one.keys() ^ other.keys())[0]!r} exists in one of them only"
+    else:
+        odd = next((f"{name!r} differs" for name in one if not _same(one[name], other[name])), "")
+    if odd:
+        raise UserError(
+            f"the build function makes two networks of one description: {odd}; read the description alone, and take random "
+            "numbers from torch's generator"
+        )
+    if odd := [name for name in one if one[name].numel() and _storage(one[name]) == _storage(other[name])]:
+        raise UserError(
+            f"the build function gives {odd[0]!r} to every network that it builds, so that they would train each other; make "
+            "every layer inside of the function, or put a copy.deepcopy of it there"
+        )
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one, other)
 
 
 def _built(build: Build, description: Any) -> nn.Module:
     try:
-        return build(description)
+        module = build(description)
+        if not isinstance(module, nn.Module):
+            kind = "None" if module is None else f"a {type(module).__name__}"
+            raise UserError(f"build gave {kind}, which is no torch.nn.Module; return the network")
+        return module
     except (TypeError, AttributeError) as error:
         if "Open" not in str(error):
             raise
@@ -150,19 +176,62 @@ def _check_extraction(net: Supernet, build: Build, arch: Arch, inputs: Sequence[
     sizes = shared.state_dict()
     for name, tensor in network.state_dict().items():
         if tensor.shape != sizes[name].shape and _storage(sizes[name]) in alone:
-            owner = type(shared.get_submodule(name.rpartition(".")[0])).__name__
+            raise UserError(_sliced(shared, name))
+    outputs = [outputs_of(module, inputs) for module in (net.module, network)]
+    if not _equal(*outputs):
+        if not _equal(outputs[1], outputs_of(network, inputs)):
             raise UserError(
-                f"{owner} slices its parameter {name!r} itself, so that momentum and weight decay change the idle part in every "
-                "step; make it parameter((...), init=...) of common.supernet, and call that in the forward pass"
+                "the network gives other outputs for the same inputs in eval mode; draw random numbers in training only"
             )
-    with torch.no_grad():
-        outputs = [list(_tensors(module(*inputs))) for module in (net.module, network)]
-    if len(outputs[0]) != len(outputs[1]) or not all(map(torch.equal, *outputs)):
         raise UserError(
             f"{_said(net.space, arch)}: the extracted network gives other outputs than its path in the supernet; the build "
-            "function must make the same layers of open values as of fixed ones, without asking which it has"
+            "function must make the same layers of open values as of fixed ones, without asking which it has, and every layer "
+            "must be an attribute of a module or in an nn.ModuleList"
         )
     return {name: parameter.shape for name, parameter in network.named_parameters()}
+
+
+def outputs_of(network: nn.Module, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors that a network gives for some inputs, without gradients.
+
+    Raises:
+        UserError: it cannot take them.
+    """
+    try:
+        with torch.no_grad():
+            return list(_tensors(network(*inputs)))
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        given = ", ".join(f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}" for x in inputs)
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"the network does not run on inputs of {given}: {said:.300}; give inputs that it takes") from error
+
+
+def _equal(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    return len(one) == len(other) and all(map(torch.equal, one, other))
+
+
+def _check_slices(net: Supernet, archs: Sequence[Arch], inputs: Sequence[Tensor]) -> None:
+    """Refuses parameters without a guard of which architectures use parts of different sizes."""
+    alone = _unguarded(net.module)
+    slices = Slices({name: p for name, p in net.module.named_parameters() if _storage(p) in alone})
+    taken: dict[str, set[frozenset[torch.Size]]] = {}
+    for arch in archs:
+        net.activate(arch)
+        slices.taken = {}
+        with slices:
+            outputs_of(net.module, inputs)
+        for name, sizes in slices.taken.items():
+            taken.setdefault(name, set()).add(frozenset(sizes))
+    if odd := [name for name, sizes in taken.items() if len(sizes) > 1]:
+        raise UserError(_sliced(net.module, odd[0]))
+
+
+def _sliced(module: nn.Module, name: str) -> str:
+    owner = type(module.get_submodule(name.rpartition(".")[0])).__name__
+    return (
+        f"{owner} slices its parameter {name!r} itself, so that momentum and weight decay change the idle part in every step; "
+        "make it parameter((...), init=...) of common.supernet, and call that in the forward pass"
+    )
 
 
 def _unguarded(module: nn.Module) -> set[int]:
@@ -196,6 +265,8 @@ def _check_price(
 
 
 def _check_idle(net: Supernet, shapes: Mapping[Arch, Mapping[str, torch.Size]], inputs: Sequence[Tensor]) -> None:
+    if not any(parameter.requires_grad for parameter in net.module.parameters()):
+        raise UserError("no parameter of the supernet is trainable; unfreeze some, or there is nothing to train")
     net.module.train()
     optimizer = torch.optim.SGD(net.module.parameters(), lr=1e-3, momentum=0.9, weight_decay=0.1)
 

@@ -34,6 +34,33 @@ def by_a_global(net: Net) -> nn.Module:
     return nn.Sequential(*[problem.build(net)] * (1 + next(CALLS) % 2))
 
 
+WIDE = problem.build(opened(Net(OneOf(2, 3, 4), OneOf(1, 3))))
+LAYER = nn.Linear(2, 2)
+
+
+def one_for_all(net: Net) -> nn.Module:
+    return WIDE
+
+
+def shared_layer(net: Net) -> nn.Module:
+    return nn.Sequential(problem.plain(net), LAYER)
+
+
+def frozen(net: Net) -> nn.Module:
+    return problem.build(net).requires_grad_(False)
+
+
+class Noise(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.rand_like(x)
+
+
+def with_backward(network: nn.Module, step: int) -> torch.Tensor:
+    loss = problem.train_step(network, step)
+    loss.backward(retain_graph=True)
+    return loss
+
+
 def one_more(network: nn.Module, step: int) -> torch.Tensor:
     """Batches by an iterator of its own."""
     rows = slice(next(CALLS) % 40, None)
@@ -61,6 +88,18 @@ ARGUMENTS = {
     "inputs is a tensor": ({"inputs": problem.POINTS[:1]}, r"inputs is a tensor of shape \(1, 1, 4, 4\); give the list"),
     "no inputs": ({"inputs": []}, "inputs: give the list of a network's inputs"),
     "inputs of numbers": ({"inputs": [1.0]}, "inputs: give the list of a network's inputs"),
+    "empty inputs": ({"inputs": [problem.POINTS[:0]]}, r"inputs has an empty tensor of shape \(0, 1, 4, 4\); give one item"),
+    "build of two arguments": ({"build": lambda net, seed: None}, r"build\(net, seed\) cannot be called as build\(net\)"),
+    "train step of one argument": (
+        {"train_step": lambda network: None},
+        r"train_step\(network\) cannot be called as train_step\(network, step\)",
+    ),
+    "weights of a module": ({"weights": nn.ReLU()}, "weights is a ReLU; give a state dict"),
+    "no step of the supernet": (
+        {"overrides": ["supernet.steps=0"]},
+        "supernet.steps=0: a network must be trained; give 1 or more",
+    ),
+    "no step of training": ({"overrides": ["train.steps=0"]}, "train.steps=0: a network must be trained; give 1 or more"),
     "no decision": ({"space": Net(2, 3)}, "the space has no decision: open one"),
     "the class of a space": ({"space": Net}, r"space is the class Net; give a description, Net\(\) say"),
     "settings of another kind": ({"settings": {"trials": 3}}, r"settings is a dict; give NetworkSettings\(\.\.\.\), or names"),
@@ -163,6 +202,38 @@ FUNCTIONS = {
         {"weights": {}, **SCRATCH},
         "weights: a run with search.evaluation=scratch trains no supernet",
     ),
+    "one network for all": ({"build": one_for_all}, "the build function gives '0.* to every network that it builds"),
+    "one layer for all, no supernet": ({"build": shared_layer, **SCRATCH}, "gives '1.weight' to every network that it builds"),
+    "a loss of something else": (
+        {"train_step": lambda network, step: nn.Parameter(torch.ones(())) * 2},
+        "the loss of train_step does not depend on the network's weights",
+    ),
+    "an infinite loss": (
+        {"train_step": lambda network, step: problem.train_step(network, step) / 0.0},
+        "train_step gave the loss inf before any training",
+    ),
+    "a backward pass of its own": (
+        {"train_step": with_backward},
+        "train_step left a gradient at '0.*without backward",
+    ),
+    "a score with the name of a cost": (
+        {"evaluate": lambda network: {"accuracy": 0.5, "macs": 3.0}},
+        "evaluate gave a score 'macs', the name of a cost that is counted",
+    ),
+    "build of a class": ({"build": lambda net: nn.ReLU}, "build gave a type, which is no torch.nn.Module"),
+    "inputs of another shape": (
+        {"inputs": [torch.zeros(1, 3, 4, 4)]},
+        r"the network does not run on inputs of float32 \(2, 3, 4, 4\): .*give inputs that it takes",
+    ),
+    "inputs of another shape, no supernet": (
+        {"inputs": [torch.zeros(1, 3, 4, 4)], "build": problem.plain, **SCRATCH},
+        r"the network does not run on inputs of float32 \(1, 3, 4, 4\)",
+    ),
+    "a network that is random in eval mode": (
+        {"build": lambda net: nn.Sequential(problem.build(net), Noise())},
+        "the network gives other outputs for the same inputs in eval mode",
+    ),
+    "nothing to train": ({"build": frozen}, "no parameter of the supernet is trainable"),
     "test gives nothing": ({"test": lambda network: None}, "test gave None for one network"),
 }
 
