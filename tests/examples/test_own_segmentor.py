@@ -29,6 +29,7 @@ def test_the_search_runs_to_a_report(run):
     assert len(run.trials()) == len(run.trials("random")) == 2
     assert all(row.ok and 0 < row.scores["mIoU"] <= 1 for row in (*run.trials(), *run.trials("random")))
     assert {row.name for row in run.retrained()} == {"searched", "random 1", "baseline"}
+    assert all(row.val["mIoU"] != row.test["mIoU"] for row in run.retrained())  # of other pictures
 
 
 @pytest.mark.filterwarnings("ignore:``build_loss`` would be deprecated:UserWarning")  # mmsegmentation's own heads call it
