@@ -113,7 +113,7 @@ def _check_step(own: OwnNetwork, network: nn.Module, seed: int) -> None:
         )
     if odd := [name for name, value in network.named_parameters() if value.grad is not None]:
         raise UserError(
-            f"train_step left a gradient at {odd[0]!r}: it must return the loss alone, without backward(), which is called for you"
+            f"train_step left a gradient at {odd[0]!r}: it must return the loss alone, without backward(), which follows"
         )
     if not losses[0].requires_grad:
         raise UserError(

@@ -140,8 +140,8 @@ def _batched(inputs: Sequence[Tensor]) -> list[str]:
     if len(sizes) > 1 or 1 in sizes:
         return []
     return [
-        f"Multiply-adds are those of inputs of {' and '.join(str(tuple(x.shape)) for x in inputs)}: if their first dimension is a "
-        f"batch, those of {sizes.pop()} items."
+        f"Multiply-adds are those of inputs of {' and '.join(str(tuple(x.shape)) for x in inputs)}: if their first dimension is "
+        f"a batch, those of {sizes.pop()} items."
     ]
 
 

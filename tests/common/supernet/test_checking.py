@@ -226,7 +226,78 @@ class Keeps(nn.Module):
 
 
 WIDTH = Net(hidden=1, act="relu", blocks=())
+PRETRAINED = nn.Conv2d(3, 3, 1)
+
+
+def one_backbone(net: Net) -> nn.Module:
+    return nn.Sequential(PRETRAINED, conv2d(3, net.width, 3), linear_head(net))
+
+
+class FixedGain(nn.Module):
+    """Slices a parameter that is as large in every network."""
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.stem, self.gain, self.head = conv2d(3, net.width, 3), nn.Parameter(torch.ones(8)), linear_head(net)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        return self.head(h * self.gain[: h.shape[1], None, None])
+
+
+class FixedTokens(nn.Module):
+    """Takes a part of a parameter, the same one in every network: nothing of it is idle."""
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.gain, self.stem, self.head = nn.Parameter(torch.ones(8)), conv2d(3, net.width, 3), linear_head(net)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.stem(x * self.gain[:3, None, None] + self.gain[3:6, None, None]))
+
+
+class Listed(nn.Module):
+    """Keeps a layer in a list of Python."""
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.layers, self.head = [conv2d(3, net.width, 3)], linear_head(net)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.layers[0](x))
+
+
+class Noisy(nn.Module):
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.net = nn.Sequential(conv2d(3, net.width, 3), linear_head(net))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x + torch.rand_like(x))
+
+
+def test_a_part_of_a_parameter_that_every_network_takes_is_no_mistake():
+    assert check(FixedTokens, WIDTH, IMAGES).archs == 2
+
+
+def test_a_refused_backbone_is_left_as_it_was():
+    before = PRETRAINED.weight.detach().clone()
+    with pytest.raises(UserError, match="to every network that it builds"):
+        check(one_backbone, WIDTH, IMAGES)
+    assert torch.equal(PRETRAINED.weight, before)
+
+
 MISTAKES = {
+    "one backbone for all": (one_backbone, WIDTH, "the build function gives '0.weight' to every network that it builds, so that"),
+    "own parameter, sliced from one size": (FixedGain, WIDTH, "FixedGain slices its parameter 'gain' itself"),
+    "a layer in a list": (Listed, WIDTH, "no module of the supernet reads decision 'width'|in an nn.ModuleList"),
+    "random in eval mode": (Noisy, WIDTH, "the network gives other outputs for the same inputs in eval mode"),
+    "no module": (lambda net: None, WIDTH, "build gave None, which is no torch.nn.Module; return the network"),
+    "nothing to train": (
+        lambda net: nn.Sequential(conv2d(3, net.width, 3), linear_head(net)).requires_grad_(False),
+        WIDTH,
+        "no parameter of the supernet is trainable",
+    ),
     "no decision": (right, Net(4, 1, "relu", (1,)), "the space has no decision: open one"),
     "torch's layer": (
         lambda net: nn.Sequential(conv2d(3, net.width, 3), nn.Linear(net.width, 2)),
