@@ -16,6 +16,11 @@ class Invalid(ValueError):
     """A settled description breaks a `Where` rule."""
 
 
+def _holds_several(option: object) -> bool:
+    """Whether something looks like the options in one value: arrays and tensors among them."""
+    return isinstance(option, list | range | set | frozenset | Iterator) or hasattr(option, "__array__")
+
+
 @dataclasses.dataclass(frozen=True, slots=True, init=False)
 class OneOf:
     """A decision: exactly one of `options`, any of which may hold further decisions.
@@ -37,7 +42,7 @@ class OneOf:
     def __init__(self, *options: Any) -> None:
         if not options:
             raise UserError("OneOf() has no options: a decision needs at least one")
-        if len(options) == 1 and isinstance(options[0], list | range | set | frozenset | Iterator):
+        if len(options) == 1 and _holds_several(options[0]):
             given = f"{options[0]!r}"
             kind = type(options[0]).__name__
             raise UserError(f"OneOf({given}) has one option, a {kind}; give its items as options: OneOf(*{given})")

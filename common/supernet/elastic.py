@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
+from common.space import ManyOf, OneOf, Repeat
 from common.supernet.choice import Deciding
 from common.supernet.open import Open, current, fmap, largest, meanings
 
@@ -84,6 +85,8 @@ def widest(value: Any, name: str) -> int:
     Raises:
         UserError: an option is no whole number of 1 or more.
     """
+    if isinstance(value, OneOf | ManyOf | Repeat):
+        raise UserError(f"{name} is a decision, {str(value):.80}; build the supernet of opened(space), a network of fixed values")
     for option in meanings(value):
         if not isinstance(option, Integral) or option < 1:
             raise UserError(f"{named(value, name, option)}: give whole numbers of 1 or more, from fmap where they are computed")

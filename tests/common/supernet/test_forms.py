@@ -154,6 +154,10 @@ def test_an_input_of_no_known_width_is_refused():
 SIX = opened(OneOf(4, 6), "width")
 TEXT = opened(OneOf("a", "b"), "name")
 REFUSED = {
+    "a decision that is not opened": (
+        lambda: conv2d(3, OneOf(3, 4), 3),
+        r"c_out is a decision, .*; build the supernet of opened",
+    ),
     "groups of a norm": (
         lambda: group_norm(4, SIX),
         r"width=6 of decision 'width' is not a multiple of groups=4; .* groups=fmap",

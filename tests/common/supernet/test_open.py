@@ -99,7 +99,7 @@ def test_options_that_hold_open_values_share_a_module_only_where_they_are_the_sa
     assert len(choose(net, lambda layer: linear(2, layer.width)).options) == 3
 
 
-@pytest.mark.parametrize("options", [([8, 16],), (range(2),), ({8, 16},), (iter([8]),)])
+@pytest.mark.parametrize("options", [([8, 16],), (range(2),), ({8, 16},), (iter([8]),), (torch.tensor([8, 16]),)])
 def test_a_sequence_is_no_option(options):
     with pytest.raises(UserError, match=r"^OneOf\(.*\) has one option, a .*; give its items as options: OneOf\(\*"):
         OneOf(*options)
