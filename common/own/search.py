@@ -12,6 +12,7 @@ from torch import Tensor
 from common.arch import from_labels
 from common.deferred import Deferred
 from common.errors import UserError
+from common.evaluate.settings import InheritedSettings
 from common.objective import Objective
 from common.options import RunOptions
 from common.overrides import override
@@ -30,6 +31,7 @@ from common.stages.settings import check_trained
 from common.system import Method
 
 OBJECTIVES = (Objective("accuracy"), Objective("macs", "min", "MACs"))
+CALIBRATION = InheritedSettings().calibration_batch
 NO_TEST = (
     "No test function was given: networks are compared on the scores that they were chosen by, which flatters the chosen one."
 )
@@ -187,6 +189,10 @@ def _check_settings(own: OwnNetwork, settings: NetworkSettings) -> None:
         raise UserError(
             f"search.engine={settings.search.engine.name} trains candidates for a share of the steps, which needs train_step; "
             "give it, or another engine"
+        )
+    if getattr(settings.search.evaluation, "calibration_batch", CALIBRATION) != CALIBRATION:
+        raise UserError(
+            "search.evaluation.calibration_batch: an own network's train_step chooses the batch itself; leave the setting out"
         )
     if getattr(settings.search.evaluation, "images", None) is not None:
         raise UserError("search.evaluation.images: an own network's evaluate chooses its items itself; leave the setting out")

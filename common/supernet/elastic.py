@@ -86,7 +86,7 @@ def widest(value: Any, name: str) -> int:
         UserError: an option is no whole number of 1 or more.
     """
     if isinstance(value, OneOf | ManyOf | Repeat):
-        raise UserError(f"{name} is a decision, {str(value):.80}; build the supernet of opened(space), a network of fixed values")
+        raise UserError(f"{name} is a decision, {value!s:.80}; build the supernet of opened(space), a network of fixed values")
     for option in meanings(value):
         if not isinstance(option, Integral) or option < 1:
             raise UserError(f"{named(value, name, option)}: give whole numbers of 1 or more, from fmap where they are computed")

@@ -123,6 +123,10 @@ ARGUMENTS = {
         {"overrides": ["search.engine=gradient"]},
         "search.engine=gradient: network has no training of a relaxed supernet; give another engine",
     ),
+    "items of a calibration batch": (
+        {"overrides": ["search.evaluation.calibration_batch=4"]},
+        "an own network's train_step chooses the batch itself",
+    ),
     "images": ({"overrides": ["search.evaluation.images=8"]}, "an own network's evaluate chooses its items itself"),
     "unknown setting": ({"overrides": ["train.epochs=8"]}, "has no field 'epochs'"),
     "impossible budget": ({"settings": NetworkSettings(budget={"macs": 1}), "overrides": ()}, "budget macs=1 is impossible"),
