@@ -78,7 +78,7 @@ def test_demo_leaves_earlier_results_alone(clone):
 def test_test_adds_what_tests_need_and_makes_demo_ready_too(clone):
     clone.make("test")
     install, run = clone.asked()
-    assert "-e .[detection,segmentation,graphs,gan,export,dev]" in install
+    assert "-e .[detection,segmentation,graphs,gan,export,frames,dev]" in install
     assert run == "-m pytest -n 2 --dist loadgroup --no-loadscope-reorder"
     clone.make("demo")
     assert len(clone.asked()) == 1

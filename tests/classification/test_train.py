@@ -19,10 +19,9 @@ from PIL import Image
 from classification.darts.methods import METHODS
 from classification.darts.settings import NetworkSettings
 from classification.task import ClassificationTask
-from common.cli import retrained
 from common.cost.bounds import cheapest, dearest
 from common.run.folder import RunFolder
-from common.stages.reload import reload
+from common.stages.reload import reload, retrained
 from tests.classification.micro import SETTINGS, call, made, results, tiny, words
 from tests.common.run.killing import die, forked, status
 

@@ -142,7 +142,7 @@ VALUES = {
     "--set search.engine.population=0": ("search.engine.population=0: give 1 or more",),
     "--set retrain.seeds=0": ("retrain.seeds=0: give 1 or more",),
     "--set detect.steps=0": ("detect.steps=0: a detector must be trained",),
-    "--set detect.batch=0": ("steps of 0 images",),
+    "--set detect.batch=0": ("batches of 0 images: give 1 or more",),
     "--set detect.optim.lr=-1": ("lr is -1", "give a number above 0"),
     "--set threads=0": ("threads=0: give 1 or more",),
     "--set save_every=0": ("save_every=0: give 1 or more",),

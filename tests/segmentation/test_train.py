@@ -19,7 +19,7 @@ from common import cli
 from common.arch import load
 from common.export import Parity
 from common.space import decode
-from common.stages.reload import reload
+from common.stages.reload import reload, retrained
 from common.streams import stream
 from segmentation import facts
 from segmentation.dcnas.recipes import smoke
@@ -124,7 +124,7 @@ def test_the_exported_network_segments_an_image_file_like_the_run(finished, tmp_
 
 def test_any_retrained_network_of_a_run_can_be_opened(finished):
     reloaded = reload(finished)
-    network, arch, slug = cli.retrained(finished, reloaded, "baseline", 0)
+    network, arch, slug = retrained(finished, reloaded, "baseline", 0)
     assert slug == "baseline-0"
     with torch.no_grad():
         assert network(*reloaded.facts.example()).shape == (1, 4, 32, 32)
