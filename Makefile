@@ -66,7 +66,7 @@ bench-search: $(VENV)/.ready-dev ## Search engines on tables, docs/results/searc
 bench-nasbench-graph: $(VENV)/.ready-dev ## Trainings against their table, docs/results/nasbench-graph.md, 40 minutes: ARGS="more options"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.nasbench_graph --architectures 60 --seed 0 --epochs 200 --every 5 $(ARGS)
 
-soak: $(VENV)/.ready-dev ## The long tests: twenty killed and resumed runs, trainings against NAS-Bench-Graph
+soak: $(VENV)/.ready-dev ## The long tests: twenty killed and resumed runs, trainings against NAS-Bench-Graph, a run from the wheel
 	@$(PYTEST) -m soak --timeout=7200 $(ARGS)
 
 systems: $(VENV)/.ready ## Bring systems.mk, the README's table and docs/engines.md up to date with the systems listed

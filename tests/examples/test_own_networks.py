@@ -12,6 +12,8 @@ from common.own.facts import OwnFacts
 from common.supernet import Supernet, check, extreme, opened
 from tests.examples.running import example, refused, run_example
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["supernet.steps=3", "train.steps=2", "search.trials=3", "retrain.seeds=1", "retrain.random_archs=1"]
 
 

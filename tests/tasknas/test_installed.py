@@ -132,7 +132,7 @@ def test_help_works_from_a_folder_with_files_of_the_same_names(call):
     assert "Search: image classification\n" in done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_run_with_workers_ends_in_a_report_that_says_what_was_left_out(call, tmp_path):
     settings = ["search.engine=random", "search.evaluation=scratch", "search.trials=2", "search.random_baseline=false"]
     settings += ["retrain.random_archs=0", "retrain.seeds=1", "train.steps=2", "pictures=1"]
@@ -153,6 +153,7 @@ def test_a_run_with_workers_ends_in_a_report_that_says_what_was_left_out(call, t
 @pytest.mark.slow
 def test_an_own_network_is_searched_without_extras(bin, call, tmp_path):
     quick = ["supernet.steps=2", "train.steps=2", "search.trials=2", "retrain.seeds=1", "retrain.random_archs=1"]
-    done = call(str(bin / "python"), str(ROOT / "examples" / "own_cnn.py"), "--out", "run", "--set", *quick)
+    script = str(ROOT / "examples" / "own_cnn.py")
+    done = call(str(bin / "python"), script, "--out", "run", "--set", *quick)
     assert (done.returncode, done.stderr) == (0, "") and "run/report.html" in done.stdout
     assert "best/ has no ONNX file: onnx" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

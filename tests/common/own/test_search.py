@@ -23,6 +23,8 @@ from tests.common.own import problem
 from tests.common.own.problem import Net, rows, searched, weights
 from tests.common.run.killing import dies, forked, status
 
+pytestmark = pytest.mark.slow
+
 EXPORT = OwnFacts.export
 STAGES = ["supernet training", "search", "random search", "retrain", "export"]
 

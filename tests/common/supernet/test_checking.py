@@ -289,7 +289,7 @@ def test_a_refused_backbone_is_left_as_it_was():
 
 MISTAKES = {
     "one backbone for all": (one_backbone, WIDTH, "the build function gives '0.weight' to every network that it builds, so that"),
-    "own parameter, sliced from one size": (FixedGain, WIDTH, "FixedGain slices its parameter 'gain' itself"),
+    "own parameter, sliced from one size": (FixedGain, WIDTH, "FixedGain slices its parameter '.*gain' itself"),
     "a layer in a list": (Listed, WIDTH, "no module of the supernet reads decision 'width'|in an nn.ModuleList"),
     "random in eval mode": (Noisy, WIDTH, "the network gives other outputs for the same inputs in eval mode"),
     "no module": (lambda net: None, WIDTH, "build gave None, which is no torch.nn.Module; return the network"),
