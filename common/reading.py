@@ -75,7 +75,8 @@ class Run:
             UserError: a line of the file is damaged.
         """
         _known(of)
-        return self._loaded(f"{FILES[of]}.jsonl").trials if of == "search" else self._loaded(f"{FILES[of]}.jsonl").random
+        loaded = self._loaded(f"{FILES[of]}.jsonl")
+        return loaded.trials if of == "search" else loaded.random
 
     def trials_frame(self, of: Literal["search", "random"] = "search") -> DataFrame:
         """The candidates as a pandas frame: columns `arch.DECISION`, `score.NAME` and `cost.NAME`, those that `study` reads.

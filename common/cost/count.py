@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -119,7 +120,7 @@ def run(module: nn.Module, inputs: Iterable[Tensor], forward: Forward | None, mo
         with torch.no_grad(), mode, torch.device("meta"):  # in this order what `mode` does itself is not looked at by the other
             return module(*empty) if forward is None else forward(module, *empty)
     except (NotImplementedError, RuntimeError, TypeError) as error:
-        if "meta" not in str(error).lower():
+        if not re.search(r"(?<![a-z])meta(?![a-z])", str(error), re.IGNORECASE):  # an error of the network's own
             raise
         raise UserError(
             f"multiply-adds are counted from shapes, but the network needs numbers in {_place(error)} "

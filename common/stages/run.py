@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from common.stages.settings import RunSettings
 from common.stages.standard import standard_stages
 from common.stages.workers import forget, prepare, task_of
 from common.system import Method, System
+from common.system_task import SystemTask
 
 SPLITS = (
     "Choices between networks are made on the validation split. Retrained networks are compared on the test split, which no "
@@ -57,17 +59,27 @@ def run(system: System, method: Method, settings: RunSettings, options: RunOptio
     device = device_named(options.device)
     before = torch.get_num_threads()
     torch.set_num_threads(settings.threads)
-    try:
-        return _run(system, method, settings, options, device, again)
-    finally:
-        torch.set_num_threads(before)  # the caller may be a program with more to do
-
-
-def _run(system: System, method: Method, settings: RunSettings, options: RunOptions, device: str, again: str) -> Path:
     out = folder_of(options, settings, method)
+    factory = partial(system.make, settings, out / "weights")
+    try:
+        return _run(system, method, settings, options, out, factory, device, again)
+    finally:  # the caller may be a program with more to do, also after a refusal
+        torch.set_num_threads(before)
+        forget(factory)
+
+
+def _run(
+    system: System,
+    method: Method,
+    settings: RunSettings,
+    options: RunOptions,
+    out: Path,
+    factory: Callable[[], SystemTask],
+    device: str,
+    again: str,
+) -> Path:
     progress = Progress(quiet=options.quiet)
     progress.say(f"{method.title}, recipe {settings.recipe}, into {out}")
-    factory = partial(system.make, settings, out / "weights")
     task = task_of(factory)
     for note in (*task.data.notes, *(f"left out: {item}" for item in task.data.skipped)):
         progress.say(f"note: {note}")
@@ -111,11 +123,8 @@ def _run(system: System, method: Method, settings: RunSettings, options: RunOpti
             constraints=constraints,
             save_every=settings.save_every,
         )
-        try:
-            run_stages(stages, folder, progress, context, again or resume_command(out))
-            return write_report(out)
-        finally:
-            forget(factory)
+        run_stages(stages, folder, progress, context, again or resume_command(out))
+        return write_report(out)
 
 
 def folder_of(options: RunOptions, settings: RunSettings, method: Method) -> Path:

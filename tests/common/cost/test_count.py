@@ -152,3 +152,12 @@ def test_other_errors_of_a_pass_are_the_networks_own():
     with pytest.raises(RuntimeError, match=r"reduction dim|cannot be multiplied") as error:
         count(nn.Linear(3, 7), (torch.zeros(2, 4),))
     assert not isinstance(error.value, UserError)
+
+
+def test_an_error_of_the_networks_own_is_not_taken_for_a_lack_of_numbers():
+    class Strict(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("metadata of the batch is missing")
+
+    with pytest.raises(RuntimeError, match="metadata of the batch is missing"):
+        count(Strict(), [torch.zeros(1, 3)])

@@ -244,3 +244,26 @@ def test_a_partial_is_known_by_its_function_and_its_plain_arguments():
     assert named(given(1, 2, rows)) == "scores"
     assert digest(given(1, 2, rows)) == digest(given(1, 2, torch.ones(3))) != digest(given(1, 3, rows))
     assert digest(partial(problem.scores)) == digest(problem.scores) != digest(problem.evaluate) != ""
+
+
+def test_a_refused_run_leaves_nothing_for_the_next_one_of_the_same_names(tmp_path, monkeypatch):
+    """A session defines a function anew after a refusal, under its old name: the next run takes the new one."""
+
+    def named(value: float):
+        def evaluate(network: nn.Module) -> float:
+            return value
+
+        evaluate.__module__, evaluate.__qualname__ = problem.__name__, "evaluate"
+        monkeypatch.setattr(problem, "evaluate", evaluate)
+        return evaluate
+
+    overrides = [*problem.OVERRIDES, "retrain.seeds=1"]
+    with pytest.raises(UserError, match="no training of a relaxed supernet"):
+        searched(tmp_path / "run", evaluate=named(0.25), test=None, overrides=["search.engine=gradient"])
+    with pytest.raises(UserError, match="is not empty and holds no run"):
+        (tmp_path / "full").mkdir()
+        (tmp_path / "full" / "notes.txt").touch()
+        searched(tmp_path / "full", evaluate=named(0.25), test=None, overrides=overrides)
+    (tmp_path / "full" / "notes.txt").unlink()
+    run = searched(tmp_path / "full", evaluate=named(0.75), test=None, overrides=overrides)
+    assert run.best().val == {"accuracy": 0.75}
