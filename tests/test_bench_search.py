@@ -1,6 +1,7 @@
 """The bench of search engines: its page, its memory of what was done, and a quick run on the generated table."""
 
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -205,17 +206,15 @@ def test_wrong_options_are_refused(wrong, capsys):
 
 
 def test_a_wrong_folder_and_a_damaged_table_are_refused_and_nothing_is_written(tmp_path):
-    def told(*options: str) -> tuple[int, str]:
-        out = tmp_path / "docs" / "search.md"
-        command = [sys.executable, "-m", "tests.bench.search", "--out", str(out), "--cache", str(tmp_path / "runs"), *options]
-        done = subprocess.run(command, cwd=search.ROOT, capture_output=True, text=True, check=False)
-        assert not out.exists()
-        return done.returncode, done.stderr
-
-    nowhere = tmp_path / "nowhere"
-    assert told("--data", str(nowhere)) == (2, f"error: --data {nowhere} is no folder: give the one that holds nasbench/\n")
+    out, nowhere = tmp_path / "docs" / "search.md", tmp_path / "nowhere"
+    places = ["--out", str(out), "--cache", str(tmp_path / "runs")]
+    command = [sys.executable, "-m", "tests.bench.search", *places, "--data", str(nowhere)]
+    done = subprocess.run(command, cwd=search.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"error: --data {nowhere} is no folder: give the one that holds nasbench/\n"
     file = tmp_path / "nasbench" / "nasbench201" / "nasbench201.npz"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"half")
-    status, error = told("--table", "nasbench201-cifar10", "--data", str(tmp_path))
-    assert status == 2 and error.startswith(f"error: table {file} cannot be read") and error.count("\n") == 1
+    with pytest.raises(UserError, match=re.escape(f"table {file} cannot be read")) as refused:
+        search.main([*places, "--table", "nasbench201-cifar10", "--data", str(tmp_path)])
+    assert "\n" not in str(refused.value) and not out.exists()

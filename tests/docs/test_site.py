@@ -14,6 +14,7 @@ from tests.docs.commands import DOCUMENTS
 PACKAGES = ("common", "classification", "detection", "gan", "graphs", "segmentation")
 BUILD = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir"]  # with --quiet warnings would not be counted
 NO_NETWORK = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "NO_MKDOCS_2_WARNING": "1"}
+SETTINGS = NO_NETWORK | {"SEARCH_INDEX": "false"}
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.slow
 def site(tmp_path_factory):
     """The site: place of a page -> its text."""
     folder = tmp_path_factory.mktemp("site")
-    done = subprocess.run([*BUILD, str(folder)], cwd=ROOT, env=os.environ | NO_NETWORK, capture_output=True, text=True)
+    done = subprocess.run([*BUILD, str(folder)], cwd=ROOT, env=os.environ | SETTINGS, capture_output=True, text=True)
     assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
     return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*.html")}
 
