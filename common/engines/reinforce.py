@@ -23,7 +23,7 @@ class Reinforce(Plain):
     children: int = 2
     """New architectures for each update of the policy, evaluated together."""
     rate: float = 3.5e-4
-    """Learning rate of the policy, that of GraphNAS (1904.09981) by default; hundreds of trials want 0.01 to 0.1."""
+    """Learning rate of the policy, GraphNAS's (1904.09981) by default, for thousands of trials; 60 want 0.01 (LSTM) or 0.3."""
     entropy: float = 0.0
     """Weight of the policy's mean entropy in its objective."""
 
