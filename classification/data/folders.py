@@ -12,9 +12,10 @@ from torch.nn.functional import interpolate
 from classification.data.archive import ARCHIVE, read_archive
 from classification.data.assemble import Part, assemble
 from classification.data.cifar import LAYOUTS, Cifar, Layout, read_cifar
-from classification.data.images import SUFFIXES, Files, refuse_bad
+from classification.data.images import SUFFIXES, Checked, Files, refuse_bad
 from classification.data.splits import ClassificationData, Held
 from common.data.digits import SPLITS, SplitName
+from common.data.pictures import conversion_notes
 from common.errors import UserError
 
 _CHECK_ALL = 20_000  # images; larger folders are decoded only when read, unless damaged ones are to be skipped
@@ -109,10 +110,12 @@ def _image_folder(path: Path, size: int, skip_bad: bool, split_seed: int, mirror
         files = tuple(file for own, _ in per_class for file in own)
         labels = np.repeat(np.arange(len(classes)), [len(own) for own, _ in per_class])
         source = Files(files, size, keep)
-        reasons, small = source.check() if skip_bad or total <= _CHECK_ALL else ([""] * len(files), 0)
-        good = np.array([row for row, reason in enumerate(reasons) if not reason], dtype=np.int64)
-        faults += [f"{file.relative_to(path)} {reason}" for file, reason in zip(files, reasons) if reason]
+        found = source.check() if skip_bad or total <= _CHECK_ALL else [Checked()] * len(files)
+        good = np.array([row for row, seen in enumerate(found) if not seen.fault], dtype=np.int64)
+        faults += [f"{file.relative_to(path)} {seen.fault}" for file, seen in zip(files, found) if seen.fault]
         parts[split] = Part(source=source, rows=good, labels=labels[good])
+        notes += conversion_notes(split, [seen.conversion for seen in found if not seen.fault])
+        small = sum(seen.small for seen in found)
         if small:
             notes.append(f"{small:,} images of {split} are smaller than {size} pixels and were enlarged")
         others = [file for _, rest in per_class for file in rest]

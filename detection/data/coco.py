@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from common.data.pictures import conversion_notes
 from common.data.problems import Problems
 from common.errors import UserError
 from detection.data.annotations import read_annotations
-from detection.data.images import damage, damages
+from detection.data.images import Checked, all_checked, checked
 from detection.data.samples import Data, Sample, Split
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def coco_folder(path: Path, size: int | tuple[int, int] | None = None, skip_bad:
     checked = False
     if not problems.fatal:
         checked = skip_bad or sum(len(coco["images"]) for coco in cocos.values()) <= _CHECK_ALL
-        cocos = _check_images(path / "images", cocos, problems, decode=checked)
+        cocos = _check_images(path / "images", cocos, problems, notes, decode=checked)
         cocos = _check_classes(cocos, problems)
     problems.report(path, skip=skip_bad)
     for name, coco in cocos.items():
@@ -118,17 +119,20 @@ def _find(folder: Path, split: str, file_name: str) -> Path:
     return inside if not (folder / file_name).is_file() and inside.is_file() else folder / file_name
 
 
-def _check_images(folder: Path, cocos: Mapping[str, _Coco], problems: Problems, *, decode: bool) -> dict[str, _Coco]:
+def _check_images(
+    folder: Path, cocos: Mapping[str, _Coco], problems: Problems, notes: list[str], *, decode: bool
+) -> dict[str, _Coco]:
     """The splits without the images whose file is missing, damaged or of another size than stated."""
     good = {}
     for split, coco in cocos.items():
         files = [_find(folder, split, image["file_name"]) for image in coco["images"]]
         if decode:
-            found = damages(files)
+            found = all_checked(files)
         else:
-            found = [("" if file.is_file() else "missing", None) for file in files]
+            found = [Checked(fault="" if file.is_file() else "missing") for file in files]
         images = []
-        for image, (reason, size) in zip(coco["images"], found, strict=True):
+        for image, seen in zip(coco["images"], found, strict=True):
+            reason, size = seen.fault, seen.size
             stated = (image["width"], image["height"])
             if reason:
                 problems.skippable.append(f"image {image['file_name']} of {split}: {reason}")
@@ -140,6 +144,7 @@ def _check_images(folder: Path, cocos: Mapping[str, _Coco], problems: Problems, 
             else:
                 images.append(image)
         good[split] = _keep_images(coco, images)
+        notes += conversion_notes(split, [seen.conversion for seen in found if not seen.fault])
     return good
 
 
@@ -220,9 +225,9 @@ class _Files:
 
         entry = self.entries[index]
         if not self.checked:
-            reason, size = damage(entry.file)
-            if reason or size != (entry.size[1], entry.size[0]):
-                why = reason or f"{size} pixels wide and high, other than its annotations say"
+            found = checked(entry.file)
+            if found.fault or found.size != (entry.size[1], entry.size[0]):
+                why = found.fault or f"{found.size} pixels wide and high, other than its annotations say"
                 raise UserError(f"{entry.file}: {why}; replace it, or pass --skip-bad to have all files checked first")
         pixels, boxes, scale = read_resize_pad(entry.file, entry.boxes, self.canvas)
         return Sample(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from common.data.pictures import VAL_IS_TEST
+from common.data.pictures import VAL_IS_TEST, conversion_notes
 from common.errors import UserError
 from segmentation.data.files import Unusable, read_picture, read_values, reduce_values
 from segmentation.data.inspection import inspected
@@ -60,6 +60,8 @@ def checked(root: Path, layout: Layout, problems: Problems, *, size: int | None,
             f"{root}: {layout.where['train']} has pixels of {' and '.join(labels.classes) or 'no class'} only, yet "
             "segmentation needs at least two classes: annotate more, or correct the classes"
         )
+    for name, items in seen.items():
+        notes += conversion_notes(name, [item.conversion for item in items])
     splits = {name: _split(name, items, labels, size) for name, items in seen.items()}
     if not splits["val"].pixels.any():
         raise UserError(f"{root}: {layout.where['val']} has ignored pixels only: nothing can be scored on it; annotate some")

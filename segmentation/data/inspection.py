@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.data.pictures import in_threads
+from common.data.pictures import Conversion, in_threads
 from segmentation.data.files import (
     NotIndices,
     Unusable,
     counts,
-    picture_size,
+    header,
     read_picture,
     read_values,
     reduce_values,
@@ -42,6 +42,7 @@ class Seen:
         counts: pixels per file value after the reduction, shape (256,); zeros if the pair cannot be used.
         image: RGB, where kept, shape (*size, 3).
         values: of the annotation's file, where kept, shape `size`.
+        conversion: what reading the picture as RGB changes.
         fatal: why only a repair of the files helps, or "".
         skippable: why the pair cannot be used, or "".
     """
@@ -52,6 +53,7 @@ class Seen:
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
     image: NDArray[np.uint8] | None = None
     values: NDArray[np.uint8] | None = None
+    conversion: Conversion = ""
     fatal: str = ""
     skippable: str = ""
 
@@ -74,11 +76,11 @@ def inspected(pairs: Sequence[Pair], labels: Labels, size: int | None, skip_bad:
 
 def _header(pair: Pair, size: int | None) -> Seen:
     try:
-        width, height = picture_size(pair.image)
+        found = header(pair.image)
     except Unusable as error:
         return Seen(pair=pair, skippable=f"image {pair.file}: {error}")
-    wide, tall = reduced((width, height), size)
-    return Seen(pair=pair, stated=(height, width), size=(tall, wide))
+    wide, tall = reduced(found.size, size)
+    return Seen(pair=pair, stated=found.size[::-1], size=(tall, wide), conversion=found.conversion)
 
 
 def _pair(item: Seen, labels: Labels, size: int | None, decode: bool, keep: bool) -> Seen:

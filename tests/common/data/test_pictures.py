@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
+import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from common.data.pictures import Unusable, displayed_size, opened
+from common.data.pictures import displayed_size
+from common.data.reader import Unusable, opened
 
 
 def stored(kind: str, **options) -> bytes:
@@ -43,6 +46,27 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason(tmp_path, content
     with pytest.raises(Unusable, match=f"^{told}"), opened(file) as image:
         image.load()
     assert not file.exists() or file.read_bytes() == content
+
+
+def test_a_pipe_is_no_picture_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(Unusable, match=r"^no regular file"), opened(tmp_path / "x.png"):
+        pass
+
+
+def test_pictures_beyond_pillows_limit_are_told_as_such(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 700)
+    with (
+        pytest.raises(Unusable, match=r"^has more than the 1,400 pixels that Pillow decodes .*scale it down"),
+        opened(stored("PNG")),
+    ):
+        pass
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1400)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+        with opened(stored("PNG")) as image:
+            assert image.size == (50, 30)
 
 
 def test_a_folder_is_no_picture(tmp_path):
