@@ -21,8 +21,6 @@ from common.errors import UserError
 
 Found = TypeVar("Found")
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-
 _THREADED = 8  # pictures from which on threads pay
 
 

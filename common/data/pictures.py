@@ -21,8 +21,6 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-"""Endings of picture files, in lower case."""
 VAL_IS_TEST = "the validation split also serves as the test split, so the test figures are of pictures the search has seen"
 """What the notes say, after the reason, where a data set has no test split of its own."""
 
@@ -61,7 +59,7 @@ def conversion_notes(of: str, conversions: Iterable[Conversion]) -> list[str]:
         of: what the pictures belong to, "train" say.
         conversions: one for each picture.
     """
-    counts = Counter(conversions)
+    counts: Counter[str] = Counter(conversions)
     return [f"{counts[kind]:,} of {counts.total():,} pictures of {of} {told}" for kind, told in _TOLD.items() if counts[kind]]
 
 
@@ -69,11 +67,6 @@ def displayed_size(image: Image.Image) -> tuple[int, int]:
     """Width and height of an opened picture as displayed: with EXIF orientations 5 to 8 it lies on its side."""
     width, height = image.size
     return (height, width) if image.getexif().get(ORIENTATION) in (5, 6, 7, 8) else (width, height)
-
-
-def picture_files(files: Iterable[Path]) -> list[Path]:
-    """Those of `files` that are pictures by their endings, sorted; hidden files are none."""
-    return sorted(file for file in files if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file())
 
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

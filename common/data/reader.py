@@ -52,6 +52,8 @@ DIRECT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV")
 """Modes that Pillow converts to RGB itself."""
 ALPHA = ("LA", "PA", "RGBA")
 """Modes with an alpha channel, which is dropped: the colour beneath stays."""
+POINTER = b"version https://git-lfs.github.com/"
+"""How a file begins whose content Git LFS has not fetched."""
 ORIENTATION = 0x0112
 """EXIF's entry that says how a picture is turned; from 5 on it lies on its side."""
 TURNS = {
@@ -80,14 +82,22 @@ def opened(stored: Path | bytes) -> Iterator[Image.Image]:
         Unusable: there is no such file, it is empty or no picture, it is too large for Pillow, or it is damaged where the block
             decodes it.
     """
-    if isinstance(stored, Path) and not stored.is_file():
-        raise Unusable("no regular file" if stored.exists() and not stored.is_dir() else "missing")
+    try:
+        missing = isinstance(stored, Path) and not stored.is_file()
+        strange = isinstance(stored, Path) and missing and stored.exists() and not stored.is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        missing, strange = True, False
+    if missing:
+        raise Unusable("no regular file" if strange else "missing")
     if not (stored.stat().st_size if isinstance(stored, Path) else len(stored)):
         raise Unusable("empty file")
     try:
         with Image.open(stored if isinstance(stored, Path) else io.BytesIO(stored)) as image:
             yield image
     except Image.UnidentifiedImageError:
+        with stored.open("rb") if isinstance(stored, Path) else io.BytesIO(stored) as raw:
+            if raw.read(len(POINTER)) == POINTER:
+                raise Unusable("not an image but a pointer of Git LFS: fetch the files with `git lfs pull`") from None
         raise Unusable("not an image") from None
     except Image.DecompressionBombError:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
@@ -122,7 +132,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
     """
     check_mode(image.mode)
     image.load()
-    turn = TURNS.get(image.getexif().get(ORIENTATION))
+    turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
     turned = image if turn is None else image.transpose(turn)
     if turned.mode.startswith("I"):
         # Pillow's own conversion clips 16-bit grey at 255: nearly all of it would be white.

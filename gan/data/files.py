@@ -8,7 +8,8 @@ from typing import Literal
 
 from PIL import Image
 
-from common.data.pictures import Conversion, conversion, picture_files
+from common.data.folder import walk
+from common.data.pictures import Conversion, conversion
 from common.data.reader import as_rgb, opened
 
 
@@ -71,5 +72,5 @@ def decoded(path: Path) -> Decoded:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The picture files in `folder`, sorted by name; hidden files are none."""
-    return picture_files(folder.iterdir())
+    """The picture files in `folder`, sorted by name; see `common.data.folder.walk`."""
+    return list(walk(folder, folder, deep=False).pictures)

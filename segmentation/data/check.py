@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from common.data.folder import left_out_notes
 from common.data.pictures import VAL_IS_TEST, conversion_notes
+from common.data.shared import check_disjoint, copies
 from common.errors import UserError
 from segmentation.data.files import Unusable, read_picture, read_values, reduce_values
 from segmentation.data.inspection import inspected
@@ -42,13 +44,15 @@ def checked(root: Path, layout: Layout, problems: Problems, *, size: int | None,
     if not all(layout.splits.values()):
         problems.report(root, skip=skip_bad)
         _check_empty(root, layout, layout.splits)
+    files = {name: [pair.image for pair in pairs] for name, pairs in layout.splits.items()}
+    check_disjoint(files, root, problems)
     seen = {}
     for name, pairs in layout.splits.items():
         found = inspected(pairs, layout.labels, size, skip_bad)
         problems.fatal.extend(item.fatal for item in found if item.fatal)
         problems.skippable.extend(item.skippable for item in found if item.skippable)
         seen[name] = [item for item in found if not item.fatal and not item.skippable]
-    notes = list(layout.notes)
+    notes = [*layout.notes, *left_out_notes(layout.left_out), *copies(files, root)]
     labels = layout.labels
     if not problems.fatal and all(seen.values()):
         absent = _absent(seen, labels, problems)

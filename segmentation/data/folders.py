@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.data.folder import Walk, hidden_in, walk
 from common.data.pictures import VAL_IS_TEST
 from common.data.problems import Problems
 from common.errors import UserError
 from segmentation.data.check import checked
 from segmentation.data.cityscapes import cityscapes
 from segmentation.data.labels import read_classes
-from segmentation.data.pairs import Layout, Pair, matched, pictures
+from segmentation.data.pairs import Layout, Pair, matched
 from segmentation.data.voc import voc
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from segmentation.data.samples import SegmentationData
 
 _LAYOUTS = (
@@ -86,24 +89,26 @@ def split_folders(root: Path, problems: Problems) -> Layout:
     labels, void = read_classes(root / "classes.txt")
     if void:
         notes = (*notes, f"pixels of {' and '.join(void)} are ignored")
+    walks = {part: walk(root / part, root, deep=False) for name in names for part in (name, f"{name}annot")}
     return Layout(
         labels=labels,
-        splits={name: _split(root, name, problems) for name in names},
+        splits={name: _split(root, name, walks, problems) for name in names},
         where={name: f"{name}/ with {name}annot/" for name in names},
         notes=notes,
+        left_out=(*hidden_in(root, root), *(entry for found in walks.values() for entry in found.left_out)),
     )
 
 
-def _split(root: Path, name: str, problems: Problems) -> tuple[Pair, ...]:
+def _split(root: Path, name: str, walks: Mapping[str, Walk], problems: Problems) -> tuple[Pair, ...]:
     images: dict[str, Path] = {}
-    for file in pictures(root / name):
+    for file in walks[name].pictures:
         if file.stem in images:
             problems.fatal.append(
                 f"{name}/{images[file.stem].name} and {name}/{file.name} share one annotation: rename one of them"
             )
         images[file.stem] = file
     annotations = {}
-    for file in pictures(root / f"{name}annot"):
+    for file in walks[f"{name}annot"].pictures:
         if file.suffix.lower() == ".png":
             annotations[file.stem] = file
         else:

@@ -80,7 +80,7 @@ def _header(pair: Pair, size: int | None) -> Seen:
     except Unusable as error:
         return Seen(pair=pair, skippable=f"image {pair.file}: {error}")
     wide, tall = reduced(found.size, size)
-    return Seen(pair=pair, stated=found.size[::-1], size=(tall, wide), conversion=found.conversion)
+    return Seen(pair=pair, stated=(found.size[1], found.size[0]), size=(tall, wide), conversion=found.conversion)
 
 
 def _pair(item: Seen, labels: Labels, size: int | None, decode: bool, keep: bool) -> Seen:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from common.data.pictures import picture_files
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -49,12 +47,14 @@ class Layout:
         splits: the pairs of "train", "val" and, if there is one, "test", in the order of their names or lists.
         where: the folder or list each split comes from, to name it.
         notes: what a reader of the figures must know.
+        left_out: what is no data, with the reason.
     """
 
     labels: Labels
     splits: Mapping[str, tuple[Pair, ...]]
     where: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def matched(
@@ -77,8 +77,3 @@ def matched(
         )
     both = sorted(images.keys() & annotations.keys())
     return tuple(Pair(image=images[key], annotation=annotations[key], root=root) for key in both)
-
-
-def pictures(folder: Path, pattern: str = "*") -> list[Path]:
-    """The picture files below `folder` that match the pattern, sorted; hidden files are none."""
-    return picture_files(folder.glob(pattern))
