@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+MISSING = "missing"
+"""The fault of a file that is not there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """What decoding a file found.
