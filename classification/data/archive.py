@@ -19,8 +19,6 @@ from common.data.damaged import NPZ_ERRORS
 from common.data.digits import SPLITS, SplitName
 from common.errors import UserError
 
-ARCHIVE = "cifar10_webp.npz"
-
 
 def read_archive(file: Path, name: str, *, size: int, skip_bad: bool, mirrored: bool) -> ClassificationData:
     """Read and decode all of `file`; CIFAR-10's 11,000 pictures take about three seconds of a core.

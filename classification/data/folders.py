@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from classification.data.archive import ARCHIVE, read_archive
+from classification.data.archive import read_archive
 from classification.data.assemble import Part, assemble
 from classification.data.cifar import LAYOUTS, Cifar, Layout, read_cifar
 from classification.data.images import Checked, Files, refuse_bad
 from classification.data.splits import ClassificationData, Held
+from classification.layout import ARCHIVE, KNOWN, check_layout
 from common.data.digits import SPLITS, SplitName
 from common.data.folder import ENDINGS, SUFFIXES, folders, hidden_in, left_out_notes, walk
 from common.data.pictures import conversion_notes
@@ -27,10 +28,6 @@ _MEASURED = 2_000  # training pictures the normalisation is measured on where th
 _ALIASES: dict[SplitName, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 _CHUNK = 1_000  # images scaled at once
 _OFFICIAL: dict[SplitName, int] = {"train": 50_000, "test": 10_000}  # images of either CIFAR
-_KNOWN = (
-    f"known layouts: {ARCHIVE}; {', '.join(layout.folder for layout in LAYOUTS)}; train/, val/ and test/ with a folder of "
-    f"{ENDINGS} images per class; class folders alone"
-)
 
 
 def classification_folder(
@@ -56,8 +53,7 @@ def classification_folder(
     path = Path(path)
     if size < 8 or size % 4:
         raise UserError(f"size={size}: pictures must be a multiple of 4 of at least 8 pixels, as networks halve them twice")
-    if not path.is_dir():
-        raise UserError(f"{path} is not a folder; {_KNOWN}")
+    check_layout(path)
     places = [path, *(path / layout.folder for layout in LAYOUTS)]
     found = [(place, layout) for place in places for layout in LAYOUTS if layout.lies_in(place)]
     archive = path / ARCHIVE
@@ -99,7 +95,7 @@ def _image_folder(path: Path, size: int, skip_bad: bool, split_seed: int, mirror
     listed = {split: [_pictures(own.get(label, ())) for label in classes] for split, own in files.items()}
     total = sum(len(pictures) for per_class in listed.values() for pictures in per_class)
     if not total:
-        raise UserError(f"{path} has no image in a class folder and is of no known layout; {_KNOWN}")
+        raise UserError(f"{path} has no image in a class folder and is of no known layout; {KNOWN}")
     keep = 3 * size * size * total <= _KEEP_BYTES
     parts: dict[SplitName, Part] = {}
     faults: list[str] = []
@@ -151,7 +147,7 @@ def _split_folders(path: Path) -> dict[SplitName, Path]:
         if names:
             places[split] = path / names[0]
     if "train" not in places:
-        raise UserError(f"{path} has {', '.join(f'{place.name}/' for place in places.values())} but no train/; {_KNOWN}")
+        raise UserError(f"{path} has {', '.join(f'{place.name}/' for place in places.values())} but no train/; {KNOWN}")
     return places
 
 

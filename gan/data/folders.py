@@ -8,12 +8,12 @@ from typing import Literal
 from common.data.folder import left_out_notes
 from common.data.problems import Problems
 from common.data.shared import check_disjoint
-from common.errors import UserError
 from gan.data.check import Domains, Seen, inspected, repeated
 from gan.data.holdout import three_splits
 from gan.data.images import Cache, Images, InFiles, check_size
-from gan.data.layouts import KNOWN, Layout, layout_of
+from gan.data.layouts import Layout, layout_of
 from gan.data.translation import Split, TranslationData
+from gan.layout import check_layout
 
 Direction = Literal["AtoB", "BtoA"]
 
@@ -42,8 +42,7 @@ def folder(path: Path, *, size: int, val: int | None, direction: Direction, skip
     """
     path = Path(path)
     check_size(size)
-    if not path.is_dir():
-        raise UserError(f"{path} is not a folder: give one with {KNOWN}")
+    check_layout(path)
     problems = Problems()
     layout = layout_of(path, problems)
     notes = [f"layout: {layout.title}; {_direction(layout, direction)}", *left_out_notes(layout.left_out)]

@@ -10,11 +10,8 @@ from common.data.folder import folders, hidden_in, walk
 from common.data.problems import Problems
 from common.errors import UserError
 from gan.data.files import Picture, pictures
+from gan.layout import KNOWN
 
-KNOWN = (
-    "trainA/, trainB/, testA/, testB/ (unpaired, as CycleGAN's); A/train/, A/test/, B/train/, B/test/ (pairs of one name); "
-    "train/X/, train/Y/, test/X/, test/Y/ (pairs of one name); or train/, test/ with A|B side by side in each file (as pix2pix's)"
-)
 SPLITS = ("train", "val", "test")
 
 

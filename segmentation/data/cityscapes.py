@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from common.data.folder import Walk, hidden_in, walk
 from common.data.pictures import VAL_IS_TEST
-from common.errors import UserError
 from segmentation.data.labels import labels_of
 from segmentation.data.pairs import Layout, Pair, matched
 
@@ -53,13 +52,7 @@ def cityscapes(root: Path, problems: Problems) -> Layout:
     Args:
         root: the folder that has leftImg8bit/.
         problems: missing partners are added here.
-
-    Raises:
-        UserError: gtFine/ or a split's folder is missing.
     """
-    for name in ("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val"):
-        if not (root / name).is_dir():
-            raise UserError(f"{root} has no folder {name}/: Cityscapes is leftImg8bit/ and gtFine/, each with train/ and val/")
     fine = {name: walk(root / "gtFine" / name, root) for name in ("train", "val", "test") if (root / "gtFine" / name).is_dir()}
     kind = _KINDS[0] if _ending(fine["train"], root / "gtFine" / "train", _KINDS[0]) else _KINDS[1]
     left = {name: walk(root / "leftImg8bit" / name, root) for name in fine if (root / "leftImg8bit" / name).is_dir()}

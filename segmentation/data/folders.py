@@ -14,16 +14,12 @@ from segmentation.data.cityscapes import cityscapes
 from segmentation.data.labels import read_classes
 from segmentation.data.pairs import Layout, Pair, matched
 from segmentation.data.voc import voc
+from segmentation.layout import check_layout, splits_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from segmentation.data.samples import SegmentationData
-
-_LAYOUTS = (
-    "train/, trainannot/, val/, valannot/ and classes.txt; or Cityscapes' leftImg8bit/ and gtFine/; "
-    "or VOC's JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/"
-)
 
 
 def folder(path: Path, size: int | None = None, skip_bad: bool = False) -> SegmentationData:
@@ -50,17 +46,9 @@ def folder(path: Path, size: int | None = None, skip_bad: bool = False) -> Segme
     path = Path(path)
     if size is not None and size < 32:
         raise UserError(f"size={size}: pictures must be at least 32 pixels long, the networks' largest stride")
-    if not path.is_dir():
-        raise UserError(f"{path} is not a folder: give one with {_LAYOUTS}")
     problems = Problems()
-    if (path / "leftImg8bit").is_dir():
-        layout = cityscapes(path, problems)
-    elif (path / "JPEGImages").is_dir():
-        layout = voc(path, problems)
-    elif (path / "train").is_dir():
-        layout = split_folders(path, problems)
-    else:
-        raise UserError(f"{path} has no known layout: give a folder with {_LAYOUTS}")
+    readers = {"Cityscapes": cityscapes, "VOC": voc, "split folders": split_folders}
+    layout = readers[check_layout(path)](path, problems)
     return checked(path, layout, problems, size=size, skip_bad=skip_bad)
 
 
@@ -77,15 +65,8 @@ def split_folders(root: Path, problems: Problems) -> Layout:
     Raises:
         UserError: the classes file or a split's folder cannot be used.
     """
-    names, notes = ["train", "val"], ()
-    if (root / "test").is_dir() or (root / "testannot").is_dir():
-        names.append("test")
-    else:
-        notes = (f"no folder test/: {VAL_IS_TEST}",)
-    for name in names:
-        for part in (name, f"{name}annot"):
-            if not (root / part).is_dir():
-                raise UserError(f"{root} has no folder {part}/: each split has its pictures in NAME/, annotations in NAMEannot/")
+    names = splits_of(root)
+    notes = () if "test" in names else (f"no folder test/: {VAL_IS_TEST}",)
     labels, void = read_classes(root / "classes.txt")
     if void:
         notes = (*notes, f"pixels of {' and '.join(void)} are ignored")

@@ -56,10 +56,8 @@ def voc(root: Path, problems: Problems) -> Layout:
         problems: missing files, and names that occur twice, are added here.
 
     Raises:
-        UserError: a folder, a list or the classes file cannot be used.
+        UserError: a list or the classes file cannot be used.
     """
-    if not (root / "SegmentationClass").is_dir():
-        raise UserError(f"{root} has JPEGImages/ but no SegmentationClass/: VOC annotations are SegmentationClass/NAME.png")
     names = {split: _names(root, split) for split in ("train", "val")}
     notes: tuple[str, ...] = ()
     test = _names(root, "test") if (root / _LISTS / "test.txt").is_file() else ()
