@@ -29,10 +29,12 @@ class Header:
 
     Attributes:
         size: width and height as displayed.
+        turned: it is displayed on its side, as its EXIF orientation says.
         conversion: what reading it as RGB changes.
     """
 
     size: tuple[int, int]
+    turned: bool
     conversion: Conversion
 
 
@@ -46,7 +48,8 @@ def header(file: Path) -> Header:
         check_mode(image.mode)
         # Pillow decodes a PNG to look for an orientation, which few PNG files have.
         plain = image.format == "PNG" and not _says_more(file)
-        return Header(size=image.size if plain else displayed_size(image), conversion=conversion(image))
+        size = image.size if plain else displayed_size(image)
+        return Header(size=size, turned=size != image.size, conversion=conversion(image))
 
 
 def _says_more(file: Path) -> bool:
