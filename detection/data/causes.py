@@ -50,50 +50,65 @@ def misnamed(root: Path, split: str, file_name: str) -> Misnamed | None:
     return None
 
 
-def missing(root: Path, split: str, images: Sequence[dict[str, Any]]) -> tuple[list[str], list[str]]:
-    """What to say of missing images.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """An image that cannot be used as the annotations describe it.
 
-    Args:
-        root: the data set.
+    Attributes:
         split: its split.
-        images: the entries of the missing images.
-
-    Returns:
-        A line for each image, and the lines that say the same of all of them, for when no image of the split is there.
+        image: its entry in the annotations.
+        seen: what its file shows.
     """
-    slips = [misnamed(root, split, image["file_name"]) for image in images]
-    lines = []
-    for image, slip in zip(images, slips, strict=True):
-        line = f"image {image['file_name']} of {split}: missing"
-        lines.append(f"{line}, but {slip.right} is there: {slip.cause}" if slip else line)
-    name = images[0]["file_name"]
-    whole = f"none of the {len(images)} images of {split} is where instances_{split}.json names it"
-    if slips[0] and all(slip and slip.cause == slips[0].cause for slip in slips):
-        return lines, [f"{whole}: {slips[0].cause}; write {slips[0].right!r} in place of {name!r}, and the others likewise"]
-    return lines, [
-        f"{whole}: {name!r} is looked for as images/{name} and images/{split}/{name}; move the files or correct the names"
+
+    split: str
+    image: dict[str, Any]
+    seen: Checked
+
+
+def missing(root: Path, failed: Sequence[Failed]) -> list[str]:
+    """A line for each image that is not there, with the name that leads to its file where one of the usual slips does."""
+    slips = [misnamed(root, one.split, one.image["file_name"]) for one in failed]
+    return [
+        f"image {one.image['file_name']} of {one.split}: missing" + (f", but {slip.right} is there: {slip.cause}" if slip else "")
+        for one, slip in zip(failed, slips, strict=True)
     ]
 
 
-def wrong_sizes(split: str, wrong: Sequence[tuple[dict[str, Any], Checked]]) -> tuple[list[str], list[str]]:
-    """What to say of images of another size than stated; as `missing`, with the entries and what their files show."""
-    lines, turned = [], 0
-    for image, seen in wrong:
-        stated, size = (image["width"], image["height"]), seen.size or (0, 0)
-        line = (
-            f"image {image['file_name']} is {size[0]}x{size[1]}, yet instances_{split}.json says {stated[0]}x{stated[1]} "
-            "(width x height)"
-        )
-        if seen.turned and size == stated[::-1]:
-            turned += 1
-            line += ": its EXIF orientation turns it"
-        elif size == stated[::-1]:
-            line += ": width and height are interchanged"
-        lines.append(line)
-    if turned < len(wrong):
-        return lines, lines
-    return lines, [
-        f"all {len(wrong)} images of {split} are turned by their EXIF orientation, and instances_{split}.json gives the sizes of "
-        f"the stored pictures ({lines[0]}); pictures are read as displayed: if the boxes are of the stored pictures, remove the "
-        "orientation (`exiftool -Orientation= -overwrite_original -r images`), else correct width and height"
+def all_missing(root: Path, failed: Sequence[Failed]) -> str:
+    """What to say of splits none of whose images is there; the cause is named where it is the same of all."""
+    slips = [misnamed(root, one.split, one.image["file_name"]) for one in failed]
+    name, split = failed[0].image["file_name"], failed[0].split
+    whole = f"none of the {len(failed)} images of {_splits(failed)} is where the annotations name it"
+    first = slips[0]
+    if first and all(slip and slip.cause == first.cause for slip in slips):
+        return f"{whole}: {first.cause}; write {first.right!r} in place of {name!r}, and the others likewise"
+    return f"{whole}: {name!r} is looked for as images/{name} and images/{split}/{name}; move the files, or correct the names"
+
+
+def wrong_size(one: Failed) -> str:
+    """What to say of an image of another size than stated."""
+    stated, size = (one.image["width"], one.image["height"]), one.seen.size or (0, 0)
+    line = (
+        f"image {one.image['file_name']} is {size[0]}x{size[1]}, yet instances_{one.split}.json says {stated[0]}x{stated[1]} "
+        "(width x height)"
+    )
+    if size != stated[::-1]:
+        return line
+    return f"{line}: {'its EXIF orientation turns it' if one.seen.turned else 'width and height are interchanged'}"
+
+
+def all_of_wrong_size(failed: Sequence[Failed]) -> list[str]:
+    """What to say of splits all of whose images have another size than stated."""
+    lines = [wrong_size(one) for one in failed]
+    if not all(line.endswith("EXIF orientation turns it") for line in lines):
+        return lines
+    return [
+        f"all {len(failed)} images of {_splits(failed)} are turned by their EXIF orientation, and the annotations give the sizes "
+        f"of the stored pictures ({lines[0]}); pictures are read as displayed: if the boxes are of the stored pictures, remove "
+        "the orientation (`exiftool -Orientation= -overwrite_original -r images`), else correct width and height"
     ]
+
+
+def _splits(failed: Sequence[Failed]) -> str:
+    *first, last = dict.fromkeys(one.split for one in failed)
+    return f"{', '.join(first)} and {last}" if first else last

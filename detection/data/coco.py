@@ -17,7 +17,7 @@ from common.data.shared import check_disjoint, copies
 from common.errors import UserError
 from detection.data.annotations import read_annotations
 from detection.data.categories import used_categories
-from detection.data.causes import find, missing, wrong_sizes
+from detection.data.causes import Failed, all_missing, all_of_wrong_size, find, missing, wrong_size
 from detection.data.holdout import cut, kept
 from detection.data.images import MISSING, Checked, all_checked, checked
 from detection.data.samples import Data, Sample, Split
@@ -140,29 +140,33 @@ def _check_images(
     decode: bool,
 ) -> dict[str, _Coco]:
     """The splits without the images whose file is missing, damaged or of another size than stated."""
-    good = {}
+    good, absent, wrong = {}, {}, {}
     for split, coco in cocos.items():
         own = [files[split][image["id"]] for image in coco["images"]]
         found = all_checked(own) if decode else [Checked(fault="" if is_file(file) else MISSING) for file in own]
-        each = list(zip(coco["images"], found, strict=True))
-        absent = [image for image, seen in each if seen.fault == MISSING]
-        wrong = [(image, seen) for image, seen in each if not seen.fault and seen.size not in (None, _stated(image))]
-        if absent:
-            lines, whole = missing(path, split, absent)
-            if len(absent) == len(each) > 1:
-                problems.fatal.extend(whole)
-            else:
-                problems.skippable.extend(lines)
-        if wrong:
-            lines, whole = wrong_sizes(split, wrong)
-            problems.fatal.extend(whole if len(wrong) == len(each) > 1 else lines)
+        each = [Failed(split=split, image=image, seen=seen) for image, seen in zip(coco["images"], found, strict=True)]
+        absent[split] = [one for one in each if one.seen.fault == MISSING]
+        wrong[split] = [one for one in each if not one.seen.fault and one.seen.size not in (None, _stated(one.image))]
         problems.skippable.extend(
-            f"image {image['file_name']} of {split}: {seen.fault}" for image, seen in each if seen.fault not in ("", MISSING)
+            f"image {one.image['file_name']} of {split}: {one.seen.fault}" for one in each if one.seen.fault not in ("", MISSING)
         )
-        bad = {image["id"] for image, _ in wrong}
-        good[split] = kept(coco, [image for image, seen in each if not seen.fault and image["id"] not in bad])
+        bad = {one.image["id"] for one in wrong[split]}
+        good[split] = kept(coco, [one.image for one in each if not one.seen.fault and one.image["id"] not in bad])
         notes += conversion_notes(split, [seen.conversion for seen in found if not seen.fault])
+    whole, some = _whole(absent, cocos)
+    problems.skippable.extend(missing(path, some))
+    problems.fatal.extend([all_missing(path, whole)] if whole else [])
+    whole, some = _whole(wrong, cocos)
+    problems.fatal.extend([*(all_of_wrong_size(whole) if whole else []), *(wrong_size(one) for one in some)])
     return good
+
+
+def _whole(failed: Mapping[str, list[Failed]], cocos: Mapping[str, _Coco]) -> tuple[list[Failed], list[Failed]]:
+    """Those of splits all of whose images failed, if these are two or more, and the others."""
+    whole = [one for split, own in failed.items() if own and len(own) == len(cocos[split]["images"]) for one in own]
+    whole = whole if len(whole) > 1 else []
+    splits = {one.split for one in whole}
+    return whole, [one for split, own in failed.items() if split not in splits for one in own]
 
 
 def _stated(image: dict[str, Any]) -> tuple[int, int]:
