@@ -55,7 +55,9 @@ def walk(folder: Path, root: Path, *, deep: bool = True) -> Walk:
     """
     files: list[Path] = []
     left_out: list[str] = []
-    walked: dict[tuple[int, int], str] = {_identity(folder): _below(folder, root)}
+    # The folders above as well: a link to one of them leads back here.
+    above = folder.resolve()
+    walked = {_identity(place): _below(place, root.resolve()) for place in (above, *above.parents)}
     waiting = [folder]
     while waiting:
         for entry in sorted(_entries(waiting.pop()), key=lambda entry: entry.name):
@@ -154,4 +156,4 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _below(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -94,3 +94,16 @@ def test_sizes_are_those_of_the_picture_as_displayed(orientation, size):
     exif[0x0112] = orientation
     with opened(stored("JPEG", exif=exif)) as image:
         assert displayed_size(image) == size
+
+
+def test_a_pointer_of_git_lfs_is_told_as_such(tmp_path):
+    (tmp_path / "x.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    for source in (tmp_path / "x.png", (tmp_path / "x.png").read_bytes()):
+        with pytest.raises(Unusable, match="a pointer of Git LFS: fetch the files with `git lfs pull`"), opened(source):
+            pass
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_names_that_no_file_can_have_are_missing(tmp_path, name):
+    with pytest.raises(Unusable, match=r"^missing"), opened(tmp_path / name):
+        pass
