@@ -10,6 +10,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from classification.data import Scale
+from classification.data.images import squared
+from common.data.reader import with_reader
 from common.export import Parity, export_onnx, write_script
 
 
@@ -45,28 +47,32 @@ def export(network: nn.Module, size: int, scale: Scale, classes: Sequence[str], 
     image = torch.stack([(rows * k + columns * (4 - k)) * 37 % 256 for k in (1, 2, 3)])[None].to(torch.uint8)  # not a blank one
     wrapped = Scaled(network, scale).to(next(network.parameters()).device)
     parity = export_onnx(wrapped, (image.to(next(network.parameters()).device),), folder / "model.onnx")
-    write_script(folder, SCRIPT, {"SIZE": size, "CLASSES": tuple(classes)})
+    write_use(folder, size, classes)
     return parity
+
+
+def write_use(folder: Path, size: int, classes: Sequence[str]) -> None:
+    """Writes `use.py`; see `export`."""
+    write_script(folder, with_reader(SCRIPT, squared), {"SIZE": size, "CLASSES": tuple(classes)})
 
 
 SCRIPT = '''"""Classifies images with model.onnx: python use.py IMAGE... (needs numpy, pillow and onnxruntime)."""
 
 import json
 import sys
-from pathlib import Path
-
-import numpy as np
-import onnxruntime
-from PIL import Image, ImageOps
+@IMPORTS@
 
 SIZE = @SIZE@  # side of the network's input
 CLASSES = @CLASSES@
 
 
+@READER@
+
+
 def read(path):
     """The image scaled to cover the input, the centre cut out: uint8 (1, 3, SIZE, SIZE)."""
-    picture = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    square = ImageOps.fit(picture, (SIZE, SIZE), Image.Resampling.BILINEAR)
+    with opened(Path(path)) as image:
+        square = squared(image, SIZE)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1)[None])
 
 
@@ -79,9 +85,14 @@ def classify(session, path):
 def main():
     if len(sys.argv) < 2:
         sys.exit("usage: python use.py IMAGE...")
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
     for path in sys.argv[1:]:
-        print(json.dumps({"image": path, "classes": classify(session, path)}))
+        try:
+            print(json.dumps({"image": path, "classes": classify(session, path)}))
+        except Unusable as error:
+            sys.exit(f"{path}: {error}")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class ClassificationFacts(FileFacts):
 
     def read(self, file: Path) -> Tensor:
         """See `FileFacts.read`: the image, scaled and cut to the network's size."""
-        return torch.from_numpy(of_user(file, lambda: picture(file, self.image_size))[0])
+        return torch.from_numpy(of_user(file, lambda: picture(file, self.image_size)))
 
     def predicted(self, network: nn.Module, item: Tensor, target: Path) -> Mapping[str, Any]:
         """See `FileFacts.predicted`: the image with its classes below; `classes`, the best five by name, best first."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from classification.layout import check_layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,3 +20,8 @@ class DataSettings:
     """Leave damaged images out, and list them, instead of refusing the folder."""
     flip: bool = True
     """Mirror training images at random; wrong for letters and signs. The embedded digits never are."""
+
+    def check_layout(self) -> None:
+        """See `common.data.layout.Laid`."""
+        if self.folder is not None:
+            check_layout(Path(self.folder))

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from common.data.layout import check_layout
 from common.errors import UserError
 from common.listing import settings_summary
 from common.options import DescribeOptions, RunOptions, settings_of
@@ -77,6 +78,7 @@ def run_command(system: System, method: Method, *, listed: bool) -> Command:
 
     def command(run: RunOptions) -> None:
         settings: Any = settings_of(method.recipes, run)
+        check_layout(settings)
         from common.stages.run import run as run_system
 
         print(run_system(system, method, settings, run))

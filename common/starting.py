@@ -7,6 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from common.data.layout import check_layout
 from common.errors import UserError
 from common.options import settings_of
 from common.reading import Run
@@ -46,8 +47,6 @@ def start(
     Raises:
         UserError: there is no such method, or a setting or the data cannot be used.
     """
-    from common.stages.run import folder_of, run
-
     system, chosen = method_named(method)
     options = system.options(
         recipe=recipe,
@@ -61,6 +60,9 @@ def start(
         quiet=quiet,
     )
     settings = settings_of(chosen.recipes, options)
+    check_layout(settings)
+    from common.stages.run import folder_of, run
+
     folder = folder_of(options, settings, chosen)
     if holds_run(folder) and not resume:
         raise UserError(f"{folder} holds a run; give resume=True to go on with it, or another out")

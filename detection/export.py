@@ -12,9 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from common.data.reader import with_reader
 from common.export import Parity, export_onnx, write_script
 from detection import mm
-from detection.heads import RetinaNet
+from detection.heads import Postprocess, RetinaNet
 
 
 class _Decoded(nn.Module):
@@ -57,7 +58,12 @@ def export(network: mm.Detector, canvas: tuple[int, int], classes: Sequence[str]
     if not isinstance(network.head, RetinaNet):
         return export_onnx(_Maps(network), (image,), folder / "model.onnx")
     parity = export_onnx(_Decoded(network), (image,), folder / "model.onnx")
-    post = network.head.postprocess
+    write_use(folder, canvas, classes, network.head.postprocess)
+    return parity
+
+
+def write_use(folder: Path, canvas: tuple[int, int], classes: Sequence[str], post: Postprocess) -> None:
+    """Writes `use.py`; see `export`."""
     values = {
         "SIZE": canvas,
         "CLASSES": tuple(classes),
@@ -65,33 +71,35 @@ def export(network: mm.Detector, canvas: tuple[int, int], classes: Sequence[str]
         "NMS": post.nms_iou,
         "MOST": post.per_image,
     }
-    write_script(folder, SCRIPT, values)
-    return parity
+    write_script(folder, with_reader(SCRIPT), values)
 
 
 SCRIPT = '''"""Detects objects with model.onnx: python use.py IMAGE... (needs numpy, pillow and onnxruntime)."""
 
 import json
 import sys
-from pathlib import Path
-
-import numpy as np
-import onnxruntime
-from PIL import Image, ImageOps
+@IMPORTS@
 
 SIZE = @SIZE@  # height, width of the network's input
 CLASSES = @CLASSES@
 THRESHOLD, NMS, MOST = @THRESHOLD@, @NMS@, @MOST@  # least score, largest overlap within a class, most detections
 
 
+@READER@
+
+
 def read(path):
-    """The image at the top left of a black canvas, uint8 (1, 3, height, width); its scale and size (height, width)."""
-    picture = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    scale = min(SIZE[0] / picture.height, SIZE[1] / picture.width)
-    small = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BILINEAR)
+    """The image at the top left of a black canvas, uint8 (1, 3, height, width); its scale (x, y) and size (height, width)."""
+    picture = read_rgb(Path(path))
+    width, height = picture.size
+    scale = min(SIZE[0] / height, SIZE[1] / width)
+    inner = int(width * scale + 0.5), int(height * scale + 0.5)
+    x, y = inner[0] / width, inner[1] / height
+    # Between the four nearest pixels, without smoothing: what OpenCV's resize did in training, to a grey level.
+    small = picture.transform(inner, Image.Transform.AFFINE, (1 / x, 0, 0, 0, 1 / y, 0), Image.Resampling.BILINEAR)
     canvas = np.zeros((*SIZE, 3), np.uint8)
     canvas[: small.height, : small.width] = np.asarray(small)
-    return canvas.transpose(2, 0, 1)[None], scale, (picture.height, picture.width)
+    return canvas.transpose(2, 0, 1)[None], (x, y), (height, width)
 
 
 def suppressed(boxes, scores, labels):
@@ -113,7 +121,7 @@ def detect(session, path):
     anchor, labels = (every_score > THRESHOLD).nonzero()
     scores, boxes = every_score[anchor, labels], every_box[anchor]
     stay = suppressed(boxes, scores, labels)
-    boxes = (boxes[stay] / scale).clip(0, [width, height, width, height])
+    boxes = (boxes[stay] / (*scale, *scale)).clip(0, [width, height, width, height])
     return [
         {"class": CLASSES[label], "score": round(float(score), 4), "box": [round(float(x), 2) for x in box]}
         for box, score, label in zip(boxes, scores[stay], labels[stay])
@@ -123,9 +131,14 @@ def detect(session, path):
 def main():
     if len(sys.argv) < 2:
         sys.exit("usage: python use.py IMAGE...")
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
     for path in sys.argv[1:]:
-        print(json.dumps({"image": path, "detections": detect(session, path)}))
+        try:
+            print(json.dumps({"image": path, "detections": detect(session, path)}))
+        except Unusable as error:
+            sys.exit(f"{path}: {error}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from common.data.pictures import of_user
+from common.data.reader import read_rgb
 from common.export import Parity
 from common.file_facts import FileFacts
 from detection import mm
@@ -64,11 +66,8 @@ class DetectionFacts(FileFacts):
 
 
 def _read(file: Path, canvas: tuple[int, int]) -> Sample:
-    image, _, scale = mm.read_resize_pad(file, np.zeros((0, 4), np.float32), canvas)
-    from PIL import Image, ImageOps
-
-    with Image.open(file) as original:
-        width, height = ImageOps.exif_transpose(original).size
+    pixels = np.asarray(of_user(file, lambda: read_rgb(file)))
+    image, _, scale = mm.resize_pad(pixels, np.zeros((0, 4), np.float32), canvas)
     return Sample(
         image=torch.from_numpy(image).permute(2, 0, 1).contiguous(),
         boxes=torch.zeros(0, 4),
@@ -76,5 +75,5 @@ def _read(file: Path, canvas: tuple[int, int]) -> Sample:
         image_id=0,
         file=str(file),
         scale=scale,
-        original=(height, width),
+        original=pixels.shape[:2],
     )

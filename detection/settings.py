@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from detection.layout import check_layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +32,8 @@ class DataSettings:
     """An image-folder tree to pre-train on (`train/CLASS/*.jpg`); none for crops of the training boxes."""
     crop: int = 32
     """Side of the classification images in pixels."""
+
+    def check_layout(self) -> None:
+        """See `common.data.layout.Laid`."""
+        if self.folder is not None:
+            check_layout(Path(self.folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from common.system_task import SystemTask
 from common.task import Calibration
 from detection import mm
 from detection.data import Batch, Data, Split, coco_folder, crops, embedded, ordered
+from detection.data.background import free_squares, with_background
 from detection.data.classification import BoxCrops, Folder, Images
 from detection.detections import Detections
 from detection.facts import DetectionFacts
@@ -32,6 +34,14 @@ EVAL_BATCH = 64
 """Most images predicted at once."""
 EVAL_PIXELS = 1 << 22
 """Most pixels predicted at once: 64 images of 256x256, 2 of 1344x1344."""
+ONE_CLASS = (
+    "there is one class: where backbones are pre-trained on crops of the training boxes, crops of the background are the second "
+    "class"
+)
+ONE_CLASS_ALONE = (
+    "there is one class, and no background beside its boxes: backbones are not pre-trained on crops of the training boxes, which "
+    "would teach nothing; data.classification gives images of several classes"
+)
 LARGEST_SCENE = 288
 """Side of the largest embedded scenes in pixels."""
 
@@ -46,6 +56,13 @@ def load_data(settings: DataSettings) -> Data:
         raise UserError(
             f"data.classification={settings.classification}: it has no folder train/; give one with train/CLASS/*.jpg"
         )
+    data = _read(settings)
+    if len(data.classes) > 1 or settings.classification is not None:
+        return data
+    return replace(data, notes=(*data.notes, ONE_CLASS if free_squares(data.train) else ONE_CLASS_ALONE))
+
+
+def _read(settings: DataSettings) -> Data:
     if settings.folder is not None:
         return coco_folder(Path(settings.folder), settings.size, settings.skip_bad)
     size = settings.size or 64
@@ -103,12 +120,21 @@ class DetectionTask(SystemTask):
         return data.flip and data.folder is not None
 
     @cached_property
+    def classifies(self) -> bool:
+        """Whether there are images of two classes or more to pre-train backbones on: a single class teaches nothing."""
+        return self.settings.data.classification is not None or len(self.data.classes) > 1 or bool(free_squares(self.data.train))
+
+    @cached_property
     def images(self) -> Images:
         """What backbones are pre-trained on."""
         data = self.settings.data
         if data.classification is not None:
             return Folder(Path(data.classification), data.crop)
-        return BoxCrops(crops(self.data.train, data.crop), len(self.data.classes), flip=self.flip)
+        train = self.data.train
+        found, classes = crops(train, data.crop), len(self.data.classes)
+        if classes == 1:
+            found, classes = with_background(found, train, free_squares(train), data.crop), 2
+        return BoxCrops(found, classes, flip=self.flip)
 
     @property
     def calibration(self) -> Calibration:

@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from common.data.reader import with_reader
 from common.export import Parity, export_onnx, write_script
+from gan.data.images import squeezed
 
 
 def waves(size: int) -> Float[Tensor, "1 3 size size"]:
@@ -32,8 +34,13 @@ def export(network: nn.Module, size: int, folder: Path) -> Parity:
     """
     device = next(network.parameters()).device
     parity = export_onnx(network, (waves(size).to(device),), folder / "model.onnx")
-    write_script(folder, SCRIPT, {"SIZE": size})
+    write_use(folder, size)
     return parity
+
+
+def write_use(folder: Path, size: int) -> None:
+    """Writes `use.py`; see `export`."""
+    write_script(folder, with_reader(SCRIPT, squeezed), {"SIZE": size})
 
 
 SCRIPT = '''"""Translates pictures with model.onnx: python use.py IMAGE... (needs numpy, pillow and onnxruntime).
@@ -43,28 +50,33 @@ Writes NAME-translated.png to the working directory for each, of the picture's o
 
 import json
 import sys
-from pathlib import Path
-
-import numpy as np
-import onnxruntime
-from PIL import Image, ImageOps
+@IMPORTS@
 
 SIZE = @SIZE@  # side of the network's pictures, pixels
 
 
+@READER@
+
+
+def read(path):
+    """The picture at `path`, squeezed into the network's square: float32 (1, 3, SIZE, SIZE) in [-1, 1]; its size."""
+    picture = read_rgb(Path(path))
+    return squeezed(picture, SIZE).astype(np.float32)[None] / 127.5 - 1, picture.size
+
+
 def translate(session, path):
     """What the network makes of the picture at `path`, as a picture of the same size."""
-    picture = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    square = picture.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
-    pixels = np.asarray(square, dtype=np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
+    pixels, size = read(path)
     made = session.run(None, {session.get_inputs()[0].name: pixels})[0][0]
     made = np.clip(np.round((made + 1) * 127.5), 0, 255).astype(np.uint8).transpose(1, 2, 0)
-    return Image.fromarray(made).resize(picture.size, Image.Resampling.BICUBIC)
+    return Image.fromarray(made).resize(size, Image.Resampling.BICUBIC)
 
 
 def main():
     if len(sys.argv) < 2:
         sys.exit("usage: python use.py IMAGE...")
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
     taken = {Path(path).resolve() for path in sys.argv[1:]}
     for path in sys.argv[1:]:
@@ -72,7 +84,10 @@ def main():
         while target.resolve() in taken:
             target, n = Path(f"{Path(path).stem}-translated-{n}.png"), n + 1
         taken.add(target.resolve())
-        translate(session, path).save(target)
+        try:
+            translate(session, path).save(target)
+        except Unusable as error:
+            sys.exit(f"{path}: {error}")
         print(json.dumps({"image": path, "picture": str(target)}))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -10,6 +11,7 @@ import tyro
 from common.errors import UserError, check_least
 from common.options import RunOptions
 from common.stages.settings import RunSettings
+from gan.layout import check_layout
 
 Adversarial = Literal["hinge", "lsgan"]
 LEAST_SIDE = 24
@@ -57,6 +59,11 @@ class DataSettings:
             )
         if self.val is not None and self.val < 2:
             raise UserError(f"data.val={self.val}: statistics are taken over 2 pictures or more")
+
+    def check_layout(self) -> None:
+        """See `common.data.layout.Laid`."""
+        if self.folder is not None:
+            check_layout(Path(self.folder))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

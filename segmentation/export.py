@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from common.data.reader import with_reader
 from common.export import Parity, export_onnx, write_script
 from segmentation.data.batches import PADDING
 from segmentation.data.labels import Colour
@@ -47,14 +48,19 @@ def export(network: Segmentor, size: tuple[int, int], classes: Sequence[str], pa
     image = torch.stack([(rows * k + columns * (4 - k)) * 5 % 256 for k in (1, 2, 3)])[None].to(torch.uint8)  # not a blank one
     device = next(network.parameters()).device
     parity = export_onnx(_FullSize(network), (image.to(device),), folder / "model.onnx")
+    write_use(folder, size, classes, palette)
+    return parity
+
+
+def write_use(folder: Path, size: tuple[int, int], classes: Sequence[str], palette: Sequence[Colour]) -> None:
+    """Writes `use.py`; see `export`."""
     values = {
         "SIZE": tuple(size),
         "PADDING": PADDING,
         "CLASSES": tuple(classes),
         "PALETTE": [channel for colour in palette for channel in colour],
     }
-    write_script(folder, SCRIPT, values)
-    return parity
+    write_script(folder, with_reader(SCRIPT), values)
 
 
 SCRIPT = '''"""Segments images with model.onnx: python use.py IMAGE... (needs numpy, pillow and onnxruntime).
@@ -64,11 +70,7 @@ Writes NAME-found.png to the working directory for each: a palette image whose v
 
 import json
 import sys
-from pathlib import Path
-
-import numpy as np
-import onnxruntime
-from PIL import Image, ImageOps
+@IMPORTS@
 
 SIZE = @SIZE@  # height, width of the network's input
 PADDING = @PADDING@
@@ -76,10 +78,13 @@ CLASSES = @CLASSES@
 PALETTE = @PALETTE@
 
 
+@READER@
+
+
 def read(path):
     """The image at the top left of the input, uint8 (1, 3, height, width); its size there and its own, (width, height)."""
-    picture = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    scale = min(SIZE[0] / picture.height, SIZE[1] / picture.width)
+    picture = read_rgb(Path(path))
+    scale = min(1.0, SIZE[0] / picture.height, SIZE[1] / picture.width)
     inner = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     canvas = Image.new("RGB", (SIZE[1], SIZE[0]), PADDING)
     canvas.paste(picture.resize(inner, Image.Resampling.BILINEAR))
@@ -99,10 +104,15 @@ def segment(session, path):
 def main():
     if len(sys.argv) < 2:
         sys.exit("usage: python use.py IMAGE...")
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
     taken = {Path(path).resolve() for path in sys.argv[1:]}
     for path in sys.argv[1:]:
-        found = segment(session, path)
+        try:
+            found = segment(session, path)
+        except Unusable as error:
+            sys.exit(f"{path}: {error}")
         target, n = Path(f"{Path(path).stem}-found.png"), 2
         while target.resolve() in taken:
             target, n = Path(f"{Path(path).stem}-found-{n}.png"), n + 1

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from segmentation.layout import check_layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +32,8 @@ class DataSettings:
     """Embedded scenes in the validation split."""
     test: int = 256
     """Embedded scenes in the test split."""
+
+    def check_layout(self) -> None:
+        """See `common.data.layout.Laid`."""
+        if self.folder is not None:
+            check_layout(Path(self.folder))

@@ -19,8 +19,6 @@ from common.data.damaged import NPZ_ERRORS
 from common.data.digits import SPLITS, SplitName
 from common.errors import UserError
 
-ARCHIVE = "cifar10_webp.npz"
-
 
 def read_archive(file: Path, name: str, *, size: int, skip_bad: bool, mirrored: bool) -> ClassificationData:
     """Read and decode all of `file`; CIFAR-10's 11,000 pictures take about three seconds of a core.
@@ -88,11 +86,11 @@ def _part(file: Path, split: str, arrays: dict[str, NDArray], classes: int, size
 
     def decode(index: int) -> str:
         def read() -> None:
-            images[index] = picture(stored[offsets[index] : offsets[index + 1]].tobytes(), size)[0]
+            images[index] = picture(stored[offsets[index] : offsets[index + 1]].tobytes(), size)
 
         return fault(read)
 
-    found = [str(reason) for reason in side_by_side(decode, len(labels))]
+    found = side_by_side(decode, len(labels))
     rows = np.array([row for row, reason in enumerate(found) if not reason], dtype=np.int64)
     faults = [f"image {row} of {split}: {reason}" for row, reason in enumerate(found) if reason]
     return Part(source=Held(images=torch.from_numpy(images)), rows=rows, labels=labels[rows]), faults

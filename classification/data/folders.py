@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from classification.data.archive import ARCHIVE, read_archive
+from classification.data.archive import read_archive
 from classification.data.assemble import Part, assemble
 from classification.data.cifar import LAYOUTS, Cifar, Layout, read_cifar
-from classification.data.images import SUFFIXES, Files, refuse_bad
+from classification.data.images import Checked, Files, refuse_bad
 from classification.data.splits import ClassificationData, Held
+from classification.layout import ARCHIVE, KNOWN, check_layout
 from common.data.digits import SPLITS, SplitName
+from common.data.folder import ENDINGS, SUFFIXES, folders, hidden_in, left_out_notes, walk
+from common.data.pictures import conversion_notes
+from common.data.problems import Problems, listing
+from common.data.shared import check_disjoint, copies
 from common.errors import UserError
 
 _CHECK_ALL = 20_000  # images; larger folders are decoded only when read, unless damaged ones are to be skipped
@@ -23,10 +28,6 @@ _MEASURED = 2_000  # training pictures the normalisation is measured on where th
 _ALIASES: dict[SplitName, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 _CHUNK = 1_000  # images scaled at once
 _OFFICIAL: dict[SplitName, int] = {"train": 50_000, "test": 10_000}  # images of either CIFAR
-_KNOWN = (
-    f"known layouts: {ARCHIVE}; {', '.join(layout.folder for layout in LAYOUTS)}; train/, val/ and test/ with a folder of "
-    f"{'/'.join(suffix[1:] for suffix in SUFFIXES)} images per class; class folders alone"
-)
 
 
 def classification_folder(
@@ -52,8 +53,7 @@ def classification_folder(
     path = Path(path)
     if size < 8 or size % 4:
         raise UserError(f"size={size}: pictures must be a multiple of 4 of at least 8 pixels, as networks halve them twice")
-    if not path.is_dir():
-        raise UserError(f"{path} is not a folder; {_KNOWN}")
+    check_layout(path)
     places = [path, *(path / layout.folder for layout in LAYOUTS)]
     found = [(place, layout) for place in places for layout in LAYOUTS if layout.lies_in(place)]
     archive = path / ARCHIVE
@@ -87,40 +87,40 @@ def _resized(images: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def _image_folder(path: Path, size: int, skip_bad: bool, split_seed: int, mirrored: bool) -> ClassificationData:
-    folders = _split_folders(path)
-    classes = _class_folders(folders["train"])
-    for folder in folders.values():
-        own = _class_folders(folder)
-        if own != classes:
-            more, less = sorted(set(own) - set(classes))[:4], sorted(set(classes) - set(own))[:4]
-            differing = [f"{', '.join(names)} {where}" for names, where in ((more, "only here"), (less, "missing")) if names]
-            raise UserError(f"{folder} has other class folders than {folders['train']} ({'; '.join(differing)}): make them equal")
-    listed: dict[SplitName, list[tuple[list[Path], list[Path]]]] = {
-        split: [_images(folder / label) for label in classes] for split, folder in folders.items()
-    }
-    total = sum(len(files) for per_class in listed.values() for files, _ in per_class)
+    places = _split_folders(path)
+    walks = {split: walk(place, path) for split, place in places.items()}
+    notes = left_out_notes([*hidden_in(path, path), *(entry for found in walks.values() for entry in found.left_out)])
+    files = {split: _by_class(place, walks[split].files) for split, place in places.items()}
+    classes = _classes(places, files, notes)
+    listed = {split: [_pictures(own.get(label, ())) for label in classes] for split, own in files.items()}
+    total = sum(len(pictures) for per_class in listed.values() for pictures in per_class)
     if not total:
-        raise UserError(f"{path} has no image in a class folder and is of no known layout; {_KNOWN}")
+        raise UserError(f"{path} has no image in a class folder and is of no known layout; {KNOWN}")
     keep = 3 * size * size * total <= _KEEP_BYTES
     parts: dict[SplitName, Part] = {}
     faults: list[str] = []
-    notes: list[str] = []
     for split, per_class in listed.items():
-        files = tuple(file for own, _ in per_class for file in own)
-        labels = np.repeat(np.arange(len(classes)), [len(own) for own, _ in per_class])
-        source = Files(files, size, keep)
-        reasons, small = source.check() if skip_bad or total <= _CHECK_ALL else ([""] * len(files), 0)
-        good = np.array([row for row, reason in enumerate(reasons) if not reason], dtype=np.int64)
-        faults += [f"{file.relative_to(path)} {reason}" for file, reason in zip(files, reasons) if reason]
+        pictures = tuple(file for own in per_class for file in own)
+        labels = np.repeat(np.arange(len(classes)), [len(own) for own in per_class])
+        source = Files(pictures, size, keep)
+        found = source.check() if skip_bad or total <= _CHECK_ALL else [Checked()] * len(pictures)
+        good = np.array([row for row, seen in enumerate(found) if not seen.fault], dtype=np.int64)
+        faults += [f"{file.relative_to(path)} {seen.fault}" for file, seen in zip(pictures, found) if seen.fault]
         parts[split] = Part(source=source, rows=good, labels=labels[good])
+        notes += conversion_notes(split, [seen.conversion for seen in found if not seen.fault])
+        small = sum(seen.small for seen in found)
         if small:
             notes.append(f"{small:,} images of {split} are smaller than {size} pixels and were enlarged")
-        others = [file for _, rest in per_class for file in rest]
+        others = sorted({file for label in classes for file in files[split][label]} - set(pictures))
         if others:
-            names = "/".join(suffix[1:] for suffix in SUFFIXES)
             notes.append(
-                f"{len(others):,} files of {split} are no {names} and were ignored, such as {others[0].relative_to(path)}"
+                f"{len(others):,} files of {split} are no {ENDINGS} and were ignored, such as {others[0].relative_to(path)}"
             )
+    problems = Problems()
+    every = {split: [file for own in found for file in own] for split, found in listed.items()}
+    check_disjoint(every, path, problems)
+    notes += copies(every, path)
+    problems.report(path, skip=skip_bad)
     refuse_bad(str(path), faults, skip_bad)
     return assemble(
         str(path),
@@ -136,31 +136,50 @@ def _image_folder(path: Path, size: int, skip_bad: bool, split_seed: int, mirror
 
 def _split_folders(path: Path) -> dict[SplitName, Path]:
     """The folder of each split there is; `path` itself for class folders alone, one of which may well be called "train"."""
-    folders: dict[SplitName, Path] = {}
+    places: dict[SplitName, Path] = {}
     named = [path / name for names in _ALIASES.values() for name in names if (path / name).is_dir()]
-    if not any(_class_folders(folder) for folder in named):
+    if not any(folders(place) for place in named):
         return {"train": path}
     for split in SPLITS:
         names = [name for name in _ALIASES[split] if (path / name).is_dir()]
         if len(names) > 1:
             raise UserError(f"{path} has both {names[0]}/ and {names[1]}/: keep the one that is the validation split")
         if names:
-            folders[split] = path / names[0]
-    if "train" not in folders:
-        raise UserError(f"{path} has {', '.join(f'{folder.name}/' for folder in folders.values())} but no train/; {_KNOWN}")
-    return folders
+            places[split] = path / names[0]
+    if "train" not in places:
+        raise UserError(f"{path} has {', '.join(f'{place.name}/' for place in places.values())} but no train/; {KNOWN}")
+    return places
 
 
-def _class_folders(folder: Path) -> tuple[str, ...]:
-    """Names of the class folders, sorted; hidden ones and those of macOS archives are none."""
-    names = (entry.name for entry in folder.iterdir() if entry.is_dir())
-    return tuple(sorted(name for name in names if not name.startswith((".", "__"))))
+def _by_class(place: Path, files: Iterable[Path]) -> dict[str, list[Path]]:
+    """The files below each class folder of a split."""
+    found: dict[str, list[Path]] = {label: [] for label in folders(place)}
+    for file in files:
+        label, *below = file.relative_to(place).parts
+        if below and label in found:
+            found[label].append(file)
+    return found
 
 
-def _images(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Image files and other files below a class folder, sorted; hidden ones are neither."""
-    files = [
-        Path(place) / name for place, _, names in os.walk(folder, followlinks=True) for name in names if not name.startswith(".")
-    ]
-    images = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
-    return images, sorted(set(files) - set(images))
+def _pictures(files: Iterable[Path]) -> list[Path]:
+    return [file for file in files if file.suffix.lower() in SUFFIXES]
+
+
+def _classes(
+    places: Mapping[SplitName, Path], files: Mapping[SplitName, Mapping[str, Sequence[Path]]], notes: list[str]
+) -> tuple[str, ...]:
+    """The classes: the folders that have a file in any split; empty ones are noted."""
+    named = sorted({label for own in files.values() for label in own})
+    empty = [label for label in named if not any(own.get(label) for own in files.values())]
+    if empty:
+        notes.append(f"left out, as no file is in a folder of this name: {listing(empty, 'classes')}")
+    classes = tuple(label for label in files["train"] if label not in empty)
+    for split, own in files.items():
+        more = sorted({label for label in own if label not in empty} - set(classes))
+        less = sorted(set(classes) - set(own))
+        if more or less:
+            differing = [f"{', '.join(names[:4])} {where}" for names, where in ((more, "only here"), (less, "missing")) if names]
+            raise UserError(
+                f"{places[split]} has other class folders than {places['train']} ({'; '.join(differing)}): make them equal"
+            )
+    return classes

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,20 +14,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from common.data.pictures import Unusable, in_threads, opened
+from common.data.pictures import Conversion, conversion, in_threads
 from common.data.problems import listing
+from common.data.reader import Unusable, as_rgb, opened
 from common.errors import UserError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+Found = TypeVar("Found")
 
 _THREADED = 8  # pictures from which on threads pay
 
 
-def picture(stored: Path | bytes, size: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+def picture(stored: Path | bytes, size: int) -> NDArray[np.uint8]:
     """Decode one picture: turned as EXIF says, RGB, the shorter side scaled to `size`, the centre cut out.
 
-    Grey becomes three equal channels, 16-bit grey keeps its upper 8 bits, palettes and CMYK are converted, and alpha is
-    dropped (the colour beneath stays), as ImageFolder loaders do. Of an animation the first frame counts. A smaller picture is
+    What is converted is said in `common.data.reader.as_rgb`. Of an animation the first frame counts. A smaller picture is
     enlarged. Scaling is bilinear with antialiasing; large JPEGs are first reduced by the decoder, to no less than twice `size`.
 
     Args:
@@ -33,25 +35,26 @@ def picture(stored: Path | bytes, size: int) -> tuple[NDArray[np.uint8], tuple[i
         size: side of the result in pixels.
 
     Returns:
-        The picture, shape (3, size, size), and its original width and height.
+        The picture, shape (3, size, size).
 
     Raises:
-        Unusable: it is missing, empty, damaged or no picture.
+        Unusable: it is missing, empty, damaged, no picture, or of pixels without a range.
     """
+    return _decoded(stored, size)[0]
+
+
+def squared(image: Image.Image, size: int) -> Image.Image:
+    """The opened picture as RGB, scaled to cover a square of side `size`, the centre cut out; also part of exported scripts."""
+    image.draft("RGB", (2 * size, 2 * size))
+    return ImageOps.fit(as_rgb(image), (size, size), Image.Resampling.BILINEAR)
+
+
+def _decoded(stored: Path | bytes, size: int) -> tuple[NDArray[np.uint8], tuple[int, int], Conversion]:
+    """The picture, its original width and height, and what was converted."""
     with opened(stored) as image:
-        original = image.size
-        image.draft("RGB", (2 * size, 2 * size))
-        squared = ImageOps.fit(_rgb(ImageOps.exif_transpose(image)), (size, size), Image.Resampling.BILINEAR)
-    return np.ascontiguousarray(np.asarray(squared).transpose(2, 0, 1)), original
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # Pillow's own conversion clips 16-bit grey at 255: nearly all of it would be white.
-        image = Image.fromarray((np.asarray(image).clip(0, 65_535) >> 8).astype(np.uint8))
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image if image.mode == "RGB" else image.convert("RGB")
+        original, converted = image.size, conversion(image)
+        pixels = np.asarray(squared(image, size))
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)), original, converted
 
 
 def fault(read: Callable[[], object]) -> str:
@@ -63,7 +66,7 @@ def fault(read: Callable[[], object]) -> str:
     return ""
 
 
-def side_by_side(job: Callable[[int], object], count: int) -> list[object]:
+def side_by_side(job: Callable[[int], Found], count: int) -> list[Found]:
     """`job` of 0 to count - 1, in order; many of them in threads (Pillow releases the interpreter's lock)."""
     if count < _THREADED:
         return [job(i) for i in range(count)]
@@ -83,6 +86,21 @@ def refuse_bad(name: str, faults: Sequence[str], skip_bad: bool) -> None:
     """
     if faults and not skip_bad:
         raise UserError(f"{name}: {listing(faults, 'bad images')}; replace them, or pass --skip-bad to leave them out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What decoding a file found.
+
+    Attributes:
+        fault: why it cannot be used, or an empty string.
+        small: it is smaller than the side asked for.
+        conversion: what reading it as RGB changed.
+    """
+
+    fault: str = ""
+    small: bool = False
+    conversion: Conversion = ""
 
 
 class Files:
@@ -129,25 +147,25 @@ class Files:
         side_by_side(lambda i: images[i].copy_(self._read(asked[i])), len(asked))
         return images
 
-    def check(self) -> tuple[list[str], int]:
-        """Decode every file: what is wrong with each (an empty string if nothing), and how many are smaller than `size`."""
-        small = np.zeros(len(self), dtype=bool)
+    def check(self) -> list[Checked]:
+        """Decode every file."""
 
-        def look(row: int) -> str:
-            def read() -> None:
-                small[row] = min(self._decode(row)[1]) < self._size
+        def look(row: int) -> Checked:
+            try:
+                _, original, converted = self._decode(row)
+            except Unusable as error:
+                return Checked(fault=str(error))
+            return Checked(small=min(original) < self._size, conversion=converted)
 
-            return fault(read)
+        return side_by_side(look, len(self))
 
-        return [str(found) for found in side_by_side(look, len(self))], int(small.sum())
-
-    def _decode(self, row: int) -> tuple[Tensor, tuple[int, int]]:
-        image, original = picture(self._files[row], self._size)
+    def _decode(self, row: int) -> tuple[Tensor, tuple[int, int], Conversion]:
+        image, original, converted = _decoded(self._files[row], self._size)
         decoded = torch.from_numpy(image)
         if len(self._kept):
             self._kept[row] = decoded
             self._have[row] = True
-        return decoded, original
+        return decoded, original, converted
 
     def _read(self, row: int) -> Tensor:
         try:

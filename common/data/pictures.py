@@ -1,36 +1,28 @@
-"""The reader of picture files of every data set: files by their endings, opened or refused with a reason, in threads."""
+"""What the readers of every data set of pictures share: files by their endings, what was converted, work in threads."""
 
 from __future__ import annotations
 
-import io
 import os
-import struct
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from PIL import Image
 
+from common.data.reader import ALPHA, ORIENTATION, Unusable
 from common.errors import UserError
+
+# Pillow warns of pictures above half of the size that it refuses; they are read like any other.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-"""What Pillow's decoders raise on damaged files, seen by cutting and flipping bytes of JPEG and PNG files."""
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-"""Endings of picture files, in lower case."""
 VAL_IS_TEST = "the validation split also serves as the test split, so the test figures are of pictures the search has seen"
 """What the notes say, after the reason, where a data set has no test split of its own."""
-ORIENTATION = 0x0112
-"""EXIF's entry that says how a picture is turned; from 5 on it lies on its side."""
-
-
-class Unusable(Exception):
-    """A picture cannot be used. The message says why, without the name of the file: `missing`, `damaged: ...`."""
 
 
 def of_user(file: Path, read: Callable[[], Result]) -> Result:
@@ -45,37 +37,36 @@ def of_user(file: Path, read: Callable[[], Result]) -> Result:
         raise UserError(f"{file}: {error}; give an image file") from None
 
 
-@contextmanager
-def opened(stored: Path | bytes) -> Iterator[Image.Image]:
-    """The picture of a file, or of its bytes: the header is read, pixels are decoded when the block asks for them.
+Conversion = Literal["", "16-bit grey", "alpha"]
+"""What `as_rgb` changes of a picture's values, besides its colour space."""
+_TOLD = {
+    "16-bit grey": "are 16-bit grey: their values are divided by 257, to 0 to 255",
+    "alpha": "have an alpha channel: it is dropped, the colours beneath it are used",
+}
 
-    The picture is as stored: `displayed_size` and `PIL.ImageOps.exif_transpose` turn it as EXIF says.
 
-    Raises:
-        Unusable: there is no such file, it is empty or no picture, or it is damaged where the block decodes it.
+def conversion(image: Image.Image) -> Conversion:
+    """What reading the opened picture as RGB changes of its values."""
+    if image.mode.startswith("I"):
+        return "16-bit grey"
+    return "alpha" if image.mode in ALPHA or "transparency" in image.info else ""
+
+
+def conversion_notes(of: str, conversions: Iterable[Conversion]) -> list[str]:
+    """A note for each kind of conversion that happened.
+
+    Args:
+        of: what the pictures belong to, "train" say.
+        conversions: one for each picture.
     """
-    if isinstance(stored, Path) and not stored.is_file():
-        raise Unusable("missing")
-    if not (stored.stat().st_size if isinstance(stored, Path) else len(stored)):
-        raise Unusable("empty file")
-    try:
-        with Image.open(stored if isinstance(stored, Path) else io.BytesIO(stored)) as image:
-            yield image
-    except Image.UnidentifiedImageError:
-        raise Unusable("not an image") from None
-    except DAMAGE as error:
-        raise Unusable(f"damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+    counts: Counter[str] = Counter(conversions)
+    return [f"{counts[kind]:,} of {counts.total():,} pictures of {of} {told}" for kind, told in _TOLD.items() if counts[kind]]
 
 
 def displayed_size(image: Image.Image) -> tuple[int, int]:
     """Width and height of an opened picture as displayed: with EXIF orientations 5 to 8 it lies on its side."""
     width, height = image.size
-    return (height, width) if image.getexif().get(ORIENTATION, 1) >= 5 else (width, height)
-
-
-def picture_files(files: Iterable[Path]) -> list[Path]:
-    """Those of `files` that are pictures by their endings, sorted; hidden files are none."""
-    return sorted(file for file in files if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file())
+    return (height, width) if image.getexif().get(ORIENTATION) in (5, 6, 7, 8) else (width, height)
 
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

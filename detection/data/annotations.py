@@ -12,6 +12,7 @@ from common.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LONGEST = 1_000_000  # pixels of a side
 _SLACK = 1.0  # pixels a box may reach over the border (files in use round so); it is clipped
 _KEYS = {
     "images": {"id": int, "file_name": str, "width": int, "height": int},
@@ -20,25 +21,31 @@ _KEYS = {
 }
 
 
-def read_annotations(file: Path, problems: Problems) -> dict[str, Any]:
-    """The COCO dict of `file` with bad entries taken out, boxes clipped, `area` and `iscrowd` present.
+def read_annotations(file: Path, problems: Problems, notes: list[str]) -> tuple[dict[str, Any], set[int]]:
+    """The COCO dict of `file`, and the ids of the categories that its annotations name, those of broken ones included.
 
-    Categories come in the order of their ids. Boxes marked `ignore` become crowd boxes, which pycocotools ignores.
+    Bad entries are taken out, boxes are clipped, `area` and `iscrowd` are present.
+
+    Categories come in the order of their ids. Boxes marked `ignore` become crowd boxes, which pycocotools ignores. A box that is
+    missing is the one around the annotation's polygons.
 
     Args:
         file: COCO json.
         problems: what was found is added here.
+        notes: what a reader must know is added here.
 
     Raises:
         UserError: the file is missing, empty or not COCO json at all.
     """
     data = _load(file)
     where = file.name
+    boxed = sum(_box_from_polygons(entry) for entry in data["annotations"] if isinstance(entry, dict))
+    if boxed:
+        notes.append(f"{boxed:,} annotations of {where} have no bbox: their boxes are those around their polygons")
     entries = {key: _well_formed(data[key], key, where, problems) for key in _KEYS}
     for key, kind in (("images", "image"), ("annotations", "annotation"), ("categories", "category")):
         _unique(entries[key], "id", f"{kind} id", where, problems)
     _unique(entries["images"], "file_name", "image file_name", where, problems)
-    _unique(entries["categories"], "name", "category name", where, problems)
     images = {image["id"]: image for image in entries["images"]}
     categories = {category["id"] for category in entries["categories"]}
     kept = []
@@ -55,12 +62,13 @@ def read_annotations(file: Path, problems: Problems) -> dict[str, Any]:
             problems.skippable.append(f"{name} ({image['file_name']}): bbox {note['bbox']} {broken}")
         elif note["category_id"] in categories:
             kept.append(_normal(note, image))
-    return {
+    coco = {
         "info": data.get("info", {}),
         "images": entries["images"],
         "annotations": kept,
         "categories": sorted(entries["categories"], key=lambda category: category["id"]),
     }
+    return coco, {note["category_id"] for note in entries["annotations"]}
 
 
 def _load(file: Path) -> dict[str, Any]:
@@ -96,11 +104,13 @@ def _well_formed(entries: list[Any], key: str, where: str, problems: Problems) -
         for field_name, kind in _KEYS[key].items():
             value = entry.get(field_name)
             if field_name not in entry:
-                faults.append(f"{name} lacks {field_name!r}")
+                faults.append(f"{name} lacks {field_name!r}" + (" and polygons to take it from" if field_name == "bbox" else ""))
             elif not isinstance(value, kind) or isinstance(value, bool):
                 faults.append(f"{name} has {field_name}={value!r}, not {kind.__name__}")
-            elif field_name in ("width", "height") and int(entry[field_name]) < 1:
-                faults.append(f"{name} has {field_name}={value}, not at least 1")
+            elif field_name in ("width", "height") and not 1 <= int(entry[field_name]) <= _LONGEST:
+                faults.append(f"{name} has {field_name}={value}, not at least 1 and at most {_LONGEST:,}")
+        if key == "annotations":
+            faults.extend(f"{name} has {fault}" for fault in _broken_marks(entry))
         problems.fatal.extend(faults)
         if not faults:
             good.append(entry)
@@ -115,6 +125,36 @@ def _unique(entries: list[dict[str, Any]], key: str, name: str, where: str, prob
         seen.add(entry[key])
 
 
+def _box_from_polygons(entry: dict[str, Any]) -> bool:
+    """Gives an annotation without a box the one around its polygons; whether it did."""
+    polygons = entry.get("segmentation")
+    if entry.get("bbox") or not isinstance(polygons, list) or not polygons:
+        return False
+    if not all(isinstance(polygon, list) and len(polygon) >= 6 and all(map(_number, polygon)) for polygon in polygons):
+        return False
+    x = [value for polygon in polygons for value in polygon[0::2]]
+    y = [value for polygon in polygons for value in polygon[1::2]]
+    entry["bbox"] = [min(x), min(y), max(x) - min(x), max(y) - min(y)]
+    return True
+
+
+def _broken_marks(entry: dict[str, Any]) -> list[str]:
+    """What is wrong with the marks that an annotation may have besides its box."""
+    faults = [f"{key}={entry[key]!r}, not 0 or 1" for key in ("iscrowd", "ignore") if entry.get(key) not in (None, 0, 1)]
+    area = entry.get("area")
+    if area is not None and not (_number(area) and _finite(area) and area >= 0):
+        faults.append(f"area={area!r}, not a number of pixels")
+    return faults
+
+
+def _finite(value: float) -> bool:
+    """Whether a number is finite as a float."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond floats
+        return False
+
+
 def _number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -124,7 +164,7 @@ def _broken_box(box: list[Any], image: dict[str, Any]) -> str:
     if len(box) != 4 or not all(_number(value) for value in box):
         return "is not four numbers x, y, width, height"
     x, y, w, h = box
-    if not all(math.isfinite(value) for value in box):
+    if not all(_finite(value) for value in box):
         return "is not finite"
     if w <= 0 or h <= 0:
         return "has no area"

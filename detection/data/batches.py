@@ -110,13 +110,20 @@ def crops(split: Split, size: int, *, margin: float = 0.15, limit: int = 50_000)
     for index in range(0, len(split), stride):
         sample = split[index]
         for box, label in zip(sample.boxes.tolist(), sample.labels.tolist(), strict=True):
-            images.append(_crop(sample, box, size, margin))
+            images.append(cut_square(sample, box, size, margin))
             labels.append(label)
     return Crops(images=torch.stack(images), labels=torch.tensor(labels, dtype=torch.int64))
 
 
-def _crop(sample: Sample, box: Sequence[float], size: int, margin: float) -> Tensor:
-    """The square around a box, shifted to stay inside the picture's content where the content is large enough."""
+def cut_square(sample: Sample, box: Sequence[float], size: int, margin: float) -> Tensor:
+    """The square around a box, shifted to stay inside the picture's content where the content is large enough.
+
+    Args:
+        sample: to cut from.
+        box: xyxy in canvas pixels.
+        size: side of the crop in pixels.
+        margin: context added on each side, as a fraction of the box's longer side.
+    """
     height = round(sample.original[0] * sample.scale[1])
     width = round(sample.original[1] * sample.scale[0])
     x1, y1, x2, y2 = box

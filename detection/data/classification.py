@@ -8,9 +8,10 @@ from typing import Protocol
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2 as transforms
 
+from common.data.folder import folders, walk
+from common.data.reader import Unusable, read_rgb
 from common.errors import UserError
 from common.streams import derive, numpy_stream, stream
 from detection.data import Crops
@@ -66,17 +67,22 @@ class Folder:
     """
 
     def __init__(self, path: Path, size: int) -> None:
-        """Lists the images.
+        """Lists the images; what is hidden or no regular file is none.
 
         Raises:
-            UserError: the folder is not there, or holds no class or no image.
+            UserError: the folder is not there, or holds images of no class or of one.
         """
         root = path / "train"
-        try:
-            self._files = ImageFolder(str(root))
-        except OSError as error:
-            raise UserError(f"{root}: no image-folder tree ({error.strerror or error}); it needs CLASS/*.jpg below it") from None
-        self.classes = len(self._files.classes)
+        names = folders(root)
+        files = walk(root, root).pictures if names else ()
+        self._samples = [(file, file.relative_to(root).parts[0]) for file in files if len(file.relative_to(root).parts) > 1]
+        present = sorted({label for _, label in self._samples})
+        if not present:
+            raise UserError(f"{root}: no image-folder tree (no image in a class folder); it needs CLASS/*.jpg below it")
+        if len(present) == 1:
+            raise UserError(f"{root} has images of the class {present[0]!r} alone: a single class teaches nothing; add another")
+        self._labels = {label: position for position, label in enumerate(present)}
+        self.classes = len(present)
         self._augment = transforms.Compose(
             [
                 transforms.PILToTensor(),
@@ -93,15 +99,17 @@ class Folder:
             UserError: an image cannot be read.
         """
         rng = stream(seed, name, "folder", step)
-        rows = [self._read(rng.randrange(len(self._files))) for _ in range(batch)]
+        rows = [self._samples[rng.randrange(len(self._samples))] for _ in range(batch)]
+        pictures = [_read(file) for file, _ in rows]
         with torch.random.fork_rng([]):  # torchvision draws from the global generator: lend it to them
             torch.default_generator.manual_seed(derive(seed, name, "augment", step))
-            images = [self._augment(picture) for picture, _ in rows]
-        return torch.stack(images), torch.tensor([label for _, label in rows])
+            images = [self._augment(picture) for picture in pictures]
+        return torch.stack(images), torch.tensor([self._labels[label] for _, label in rows])
 
-    def _read(self, index: int) -> tuple[Image.Image, int]:
-        """An RGB picture and its label."""
-        try:
-            return self._files[index]
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self._files.samples[index][0]}: not a whole image ({error}); replace or remove it") from None
+
+def _read(file: Path) -> Image.Image:
+    """An RGB picture."""
+    try:
+        return read_rgb(file)
+    except Unusable as error:
+        raise UserError(f"{file}: {error}; replace or remove it") from None

@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from common.data.folder import hidden_in, in_hidden, inside, is_file, left_out_notes, walk
+from common.data.pictures import VAL_IS_TEST, conversion_notes
 from common.data.problems import Problems
+from common.data.shared import check_disjoint, copies
 from common.errors import UserError
 from detection.data.annotations import read_annotations
-from detection.data.images import damage, damages
+from detection.data.categories import used_categories
+from detection.data.causes import Failed, all_missing, all_of_wrong_size, find, missing, wrong_size
+from detection.data.holdout import cut, kept
+from detection.data.images import MISSING, Checked, all_checked, checked
 from detection.data.samples import Data, Sample, Split
+from detection.layout import SPLITS, annotation_file, check_layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +38,9 @@ def coco_folder(path: Path, size: int | tuple[int, int] | None = None, skip_bad:
     """Read `annotations/instances_{train,val,test}.json` and `images/`; figures come out in original pixels.
 
     An image's `file_name` is looked for in `images/`, then in `images/<split>/`. Pictures are scaled, keeping their ratio, onto
-    one canvas for all splits. Without a test file, the validation split serves as the test split, and the notes say so. Crowd
-    and ignored boxes are not trained on and not scored.
+    one canvas for all splits. Without a validation file its images are cut from train, as those of the test split are where
+    neither is there (see `detection.data.holdout`); without a test file alone, the validation split serves as the test split.
+    The notes say so. Crowd and ignored boxes are not trained on and not scored. Boxes that are missing are taken from polygons.
 
     Args:
         path: the folder.
@@ -45,14 +53,26 @@ def coco_folder(path: Path, size: int | tuple[int, int] | None = None, skip_bad:
         UserError: the folder cannot be used; the message names the first few problems of all.
     """
     path = Path(path)
-    problems = Problems()
-    cocos, notes = _read_splits(path, problems)
-    _check_categories(cocos, problems)
-    _check_leaks(path / "images", cocos, problems)
+    problems, notes = Problems(), []
+    found = check_layout(path)
+    notes += left_out_notes([*hidden_in(path, path), *walk(path / "images", path).left_out])
+    read = {name: read_annotations(annotation_file(path, name), problems, notes) for name in found}
+    used: set[int] = set().union(*(own for _, own in read.values()))
+    categories = used_categories({name: coco for name, (coco, _) in read.items()}, used, problems, notes)
+    cocos = {name: {**_data(path, name, coco, problems), "categories": categories} for name, (coco, _) in read.items()}
+    files = {name: {entry["id"]: find(path, name, entry["file_name"]) for entry in own["images"]} for name, own in cocos.items()}
+    _check_files(path, cocos, files, problems)
     checked = False
     if not problems.fatal:
         checked = skip_bad or sum(len(coco["images"]) for coco in cocos.values()) <= _CHECK_ALL
-        cocos = _check_images(path / "images", cocos, problems, decode=checked)
+        cocos = _check_images(path, cocos, files, problems, notes, decode=checked)
+    if not problems.fatal and "val" not in cocos:
+        absent = [name for name in SPLITS[1:] if name not in cocos]
+        files |= dict.fromkeys(absent, files["train"])
+        cocos |= cut(str(path), cocos["train"], absent, notes)
+    elif "test" not in cocos:
+        notes.append(f"no instances_test.json: {VAL_IS_TEST}")
+    if not problems.fatal:
         cocos = _check_classes(cocos, problems)
     problems.report(path, skip=skip_bad)
     for name, coco in cocos.items():
@@ -66,8 +86,9 @@ def coco_folder(path: Path, size: int | tuple[int, int] | None = None, skip_bad:
                 f"{path}: instances_{name}.json has no box to find of a class that train has: "
                 "detectors are scored on boxes; mark some, or move images over from train"
             )
+    notes += copies({name: [files[name][image["id"]] for image in coco["images"]] for name, coco in cocos.items()}, path)
     canvas = _canvas(size, cocos)
-    splits = {name: _split(name, coco, path / "images", canvas, checked) for name, coco in cocos.items()}
+    splits = {name: _split(name, coco, files[name], canvas, checked) for name, coco in cocos.items()}
     return Data(
         name=str(path),
         train=splits["train"],
@@ -78,75 +99,78 @@ def coco_folder(path: Path, size: int | tuple[int, int] | None = None, skip_bad:
     )
 
 
-def _read_splits(path: Path, problems: Problems) -> tuple[dict[str, _Coco], list[str]]:
-    if not path.is_dir():
-        raise UserError(f"{path} is not a folder: give one with annotations/instances_{{train,val,test}}.json and images/")
-    for name in ("annotations", "images"):
-        if not (path / name).is_dir():
-            raise UserError(f"{path} has no folder {name}/: COCO layout is annotations/instances_*.json and images/")
-    names, notes = ["train", "val"], []
-    if (path / "annotations" / "instances_test.json").exists():
-        names.append("test")
-    else:
-        notes.append(
-            "no instances_test.json: the validation split also serves as the test split, so the test figures are of "
-            "pictures the search has seen"
-        )
-    return {name: read_annotations(path / "annotations" / f"instances_{name}.json", problems) for name in names}, notes
-
-
-def _check_categories(cocos: Mapping[str, _Coco], problems: Problems) -> None:
-    names = {split: {entry["id"]: entry["name"] for entry in coco["categories"]} for split, coco in cocos.items()}
-    for split, own in names.items():
-        if own != names["train"]:
-            differing = sorted(key for key in own.keys() | names["train"].keys() if own.get(key) != names["train"].get(key))
-            problems.fatal.append(f"instances_{split}.json has other categories than instances_train.json (ids {differing[:5]})")
-
-
-def _check_leaks(folder: Path, cocos: Mapping[str, _Coco], problems: Problems) -> None:
-    owner: dict[str, str] = {}
-    for split, coco in cocos.items():
-        for image in coco["images"]:
-            first = owner.setdefault(str(_find(folder, split, image["file_name"])), split)
-            if first != split:
-                problems.fatal.append(f"image {image['file_name']} is in both {first} and {split}: splits must be disjoint")
-
-
-def _find(folder: Path, split: str, file_name: str) -> Path:
-    """Where an image lies: in the folder, or in the split's folder within."""
-    inside = folder / split / file_name
-    return inside if not (folder / file_name).is_file() and inside.is_file() else folder / file_name
-
-
-def _check_images(folder: Path, cocos: Mapping[str, _Coco], problems: Problems, *, decode: bool) -> dict[str, _Coco]:
-    """The splits without the images whose file is missing, damaged or of another size than stated."""
-    good = {}
-    for split, coco in cocos.items():
-        files = [_find(folder, split, image["file_name"]) for image in coco["images"]]
-        if decode:
-            found = damages(files)
+def _data(path: Path, split: str, coco: _Coco, problems: Problems) -> _Coco:
+    """The content of a file without the images whose names lead out of the data folder or to hidden files."""
+    images = []
+    for image in coco["images"]:
+        file = find(path, split, image["file_name"])
+        if not inside(path, file):
+            problems.fatal.append(
+                f"image {image['file_name']} of {split} leads out of the data folder: move the file into images/ and name it so"
+            )
+        elif in_hidden(path, file):
+            problems.skippable.append(f"image {image['file_name']} of {split}: hidden, and what is hidden is no data")
         else:
-            found = [("" if file.is_file() else "missing", None) for file in files]
-        images = []
-        for image, (reason, size) in zip(coco["images"], found, strict=True):
-            stated = (image["width"], image["height"])
-            if reason:
-                problems.skippable.append(f"image {image['file_name']} of {split}: {reason}")
-            elif size and size != stated:
-                problems.fatal.append(
-                    f"image {image['file_name']} is {size[0]}x{size[1]}, yet instances_{split}.json says "
-                    f"{stated[0]}x{stated[1]} (width x height)"
-                )
-            else:
-                images.append(image)
-        good[split] = _keep_images(coco, images)
+            images.append(image)
+    return kept(coco, images)
+
+
+def _check_files(path: Path, cocos: Mapping[str, _Coco], files: Mapping[str, dict[int, Path]], problems: Problems) -> None:
+    """Adds files that are in two splits, or twice in one, whatever their names are."""
+    check_disjoint({name: own.values() for name, own in files.items()}, path, problems)
+    for split, coco in cocos.items():
+        seen: dict[tuple[int, int], str] = {}
+        for image in coco["images"]:
+            file = files[split][image["id"]]
+            if not is_file(file):
+                continue
+            stat = file.stat()
+            first = seen.setdefault((stat.st_dev, stat.st_ino), image["file_name"])
+            if first != image["file_name"]:
+                problems.fatal.append(f"instances_{split}.json: images {first} and {image['file_name']} are the same file")
+
+
+def _check_images(
+    path: Path,
+    cocos: Mapping[str, _Coco],
+    files: Mapping[str, dict[int, Path]],
+    problems: Problems,
+    notes: list[str],
+    *,
+    decode: bool,
+) -> dict[str, _Coco]:
+    """The splits without the images whose file is missing, damaged or of another size than stated."""
+    good, absent, wrong = {}, {}, {}
+    for split, coco in cocos.items():
+        own = [files[split][image["id"]] for image in coco["images"]]
+        found = all_checked(own) if decode else [Checked(fault="" if is_file(file) else MISSING) for file in own]
+        each = [Failed(split=split, image=image, seen=seen) for image, seen in zip(coco["images"], found, strict=True)]
+        absent[split] = [one for one in each if one.seen.fault == MISSING]
+        wrong[split] = [one for one in each if not one.seen.fault and one.seen.size not in (None, _stated(one.image))]
+        problems.skippable.extend(
+            f"image {one.image['file_name']} of {split}: {one.seen.fault}" for one in each if one.seen.fault not in ("", MISSING)
+        )
+        bad = {one.image["id"] for one in wrong[split]}
+        good[split] = kept(coco, [one.image for one in each if not one.seen.fault and one.image["id"] not in bad])
+        notes += conversion_notes(split, [seen.conversion for seen in found if not seen.fault])
+    whole, some = _whole(absent, cocos)
+    problems.skippable.extend(missing(path, some))
+    problems.fatal.extend([all_missing(path, whole)] if whole else [])
+    whole, some = _whole(wrong, cocos)
+    problems.fatal.extend([*(all_of_wrong_size(whole) if whole else []), *(wrong_size(one) for one in some)])
     return good
 
 
-def _keep_images(coco: _Coco, images: list[dict[str, Any]]) -> _Coco:
-    ids = {image["id"] for image in images}
-    annotations = [note for note in coco["annotations"] if note["image_id"] in ids]
-    return {**coco, "images": images, "annotations": annotations}
+def _whole(failed: Mapping[str, list[Failed]], cocos: Mapping[str, _Coco]) -> tuple[list[Failed], list[Failed]]:
+    """Those of splits all of whose images failed, if these are two or more, and the others."""
+    whole = [one for split, own in failed.items() if own and len(own) == len(cocos[split]["images"]) for one in own]
+    whole = whole if len(whole) > 1 else []
+    splits = {one.split for one in whole}
+    return whole, [one for split, own in failed.items() if split not in splits for one in own]
+
+
+def _stated(image: dict[str, Any]) -> tuple[int, int]:
+    return image["width"], image["height"]
 
 
 def _check_classes(cocos: Mapping[str, _Coco], problems: Problems) -> dict[str, _Coco]:
@@ -220,9 +244,9 @@ class _Files:
 
         entry = self.entries[index]
         if not self.checked:
-            reason, size = damage(entry.file)
-            if reason or size != (entry.size[1], entry.size[0]):
-                why = reason or f"{size} pixels wide and high, other than its annotations say"
+            found = checked(entry.file)
+            if found.fault or found.size != (entry.size[1], entry.size[0]):
+                why = found.fault or f"{found.size} pixels wide and high, other than its annotations say"
                 raise UserError(f"{entry.file}: {why}; replace it, or pass --skip-bad to have all files checked first")
         pixels, boxes, scale = read_resize_pad(entry.file, entry.boxes, self.canvas)
         return Sample(
@@ -236,7 +260,7 @@ class _Files:
         )
 
 
-def _split(name: str, coco: _Coco, folder: Path, canvas: tuple[int, int], checked: bool) -> Split:
+def _split(name: str, coco: _Coco, files: Mapping[int, Path], canvas: tuple[int, int], checked: bool) -> Split:
     label = {category["id"]: position for position, category in enumerate(coco["categories"])}
     boxes: dict[int, list[list[float]]] = {image["id"]: [] for image in coco["images"]}
     labels: dict[int, list[int]] = {image["id"]: [] for image in coco["images"]}
@@ -248,7 +272,7 @@ def _split(name: str, coco: _Coco, folder: Path, canvas: tuple[int, int], checke
     entries = tuple(
         _Entry(
             image_id=image["id"],
-            file=_find(folder, name, image["file_name"]),
+            file=files[image["id"]],
             size=(image["height"], image["width"]),
             boxes=np.array(boxes[image["id"]], dtype=np.float32).reshape(-1, 4),
             labels=np.array(labels[image["id"]], dtype=np.int64),

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from common.data.pictures import Unusable, displayed_size, in_threads, opened
+from common.data.pictures import Conversion, conversion, displayed_size, in_threads
+from common.data.reader import Unusable, as_rgb, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 
-def damage(file: Path) -> tuple[str, tuple[int, int] | None]:
-    """Why `file` cannot be used ("" if it can), and its width and height as far as known.
+MISSING = "missing"
+"""The fault of a file that is not there."""
 
-    The whole file is decoded; JPEG at an eighth of the size, which still meets every byte.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What decoding a file found.
+
+    Attributes:
+        fault: why it cannot be used, or an empty string.
+        size: width and height as displayed, as far as known.
+        turned: it is displayed on its side, as its EXIF orientation says.
+        conversion: what reading it as RGB changes.
     """
-    size = None
+
+    fault: str = ""
+    size: tuple[int, int] | None = None
+    turned: bool = False
+    conversion: Conversion = ""
+
+
+def checked(file: Path) -> Checked:
+    """What decoding the whole file finds; JPEG at an eighth of the size, which still meets every byte."""
+    size, turned, converted = None, False, ""
     try:
         with opened(file) as image:
-            size = displayed_size(image)  # which is how readers see it
+            size, converted = displayed_size(image), conversion(image)
+            turned = image.width != image.height and size != image.size
             image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
-            image.load()
+            as_rgb(image)
     except Unusable as error:
-        return str(error), size
-    return "", size
+        return Checked(fault=str(error), size=size)
+    return Checked(size=size, turned=turned, conversion=converted)
 
 
-def damages(files: Iterable[Path]) -> list[tuple[str, tuple[int, int] | None]]:
-    """`damage` of every file, in order, decoded in parallel threads (Pillow releases the interpreter's lock)."""
-    return in_threads(damage, files)
+def all_checked(files: Iterable[Path]) -> list[Checked]:
+    """`checked` of every file, in order, decoded in parallel threads (Pillow releases the interpreter's lock)."""
+    return in_threads(checked, files)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def phases(task: DetectionTask, kind: Kind) -> Sequence[Phase]:
-    """Warm-up and pre-training on single objects, then detection."""
+    """Warm-up and pre-training on single objects, where there are several classes of them, then detection."""
     s: Settings = task.settings
 
     def classifier(backbone: nn.Module, classes: int) -> nn.Module:
@@ -42,8 +42,9 @@ def phases(task: DetectionTask, kind: Kind) -> Sequence[Phase]:
 
     match kind:
         case "supernet":
-            return [classify("warm-up", s.warm_up), classify("pretrain", s.pretrain), detect(s.detect)]
+            first = [classify("warm-up", s.warm_up), classify("pretrain", s.pretrain)]
+            return [*(first if task.classifies else []), detect(s.detect)]
         case "standalone":
-            return [classify("pretrain", s.retrain_pretrain), detect(s.retrain_detect)]
+            return [*([classify("pretrain", s.retrain_pretrain)] if task.classifies else []), detect(s.retrain_detect)]
         case "relaxed":
             return []

@@ -5,7 +5,7 @@ it calls `prepare` first.
 """
 
 from detection.mm.detector import Detector, build, decoded, losses, predict
-from detection.mm.images import random_flip, read_resize_pad
+from detection.mm.images import random_flip, read_resize_pad, resize_pad
 from detection.mm.metrics import METRICS, coco_metrics
 from detection.mm.setup import prepare, register
 
@@ -21,4 +21,5 @@ __all__ = [
     "random_flip",
     "read_resize_pad",
     "register",
+    "resize_pad",
 ]

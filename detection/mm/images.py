@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from common.errors import UserError
+from common.data.pictures import of_user
+from common.data.reader import read_rgb
 from detection.mm.setup import prepare
 
 
@@ -19,7 +20,7 @@ def read_resize_pad(
     """Read an image, fit it into a canvas at its top left with its proportions kept, and pad with black.
 
     Args:
-        file: any format that Pillow reads; EXIF orientation is applied.
+        file: see `common.data.reader.as_rgb`.
         boxes: x1, y1, x2, y2 in pixels of the file's image.
         size: (height, width) of the canvas, or the side of a square.
 
@@ -29,25 +30,24 @@ def read_resize_pad(
     Raises:
         UserError: the file is missing, truncated or not an image.
     """
+    return resize_pad(np.asarray(of_user(Path(file), lambda: read_rgb(Path(file)))), boxes, size)
+
+
+def resize_pad(
+    pixels: UInt8[np.ndarray, "tall wide 3"], boxes: Float[np.ndarray, "n 4"], size: int | tuple[int, int]
+) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "n 4"], tuple[float, float]]:
+    """An RGB image and its boxes on a canvas; see `read_resize_pad`."""
     prepare()
-    from mmcv.transforms import LoadImageFromFile
     from mmdet.datasets.transforms import Pad, Resize
 
     height, width = (size, size) if isinstance(size, int) else size
-    results: dict = {"img_path": str(file)}
-    try:
-        # Pillow refuses truncated files; OpenCV fills them up in silence.
-        results = LoadImageFromFile(imdecode_backend="pillow").transform(results) or {}
-    except (OSError, SyntaxError, ValueError, AssertionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{file}: not a readable image ({reason}); replace the file or remove its entry") from error
+    results: dict = {"img": pixels, "img_shape": pixels.shape[:2], "ori_shape": pixels.shape[:2]}
     results["gt_bboxes"] = np.asarray(boxes, dtype=np.float32).reshape(-1, 4).copy()
-    tall, wide = results["img"].shape[:2]
+    tall, wide = pixels.shape[:2]
     results = Resize(scale_factor=min(height / tall, width / wide), keep_ratio=True).transform(results)
     factor_x, factor_y = results["scale_factor"]
     results = Pad(size=(width, height)).transform(results)
-    image = np.ascontiguousarray(results["img"][..., ::-1])
-    return image, results["gt_bboxes"], (float(factor_x), float(factor_y))
+    return np.ascontiguousarray(results["img"]), results["gt_bboxes"], (float(factor_x), float(factor_y))
 
 
 def random_flip(

@@ -34,40 +34,50 @@ def coco_metrics(coco: Mapping[str, Any], predictions: Mapping[int, Detections],
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    wanted = set(category_ids)
-    # Own ids: COCOeval takes an annotation with id 0 for unmatched.
+    # Own ids, counted from 1: pycocotools holds ids as floats, and takes an annotation with id 0 for unmatched.
+    category = {key: i for i, key in enumerate(category_ids, 1)}
+    image = {key: i for i, key in enumerate(sorted(entry["id"] for entry in coco["images"]), 1)}
     truth = [
-        {"iscrowd": 0, "area": a["bbox"][2] * a["bbox"][3], **a, "id": i}
-        for i, a in enumerate((a for a in coco["annotations"] if a["category_id"] in wanted), 1)
+        {
+            "id": i,
+            "image_id": image[a["image_id"]],
+            "category_id": category[a["category_id"]],
+            "bbox": a["bbox"],
+            "area": a.get("area", a["bbox"][2] * a["bbox"][3]),
+            "iscrowd": a.get("iscrowd", 0),
+        }
+        for i, a in enumerate((a for a in coco["annotations"] if a["category_id"] in category), 1)
     ]
     if not any(not a["iscrowd"] for a in truth):
-        raise UserError(f"categories {sorted(wanted)}: no object to find in the annotations; AP needs at least one")
-    images = {image["id"] for image in coco["images"]}
-    if strange := predictions.keys() - images:
+        raise UserError(f"categories {sorted(category)}: no object to find in the annotations; AP needs at least one")
+    if strange := predictions.keys() - image.keys():
         raise UserError(f"predictions for image ids {sorted(strange)[:3]}: not in the annotations; use their image ids")
-    rows = _rows(predictions, category_ids)
+    rows = _rows({image[key]: found for key, found in predictions.items()})
     with contextlib.redirect_stdout(io.StringIO()):
         reference: Any = COCO()  # pycocotools' own annotations forbid what its code accepts
-        reference.dataset = {"images": list(coco["images"]), "categories": coco["categories"], "annotations": truth}
+        reference.dataset = {
+            "images": [{"id": i} for i in image.values()],
+            "categories": [{"id": i} for i in category.values()],
+            "annotations": truth,
+        }
         reference.createIndex()
         found = reference.loadRes(rows) if len(rows) else COCO()
         evaluation = COCOeval(reference, found, "bbox")
-        evaluation.params.imgIds = sorted(images)
-        evaluation.params.catIds = list(category_ids)
+        evaluation.params.imgIds = list(image.values())
+        evaluation.params.catIds = list(category.values())
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
     return {name: float(value) for name, value in zip(METRICS, evaluation.stats) if value >= 0}
 
 
-def _rows(predictions: Mapping[int, Detections], category_ids: Sequence[int]) -> np.ndarray:
-    """One row for each detection: image id, x, y, width, height, score, category id."""
+def _rows(predictions: Mapping[int, Detections]) -> np.ndarray:
+    """One row for each detection: number of the image, x, y, width, height, score, number of the category."""
     parts = [np.zeros((0, 7))]
-    categories = np.asarray(category_ids)
-    for image_id, found in predictions.items():
+    for number, found in predictions.items():
         boxes = found.boxes.detach().cpu().double().numpy()
-        head = np.full((len(boxes), 1), image_id)
+        head = np.full((len(boxes), 1), number)
         scores = found.scores.detach().cpu().double().numpy()[:, None]
-        labels = categories[found.labels.cpu().numpy()][:, None]
+        labels = found.labels.cpu().numpy()[:, None] + 1
         parts.append(np.concatenate([head, boxes[:, :2], boxes[:, 2:] - boxes[:, :2], scores, labels], axis=1))
     return np.concatenate(parts)

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.data.pictures import Unusable, in_threads
+from common.data.pictures import Conversion, conversion_notes, in_threads
 from common.data.problems import Problems
+from common.data.reader import Unusable
 from gan.data.files import Picture, decoded
 from gan.data.layouts import Layout
 
@@ -24,12 +25,14 @@ class Seen:
         side: the shorter side in pixels.
         grey: its file holds no colours.
         digest: of the RGB pixels: equal pictures have equal ones.
+        conversion: what reading its file as RGB changed.
     """
 
     picture: Picture
     side: int
     grey: bool
     digest: bytes
+    conversion: Conversion
 
 
 Domains = tuple[tuple[Seen, ...], tuple[Seen, ...]]
@@ -53,6 +56,9 @@ def inspected(layout: Layout, problems: Problems, notes: list[str]) -> dict[str,
             seen.pop(item.picture)
     if layout.paired:
         _identical(_kept(layout, seen), seen, problems)
+    for split, domains in _kept(layout, seen).items():
+        for domain, name in zip(domains, "AB", strict=True):
+            notes.extend(conversion_notes(f"domain {name} in {split}", [item.conversion for item in domain]))
     return _kept(layout, seen)
 
 
@@ -107,7 +113,7 @@ def _of_file(pictures: list[Picture]) -> list[Seen] | str:
         if side < _LEAST_SIDE:
             return f"{picture.name} is {cut.width}x{cut.height}: pictures need at least {_LEAST_SIDE} pixels a side"
         digest = hashlib.blake2b(cut.tobytes(), key=str(cut.size).encode(), digest_size=16).digest()
-        seen.append(Seen(picture=picture, side=side, grey=file.grey, digest=digest))
+        seen.append(Seen(picture=picture, side=side, grey=file.grey, digest=digest, conversion=file.conversion))
     return seen
 
 

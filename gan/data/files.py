@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from common.data.pictures import Unusable, opened, picture_files
-
-_MODES = ("L", "P", "RGB", "CMYK")  # 8 bits per channel, converted to RGB without loss or guess
+from common.data.folder import walk
+from common.data.pictures import Conversion, conversion
+from common.data.reader import as_rgb, opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,31 +50,27 @@ class Decoded:
     """What a file shows.
 
     Attributes:
-        rgb: the picture as displayed (turned as its EXIF orientation says).
+        rgb: the picture; see `common.data.reader.as_rgb`.
         grey: the file holds one brightness per pixel, no colours.
+        conversion: what reading it as RGB changed.
     """
 
     rgb: Image.Image
     grey: bool
+    conversion: Conversion
 
 
 def decoded(path: Path) -> Decoded:
     """Everything the file shows, fully decoded.
 
     Raises:
-        Unusable: the file is missing, empty, damaged or no picture, or its colours cannot be known from it.
+        Unusable: the file is missing, empty, damaged, no picture, or of pixels without a range.
     """
     with opened(path) as image:
-        # Before anything is decoded: a picture of another mode may be large, and its pixels are of no use.
-        if image.has_transparency_data:
-            raise Unusable(f"has an alpha channel (mode {image.mode}), and what lies behind it is unknown: flatten it")
-        if image.mode not in _MODES:
-            raise Unusable(
-                f"has mode {image.mode}, yet pictures must be of 8 bits, grey, palette, RGB or CMYK: convert it to RGB"
-            )
-        return Decoded(rgb=ImageOps.exif_transpose(image).convert("RGB"), grey=image.mode == "L")
+        grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
+        return Decoded(rgb=as_rgb(image), grey=grey, conversion=conversion(image))
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The picture files in `folder`, sorted by name; hidden files are none."""
-    return picture_files(folder.iterdir())
+    """The picture files in `folder`, sorted by name; see `common.data.folder.walk`."""
+    return list(walk(folder, folder, deep=False).pictures)

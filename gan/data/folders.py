@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from common.data.folder import left_out_notes
 from common.data.problems import Problems
-from common.errors import UserError
+from common.data.shared import check_disjoint
 from gan.data.check import Domains, Seen, inspected, repeated
 from gan.data.holdout import three_splits
 from gan.data.images import Cache, Images, InFiles, check_size
-from gan.data.layouts import KNOWN, Layout, layout_of
+from gan.data.layouts import Layout, layout_of
 from gan.data.translation import Split, TranslationData
+from gan.layout import check_layout
 
 Direction = Literal["AtoB", "BtoA"]
 
@@ -40,11 +42,12 @@ def folder(path: Path, *, size: int, val: int | None, direction: Direction, skip
     """
     path = Path(path)
     check_size(size)
-    if not path.is_dir():
-        raise UserError(f"{path} is not a folder: give one with {KNOWN}")
+    check_layout(path)
     problems = Problems()
     layout = layout_of(path, problems)
-    notes = [f"layout: {layout.title}; {_direction(layout, direction)}"]
+    notes = [f"layout: {layout.title}; {_direction(layout, direction)}", *left_out_notes(layout.left_out)]
+    files = {split: [picture.path for domain in domains for picture in domain] for split, domains in layout.splits.items()}
+    check_disjoint(files, path, problems)  # copies are found by their pixels, below
     splits = inspected(layout, problems, notes)
     problems.report(path, skip=skip_bad)
     every = [item for domains in splits.values() for domain in domains for item in domain]

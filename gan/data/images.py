@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from common.data.pictures import Unusable
+from common.data.reader import Unusable
 from common.errors import UserError
 from gan.data.files import Picture, decoded
 

@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.data.folder import folders, hidden_in, walk
 from common.data.problems import Problems
 from common.errors import UserError
 from gan.data.files import Picture, pictures
+from gan.layout import KNOWN
 
-KNOWN = (
-    "trainA/, trainB/, testA/, testB/ (unpaired, as CycleGAN's); A/train/, A/test/, B/train/, B/test/ (pairs of one name); "
-    "train/X/, train/Y/, test/X/, test/Y/ (pairs of one name); or train/, test/ with A|B side by side in each file (as pix2pix's)"
-)
 SPLITS = ("train", "val", "test")
 
 
@@ -26,12 +24,14 @@ class Layout:
         paired: item i of A belongs to item i of B.
         where: of each split that is there, the places of A and of B, to name them.
         splits: of each split that is there, the pictures of A and of B, sorted by name.
+        left_out: what is no data, with the reason.
     """
 
     title: str
     paired: bool
     where: Mapping[str, tuple[str, str]]
     splits: Mapping[str, tuple[tuple[Picture, ...], tuple[Picture, ...]]]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,9 @@ def layout_of(root: Path, problems: Problems) -> Layout:
         for place, other in ((a, b), (b, a)):
             if not (root / place).is_dir():
                 raise UserError(f"{root} has no folder {place}/ beside {other}/: every split needs both domains; add it")
+    places = dict.fromkeys(place for pair in where.values() for place in pair)
+    left_out = [entry for place in places for entry in walk(root / place, root, deep=False).left_out]
+    left_out = (*hidden_in(root, root), *left_out)
     if kind.halves:
         splits = {split: _halves(root, split) for split in where}
         return Layout(
@@ -70,12 +73,13 @@ def layout_of(root: Path, problems: Problems) -> Layout:
             paired=True,
             where={split: (f"{split}/ (left half)", f"{split}/ (right half)") for split in where},
             splits=splits,
+            left_out=left_out,
         )
     splits = {
         split: _pairs(root, a, b, problems) if kind.paired else (_all(root, a), _all(root, b)) for split, (a, b) in where.items()
     }
     named = {split: (f"{a}/", f"{b}/") for split, (a, b) in where.items()}
-    return Layout(title=kind.title, paired=kind.paired, where=named, splits=splits)
+    return Layout(title=kind.title, paired=kind.paired, where=named, splits=splits, left_out=left_out)
 
 
 def _fitting(root: Path) -> list[_Kind]:
@@ -86,7 +90,7 @@ def _fitting(root: Path) -> list[_Kind]:
         title = "A/train/ and B/train/ (pairs of one name)"
         kinds.append(_Kind(title=title, paired=True, places=lambda split: (f"A/{split}", f"B/{split}")))
     train = root / "train"
-    names = _subfolders(train)
+    names = list(folders(train))
     side_by_side = train.is_dir() and bool(pictures(train))
     if names:
         if not (kinds or side_by_side):
@@ -105,13 +109,6 @@ def _fitting(root: Path) -> list[_Kind]:
     return kinds
 
 
-def _subfolders(folder: Path) -> list[str]:
-    """Names of the folders in `folder` that are not hidden, in alphabetical order."""
-    if not folder.is_dir():
-        return []
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
 def _check_subfolders(root: Path, names: list[str]) -> None:
     if len(names) != 2:
         raise UserError(
@@ -119,7 +116,7 @@ def _check_subfolders(root: Path, names: list[str]) -> None:
             "translation has two domains, so keep exactly two of them"
         )
     for split in SPLITS[1:]:
-        others = _subfolders(root / split)
+        others = list(folders(root / split))
         if (root / split).is_dir() and others != names:
             raise UserError(
                 f"{root}: {split}/ has the sub-folders {', '.join(others) or '(none)'}, yet train/ has {' and '.join(names)}: "

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from common.data.pictures import VAL_IS_TEST
+from common.data.folder import left_out_notes
+from common.data.pictures import VAL_IS_TEST, conversion_notes
+from common.data.problems import listing
+from common.data.shared import check_disjoint, copies
 from common.errors import UserError
 from segmentation.data.files import Unusable, read_picture, read_values, reduce_values
 from segmentation.data.inspection import inspected
+from segmentation.data.labels import IGNORE
 from segmentation.data.samples import Held, Sample, SegmentationData, Split, renamed
 
 if TYPE_CHECKING:
@@ -42,16 +46,19 @@ def checked(root: Path, layout: Layout, problems: Problems, *, size: int | None,
     if not all(layout.splits.values()):
         problems.report(root, skip=skip_bad)
         _check_empty(root, layout, layout.splits)
+    files = {name: [pair.image for pair in pairs] for name, pairs in layout.splits.items()}
+    check_disjoint(files, root, problems)
     seen = {}
     for name, pairs in layout.splits.items():
         found = inspected(pairs, layout.labels, size, skip_bad)
         problems.fatal.extend(item.fatal for item in found if item.fatal)
         problems.skippable.extend(item.skippable for item in found if item.skippable)
         seen[name] = [item for item in found if not item.fatal and not item.skippable]
-    notes = list(layout.notes)
+    notes = [*layout.notes, *left_out_notes(layout.left_out), *copies(files, root)]
     labels = layout.labels
     if not problems.fatal and all(seen.values()):
-        absent = _absent(seen, labels, problems)
+        _check_binary(seen, labels, problems)
+        absent = _absent(seen, labels, problems, notes)
         labels = labels.without(absent)
     problems.report(root, skip=skip_bad)
     _check_empty(root, layout, seen)
@@ -60,6 +67,8 @@ def checked(root: Path, layout: Layout, problems: Problems, *, size: int | None,
             f"{root}: {layout.where['train']} has pixels of {' and '.join(labels.classes) or 'no class'} only, yet "
             "segmentation needs at least two classes: annotate more, or correct the classes"
         )
+    for name, items in seen.items():
+        notes += conversion_notes(name, [item.conversion for item in items])
     splits = {name: _split(name, items, labels, size) for name, items in seen.items()}
     if not splits["val"].pixels.any():
         raise UserError(f"{root}: {layout.where['val']} has ignored pixels only: nothing can be scored on it; annotate some")
@@ -90,17 +99,34 @@ def _check_empty(root: Path, layout: Layout, splits: Mapping[str, Sequence[objec
             raise UserError(f"{root}: {layout.where[name]} has no usable image: every split needs at least one; add some")
 
 
-def _absent(seen: dict[str, list[Seen]], labels: Labels, problems: Problems) -> tuple[str, ...]:
-    """The classes without a training pixel, each a skippable problem."""
+def _check_binary(seen: Mapping[str, Sequence[Seen]], labels: Labels, problems: Problems) -> None:
+    """Masks of 0 and 255 are nearly always of two classes, yet 255 is ignored everywhere: names the cause."""
+    counts = sum((item.counts for items in seen.values() for item in items), np.zeros(256, dtype=np.int64))
+    values = np.flatnonzero(counts).tolist()
+    used = [value for value in values if value != IGNORE]
+    if len(used) == 1 and values[-1] == IGNORE and labels.table[used[0]] != IGNORE:
+        other = next(label for label in range(len(labels.classes)) if label != labels.table[used[0]])
+        problems.fatal.append(
+            f"every annotation has the values {used[0]} and {IGNORE} alone, and {IGNORE} is ignored in every layout "
+            f"({int(counts[IGNORE]):,} pixels): write the pixels of {labels.classes[other]!r} as {labels.value_of(other)}"
+        )
+
+
+def _absent(seen: dict[str, list[Seen]], labels: Labels, problems: Problems, notes: list[str]) -> tuple[str, ...]:
+    """The classes without a training pixel: those of other splits are a skippable problem each, those of none a note."""
     pixels = {name: _pixels(items, labels).sum(axis=0) for name, items in seen.items()}
-    absent = []
+    absent, unused = [], []
     for label, name in enumerate(labels.classes):
         if not pixels["train"][label]:
             absent.append(name)
             others = sum(int(total[label]) for total in pixels.values())
-            problems.skippable.append(
-                f"class {name!r} (label value {labels.value_of(label)}) has no pixel in train ({others} in the other splits)"
-            )
+            told = f"class {name!r} (label value {labels.value_of(label)})"
+            if others:
+                problems.skippable.append(f"{told} has no pixel in train ({others} in the other splits)")
+            else:
+                unused.append(told)
+    if unused:
+        notes.append(f"left out, as no annotation has them: {listing(unused, 'classes')}")
     return tuple(absent)
 
 

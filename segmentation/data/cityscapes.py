@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from common.data.folder import Walk, hidden_in, walk
 from common.data.pictures import VAL_IS_TEST
-from common.errors import UserError
 from segmentation.data.labels import labels_of
-from segmentation.data.pairs import Layout, Pair, matched, pictures
+from segmentation.data.pairs import Layout, Pair, matched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,22 +52,19 @@ def cityscapes(root: Path, problems: Problems) -> Layout:
     Args:
         root: the folder that has leftImg8bit/.
         problems: missing partners are added here.
-
-    Raises:
-        UserError: gtFine/ or a split's folder is missing.
     """
-    for name in ("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val"):
-        if not (root / name).is_dir():
-            raise UserError(f"{root} has no folder {name}/: Cityscapes is leftImg8bit/ and gtFine/, each with train/ and val/")
-    kind = _KINDS[0] if any((root / "gtFine" / "train").glob(f"*/*{_KINDS[0]}")) else _KINDS[1]
-    splits = {name: _split(root, name, kind, problems) for name in ("train", "val")}
+    fine = {name: walk(root / "gtFine" / name, root) for name in ("train", "val", "test") if (root / "gtFine" / name).is_dir()}
+    kind = _KINDS[0] if _ending(fine["train"], root / "gtFine" / "train", _KINDS[0]) else _KINDS[1]
+    left = {name: walk(root / "leftImg8bit" / name, root) for name in fine if (root / "leftImg8bit" / name).is_dir()}
+    splits = {name: _split(root, name, kind, left[name], fine[name], problems) for name in ("train", "val")}
     notes: tuple[str, ...] = ()
-    if any((root / "gtFine" / "test").glob(f"*/*{kind}")):
-        splits["test"] = _split(root, "test", kind, problems)
+    if "test" in left and _ending(fine["test"], root / "gtFine" / "test", kind):
+        splits["test"] = _split(root, "test", kind, left["test"], fine["test"], problems)
     else:
         notes = (f"no annotations gtFine/test/*/*{kind}: {VAL_IS_TEST}",)
     where = {name: f"leftImg8bit/{name}/*/*{_IMAGE} with gtFine/{name}/*/*{kind}" for name in splits}
-    return Layout(labels=_labels(kind), splits=splits, where=where, notes=notes)
+    left_out = (*hidden_in(root, root), *(entry for found in (*left.values(), *fine.values()) for entry in found.left_out))
+    return Layout(labels=_labels(kind), splits=splits, where=where, notes=notes, left_out=left_out)
 
 
 def _labels(kind: str) -> Labels:
@@ -80,15 +77,17 @@ def _labels(kind: str) -> Labels:
     return labels_of(train_ids, (), palette, "Cityscapes' trainIds are 0 to 18, and 255 for ignored pixels")
 
 
-def _split(root: Path, name: str, kind: str, problems: Problems) -> tuple[Pair, ...]:
-    left, fine = root / "leftImg8bit" / name, root / "gtFine" / name
-    images = {_key(file, left, _IMAGE): file for file in pictures(left, f"*/*{_IMAGE}")}
-    annotations = {_key(file, fine, kind): file for file in pictures(fine, f"*/*{kind}")}
-    expected = {key: fine / f"{key}{kind}" for key in images} | {
-        key: left / f"{key}{_IMAGE}" for key in annotations if key not in images
+def _split(root: Path, name: str, kind: str, left: Walk, fine: Walk, problems: Problems) -> tuple[Pair, ...]:
+    pictures, values = root / "leftImg8bit" / name, root / "gtFine" / name
+    images = _ending(left, pictures, _IMAGE)
+    annotations = _ending(fine, values, kind)
+    expected = {key: values / f"{key}{kind}" for key in images} | {
+        key: pictures / f"{key}{_IMAGE}" for key in annotations if key not in images
     }
     return matched(root, images, annotations, expected, problems)
 
 
-def _key(file: Path, folder: Path, ending: str) -> str:
-    return file.relative_to(folder).as_posix().removesuffix(ending)
+def _ending(found: Walk, folder: Path, ending: str) -> dict[str, Path]:
+    """The files CITY/NAME with this ending, by CITY/NAME."""
+    below = {file: file.relative_to(folder) for file in found.files if file.name.endswith(ending)}
+    return {name.as_posix().removesuffix(ending): file for file, name in below.items() if len(name.parts) == 2}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from common.data.pictures import Unusable, displayed_size, opened
+from common.data.pictures import Conversion, conversion, displayed_size
+from common.data.reader import Unusable, check_mode, opened, read_rgb
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,31 +23,59 @@ class NotIndices(Unusable):
     """The file is a good picture, but not one of class indices."""
 
 
-def picture_size(file: Path) -> tuple[int, int]:
-    """Width and height as displayed, from the file's header alone.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What the header of a picture's file says.
+
+    Attributes:
+        size: width and height as displayed.
+        turned: it is displayed on its side, as its EXIF orientation says.
+        conversion: what reading it as RGB changes.
+    """
+
+    size: tuple[int, int]
+    turned: bool
+    conversion: Conversion
+
+
+def header(file: Path) -> Header:
+    """What the file's header says.
 
     Raises:
-        Unusable: the file is missing, empty, or no picture.
+        Unusable: the file is missing, empty, no picture, or of pixels without a range.
     """
     with opened(file) as image:
-        # Pillow decodes a PNG to look for an orientation, which PNG files practically never have.
-        return image.size if image.format == "PNG" else displayed_size(image)
+        check_mode(image.mode)
+        # Pillow decodes a PNG to look for an orientation, which few PNG files have.
+        plain = image.format == "PNG" and not _says_more(file)
+        size = image.size if plain else displayed_size(image)
+        return Header(size=size, turned=size != image.size, conversion=conversion(image))
+
+
+def _says_more(file: Path) -> bool:
+    """Whether a PNG file has a chunk that may hold an orientation; only the chunks' names and lengths are read."""
+    with file.open("rb") as stored:
+        stored.seek(8)
+        while len(start := stored.read(8)) == 8 and start[4:] != b"IEND":
+            if start[4:] in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
+                return True
+            stored.seek(int.from_bytes(start[:4], "big") + 4, 1)
+    return False
 
 
 def read_picture(file: Path, limit: int | None) -> NDArray[np.uint8]:
     """The picture as displayed, RGB, shape (h, w, 3); reduced (bilinear, antialiased) to a long side of `limit` if longer.
 
     Raises:
-        Unusable: the file is missing, empty, damaged, or no picture.
+        Unusable: the file is missing, empty, damaged, no picture, or of pixels without a range.
     """
-    with opened(file) as image:
-        rgb = (image if image.format == "PNG" else ImageOps.exif_transpose(image)).convert("RGB")
+    rgb = read_rgb(file)
     size = reduced(rgb.size, limit)
     return np.array(rgb if size == rgb.size else rgb.resize(size, Image.Resampling.BILINEAR))
 
 
 def read_values(file: Path) -> NDArray[np.integer]:
-    """The values of an annotation as they stand in the file (palette indices, not colours), shape (h, w).
+    """The values of an annotation as they stand in the file (palette indices, not colours), as displayed, shape (h, w).
 
     Raises:
         NotIndices: the picture has several numbers per pixel, or fractions.
@@ -53,7 +83,7 @@ def read_values(file: Path) -> NDArray[np.integer]:
     """
     with opened(file) as image:
         mode = image.mode
-        values = np.array(image)
+        values = np.array(ImageOps.exif_transpose(image))
     if mode not in _INDEX_MODES:
         raise NotIndices(f"holds colours (mode {mode}), yet annotations hold one class index per pixel (modes L or P)")
     return values.astype(np.uint8) if values.dtype == bool else values

@@ -5,22 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.data.folder import Walk, hidden_in, walk
 from common.data.pictures import VAL_IS_TEST
 from common.data.problems import Problems
 from common.errors import UserError
 from segmentation.data.check import checked
 from segmentation.data.cityscapes import cityscapes
 from segmentation.data.labels import read_classes
-from segmentation.data.pairs import Layout, Pair, matched, pictures
+from segmentation.data.pairs import Layout, Pair, matched
 from segmentation.data.voc import voc
+from segmentation.layout import check_layout, splits_of
 
 if TYPE_CHECKING:
-    from segmentation.data.samples import SegmentationData
+    from collections.abc import Mapping
 
-_LAYOUTS = (
-    "train/, trainannot/, val/, valannot/ and classes.txt; or Cityscapes' leftImg8bit/ and gtFine/; "
-    "or VOC's JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/"
-)
+    from segmentation.data.samples import SegmentationData
 
 
 def folder(path: Path, size: int | None = None, skip_bad: bool = False) -> SegmentationData:
@@ -47,17 +46,9 @@ def folder(path: Path, size: int | None = None, skip_bad: bool = False) -> Segme
     path = Path(path)
     if size is not None and size < 32:
         raise UserError(f"size={size}: pictures must be at least 32 pixels long, the networks' largest stride")
-    if not path.is_dir():
-        raise UserError(f"{path} is not a folder: give one with {_LAYOUTS}")
     problems = Problems()
-    if (path / "leftImg8bit").is_dir():
-        layout = cityscapes(path, problems)
-    elif (path / "JPEGImages").is_dir():
-        layout = voc(path, problems)
-    elif (path / "train").is_dir():
-        layout = split_folders(path, problems)
-    else:
-        raise UserError(f"{path} has no known layout: give a folder with {_LAYOUTS}")
+    readers = {"Cityscapes": cityscapes, "VOC": voc, "split folders": split_folders}
+    layout = readers[check_layout(path)](path, problems)
     return checked(path, layout, problems, size=size, skip_bad=skip_bad)
 
 
@@ -74,36 +65,31 @@ def split_folders(root: Path, problems: Problems) -> Layout:
     Raises:
         UserError: the classes file or a split's folder cannot be used.
     """
-    names, notes = ["train", "val"], ()
-    if (root / "test").is_dir() or (root / "testannot").is_dir():
-        names.append("test")
-    else:
-        notes = (f"no folder test/: {VAL_IS_TEST}",)
-    for name in names:
-        for part in (name, f"{name}annot"):
-            if not (root / part).is_dir():
-                raise UserError(f"{root} has no folder {part}/: each split has its pictures in NAME/, annotations in NAMEannot/")
+    names = splits_of(root)
+    notes = () if "test" in names else (f"no folder test/: {VAL_IS_TEST}",)
     labels, void = read_classes(root / "classes.txt")
     if void:
         notes = (*notes, f"pixels of {' and '.join(void)} are ignored")
+    walks = {part: walk(root / part, root, deep=False) for name in names for part in (name, f"{name}annot")}
     return Layout(
         labels=labels,
-        splits={name: _split(root, name, problems) for name in names},
+        splits={name: _split(root, name, walks, problems) for name in names},
         where={name: f"{name}/ with {name}annot/" for name in names},
         notes=notes,
+        left_out=(*hidden_in(root, root), *(entry for found in walks.values() for entry in found.left_out)),
     )
 
 
-def _split(root: Path, name: str, problems: Problems) -> tuple[Pair, ...]:
+def _split(root: Path, name: str, walks: Mapping[str, Walk], problems: Problems) -> tuple[Pair, ...]:
     images: dict[str, Path] = {}
-    for file in pictures(root / name):
+    for file in walks[name].pictures:
         if file.stem in images:
             problems.fatal.append(
                 f"{name}/{images[file.stem].name} and {name}/{file.name} share one annotation: rename one of them"
             )
         images[file.stem] = file
     annotations = {}
-    for file in pictures(root / f"{name}annot"):
+    for file in walks[f"{name}annot"].pictures:
         if file.suffix.lower() == ".png":
             annotations[file.stem] = file
         else:

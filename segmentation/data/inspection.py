@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.data.pictures import in_threads
+from common.data.pictures import Conversion, in_threads
 from segmentation.data.files import (
     NotIndices,
     Unusable,
     counts,
-    picture_size,
+    header,
     read_picture,
     read_values,
     reduce_values,
@@ -42,6 +42,8 @@ class Seen:
         counts: pixels per file value after the reduction, shape (256,); zeros if the pair cannot be used.
         image: RGB, where kept, shape (*size, 3).
         values: of the annotation's file, where kept, shape `size`.
+        turned: the picture is displayed on its side, as its EXIF orientation says.
+        conversion: what reading the picture as RGB changes.
         fatal: why only a repair of the files helps, or "".
         skippable: why the pair cannot be used, or "".
     """
@@ -52,6 +54,8 @@ class Seen:
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
     image: NDArray[np.uint8] | None = None
     values: NDArray[np.uint8] | None = None
+    turned: bool = False
+    conversion: Conversion = ""
     fatal: str = ""
     skippable: str = ""
 
@@ -74,11 +78,13 @@ def inspected(pairs: Sequence[Pair], labels: Labels, size: int | None, skip_bad:
 
 def _header(pair: Pair, size: int | None) -> Seen:
     try:
-        width, height = picture_size(pair.image)
+        found = header(pair.image)
     except Unusable as error:
         return Seen(pair=pair, skippable=f"image {pair.file}: {error}")
-    wide, tall = reduced((width, height), size)
-    return Seen(pair=pair, stated=(height, width), size=(tall, wide))
+    wide, tall = reduced(found.size, size)
+    return Seen(
+        pair=pair, stated=(found.size[1], found.size[0]), size=(tall, wide), turned=found.turned, conversion=found.conversion
+    )
 
 
 def _pair(item: Seen, labels: Labels, size: int | None, decode: bool, keep: bool) -> Seen:
@@ -94,10 +100,12 @@ def _pair(item: Seen, labels: Labels, size: int | None, decode: bool, keep: bool
         return replace(item, skippable=f"annotation {pair.annotation_file}: {error}")
     if values.shape != item.stated:
         height, width = item.stated
+        turned = item.turned and values.shape == (width, height)
+        cause = ": the picture's EXIF orientation turns it, the annotation is not turned; turn one of them" if turned else ""
         return replace(
             item,
             skippable=f"image {pair.file} is {width}x{height}, yet its annotation {pair.annotation_file} is "
-            f"{values.shape[1]}x{values.shape[0]} (width x height)",
+            f"{values.shape[1]}x{values.shape[0]} (width x height){cause}",
         )
     number = counts(values)
     wrong = [value for value in number if not 0 <= value <= 255 or labels.table[value] < 0]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from common.data.pictures import picture_files
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -49,12 +47,14 @@ class Layout:
         splits: the pairs of "train", "val" and, if there is one, "test", in the order of their names or lists.
         where: the folder or list each split comes from, to name it.
         notes: what a reader of the figures must know.
+        left_out: what is no data, with the reason.
     """
 
     labels: Labels
     splits: Mapping[str, tuple[Pair, ...]]
     where: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def matched(
@@ -69,16 +69,31 @@ def matched(
         expected: where the annotation of each picture, and the picture of each annotation, should be, by key.
         problems: what was found is added here.
     """
+    both = sorted(images.keys() & annotations.keys())
+    cause = "" if both else _other_names(root, images, annotations)
+    if cause:
+        problems.fatal.append(cause)
+        return ()
     for key in sorted(images.keys() ^ annotations.keys()):
         kind, partner = ("image", "annotation") if key in images else ("annotation", "image")
         file = (images if key in images else annotations)[key]
         problems.skippable.append(
             f"{kind} {file.relative_to(root).as_posix()} has no {partner} {expected[key].relative_to(root).as_posix()}"
         )
-    both = sorted(images.keys() & annotations.keys())
     return tuple(Pair(image=images[key], annotation=annotations[key], root=root) for key in both)
 
 
-def pictures(folder: Path, pattern: str = "*") -> list[Path]:
-    """The picture files below `folder` that match the pattern, sorted; hidden files are none."""
-    return picture_files(folder.glob(pattern))
+def _other_names(root: Path, images: Mapping[str, Path], annotations: Mapping[str, Path]) -> str:
+    """What to say where every annotation is named as its picture with the same letters more, such as NAME_mask; else ""."""
+    if not images or not annotations:
+        return ""
+    first = min(images)
+    for longer in sorted(key for key in annotations if first in key):
+        before, after = longer.split(first, 1)
+        if all(f"{before}{key}{after}" in annotations for key in images):
+            file, partner = (found.relative_to(root).as_posix() for found in (images[first], annotations[longer]))
+            return (
+                f"annotations are named otherwise than their pictures ({partner} for {file}): rename them, without "
+                f"{' and '.join(repr(part) for part in (before, after) if part)}"
+            )
+    return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from common.data.folder import hidden_in, in_hidden, inside, is_file
 from common.data.pictures import VAL_IS_TEST
 from common.errors import UserError
 from segmentation.data.labels import colours, labels_of, read_classes
@@ -55,14 +56,12 @@ def voc(root: Path, problems: Problems) -> Layout:
         problems: missing files, and names that occur twice, are added here.
 
     Raises:
-        UserError: a folder, a list or the classes file cannot be used.
+        UserError: a list or the classes file cannot be used.
     """
-    if not (root / "SegmentationClass").is_dir():
-        raise UserError(f"{root} has JPEGImages/ but no SegmentationClass/: VOC annotations are SegmentationClass/NAME.png")
     names = {split: _names(root, split) for split in ("train", "val")}
     notes: tuple[str, ...] = ()
     test = _names(root, "test") if (root / _LISTS / "test.txt").is_file() else ()
-    if any(_pair(root, name).annotation.is_file() for name in test):
+    if any(is_file(_pair(root, name).annotation) for name in test):
         names["test"] = test
     else:
         reason = "no name of test.txt is annotated" if test else f"no {_LISTS}/test.txt"
@@ -79,6 +78,7 @@ def voc(root: Path, problems: Problems) -> Layout:
         splits={split: _split(root, split, listed, problems) for split, listed in names.items()},
         where={split: f"{_LISTS}/{split}.txt" for split in names},
         notes=notes,
+        left_out=tuple(hidden_in(root, root)),
     )
 
 
@@ -90,9 +90,15 @@ def _split(root: Path, split: str, names: tuple[str, ...], problems: Problems) -
     good = []
     for name in dict.fromkeys(names):
         pair = _pair(root, name)
-        missing = [
-            file for file, path in ((pair.file, pair.image), (pair.annotation_file, pair.annotation)) if not path.is_file()
-        ]
+        if not inside(root, pair.image) or not inside(root, pair.annotation):
+            problems.fatal.append(
+                f"{name!r} in {_LISTS}/{split}.txt leads out of the data folder: list names of JPEGImages/ alone"
+            )
+            continue
+        if in_hidden(root, pair.image):
+            problems.skippable.append(f"{name!r} in {_LISTS}/{split}.txt is hidden, and hidden files are no data")
+            continue
+        missing = [file for file, path in ((pair.file, pair.image), (pair.annotation_file, pair.annotation)) if not is_file(path)]
         if missing:
             problems.skippable.append(f"{name!r} in {_LISTS}/{split}.txt has no {' and no '.join(missing)}")
         else:

@@ -58,7 +58,10 @@ def test_what_is_no_image_or_hidden_is_ignored(tmp_path):
     shutil.copy(folder / "train" / "cat" / "0.png", folder / "train" / "cat" / "more" / "UPPER.PNG")
     data = classification_folder(folder, size=8)
     assert data.train.labels.bincount().tolist() == [7, 6, 6]
-    assert data.notes == ("1 files of train are no png/jpg/jpeg/webp and were ignored, such as train/cat/notes.txt",)
+    assert data.notes == (
+        "left out, as no data: 2 entries: train/.cache/ (hidden); train/cat/._0.png (hidden)",
+        "1 files of train are no jpg/jpeg/png/bmp/tif/tiff/webp and were ignored, such as train/cat/notes.txt",
+    )
 
 
 def test_small_images_are_enlarged_and_noted(tmp_path):

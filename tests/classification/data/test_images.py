@@ -17,7 +17,7 @@ def stored(image, kind="PNG", **options):
 
 
 def decoded(image, size=16, kind="PNG", **options):
-    return picture(stored(image, kind, **options), size)[0].transpose(1, 2, 0)
+    return picture(stored(image, kind, **options), size).transpose(1, 2, 0)
 
 
 def test_colour_stays():
@@ -29,8 +29,8 @@ def test_grey_becomes_three_equal_channels():
     assert np.array_equal(decoded(Image.fromarray(GREY > 99)), np.repeat(np.where(GREY > 99, 255, 0)[..., None], 3, axis=2))
 
 
-def test_16_bit_grey_keeps_its_upper_bits():
-    deep = Image.fromarray(GREY.astype(np.uint16) * 256 + 17)
+def test_16_bit_grey_is_divided_by_257():
+    deep = Image.fromarray(GREY.astype(np.uint16) * 257)
     assert deep.mode == "I;16"
     assert np.array_equal(decoded(deep), np.repeat(GREY[..., None], 3, axis=2))
 
@@ -73,11 +73,6 @@ def test_large_jpegs_are_close_to_those_read_in_full():
     difference = np.abs(decoded(smooth, 16, "JPEG", quality=95).astype(int) - np.asarray(full).astype(int))
     assert difference.max() < 12
     assert difference.mean() < 2
-
-
-def test_original_sizes_are_told():
-    assert picture(stored(Image.new("RGB", (30, 20))), 8)[1] == (30, 20)
-    assert picture(stored(Image.new("RGB", (900, 700)), "JPEG"), 8)[1] == (900, 700)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])

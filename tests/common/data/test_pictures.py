@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
+import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from common.data.pictures import Unusable, displayed_size, opened
+from common.data.pictures import displayed_size
+from common.data.reader import Unusable, opened
 
 
 def stored(kind: str, **options) -> bytes:
@@ -45,6 +48,27 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason(tmp_path, content
     assert not file.exists() or file.read_bytes() == content
 
 
+def test_a_pipe_is_no_picture_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(Unusable, match=r"^no regular file"), opened(tmp_path / "x.png"):
+        pass
+
+
+def test_pictures_beyond_pillows_limit_are_told_as_such(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 700)
+    with (
+        pytest.raises(Unusable, match=r"^has more than the 1,400 pixels that Pillow decodes .*scale it down"),
+        opened(stored("PNG")),
+    ):
+        pass
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1400)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+        with opened(stored("PNG")) as image:
+            assert image.size == (50, 30)
+
+
 def test_a_folder_is_no_picture(tmp_path):
     with pytest.raises(Unusable, match=r"^missing"), opened(tmp_path):
         pass
@@ -70,3 +94,16 @@ def test_sizes_are_those_of_the_picture_as_displayed(orientation, size):
     exif[0x0112] = orientation
     with opened(stored("JPEG", exif=exif)) as image:
         assert displayed_size(image) == size
+
+
+def test_a_pointer_of_git_lfs_is_told_as_such(tmp_path):
+    (tmp_path / "x.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    for source in (tmp_path / "x.png", (tmp_path / "x.png").read_bytes()):
+        with pytest.raises(Unusable, match="a pointer of Git LFS: fetch the files with `git lfs pull`"), opened(source):
+            pass
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_names_that_no_file_can_have_are_missing(tmp_path, name):
+    with pytest.raises(Unusable, match=r"^missing"), opened(tmp_path / name):
+        pass

@@ -20,11 +20,11 @@ class Folder:
         self.path = path
         (path / "annotations").mkdir(parents=True)
         (path / "images").mkdir()
-        for split, sizes in SIZES.items():
+        for number, (split, sizes) in enumerate(SIZES.items()):
             images, notes = [], []
             for i, (width, height) in enumerate(sizes):
                 name = f"{split}_{i}.jpg"
-                noise = np.random.default_rng(i).integers(0, 255, (height, width, 3), dtype=np.uint8)
+                noise = np.random.default_rng(10 * number + i).integers(0, 255, (height, width, 3), dtype=np.uint8)
                 Image.fromarray(noise).save(path / "images" / name)
                 images.append({"id": 10 + i, "file_name": name, "width": width, "height": height})
                 for category in (7, 3):

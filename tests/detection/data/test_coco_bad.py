@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -28,10 +29,9 @@ def test_path_is_no_folder(tmp_path):
             coco_folder(path)
 
 
-@pytest.mark.parametrize("split", ["train", "val"])
-def test_missing_annotation_file(folder, split):
-    folder.json(split).unlink()
-    refused(folder, f"instances_{split}.json is missing")
+def test_missing_annotation_file(folder):
+    folder.json("train").unlink()
+    refused(folder, "instances_train.json is missing")
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,11 @@ def _without(key, name):
     return lambda value: value[key][0].pop(name)
 
 
+def _renamed_twice(value):
+    for category in value["categories"]:
+        category["name"] = "cat"
+
+
 def _twice(key, **values):
     return lambda value: value[key].append({**value[key][0], **values})
 
@@ -81,7 +86,15 @@ def _twice(key, **values):
         (_twice("images", id=99), ["image file_name 'train_0.jpg' occurs twice"]),
         (_twice("annotations"), ["annotation id 1 occurs twice"]),
         (_twice("categories", name="cow"), ["category id 7 occurs twice"]),
-        (_twice("categories", id=9), ["category name 'cat' occurs twice"]),
+        (_renamed_twice, ["category name 'cat' occurs twice"]),
+        (_first("annotations", iscrowd="0"), ["annotations[0] has iscrowd='0', not 0 or 1"]),
+        (_first("annotations", iscrowd=2), ["annotations[0] has iscrowd=2, not 0 or 1"]),
+        (_first("annotations", ignore="no"), ["annotations[0] has ignore='no', not 0 or 1"]),
+        (_first("annotations", area=math.nan), ["annotations[0] has area=nan, not a number of pixels"]),
+        (_first("annotations", area="210"), ["annotations[0] has area='210', not a number of pixels"]),
+        (_first("annotations", area=-1), ["annotations[0] has area=-1, not a number of pixels"]),
+        (_first("images", file_name="../../x.jpg"), ["image ../../x.jpg of train leads out of the data folder"]),
+        (_first("images", file_name="/etc/hostname"), ["image /etc/hostname of train leads out of the data folder"]),
         (_first("images", width=61), ["train_0.jpg is 60x40, yet instances_train.json says 61x40"]),
     ],
 )
@@ -98,10 +111,30 @@ def test_splits_with_different_categories(folder):
     refused(folder, "instances_val.json has other categories", "[7, 8]")
 
 
+@pytest.mark.parametrize("name", ["train_1.jpg", "./train_1.jpg", "../images/train_1.jpg", "link.jpg", "hard.jpg"])
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_the_same_image_in_two_splits(folder, split):
-    folder.edit(split, _first("images", file_name="./train_1.jpg", width=40, height=60))
-    refused(folder, f"image ./train_1.jpg is in both train and {split}")
+def test_the_same_image_in_two_splits(folder, split, name):
+    folder.edit(split, _first("images", file_name=name, width=40, height=60))
+    if name == "link.jpg":
+        folder.image(name).symlink_to("train_1.jpg")
+    if name == "hard.jpg":
+        os.link(folder.image("train_1.jpg"), folder.image(name))
+    refused(folder, f"of {split} is in train as well", "splits must be disjoint")
+
+
+def test_a_copy_in_another_split_is_noted(folder):
+    shutil.copy(folder.image("train_0.jpg"), folder.image("val_0.jpg"))
+    (note,) = coco_folder(folder.path).notes
+    assert note.startswith("1 pictures of val are copies of pictures of train, such as images/val_0.jpg and images/train_0.jpg")
+    content = bytearray(folder.image("train_0.jpg").read_bytes())
+    content[len(content) // 2] ^= 1  # another picture of the same size
+    folder.image("val_0.jpg").write_bytes(content)
+    assert coco_folder(folder.path).notes == ()
+
+
+def test_one_file_twice_in_a_split(folder):
+    folder.edit("train", _twice("images", id=99, file_name="../images/train_0.jpg"))
+    refused(folder, "instances_train.json: images train_0.jpg and ../images/train_0.jpg are the same file")
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])

@@ -1,5 +1,7 @@
 """Classification sets: batches are functions of (seed, name, step), whatever was asked before."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -85,10 +87,20 @@ def test_a_folder_without_images_is_refused(tmp_path):
         Folder(tmp_path, 24)
 
 
+def test_hidden_files_and_a_single_class_are_no_classes(tree):
+    (tree / "train" / ".ipynb_checkpoints").mkdir()
+    shutil.copy(tree / "train" / "dog" / "0.png", tree / "train" / ".ipynb_checkpoints")
+    (tree / "train" / "cat" / "loop").symlink_to(tree / "train")
+    assert Folder(tree, 24).classes == 2
+    shutil.rmtree(tree / "train" / "dog")
+    with pytest.raises(UserError, match="images of the class 'cat' alone"):
+        Folder(tree, 24)
+
+
 @pytest.mark.parametrize("damage", ["cut", "text"])
 def test_a_damaged_image_is_named(tree, damage):
     file = tree / "train" / "dog" / "0.png"
     file.write_bytes(file.read_bytes()[:200] if damage == "cut" else b"no image")
     images = Folder(tree, 24)
-    with pytest.raises(UserError, match=r"dog/0\.png: not a whole image .*replace or remove it"):
+    with pytest.raises(UserError, match=r"dog/0\.png: (damaged|not an image).*replace or remove it"):
         images.batch_at(0, 40, 0, "x")

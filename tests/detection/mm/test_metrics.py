@@ -43,6 +43,22 @@ def test_ground_truth_as_detections_has_precision_one(capfd):
     assert captured.out == captured.err == ""
 
 
+@pytest.mark.parametrize("first", [1, 2**53, 2**60 + 1, 10**30])
+def test_ids_of_any_size_give_the_same_figures(first):
+    """Ids of users never pass through pycocotools, which would hold 2**53 and 2**53 + 1 as one float."""
+    coco = coco_scenes()
+    found = as_detections(coco, {0, 1, 2})
+    for entry in coco["images"]:
+        entry["id"] += first
+    for entry in coco["categories"]:
+        entry["id"] += first
+    for note in coco["annotations"]:
+        note.update(id=note["id"] + first, image_id=note["image_id"] + first, category_id=note["category_id"] + first)
+    found = {key + first: value for key, value in found.items()}
+    metrics = mm.coco_metrics(coco, found, [3 + first, 7 + first])
+    assert metrics == pytest.approx({"AP": 1, "AP50": 1, "AP75": 1, "APs": 1, "APm": 1})
+
+
 def test_a_missed_object_costs_what_the_definition_says():
     coco = coco_scenes()
     metrics = mm.coco_metrics(coco, as_detections(coco, {0, 1}), [3, 7])

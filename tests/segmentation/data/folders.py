@@ -29,9 +29,9 @@ def save(image: Image.Image, file: Path) -> None:
 
 
 def make_split_folders(root: Path) -> Path:
-    for split, sizes in SIZES.items():
+    for number, (split, sizes) in enumerate(SIZES.items()):
         for i, (width, height) in enumerate(sizes):
-            save(noise(width, height, i), root / split / f"{split}_{i}.jpg")
+            save(noise(width, height, 10 * number + i), root / split / f"{split}_{i}.jpg")
             save(annotation(width, height, [0, 1, 2, 3, 255]), root / f"{split}annot" / f"{split}_{i}.png")
     (root / "classes.txt").write_text("sky\nroad\ntree\nVoid\n")
     return root
@@ -39,9 +39,9 @@ def make_split_folders(root: Path) -> Path:
 
 def make_cityscapes(root: Path, kind: str = "labelIds") -> Path:
     values = list(range(34)) if kind == "labelIds" else [*range(19), 255]
-    for split, city in (("train", "ulm"), ("train", "bonn"), ("val", "lindau")):
+    for number, (split, city) in enumerate((("train", "ulm"), ("train", "bonn"), ("val", "lindau"))):
         for i in range(2):
-            save(noise(68, 34, i), root / "leftImg8bit" / split / city / f"{city}_{i}_leftImg8bit.png")
+            save(noise(68, 34, 10 * number + i), root / "leftImg8bit" / split / city / f"{city}_{i}_leftImg8bit.png")
             save(annotation(68, 34, values), root / "gtFine" / split / city / f"{city}_{i}_gtFine_{kind}.png")
     return root
 

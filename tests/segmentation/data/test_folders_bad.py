@@ -1,6 +1,7 @@
 """Small valid folders, broken in every way a user's folder can be."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -208,6 +209,72 @@ def test_many_problems_are_counted_and_the_first_told(root):
     save(annotation(64, 47, [0]), root / "testannot" / "test_0.png")
     message = refused(root, "5 problems: ", "val_0.jpg has no annotation", "; ... and 1 more")
     assert message.count("empty file") == 3
+
+
+# What all files have in common
+
+
+def test_masks_of_0_and_255_are_told_that_255_is_ignored(root):
+    for split in ("train", "val", "test"):
+        for file in (root / f"{split}annot").iterdir():
+            save(Image.fromarray(np.asarray(Image.open(file)) % 2 * 255), file)
+    (root / "classes.txt").write_text("background\ncell\n")
+    message = refused(
+        root, "every annotation has the values 0 and 255 alone, and 255 is ignored", "write the pixels of 'cell' as 1"
+    )
+    assert "correct the files named" in message and "--skip-bad" not in message
+    for split in ("train", "val", "test"):
+        for file in (root / f"{split}annot").iterdir():
+            save(Image.fromarray(np.asarray(Image.open(file)) // 255), file)
+    assert folder(root).classes == ("background", "cell")
+
+
+def test_classes_that_no_annotation_has_are_left_out_with_a_note(root):
+    (root / "classes.txt").write_text("sky\nroad\ntree\nVoid\nmoon\n")
+    data = folder(root)
+    assert data.classes == ("sky", "road", "tree")
+    assert "left out, as no annotation has them: class 'moon' (label value 4)" in data.notes
+
+
+def test_annotations_with_a_longer_name_are_told_once(root):
+    for split in ("train", "val", "test"):
+        for file in (root / f"{split}annot").iterdir():
+            file.rename(file.with_name(f"{file.stem}_mask.png"))
+    message = refused(root, "(trainannot/train_0_mask.png for train/train_0.jpg): rename them, without '_mask'")
+    assert "--skip-bad" not in message
+
+
+def test_a_picture_that_exif_turns_is_told_as_such(root):
+    image = noise(60, 40, 77)
+    image.getexif()[0x0112] = 6
+    image.save(root / "train" / "train_0.jpg", exif=image.getexif())
+    refused(root, "train/train_0.jpg is 40x60, yet its annotation trainannot/train_0.png is 60x40", "EXIF orientation turns it")
+
+
+def test_one_picture_in_two_splits_is_noticed(root):
+    remove(root / "val" / "val_0.jpg")
+    (root / "val" / "val_0.jpg").symlink_to(root / "train" / "train_0.jpg")
+    refused(root, "val/val_0.jpg of val is in train as well (as train/train_0.jpg)", skip_bad=True)
+    remove(root / "val" / "val_0.jpg")
+    shutil.copy(root / "train" / "train_0.jpg", root / "val" / "val_0.jpg")
+    assert any("1 pictures of val are copies of pictures of train" in note for note in folder(root).notes)
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/hostname", "../Elsewhere/../../../x"])
+def test_voc_lists_stay_in_the_data_folder(tmp_path, name):
+    make_voc(tmp_path / "data")
+    (tmp_path / "data" / "ImageSets" / "Segmentation" / "val.txt").write_text(f"2008_1\n{name}\n")
+    refused(tmp_path / "data", f"{name!r} in ImageSets/Segmentation/val.txt leads out of the data folder", skip_bad=True)
+
+
+@pytest.mark.parametrize("again", ["./2007_1", "../JPEGImages/2007_1"])
+def test_voc_lists_that_spell_a_name_otherwise_do_not_hide_it(tmp_path, again):
+    make_voc(tmp_path)
+    (tmp_path / "ImageSets" / "Segmentation" / "val.txt").write_text(f"2008_1\n{again}\n")
+    (tmp_path / "SegmentationClass" / "sub").mkdir()
+    if again.startswith(".."):
+        (tmp_path / "JPEGImages" / "2007_1.png").write_bytes((tmp_path / "SegmentationClass" / "2007_1.png").read_bytes())
+    refused(tmp_path, "of val is in train as well", skip_bad=True)
 
 
 # The other layouts
