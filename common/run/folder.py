@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.arch import from_labels, labels
 from common.errors import UserError
+from common.run.digests import check_weights
 from common.run.files import Jsonl, read_json, sync, write_json
 from common.search.base import Trial
 from common.space import describe, space_fingerprint
@@ -81,7 +82,8 @@ class RunFolder:
             free: names of settings that may differ, at any depth, with all that lies below them.
 
         Raises:
-            UserError: there is no run, it has another space, settings differ (each named with both values), or it is in use.
+            UserError: there is no run, it has another space, settings differ (each named with both values), it is in use, or a file
+                of its weights is damaged.
         """
         held = _names(path)
         if not path.is_dir() or not (_CONFIG in held or held <= _BEGINNING):
@@ -99,6 +101,7 @@ class RunFolder:
             raise UserError(f"{path} was started with other settings: {what}; give the same ones to resume, or another --out")
         lock = _take_lock(path)
         try:
+            check_weights(path)
             for file in path.glob("*.jsonl"):
                 Jsonl(file).repair()
             return cls(path, space, lock)

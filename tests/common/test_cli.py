@@ -1,6 +1,7 @@
 """The commands for run folders, on made-up folders of a real task and on bad ones."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,12 +14,15 @@ from PIL import Image
 
 from common import cli
 from common.arch import labels, save
+from common.errors import UserError
 from common.overrides import plain
+from common.reading import Run
 from common.run.checkpoint import save_weights
 from common.script import main
 from common.stages.reload import reload
 from common.system import task_packages
 from detection.detnas.recipes import smoke
+from tests.common.run.killing import flip
 from tests.common.run.report.make_run import make_run, write_rows
 
 CLASSES = ["0", "1", "2", "3", "4"]
@@ -157,6 +161,22 @@ def test_a_network_whose_training_failed_has_no_weights_to_export(detector_run, 
     log.write_text(json.dumps({**row, "val": {}, "test": {}, "error": "the loss is nan"}) + "\n")
     line = refused(capsys, "export", tmp_path / "run", "--name", "random 1")
     assert "network 'random 1' of seed 0 has no weights, its training failed (the loss is nan)" in line
+
+
+@pytest.mark.parametrize("file", ["best/model.safetensors", "retrained/random-1-0.safetensors"])
+def test_a_flipped_bit_in_the_weights_goes_into_no_result(detector_run, photo, tmp_path, capsys, file):
+    run = tmp_path / "run"
+    shutil.copytree(detector_run, run)
+    flip(run / file, -1)
+    told = f"{run / file} is damaged"
+    if file.startswith("best"):
+        assert told in refused(capsys, "predict", run, photo)
+    else:
+        assert told in refused(capsys, "export", run, "--name", "random 1")
+        with pytest.raises(UserError, match=re.escape(told)):
+            Run(run).network("random 1", 0)
+    call("compare", run)
+    assert f"note: {told}" in capsys.readouterr().out
 
 
 def test_latency_table_of_a_space(tmp_path, capsys):

@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 from common.errors import UserError
+from common.run.digests import damaged_weights
 from common.run.report.figures import best_so_far
 from common.run.report.findings import Axis, Team, axis, split, teams
 from common.run.report.load import Run, read_run
@@ -16,7 +17,7 @@ from common.run.report.text import DASH, duration, mean_sd, number
 def compare(folders: Sequence[Path]) -> str:
     """A table with one line a run: its best trial, then what was retrained as mean ± sd over (n) seeds or networks.
 
-    Runs of unlike objectives may be mixed; each line names its own.
+    Runs of unlike objectives may be mixed; each line names its own. Below the table stands a note for each damaged file.
 
     Raises:
         UserError: no folder is given, or one is no run folder.
@@ -38,7 +39,9 @@ def compare(folders: Sequence[Path]) -> str:
     buffer = StringIO()
     Console(file=buffer, width=1000, color_system=None, force_terminal=False, emoji=False).print(table, markup=False)
     lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
-    return "\n".join(line for line in lines if line) + "\n"
+    notes = [f"note: {folder}: {fault}" for folder, run in zip(folders, runs, strict=True) for fault in run.damage]
+    notes += [f"note: {fault}" for folder in folders for fault in damaged_weights(Path(folder))]
+    return "\n".join([*(line for line in lines if line), *notes]) + "\n"
 
 
 def _cells(run: Run) -> list[str]:
