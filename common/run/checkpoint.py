@@ -20,7 +20,7 @@ from safetensors.torch import save as serialise
 
 from common.errors import UserError
 from common.run.digests import digest_of, read_with_digest, write_with_digest
-from common.run.files import disk_errors, remove_tree, sync, write_new
+from common.run.files import disk_errors, read_json, remove_tree, sync, write_new
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,17 +95,24 @@ class Checkpoint:
         if not self.path.is_dir():
             return None
         try:
-            state = json.loads((self.path / _STATE).read_bytes())
-            step, sums, extra = state["step"], state["files"], state["extra"]
-        except (OSError, ValueError, KeyError, TypeError):
+            state = read_json(self.path / _STATE)
+        except UserError:
             raise self._damaged(_STATE) from None
-        data = {name: self._read(name, sums.get(name, {})) for name in (_WEIGHTS, _OPTIMIZER)}
-        return Saved(
-            step=step,
-            tensors=parse(data[_WEIGHTS]),
-            optimizer_state=torch.load(io.BytesIO(data[_OPTIMIZER]), map_location="cpu", weights_only=True),
-            extra=extra,
-        )
+        data = {name: self._read(name, state["files"].get(name, {})) for name in (_WEIGHTS, _OPTIMIZER)}
+        try:
+            tensors = parse(data[_WEIGHTS])
+        except (SafetensorError, ValueError):
+            raise self._damaged(_WEIGHTS) from None
+        return Saved(step=state["step"], tensors=tensors, optimizer_state=self._optimizer(data), extra=state["extra"])
+
+    def _optimizer(self, data: Mapping[str, bytes]) -> dict[str, Any]:
+        try:
+            found = torch.load(io.BytesIO(data[_OPTIMIZER]), map_location="cpu", weights_only=True)
+        except Exception:  # torch, zipfile and pickle each have their own for files that hold something else
+            raise self._damaged(_OPTIMIZER) from None
+        if not isinstance(found, dict):
+            raise self._damaged(_OPTIMIZER)
+        return found
 
     @property
     def _aside(self) -> Path:

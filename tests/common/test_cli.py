@@ -66,7 +66,7 @@ def detector_run(tmp_path_factory):
     save(run / "best" / "arch.json", opened.space, arch)
     save_weights(run / "best" / "model.safetensors", network)
     save_weights(run / "retrained" / "random-1-0.safetensors", network)
-    row = {"name": "random 1", "kind": "random", "seed": 0, "arch": labels(opened.space, arch)}
+    row = {"name": "random 1", "kind": "random", "seed": 0, "arch": labels(opened.space, arch), "val": {}, "test": {}}
     write_rows(run / "retrained.jsonl", [row])
     return run
 
@@ -219,7 +219,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path, capsys, command):
     ("config", "reason"),
     [
         ("{", "config.json is damaged"),
-        ("[]", "names no task and system"),
+        ("[]", "config.json is damaged: [] is not a JSON object"),
         ('{"task": "detection"}', "names no task and system"),
         ('{"task": "../evil", "system": "x"}', "task '../evil' is not installed here"),
         ('{"task": "detection", "system": "detnas"}', "settings is null, not Settings"),

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
-from common.errors import UserError
+from common.errors import UserError, cut, one_line
 from common.run.digests import damaged_weights
 from common.run.report.figures import best_so_far
 from common.run.report.findings import Axis, Team, axis, split, teams
 from common.run.report.load import Run, read_run
 from common.run.report.text import DASH, duration, mean_sd, number
+
+NOTE = 300
+"""Characters of a note."""
 
 
 def compare(folders: Sequence[Path]) -> str:
@@ -35,12 +38,13 @@ def compare(folders: Sequence[Path]) -> str:
     )  # fmt: skip
     table = Table(*columns, box=box.SIMPLE, pad_edge=False)
     for run in runs:
-        table.add_row(*_cells(run))
+        name, *cells = _cells(run)
+        table.add_row(one_line(name), *map(cut, cells))
     buffer = StringIO()
     Console(file=buffer, width=1000, color_system=None, force_terminal=False, emoji=False).print(table, markup=False)
     lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
-    notes = [f"note: {folder}: {fault}" for folder, run in zip(folders, runs, strict=True) for fault in run.damage]
-    notes += [f"note: {fault}" for folder in folders for fault in damaged_weights(Path(folder))]
+    notes = [f"note: {folder}: {cut(fault, NOTE)}" for folder, run in zip(folders, runs, strict=True) for fault in run.damage]
+    notes += [f"note: {one_line(fault)}" for folder in folders for fault in damaged_weights(Path(folder))]
     return "\n".join([*(line for line in lines if line), *notes]) + "\n"
 
 
