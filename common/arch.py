@@ -12,8 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.errors import UserError
+from common.errors import UserError, cut, shown
+from common.json_text import NotJson, read_foreign
 from common.space import Arch, Decision, Invalid, ManyOf, OneOf, describe, label, resolve, space_fingerprint
+
+_OFFERED = 400
+"""Characters of the options that an error lists."""
 
 
 def labels(space: Any, arch: Mapping[str, int]) -> dict[str, str]:
@@ -46,7 +50,7 @@ def from_labels(space: Any, named: Mapping[str, str], source: str = "architectur
             raise UserError(f"{source}: decision {path!r} is missing; it needs one of {_offer(decision)}")
         choices[path] = index = _index(decision, named[path])
         if index < 0:
-            raise UserError(f"{source}: decision {path!r} has no option {named[path]!r}; it has {_offer(decision)}")
+            raise UserError(f"{source}: decision {path!r} has no option {shown(named[path])}; it has {_offer(decision)}")
         return index
 
     try:
@@ -54,7 +58,7 @@ def from_labels(space: Any, named: Mapping[str, str], source: str = "architectur
     except Invalid as broken:
         raise UserError(f"{source}: breaks the rule {str(broken)!r} of its space; choose other options") from None
     if foreign := [path for path in named if path not in choices]:
-        raise UserError(f"{source}: decision {foreign[0]!r} does not exist in this space; the file belongs to another one")
+        raise UserError(f"{source}: decision {shown(foreign[0])} does not exist in this space; the file belongs to another one")
     return Arch(choices)
 
 
@@ -79,7 +83,9 @@ def from_json(space: Any, data: Any, source: str = "architecture") -> Arch:
         digests = digests if isinstance(digests, dict) else {}
         moved = next((path for path in arch if digests.get(path) != _digest(known[path])), None)
         what = f"the options of decision {moved!r} have changed or moved" if moved else "decisions it does not use have changed"
-        raise UserError(f"{source}: written for space {data.get('space')}, not {space_fingerprint(space)}: {what}; make it anew")
+        raise UserError(
+            f"{source}: written for space {cut(str(data.get('space')))}, not {space_fingerprint(space)}: {what}; make it anew"
+        )
     return arch
 
 
@@ -95,10 +101,10 @@ def load(path: Path, space: Any) -> Arch:
         UserError: the file is missing, is not JSON, or belongs to another space.
     """
     try:
-        data = json.loads(path.read_text())
+        data = read_foreign(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give an architecture file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NotJson as error:
         raise UserError(f"{path}: not JSON ({error}); give an architecture file") from None
     return from_json(space, data, str(path))
 
@@ -126,5 +132,5 @@ def _index(decision: Decision, text: object) -> int:
 
 def _offer(decision: Decision) -> str:
     if isinstance(decision, ManyOf):
-        return f"{decision.low} to {decision.high} of {', '.join(decision.labels)}"
-    return ", ".join(decision.labels)
+        return cut(f"{decision.low} to {decision.high} of {', '.join(decision.labels)}", _OFFERED)
+    return cut(", ".join(decision.labels), _OFFERED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from common.arch import load
 from common.cost.conventions import Convention, contractions
 from common.cost.count import Cost, count
 from common.errors import UserError
+from common.json_text import read_foreign
 from common.overrides import plain
 from common.space import Arch, decisions, decode, space_fingerprint
 
@@ -107,9 +107,9 @@ def read_file(path: Path, spaces: Iterable[tuple[K, Any]], system: str) -> tuple
 def _written(path: Path) -> tuple[object, set[str]]:
     """Fingerprint of a file's space and the decisions in it; nothing where it is damaged, which `load` explains."""
     try:
-        data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        data: Mapping[str, Any] = read_foreign(path)
         return data.get("space"), set(data["choices"].keys())
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None, set()
 
 

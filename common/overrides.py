@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from common.errors import UserError
+from common.errors import UserError, cut, shown
+from common.json_text import NotJson, parse
 
 S = TypeVar("S")
 
@@ -26,14 +27,14 @@ def override(settings: S, overrides: Sequence[str]) -> S:
     for word in sorted(overrides, key=_depth):
         key, equals, text = word.partition("=")
         if not equals:
-            raise UserError(f"--set {word!r}: write name=value, retrain.seeds=1 say")
+            raise UserError(f"--set {shown(word)}: write name=value, retrain.seeds=1 say")
         part, here = settings, changes
         *parents, last = key.split(".")
         for name in parents:
             _check_field(part, name, word)
             here = here.parts.setdefault(name, _Changes())
             if here.whole is not None and not _kinds(here.whole.value):
-                raise UserError(f"--set {word!r}: {name} is given as a whole as well; put the value in there")
+                raise UserError(f"--set {shown(word)}: {name} is given as a whole as well; put the value in there")
             part = here.whole.value if here.whole is not None else getattr(part, name)
         _check_field(part, last, word)
         here.parts.setdefault(last, _Changes()).whole = _Whole(_read(part, last, text, word))
@@ -70,15 +71,15 @@ def _check_field(part: Any, name: str, word: str) -> None:
         known = f"it has {', '.join(sorted(fields))}" if fields else "it has no fields; give it as a whole, as JSON"
         inner = [f for f in sorted(fields) if dataclasses.is_dataclass(getattr(part, f)) and hasattr(getattr(part, f), name)]
         hint = f"; {inner[0]} has: {inner[0]}.{name}" if inner else ""
-        raise UserError(f"--set {word!r}: {type(part).__name__} has no field {name!r}{hint}; {known}")
+        raise UserError(f"--set {shown(word)}: {type(part).__name__} has no field {shown(name)}{hint}; {known}")
 
 
 def _read(part: Any, name: str, text: str, word: str) -> Any:
     """The value that `text` stands for: the first of JSON and plain text that the field's type takes."""
     kind = get_type_hints(type(part))[name]
     try:
-        readings = [json.loads(text), text]
-    except (json.JSONDecodeError, RecursionError):
+        readings = [parse(text), text]
+    except NotJson:
         readings = [text]
     for value in readings:
         try:
@@ -88,8 +89,8 @@ def _read(part: Any, name: str, text: str, word: str) -> Any:
     offered = [member for member in members(kind) if name_of(member)]
     if offered:
         names = ", ".join(name_of(member) for member in offered)
-        raise UserError(f"--set {word!r}: {name} is one of {names}; give a name, and its settings as {name}.SETTING=VALUE")
-    raise UserError(f"--set {word!r}: {name} is {_spelled(kind)} ({json.dumps(plain(getattr(part, name)))[:80]} so far)")
+        raise UserError(f"--set {shown(word)}: {name} is one of {names}; give a name, and its settings as {name}.SETTING=VALUE")
+    raise UserError(f"--set {shown(word)}: {name} is {_spelled(kind)} ({cut(json.dumps(plain(getattr(part, name))))} so far)")
 
 
 def _replaced(part: Any, changes: _Changes) -> Any:
@@ -154,14 +155,14 @@ def from_plain(kind: Any, data: Any, name: str = "settings") -> Any:
         or (kind in (bool, int, float, str, NoneType) and type(data) is kind)
     ):
         return data
-    raise UserError(f"{name} is {json.dumps(data)[:80]}, not {_spelled(kind)}; it was written by another version, or by hand")
+    raise UserError(f"{name} is {cut(json.dumps(data))}, not {_spelled(kind)}; it was written by another version, or by hand")
 
 
 def _dataclass_from(kind: Any, data: Mapping[str, Any], name: str) -> Any:
     hints = get_type_hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind) if f.init}
     if unknown := [key for key in data if key not in fields]:
-        raise UserError(f"{name}.{unknown[0]} is no field of {kind.__name__}; it was written by another version, or by hand")
+        raise UserError(f"{name}.{cut(unknown[0])} is no field of {kind.__name__}; it was written by another version, or by hand")
     bare = [f for f in fields.values() if f.default is f.default_factory is dataclasses.MISSING]
     if missing := [f.name for f in bare if f.name not in data]:
         raise UserError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from common.errors import UserError
+from common.errors import UserError, shown
 from common.run.report.load import Labels, Numbers, RetrainedRow, StageRow, TrialRow, read_run
 
 if TYPE_CHECKING:
@@ -142,6 +142,11 @@ class Run:
         if not rows or not loaded.config.goals:
             raise UserError(f"{self.path}: the searched network is not trained yet; go on with the run")
         goal = loaded.config.goals[0]
+        if odd := [row for row in rows if goal.name not in row.val or not row.seed.isdecimal()]:
+            raise UserError(
+                f"{self.path / 'retrained.jsonl'}: the searched network of seed {shown(odd[0].seed)} has no score "
+                f"{shown(goal.name)} on val; restore the file"
+            )
         sign = 1 if goal.maximise else -1
         return max(rows, key=lambda row: (sign * row.val[goal.name], -int(row.seed)))
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from common.data.damaged import NPZ_ERRORS
+from common.data.npz import BadNpz, MissingArray, read_npz
 from common.errors import UserError
 from common.export import Parity
 from common.file_facts import FileFacts
@@ -82,12 +82,16 @@ def ring(features: int) -> tuple[Tensor, Tensor]:
 def _read(file: Path, features: int) -> tuple[Tensor, Tensor]:
     rule = "give an .npz file with x (nodes, features) and edge_index (2, edges)"
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays, np.errstate(over="ignore"):
-            given, edges = np.asarray(arrays["x"]), np.asarray(arrays["edge_index"])
-            x = given.astype(np.float32) if given.dtype.kind in "fiub" else given
-    except NPZ_ERRORS as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{file}: {said}; {rule}") from None
+        arrays = read_npz(file, ("x", "edge_index"))
+    except MissingArray as name:
+        raise UserError(f"{file}: it has no array {name}; {rule}") from None
+    except FileNotFoundError:
+        raise UserError(f"{file}: there is no such file; {rule}") from None
+    except BadNpz as error:
+        raise UserError(f"{file}: {error}; {rule}") from None
+    given, edges = arrays["x"], arrays["edge_index"]
+    with np.errstate(over="ignore"):
+        x = given.astype(np.float32) if given.dtype.kind in "fiub" else given
     shaped = x.ndim == 2 and x.shape[1] == features and edges.ndim == 2 and edges.shape[0] == 2
     if not shaped or x.dtype != np.float32 or edges.dtype.kind not in "iu":
         raise UserError(

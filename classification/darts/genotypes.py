@@ -19,7 +19,8 @@ from typing import Any
 from classification.darts.cells import MAKERS
 from classification.darts.space import FIRST, OPERATIONS, Cell, Edge, Genotype, Node, darts_space, existing, genotype_of
 from common.arch import from_json
-from common.errors import UserError
+from common.errors import UserError, shown
+from common.json_text import NotJson, parse_foreign
 from common.space import decode, space_fingerprint
 
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
@@ -58,7 +59,7 @@ def read_genotype(text: str) -> Genotype:
         names = {name.lower(): name for name in published()}
         likely = [names[close] for close in difflib.get_close_matches(text.lower(), names)]
         hint = f"did you mean {' or '.join(likely)}? " if likely else ""
-        raise UserError(f"no published cell is called {text!r}: {hint}There are {', '.join(published())}; a file works too")
+        raise UserError(f"no published cell is called {shown(text)}: {hint}There are {', '.join(published())}; a file works too")
     try:
         content = Path(text).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -66,8 +67,8 @@ def read_genotype(text: str) -> Genotype:
     if not content.lstrip().startswith("{"):
         return from_text(content, text)
     try:
-        data = json.loads(content)
-    except (json.JSONDecodeError, RecursionError) as error:
+        data = parse_foreign(content)
+    except NotJson as error:
         raise UserError(f"{text}: not JSON ({error}); give the file as it was written") from None
     return _from_arch(data, text) if "choices" in data else from_rows(data, text)
 
@@ -144,17 +145,17 @@ def _literal(value: ast.expr, where: str) -> Any:
     try:
         return ast.literal_eval(value)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        raise UserError(f"{where} is {ast.unparse(value)[:60]!r}; write a list, or range(2, 6)") from None
+        raise UserError(f"{where} is {shown(ast.unparse(value))}; write a list, or range(2, 6)") from None
 
 
 def _rows(pairs: Any, where: str) -> list[list[Any]]:
     """Rows of (operation, source) pairs, two for each node, or of (operation, target, source) triples."""
     if not isinstance(pairs, list | tuple) or not all(isinstance(pair, list | tuple) for pair in pairs):
-        raise UserError(f"{where} is {str(pairs)[:60]}; write a list of (operation, source) pairs")
+        raise UserError(f"{where} is {shown(pairs)}; write a list of (operation, source) pairs")
     if pairs and all(len(pair) == 3 for pair in pairs):
         return [[target, origin, op] for op, target, origin in pairs]
     if odd := [pair for pair in pairs if len(pair) != 2]:
-        raise UserError(f"{where} has {odd[0]!r}; write (operation, source) pairs, or (operation, target, source) throughout")
+        raise UserError(f"{where} has {shown(odd[0])}; write (operation, source) or (operation, target, source) throughout")
     if len(pairs) % 2:
         raise UserError(f"{where} has {len(pairs)} pairs; each node has two: add one, or write (operation, target, source)")
     return [[FIRST + i // 2, origin, op] for i, (op, origin) in enumerate(pairs)]
@@ -162,16 +163,16 @@ def _rows(pairs: Any, where: str) -> list[list[Any]]:
 
 def _cell(rows: Any, concat: Any, where: str) -> Cell:
     if not isinstance(rows, Sequence) or isinstance(rows, str):
-        raise UserError(f"{where} is {str(rows)[:60]}; write a list of [target, source, operation]")
+        raise UserError(f"{where} is {shown(rows)}; write a list of [target, source, operation]")
     numbers = isinstance(concat, Sequence) and all(type(n) is int for n in concat)
     if not numbers or not concat or len(set(concat)) < len(concat):
-        raise UserError(f"{where}_concat is {str(concat)[:60]}; list the nodes whose outputs are joined, each once: [2, 3, 4, 5]")
+        raise UserError(f"{where}_concat is {shown(concat)}; list the nodes whose outputs are joined, each once: [2, 3, 4, 5]")
     for row in rows:
         _check_row(row, where)
     targets = [row[0] for row in rows]
     last = max(LAST, *targets, 0)
     if outside := [n for n in concat if not FIRST <= n <= last]:
-        raise UserError(f"{where}_concat names node {outside[0]}; the cell has nodes {FIRST} to {last}")
+        raise UserError(f"{where}_concat names node {shown(outside[0])}; the cell has nodes {FIRST} to {last}")
     last = max(LAST, *concat)
     if outside := [target for target in targets if target > last]:
         raise UserError(f"{where} has node {outside[0]}, beyond the last one of the output ({last}); name it in {where}_concat")
@@ -186,19 +187,20 @@ def _cell(rows: Any, concat: Any, where: str) -> Cell:
 
 
 def _check_row(row: Any, where: str) -> None:
+    said = f"{where} has {shown(row)}"
     match row:
         case [int(target), int(origin), str(op)] if bool not in (type(target), type(origin)):
             pass
         case _:
-            raise UserError(f"{where} has {str(row)[:60]}; a row is [target, source, operation], [2, 0, 'sep_conv_3x3'] say")
+            raise UserError(f"{said}; a row is [target, source, operation], [2, 0, 'sep_conv_3x3'] say")
     if target > MOST:
-        raise UserError(f"{where} has {row}: a cell has no more than {MOST} nodes; write the number of one")
+        raise UserError(f"{said}: a cell has no more than {MOST} nodes; write the number of one")
     if target < FIRST:
-        raise UserError(f"{where} has {row}: node {target} is an input of the cell; targets are numbered from {FIRST}")
+        raise UserError(f"{said}: node {target} is an input of the cell; targets are numbered from {FIRST}")
     if origin < 0:
-        raise UserError(f"{where} has {row}: there is no node {origin}; sources are numbered from 0")
+        raise UserError(f"{said}: there is no node {shown(origin)}; sources are numbered from 0")
     if origin >= target:
-        raise UserError(f"{where} has {row}: node {target} cannot read node {origin}; the source must come before the target")
+        raise UserError(f"{said}: node {target} cannot read node {shown(origin)}; the source must come before the target")
     if op not in MAKERS:
         others = ", ".join(name for name in MAKERS if name not in OPERATIONS)
-        raise UserError(f"{where}: operation {op!r} does not exist; choose one of {', '.join(OPERATIONS)} (or {others})")
+        raise UserError(f"{where}: operation {shown(op)} does not exist; choose one of {', '.join(OPERATIONS)} (or {others})")

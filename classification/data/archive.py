@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from classification.data.assemble import Part, assemble
 from classification.data.images import fault, picture, refuse_bad, side_by_side
 from classification.data.splits import ClassificationData, Held
-from common.data.damaged import NPZ_ERRORS
 from common.data.digits import SPLITS, SplitName
+from common.data.npz import BadNpz, MissingArray, read_npz
 from common.errors import UserError
 
 
@@ -47,14 +47,11 @@ def read_archive(file: Path, name: str, *, size: int, skip_bad: bool, mirrored: 
 def _arrays(file: Path) -> dict[str, NDArray]:
     wanted = ["classes", *(f"{split}_{kind}" for split in SPLITS for kind in ("bytes", "offsets", "labels"))]
     try:
-        # Opened here, as numpy leaves a file it opened itself open when it cannot read it.
-        with file.open("rb") as raw, np.load(raw, allow_pickle=False) as stored:
-            missing = [key for key in wanted if key not in stored.files]
-            arrays = {key: stored[key] for key in wanted if key not in missing}
-    except NPZ_ERRORS as error:
-        raise UserError(f"{file} is no npz file, cut off or damaged ({type(error).__name__}): copy it again") from error
-    if missing:
-        raise UserError(f"{file} lacks the array(s) {', '.join(missing)}: copy it again, or write them")
+        arrays = read_npz(file, wanted)
+    except MissingArray as name:
+        raise UserError(f"{file} lacks the array {name}: copy it again, or write it") from None
+    except (BadNpz, OSError) as error:
+        raise UserError(f"{file} is no npz file, cut off or damaged ({error}): copy it again") from error
     for key, array in arrays.items():
         kinds = {"bytes": "u", "offsets": "iu", "labels": "iu"}.get(key.split("_")[-1], "U")
         if array.ndim != 1 or array.dtype.kind not in kinds or (key.endswith("_bytes") and array.dtype != np.uint8):

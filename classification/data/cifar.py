@@ -5,15 +5,15 @@ The pickles hold dicts, lists, bytes and numpy arrays. Nothing else is unpickled
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from common.data.digits import SplitName
+from common.data.pickles import DamagedPickle, ForbiddenPickle, read_pickle
 from common.errors import UserError
 
 _PIXELS = 3 * 32 * 32
@@ -153,64 +153,14 @@ def _pickled(file: Path, key: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]
 def _unpickled(file: Path) -> dict[str, Any]:
     """The dict in a pickle, its keys as str."""
     try:
-        with file.open("rb") as stream:
-            found = _DataOnly(stream).load()
-    except _ForbiddenError as error:
+        found = read_pickle(file, "bytes")
+    except ForbiddenPickle as error:
         raise UserError(
             f"{file} wants to load {error}: CIFAR's files hold arrays, lists and text only; do not trust it"
         ) from error
-    # Damaged pickles raise nearly anything; the documentation of `pickle` promises no list.
-    except Exception as error:
-        raise UserError(f"{file} is cut off or damaged ({type(error).__name__}): unpack the archive again") from error
+    except DamagedPickle as error:
+        raise UserError(f"{file} is cut off or damaged ({error}): unpack the archive again") from error
     if not isinstance(found, dict):
         raise UserError(f"{file} holds a {type(found).__name__}, not a dict: unpack the archive again")
-    return {key.decode(errors="replace") if isinstance(key, bytes) else str(key): value for key, value in found.items()}
-
-
-class _ForbiddenError(Exception):
-    """A pickle asks for something that is no data."""
-
-
-def _dtype(*arguments: object) -> np.dtype[Any]:
-    """numpy.dtype of numbers alone: no objects, no records."""
-    made = np.dtype(str(_text(arguments[0])))
-    if made.kind not in "biuf":
-        raise _ForbiddenError(f"an array of {made}")
-    # A copy, as pickles set the state of what they get.
-    return np.dtype(made, copy=True)
-
-
-def _text(value: object) -> str:
-    return value.decode("ascii") if isinstance(value, bytes) else str(value)
-
-
-def _encode(value: str, encoding: object) -> bytes:
-    """How Python 3 writes bytes in old pickle protocols."""
-    if _text(encoding) != "latin1":
-        raise _ForbiddenError(f"the codec {_text(encoding)}")
-    return value.encode("latin1")
-
-
-# Numpy keeps moving these two; an array says where they are.
-_REBUILD = np.empty(0, dtype=np.uint8).__reduce__()[0]
-_FROM_BUFFER = np.empty(1, dtype=np.uint8).__reduce_ex__(5)[0]
-_ALLOWED = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): _dtype,
-    ("_codecs", "encode"): _encode,
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _REBUILD for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _FROM_BUFFER for core in ("core", "_core")},
-}
-
-
-class _DataOnly(pickle.Unpickler):
-    """Rebuilds arrays of numbers and Python's plain containers, and refuses every other name."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__(stream, encoding="bytes")
-
-    def find_class(self, module: str, name: str) -> Any:
-        """What a pickle may call."""
-        if (module, name) not in _ALLOWED:
-            raise _ForbiddenError(f"{module}.{name}")
-        return _ALLOWED[module, name]
+    named = {key.decode(errors="replace") if isinstance(key, bytes) else key: value for key, value in found.items()}
+    return {key: value for key, value in named.items() if isinstance(key, str)}

@@ -23,6 +23,7 @@ from common.cost.conditions import assignments, conditions_of, with_options
 from common.cost.latency import conditions, measure
 from common.cost.shapes import tensors_in
 from common.errors import UserError
+from common.json_text import read_foreign
 from common.space import Arch, Decision, decisions, decode, label, sample, space_fingerprint
 from common.trace import active_children, readings, sums_members
 
@@ -95,7 +96,7 @@ class LatencyTable:
             UserError: the file is missing, is not a latency table, or is the table of another space.
         """
         try:
-            table = cls(**json.loads(path.read_text(encoding="utf-8")))
+            table = cls(**read_foreign(path))
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); build the latency table first") from error
         except (ValueError, TypeError) as error:

@@ -5,6 +5,19 @@ from __future__ import annotations
 import zlib
 from zipfile import BadZipFile
 
-NPZ_ERRORS = (OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, BadZipFile, zlib.error)
+NPZ_ERRORS = (
+    OSError,
+    MemoryError,
+    OverflowError,
+    SyntaxError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    EOFError,
+    TypeError,
+    NotImplementedError,
+    BadZipFile,
+    zlib.error,
+)
 """What numpy, zipfile and zlib raise on .npz files that are cut, altered, or lack an array (NotImplementedError: packed by an
-unknown method)."""
+unknown method; RuntimeError: with a password; SyntaxError, MemoryError, OverflowError: an altered header)."""

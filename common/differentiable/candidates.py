@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
+from pathlib import Path
+from typing import Any
 
+from common.errors import UserError, shown
 from common.relax.sampling import sample_by_scores
-from common.space import Arch
+from common.run.files import read_json
+from common.space import Arch, decisions
 from common.stages.context import Context, Named
 from common.streams import stream
 
@@ -35,7 +39,7 @@ class Candidates:
         space = context.task.space
         found: dict[Arch, None] = dict.fromkeys(filter(context.feasible, self.before))
         found |= {context.found(self.of): None}
-        strengths = json.loads((context.folder.path / "strengths.json").read_text(encoding="utf-8"))
+        strengths = _strengths(space, context.folder.path / "strengths.json")
         rng = stream(context.seed, "candidates")
         for arch in islice(sample_by_scores(space, strengths, rng), DRAWS * self.count):
             if len(found) == self.count:
@@ -43,3 +47,20 @@ class Candidates:
             if context.feasible(arch):
                 found[arch] = None
         return list(found)
+
+
+def _strengths(space: Any, path: Path) -> dict[str, list[float]]:
+    """The strengths that a search left, a number from 0 for each option.
+
+    Raises:
+        UserError: the file is damaged, or of another space.
+    """
+    strengths = read_json(path)
+    for name, decision in decisions(space).items():
+        values = strengths.get(name)
+        if values is None:  # of a decision with one option
+            continue
+        good = isinstance(values, list) and all(isinstance(value, int | float) and 0 <= value < inf for value in values)
+        if not good or len(values) != len(decision) or not sum(values):
+            raise UserError(f"{path}: {name!r} is {shown(values)}, not {len(decision)} numbers from 0; restore the file")
+    return strengths

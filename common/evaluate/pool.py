@@ -33,8 +33,8 @@ class WorkerDied(UserError):
 
     def __init__(self, job: str) -> None:
         super().__init__(
-            f"the worker process died during {job}: out of memory, killed, or crashed; what was finished is kept, go on with "
-            "fewer workers if memory is short"
+            f"the worker process died during {job}: out of memory, killed, or crashed; what was finished is kept; run again with "
+            "--resume to try it again, with fewer --workers if memory is short"
         )
 
 
@@ -194,8 +194,8 @@ def _evaluate_one(make: MakeEvaluator, key: int, fidelity: str, arch: Arch) -> S
 
 @contextmanager
 def _ctrl_c_blocked() -> Iterator[None]:
-    """Holds Ctrl-C back in this thread; processes started meanwhile never see it: their parent ends them, and tells."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Holds Ctrl-C and SIGHUP back in this thread; processes started meanwhile never see them: their parent ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

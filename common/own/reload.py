@@ -43,7 +43,7 @@ def reload_own(run: Path, config: Mapping[str, Any], build: Build | None, space:
             f"{run} is a run of an own network, and a run folder holds no code; in Python: "
             f"common.Run({str(run)!r}, build=build, space=Net()) with .network(), .export()"
         )
-    then, now = read_json(run / "space.json").get("fingerprint"), space_fingerprint(space)
+    then, now = read_json(run / "space.json")["fingerprint"], space_fingerprint(space)
     if then != now:
         raise UserError(f"{run} is a run of another space (fingerprint {then}, not {now}); give the space that it searched")
     data = config.get("data")

@@ -6,7 +6,6 @@ complete checkpoint. Its `state.json` holds the digest of the other files: a dam
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -20,7 +19,8 @@ from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 
 from common.errors import UserError
-from common.run.files import disk_errors, remove_tree, sync, write_atomic, write_new
+from common.run.digests import digest_of, read_with_digest, write_with_digest
+from common.run.files import disk_errors, read_json, remove_tree, sync, write_new
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ class Checkpoint:
         state = io.BytesIO()
         torch.save(dict(optimizer_state), state)
         files = {_WEIGHTS: serialise(_plain(tensors)), _OPTIMIZER: state.getvalue()}
-        sums = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
+        sums = {name: digest_of(data) for name, data in files.items()}
         files[_STATE] = json.dumps({"step": step, "files": sums, "extra": dict(extra or {})}, indent=2).encode()
         with disk_errors(self.path, "the checkpoint before it, if any, is kept"):
             try:
@@ -95,17 +95,24 @@ class Checkpoint:
         if not self.path.is_dir():
             return None
         try:
-            state = json.loads((self.path / _STATE).read_bytes())
-            step, sums, extra = state["step"], state["files"], state["extra"]
-        except (OSError, ValueError, KeyError, TypeError):
+            state = read_json(self.path / _STATE)
+        except UserError:
             raise self._damaged(_STATE) from None
-        data = {name: self._read(name, sums.get(name, {})) for name in (_WEIGHTS, _OPTIMIZER)}
-        return Saved(
-            step=step,
-            tensors=parse(data[_WEIGHTS]),
-            optimizer_state=torch.load(io.BytesIO(data[_OPTIMIZER]), map_location="cpu", weights_only=True),
-            extra=extra,
-        )
+        data = {name: self._read(name, state["files"].get(name, {})) for name in (_WEIGHTS, _OPTIMIZER)}
+        try:
+            tensors = parse(data[_WEIGHTS])
+        except (SafetensorError, ValueError):
+            raise self._damaged(_WEIGHTS) from None
+        return Saved(step=state["step"], tensors=tensors, optimizer_state=self._optimizer(data), extra=state["extra"])
+
+    def _optimizer(self, data: Mapping[str, bytes]) -> dict[str, Any]:
+        try:
+            found = torch.load(io.BytesIO(data[_OPTIMIZER]), map_location="cpu", weights_only=True)
+        except Exception:  # torch, zipfile and pickle each have their own for files that hold something else
+            raise self._damaged(_OPTIMIZER) from None
+        if not isinstance(found, dict):
+            raise self._damaged(_OPTIMIZER)
+        return found
 
     @property
     def _aside(self) -> Path:
@@ -127,7 +134,7 @@ class Checkpoint:
             data = (self.path / name).read_bytes()
         except OSError:
             raise self._damaged(name) from None
-        if hashlib.sha256(data).hexdigest() != recorded.get("sha256"):
+        if digest_of(data)["sha256"] != recorded.get("sha256"):
             raise self._damaged(name)
         return data
 
@@ -139,22 +146,23 @@ class Checkpoint:
 
 
 def save_weights(path: Path, module: nn.Module) -> None:
-    """Writes the parameters and buffers of `module` to a safetensors file, atomically.
+    """Writes the parameters and buffers of `module` to a safetensors file, atomically, and its digest beside it.
 
     Raises:
         UserError: the disk is full or cannot be written.
     """
-    write_atomic(path, serialise(_plain(module.state_dict())))
+    write_with_digest(path, serialise(_plain(module.state_dict())))
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
     """Loads what `save_weights` wrote; every name and shape must fit.
 
     Raises:
-        UserError: the file is missing, damaged, or was written by another network (the first misfits are named).
+        UserError: the file is missing, not what its digest says, no safetensors file, or was written by another network (the
+            first misfits are named).
     """
     try:
-        found = parse(path.read_bytes())
+        found = parse(read_with_digest(path))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give a .safetensors file of weights") from None
     except SafetensorError as error:

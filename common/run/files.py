@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.errors import UserError
+from common.errors import UserError, shown
+from common.json_text import NotJson, parse
+from common.run.schema import misfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +27,8 @@ _FULL = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file size limit is reached",
 }
+_RESTORE = "restore the file or start a new run with another --out"
+_READABLE = "make it readable, or restore it from a copy"
 _DENIED = {
     errno.EACCES: "permission is denied",
     errno.EPERM: "permission is denied",
@@ -120,17 +124,22 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON value in `path`.
+    """The JSON value in `path`, a file of a run.
 
     Raises:
-        UserError: the file is missing or is not JSON.
+        UserError: the file is missing, is not JSON, or does not fit its schema (`common.run.schema`).
     """
     try:
-        return json.loads(path.read_bytes())
+        value = parse(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path} is missing; give the folder of a run") from None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}; restore the file or start a new run with another --out") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); {_READABLE}") from None
+    except NotJson as error:
+        raise UserError(f"{path} is damaged: {error}; {_RESTORE}") from None
+    if fault := misfit(path, value):
+        raise UserError(f"{path} is damaged: {fault}; {_RESTORE}")
+    return value
 
 
 def remove_tree(path: Path) -> None:
@@ -177,25 +186,28 @@ class Jsonl:
         """All whole lines, in order; a last line without its end (the writer was killed) is left out.
 
         Raises:
-            UserError: a whole line is not a JSON object; names the file and the line number.
+            UserError: a whole line is not a JSON object, or does not fit the file's schema; names the file and the line number.
         """
         try:
             *lines, _ = self.path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
-        rows = []
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            if not isinstance(row, dict):
-                raise UserError(
-                    f"{self.path}, line {number}: not a JSON object ({line[:40].decode(errors='replace')!r}); restore the file, "
-                    f"or cut it before line {number} and run again with --resume"
-                )
-            rows.append(row)
-        return rows
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be read ({error.strerror}); make it readable, or restore it from a copy"
+            ) from None
+        return [self._row(number, line) for number, line in enumerate(lines, start=1)]
+
+    def _row(self, number: int, line: bytes) -> dict[str, Any]:
+        try:
+            row = parse(line)
+            fault = misfit(self.path, row) if isinstance(row, dict) else f"not a JSON object ({shown(row)})"
+        except NotJson as error:
+            row, fault = {}, f"not a JSON object ({shown(line[:40].decode(errors='replace'))}: {error.reason})"
+        if fault:
+            remedy = f"restore the file, or cut it before line {number} and run again with --resume"
+            raise UserError(f"{self.path}, line {number}: {fault}; {remedy}")
+        return row
 
     def repair(self) -> None:
         """Cuts off a half-written last line, so that the next `append` starts a line of its own."""

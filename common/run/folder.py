@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.arch import from_labels, labels
-from common.errors import UserError
-from common.run.files import Jsonl, read_json, sync, write_json
+from common.errors import UserError, cut, shown
+from common.run.digests import check_weights
+from common.run.files import Jsonl, read_json, sync, write_atomic, write_json
 from common.search.base import Trial
 from common.space import describe, space_fingerprint
 
@@ -81,14 +82,15 @@ class RunFolder:
             free: names of settings that may differ, at any depth, with all that lies below them.
 
         Raises:
-            UserError: there is no run, it has another space, settings differ (each named with both values), or it is in use.
+            UserError: there is no run, it has another space, settings differ (each named with both values), it is in use, or a
+                file of weights is damaged.
         """
         held = _names(path)
         if not path.is_dir() or not (_CONFIG in held or held <= _BEGINNING):
             raise UserError(f"{path} holds no run; start one without --resume")
         if _CONFIG not in held:
             return cls._begin(path, config, space)
-        then, now = read_json(path / _SPACE).get("fingerprint"), space_fingerprint(space)
+        then, now = read_json(path / _SPACE)["fingerprint"], space_fingerprint(space)
         if then != now:
             raise UserError(
                 f"{path} is a run of another space (fingerprint {then}, not {now}); give its own settings or another --out"
@@ -99,6 +101,7 @@ class RunFolder:
             raise UserError(f"{path} was started with other settings: {what}; give the same ones to resume, or another --out")
         lock = _take_lock(path)
         try:
+            check_weights(path)
             for file in path.glob("*.jsonl"):
                 Jsonl(file).repair()
             return cls(path, space, lock)
@@ -156,6 +159,11 @@ class RunFolder:
         log = self.log(file)
         return [trial_from_row(self.space, row, f"{log.path}, line {i}") for i, row in enumerate(log.rows(), start=1)]
 
+    def replace_trials(self, trials: Sequence[Trial], file: str = "trials.jsonl") -> None:
+        """Writes all trials of `file` anew, atomically: some were evaluated again."""
+        lines = [json.dumps(trial_to_row(self.space, trial)) + "\n" for trial in trials]
+        write_atomic(self.path / file, "".join(lines).encode())
+
     def append_metrics(self, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Adds the values of a step; a step that is there already, done again after a kill, is not written twice."""
         if (stage, step) not in self._metrics:
@@ -182,6 +190,21 @@ class RunFolder:
             KeyError: the stage is not done.
         """
         return {row["stage"]: row["result"] for row in self.log("stages.jsonl").rows()}[stage]
+
+    def result_of(self, stage: str, key: str) -> dict[str, Any]:
+        """An object in what a finished stage gave.
+
+        Raises:
+            KeyError: the stage is not done.
+            UserError: there is no such object.
+        """
+        found = self.result(stage).get(key)
+        if not isinstance(found, dict):
+            raise UserError(
+                f"{self.path / 'stages.jsonl'}: in the result of stage {stage!r} {key} is {shown(found)}, not an object; restore "
+                "the file, or cut it before this stage's line and run again with --resume"
+            )
+        return found
 
     def checkpoint(self, name: str) -> Checkpoint:
         """The checkpoint `name`, saved or not."""
@@ -265,7 +288,7 @@ def differences(old: object, new: object, free: Sequence[str] = (), path: str = 
 
 
 def _show(value: object) -> str:
-    return _ABSENT if value == _ABSENT else json.dumps(value)
+    return _ABSENT if value == _ABSENT else cut(json.dumps(value))
 
 
 def _names(path: Path) -> set[str]:

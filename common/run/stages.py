@@ -6,10 +6,12 @@ import shlex
 import signal
 import sys
 import threading
-import time
 from contextlib import contextmanager
+from threading import Event
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
+from common.errors import UserError
 from common.invocation import typed
 from common.run.environment import versions
 from common.run.files import disk_errors
@@ -19,11 +21,15 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    from common.run.files import Jsonl
     from common.run.folder import RunFolder
     from common.run.progress import Progress
 
 STOPPED = 130
-"""Exit status of a run that was stopped with Ctrl-C or SIGTERM."""
+"""Exit status of a run that was stopped with Ctrl-C, SIGTERM or SIGHUP (the terminal was closed)."""
+
+TICK = 1.0
+"""Least seconds between two ticks of a stage's clock in `sessions.jsonl`."""
 
 Context = TypeVar("Context", contravariant=True)
 
@@ -68,13 +74,13 @@ def run_stages(
         Stage name -> result.
 
     Raises:
-        SystemExit: with status 130, after Ctrl-C or SIGTERM; the command to go on is on standard error.
+        SystemExit: with status 130, after Ctrl-C, SIGTERM or SIGHUP; the command to go on is on standard error.
         UserError: the disk is full or cannot be written.
     """
     results: dict[str, dict[str, Any]] = {}
     name = ""
     try:
-        with sigterm_interrupts(), disk_errors(folder.path, "everything finished so far is kept"):
+        with signals_interrupt(), disk_errors(folder.path, "everything finished so far is kept"):
             if changed := other_versions(folder):
                 progress.say(f"note: resumed under other versions, so results may differ from those of one go: {changed}")
             for index, stage in enumerate(stages, start=1):
@@ -111,34 +117,59 @@ def other_versions(folder: RunFolder) -> str:
 def _run(stage: Stage[Context], folder: RunFolder, context: Context) -> None:
     work = folder.log("sessions.jsonl")
     before = seconds_before(folder, stage.name)
-    work.append({"stage": stage.name, "event": "start", "at": time.time()})
-    began = time.monotonic()
+    work.append({"stage": stage.name, "event": "start", "at": time()})
+    began = monotonic()
     try:
-        result = stage.run(context)
+        with clock(work, stage.name, began):
+            result = stage.run(context)
     except BaseException:
-        work.append({"stage": stage.name, "event": "stop", "seconds": time.monotonic() - began})
+        work.append({"stage": stage.name, "event": "stop", "seconds": monotonic() - began})
         raise
-    folder.finish(stage.name, result, before + time.monotonic() - began)
+    folder.finish(stage.name, result, before + monotonic() - began)
+
+
+@contextmanager
+def clock(work: Jsonl, stage: str, began: float) -> Iterator[None]:
+    """In the block a thread writes down how long the stage has taken, so that a killed process leaves its seconds.
+
+    It writes after `TICK` seconds and whenever a tenth of the time has passed since: a kill loses no more, and a day takes some
+    hundred lines.
+    """
+    ended = Event()
+
+    def write() -> None:
+        while not ended.wait(max(TICK, (monotonic() - began) / 10)):
+            try:
+                work.append({"stage": stage, "event": "tick", "seconds": monotonic() - began}, durable=False)
+            except (OSError, UserError):  # the stage meets a full disk itself, and says so
+                return
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def seconds_before(folder: RunFolder, stage: str) -> float:
-    """Wall-clock seconds that earlier processes spent on `stage`.
+    """Wall-clock seconds that earlier processes spent on `stage`, each by its own monotonic clock.
 
-    A process that was killed could not write its time down: the last change to any file of the run stands in for its end. What
-    it says is written down as that process's stop, so that the next change to a file does not count.
+    A process that was killed wrote no stop: its last tick counts (see `clock`). Runs of version 0.1 before that have no ticks.
     """
-    log = folder.log("sessions.jsonl")
-    rows = [row for row in log.rows() if row["stage"] == stage]
-    if rows and rows[-1]["event"] == "start":
-        lost = max(0.0, _last_change(folder.path) - rows[-1]["at"])
-        rows.append({"stage": stage, "event": "stop", "seconds": lost})
-        log.append(rows[-1])
-    return sum(row["seconds"] for row in rows if row["event"] == "stop")
-
-
-def _last_change(path: Path) -> float:
-    """Time of the newest change to a file below `path`, the lock apart: opening the run changes that."""
-    return max((p.stat().st_mtime for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")), default=0.0)
+    total = last = 0.0
+    for row in folder.log("sessions.jsonl").rows():
+        if row["stage"] != stage:
+            continue
+        match row["event"]:
+            case "tick":
+                last = row.get("seconds", 0.0)
+            case "stop":
+                total, last = total + row.get("seconds", 0.0), 0.0
+            case _:
+                total, last = total + last, 0.0
+    return total + last
 
 
 def resume_command(out: Path) -> str:
@@ -152,8 +183,11 @@ def resume_command(out: Path) -> str:
 
 
 @contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt in the block, as Ctrl-C does, so that both end a run in the same clean way."""
+def signals_interrupt() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise KeyboardInterrupt in the block, as Ctrl-C does, so that all end a run in the same clean way.
+
+    A signal that is ignored (SIGHUP under nohup) stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -161,8 +195,12 @@ def sigterm_interrupts() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    changed = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    for number in changed:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in changed.items():
+            signal.signal(number, handler)

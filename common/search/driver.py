@@ -72,6 +72,25 @@ def search(
     return trials
 
 
+def evaluate_again(searcher: Searcher, evaluator: Evaluator, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials with a second evaluation in the place of their first; ids, parents and origins stay.
+
+    Args:
+        searcher: Names the objectives that must be measured.
+        evaluator: Scores a batch of architectures.
+        trials: Of which each is evaluated at its own fidelity.
+    """
+    results = _evaluated(evaluator, [trial.arch for trial in trials], [trial.fidelity for trial in trials])
+    return [
+        _trial(trial.id, _proposal(trial), scores, trial.fidelity, trial.cost, searcher)
+        for trial, scores in zip(trials, results, strict=True)
+    ]
+
+
+def _proposal(trial: Trial) -> Proposal:
+    return Proposal(arch=trial.arch, parents=trial.parents, origin=trial.origin, fidelity=trial.fidelity)
+
+
 def _evaluated(evaluator: Evaluator, archs: Sequence[Arch], fidelities: Sequence[str]) -> list[Scores]:
     """One call of the evaluator per fidelity; results in the order of `archs`."""
     results: dict[int, Scores] = {}

@@ -43,7 +43,7 @@ class Best:
         with context.progress.stage(self.name, 3) as bar:
             save(best / "arch.json", task.space, arch)
             save_weights(best / "model.safetensors", network)
-            write_json(best / "metrics.json", {key: row[key] for key in ("val", "test", "cost", "seed", "inherited")})
+            write_json(best / "metrics.json", {key: row.get(key, {}) for key in ("val", "test", "cost", "seed", "inherited")})
             bar.advance(1, note="weights")
             exported = _exported(task, network, best)
             difference = exported.get("onnx_max_abs_diff")

@@ -52,7 +52,7 @@ class Context:
 
     def found(self, stage: Named) -> Arch:
         """The architecture that a search stage found."""
-        return from_labels(self.task.space, self.folder.result(stage.name)["arch"], f"result of stage {stage.name!r}")
+        return from_labels(self.task.space, self.folder.result_of(stage.name, "arch"), f"result of stage {stage.name!r}")
 
     def feasible(self, arch: Arch) -> bool:
         """Whether an architecture keeps every hard constraint."""

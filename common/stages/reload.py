@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.arch import from_labels, save
-from common.errors import UserError
+from common.data.npz import memory
+from common.errors import UserError, cut, shown
 from common.overrides import from_plain, plain
 from common.run.files import Jsonl, read_json
 from common.script import make_folder
@@ -32,10 +34,12 @@ class ReloadedRun:
     Attributes:
         networks: of the run.
         facts: what the run remembers of its data.
+        source: the file that the networks were made from, which may be damaged; None for a user's own build function.
     """
 
     networks: Networks
     facts: Facts
+    source: Path | None = None
 
     @property
     def space(self) -> Any:
@@ -52,8 +56,50 @@ class ReloadedRun:
         return self.networks.build(description, 0)
 
     def network(self, arch: Arch) -> nn.Module:
-        """The network of an architecture, with fresh weights."""
-        return self.build(self.networks.alone(decode(self.space, arch)))
+        """The network of an architecture, with fresh weights.
+
+        Raises:
+            UserError: the settings of the run are damaged: they give no network, or one that does not fit into memory.
+        """
+        if self.source is None:
+            return self.build(self.networks.alone(decode(self.space, arch)))
+        with sound(self.source):
+            description = self.networks.alone(decode(self.space, arch))
+            check_size(lambda: self.build(description), self.source)
+            return self.build(description)
+
+
+@contextmanager
+def sound(source: Path) -> Iterator[None]:
+    """In the block, what a published system cannot build is the fault of the settings in the file `source`.
+
+    Raises:
+        UserError: names the file and what was raised.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # values out of range end in errors of torch, of numbers and of the system's own
+        said = cut(f"{type(error).__name__}: {error}", 160)
+        raise UserError(f"{source}: its settings or data give no network ({said}); restore the file from a copy") from error
+
+
+def check_size(build: Callable[[], nn.Module], source: Path) -> None:
+    """Refuses a network that does not fit into memory, before memory is taken for it.
+
+    Raises:
+        UserError: names the file that the network is made from, and both sizes.
+    """
+    import torch
+
+    with torch.device("meta"):
+        size = sum(tensor.nbytes for tensor in build().state_dict().values())
+    if size > (most := memory() // 2):
+        raise UserError(
+            f"{source}: its network takes {size / 2**30:,.1f} GiB, and this machine has room for {most / 2**30:,.1f} GiB; "
+            "restore the file from a copy"
+        )
 
 
 def reload(run: Path, build: Callable[[Any], nn.Module] | None = None, space: Any = None) -> ReloadedRun:
@@ -79,12 +125,15 @@ def reload(run: Path, build: Callable[[Any], nn.Module] | None = None, space: An
 
         return reload_own(run, config, build, space)
     system = system_of(config["task"], config["system"], str(path))
-    settings = from_plain(system.settings, current(config, system), f"{path}: settings")
+    with sound(path):
+        settings = from_plain(system.settings, current(config, system), f"{path}: settings")
     data = config.get("data")
     if not isinstance(data, dict):
         raise UserError(f"{path}: says nothing about its data; give a folder that a train script wrote")
     facts = facts_from(system.task.resolve().facts_of, data, settings, str(path))
-    return ReloadedRun(networks=system.networks(settings, facts), facts=facts)
+    with sound(path):
+        networks = system.networks(settings, facts)
+    return ReloadedRun(networks=networks, facts=facts, source=path)
 
 
 def current(config: Mapping[str, Any], system: System) -> Any:
@@ -140,8 +189,8 @@ def retrained(run: Path, reloaded: ReloadedRun, name: str, seed: int) -> tuple[n
     rows = Jsonl(log).rows()
     row = next((row for row in rows if (row["name"], row["seed"]) == (name, seed)), None)
     if row is None:
-        known = ", ".join(f"{row['name']!r} {row['seed']}" for row in rows) or "none yet"
-        raise UserError(f"{log}: no network {name!r} of seed {seed}; there is {known}")
+        known = ", ".join(f"{shown(row['name'])} {row['seed']}" for row in rows) or "none yet"
+        raise UserError(f"{log}: no network {shown(name)} of seed {seed}; there is {known}")
     if error := row.get("error"):
         raise UserError(f"{log}: network {name!r} of seed {seed} has no weights, its training failed ({error}); give another one")
     arch = from_labels(reloaded.space, row["arch"], str(log))

@@ -58,7 +58,7 @@ class Retrain:
         drawn, wanted = sum(kind == "random" for _, kind, _ in rivals), self.settings.random_archs
         if drawn < wanted:
             context.progress.say(f"note: {drawn} of {wanted} random architectures to compare with: no more keep the budget")
-        chosen: Any = {} if self.tuned is None else folder.result(self.tuned.name)["chosen"]
+        chosen: Any = {} if self.tuned is None else folder.result_of(self.tuned.name, "chosen")
         start = None if self.start is None else self.start(context)
         jobs: list[Job] = []
         for seed in range(self.settings.seeds):

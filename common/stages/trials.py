@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from common.arch import labels
 from common.errors import UserError
+from common.evaluate.pool import WorkerDied
 from common.objective import Number, Objective, dominates
-from common.search.driver import search
+from common.search.driver import evaluate_again, search
 from common.stages.context import Context
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 def run_trials(
     context: Context, searcher: Searcher, evaluator: Evaluator, budget: int, file: str, name: str, fidelity: str = "full"
 ) -> list[Trial]:
-    """Runs a searcher for `budget` trials, kept in `file` of the run folder; goes on where a killed run stopped."""
+    """Runs a searcher for `budget` trials, kept in `file` of the run folder; goes on where a killed run stopped.
+
+    Candidates whose worker process died are no final failures, since memory may have been short: they are evaluated again first.
+    """
     task, folder = context.task, context.folder
-    history = folder.trials(file)
+    history = _without_deaths(context, searcher, evaluator, file)
     standing = Standing(searcher.objectives)
     for trial in history:
         standing.add(trial)
@@ -40,6 +44,19 @@ def run_trials(
             observe=lambda trial: _show(trial, standing, bar),
             cost=task.costs,
         )
+
+
+def _without_deaths(context: Context, searcher: Searcher, evaluator: Evaluator, file: str) -> list[Trial]:
+    """The trials in `file`, those whose worker died evaluated again and written down."""
+    folder = context.folder
+    history = folder.trials(file)
+    if lost := [trial for trial in history if trial.error.startswith(f"{WorkerDied.__name__}:")]:
+        ids = ", ".join(str(trial.id) for trial in lost[:10]) + (", ..." if len(lost) > 10 else "")
+        context.progress.say(f"note: the worker process of {len(lost)} candidates died; they are tried again (trials {ids})")
+        for trial in evaluate_again(searcher, evaluator, lost):
+            history[trial.id] = trial
+        folder.replace_trials(history, file)
+    return history
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -12,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from common.data.npz import BadNpz, MissingArray, read_npz
 from common.errors import UserError
 from common.space import Arch
 
@@ -65,17 +65,14 @@ def read(file: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         UserError: The file is missing, is not an archive of plain arrays, or lacks one of them.
     """
     try:
-        # opened here, for NumPy leaves a damaged file open
-        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
-            for name in names:
-                if name not in archive:
-                    raise UserError(f"table {file} has no array {name!r}: fetch the file anew; its SOURCE.md says from where")
-            return {name: archive[name] for name in names}
+        return read_npz(file, names)
+    except MissingArray as name:
+        raise UserError(f"table {file} has no array {str(name)!r}: fetch the file anew; its SOURCE.md says from where") from None
     except FileNotFoundError:
         raise MissingTable(
             f"table {file} does not exist: put it there, or set TASKNAS_DATA to the folder of `nasbench/`"
         ) from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except BadNpz as error:
         raise UserError(f"table {file} cannot be read ({error}): fetch the file anew") from None
 
 

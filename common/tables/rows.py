@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.errors import UserError
+from common.errors import UserError, shown
+from common.json_text import NotJson, parse_foreign
 from common.objective import Number
 
 _BOOKKEEPING = ("id", "status", "fidelity", "seconds", "parents", "origin")
@@ -68,7 +68,7 @@ def read_rows(path: Path, metrics: Sequence[str], costs: Sequence[str]) -> tuple
         fidelity = raw.fidelity if fidelity is None else fidelity
         if raw.fidelity != fidelity:
             raise UserError(
-                f"{where}: fidelity {raw.fidelity!r} after rows of {fidelity!r}; scores of several do not compare: "
+                f"{where}: fidelity {shown(raw.fidelity)} after rows of {fidelity!r}; scores of several do not compare: "
                 "keep the rows of one"
             )
         names = names or tuple(raw.scores)
@@ -104,12 +104,11 @@ def _jsonl(path: Path, text: str) -> Iterator[_Raw | None]:
             continue
         where = f"{path}, line {line}"
         try:
-            row = json.loads(part)
-        except (ValueError, RecursionError) as error:
-            problem = getattr(error, "msg", error)
-            raise UserError(f"{where}: not JSON ({problem}); {SHAPE}: correct or remove the line") from None
+            row = parse_foreign(part)
+        except NotJson as error:
+            raise UserError(f"{where}: not JSON ({error.reason}); {SHAPE}: correct or remove the line") from None
         if not isinstance(row, dict):
-            raise UserError(f"{where}: {_short(part)} is not a JSON object; {SHAPE}: correct or remove the line")
+            raise UserError(f"{where}: {shown(part)} is not a JSON object; {SHAPE}: correct or remove the line")
         if row.get("status") == "failed" or row.get("error"):
             yield None
             continue
@@ -117,12 +116,12 @@ def _jsonl(path: Path, text: str) -> Iterator[_Raw | None]:
         for key, default in (("arch", None), ("scores", None), ("cost", {})):
             value = row.get(key, default)
             if not isinstance(value, dict):
-                problem = f"{key!r} is {_short(value)}, not an object" if key in row else f"{key!r} is missing"
+                problem = f"{key!r} is {shown(value)}, not an object" if key in row else f"{key!r} is missing"
                 raise UserError(f"{where}: {problem}; {SHAPE}: correct or remove the line")
             fields[key] = value
         for name, label in fields["arch"].items():
             if isinstance(label, list | dict):
-                raise UserError(f"{where}: decision {name!r} is {_short(label)}; a label is text or a number: give one label")
+                raise UserError(f"{where}: decision {shown(name)} is {shown(label)}; a label is text or a number: give one label")
         yield _Raw(line, fields["arch"], fields["scores"], fields["cost"], str(row.get("fidelity", "")))
 
 
@@ -169,7 +168,7 @@ def _columns(where: str, header: Sequence[str], metrics: Sequence[str], costs: S
         prefix, dot, name = column.partition(".")
         kind, name = (prefix, name) if dot and prefix in ("arch", "score", "cost") else ("", column)
         if name in found[kind] and column:
-            raise UserError(f"{where}: two columns are named {column!r}; names must differ: rename or remove one of them")
+            raise UserError(f"{where}: two columns are named {shown(column)}; names must differ: rename or remove one of them")
         found[kind][name] = i
     if not found["arch"]:
         raise UserError(f"{where}: no decision column among {_listed(header)}; {COLUMNS}: rename the columns")
@@ -201,21 +200,16 @@ def _parsed(cell: str) -> Number | str:
 
 def _number(where: str, kind: str, name: str, values: Mapping[str, object]) -> Number:
     if name not in values:
-        raise UserError(f"{where}: no {kind} {name!r}, only {_listed(list(values))}; {SHAPE}: add it or name one of these")
+        raise UserError(f"{where}: no {kind} {shown(name)}, only {_listed(list(values))}; {SHAPE}: add it or name one of these")
     value = values[name]
     try:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return value
     except OverflowError:  # a whole number beyond every float
         pass
-    raise UserError(f"{where}: {kind} {name!r} is {_short(value)}; it must be a finite number: correct or remove the line")
+    raise UserError(f"{where}: {kind} {shown(name)} is {shown(value)}; it must be a finite number: correct or remove the line")
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:20])
-    return f"{shown}, ..." if len(names) > 20 else shown or "none"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    text = ", ".join(shown(name) for name in names[:20])
+    return f"{text}, ..." if len(names) > 20 else text or "none"

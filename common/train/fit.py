@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from common.errors import UserError
+from common.errors import UserError, cut
 from common.streams import derive, seed_layers
 from common.train.interrupt import held_back
 
@@ -160,8 +160,14 @@ def fit(
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         if saved.step > steps:
             raise UserError(f"the checkpoint holds {saved.step} steps, more than the {steps} asked for; ask for as many")
-        _restore(saved, bare, optimizer, scaler, ema, side)
-        first, recent = saved.step, dict(saved.extra["recent"])
+        try:
+            _restore(saved, bare, optimizer, scaler, ema, side)
+            first, recent = saved.step, {name: float(value) for name, value in saved.extra["recent"].items()}
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise UserError(
+                f"{getattr(checkpoint, 'path', 'the checkpoint')} holds another state than this training's ({cut(repr(error))}); "
+                "delete the folder to train this stage again from its beginning, then run again with --resume"
+            ) from error
 
     def save(done: int) -> None:
         if checkpoint is not None and rank == 0:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM held back until a training step is whole."""
+"""Ctrl-C, SIGTERM and SIGHUP held back until a training step is whole."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def held_back() -> Iterator[Callable[[], bool]]:
-    """In the block the first Ctrl-C or SIGTERM is only remembered; it is delivered when the block ends.
+    """In the block the first Ctrl-C, SIGTERM or SIGHUP is only remembered; it is delivered when the block ends.
 
     Gives a function that says whether one came: the block should then save and end. A second signal is not held back, so that
     an impatient user is obeyed. Outside the main thread, where signals never arrive, nothing is changed.

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from common.data.names import broken_name
 from common.data.problems import Problems
-from common.errors import UserError
+from common.errors import UserError, cut, shown
+from common.json_text import NotJson, parse_foreign
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LONGEST = 1_000_000  # pixels of a side
 _SLACK = 1.0  # pixels a box may reach over the border (files in use round so); it is clipped
+_LARGEST = 1_000_000  # pixels on a side
 _KEYS = {
     "images": {"id": int, "file_name": str, "width": int, "height": int},
     "annotations": {"id": int, "image_id": int, "category_id": int, "bbox": list},
@@ -50,16 +51,16 @@ def read_annotations(file: Path, problems: Problems, notes: list[str]) -> tuple[
     categories = {category["id"] for category in entries["categories"]}
     kept = []
     for note in entries["annotations"]:
-        name = f"{where}: annotation {note['id']}"
+        name = f"{where}: annotation {shown(note['id'])}"
         if note["category_id"] not in categories:
-            problems.fatal.append(f"{name} has category_id {note['category_id']}, which `categories` lacks")
+            problems.fatal.append(f"{name} has category_id {shown(note['category_id'])}, which `categories` lacks")
         if note["image_id"] not in images:
-            problems.fatal.append(f"{name} has image_id {note['image_id']}, which `images` lacks")
+            problems.fatal.append(f"{name} has image_id {shown(note['image_id'])}, which `images` lacks")
             continue
         image = images[note["image_id"]]
         broken = _broken_box(note["bbox"], image)
         if broken:
-            problems.skippable.append(f"{name} ({image['file_name']}): bbox {note['bbox']} {broken}")
+            problems.skippable.append(f"{name} ({cut(image['file_name'])}): bbox {shown(note['bbox'])} {broken}")
         elif note["category_id"] in categories:
             kept.append(_normal(note, image))
     coco = {
@@ -78,13 +79,9 @@ def _load(file: Path) -> dict[str, Any]:
     if not text.strip():
         raise UserError(f"{file} is empty (COCO json expected): write or copy it again")
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{file}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}), cut off or damaged: copy it again"
-        ) from error
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{file} is not a JSON text ({error}): copy it again") from error
+        data = parse_foreign(text)
+    except NotJson as error:
+        raise UserError(f"{file} is not JSON ({error}), cut off or damaged: copy it again") from error
     if not isinstance(data, dict):
         raise UserError(f"{file} holds a JSON {type(data).__name__}, not an object: export the annotations as COCO json")
     missing = [key for key in _KEYS if not isinstance(data.get(key), list)]
@@ -106,9 +103,11 @@ def _well_formed(entries: list[Any], key: str, where: str, problems: Problems) -
             if field_name not in entry:
                 faults.append(f"{name} lacks {field_name!r}" + (" and polygons to take it from" if field_name == "bbox" else ""))
             elif not isinstance(value, kind) or isinstance(value, bool):
-                faults.append(f"{name} has {field_name}={value!r}, not {kind.__name__}")
-            elif field_name in ("width", "height") and not 1 <= int(entry[field_name]) <= _LONGEST:
-                faults.append(f"{name} has {field_name}={value}, not at least 1 and at most {_LONGEST:,}")
+                faults.append(f"{name} has {field_name}={shown(value)}, not {kind.__name__}")
+            elif field_name in ("width", "height") and not 1 <= int(entry[field_name]) <= _LARGEST:
+                faults.append(f"{name} has {field_name}={shown(value)}, not 1 to {_LARGEST:,}")
+            elif field_name == "file_name" and (fault := broken_name(entry[field_name])):
+                faults.append(f"{name} has file_name {shown(value)}, which {fault}")
         if key == "annotations":
             faults.extend(f"{name} has {fault}" for fault in _broken_marks(entry))
         problems.fatal.extend(faults)
@@ -121,7 +120,7 @@ def _unique(entries: list[dict[str, Any]], key: str, name: str, where: str, prob
     seen = set()
     for entry in entries:
         if entry[key] in seen:
-            problems.fatal.append(f"{where}: {name} {entry[key]!r} occurs twice")
+            problems.fatal.append(f"{where}: {name} {shown(entry[key])} occurs twice")
         seen.add(entry[key])
 
 

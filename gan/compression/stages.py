@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from common.errors import UserError
 from common.export import export_onnx
 from common.extras import missing, missing_packages
 from common.run.checkpoint import load_weights, save_weights
+from common.run.digests import read_with_digest, write_with_digest
 from common.run.files import write_json
 from common.stages.best import Best
 from common.stages.context import Context, Named
@@ -58,7 +58,7 @@ def check_taken(task: CompressionTask) -> None:
     """Refuses another run's teacher that is not there, unless it was taken already.
 
     Raises:
-        UserError: names the file that is missing.
+        UserError: names the file that is missing or is not what its digest says.
     """
     run = task.settings.teacher.run
     if run is None or task.teacher_file.exists():
@@ -66,6 +66,7 @@ def check_taken(task: CompressionTask) -> None:
     for file in (task.teacher_file, task.discriminator_file("teacher")):
         if not (source := Path(run) / "weights" / file.name).is_file():
             raise UserError(f"teacher.run={run}: it has no {source}; give the folder of a run that trained its teacher")
+        read_with_digest(source)
 
 
 def _task(context: Context) -> CompressionTask:
@@ -95,7 +96,7 @@ class TrainTeacher:
     def _taken(self, task: CompressionTask, run: Path) -> Mapping[str, object]:
         task.weights.mkdir(exist_ok=True)
         for file in (task.discriminator_file("teacher"), task.teacher_file):  # the last one says that both are there
-            shutil.copyfile(run / "weights" / file.name, file)
+            write_with_digest(file, read_with_digest(run / "weights" / file.name))
         load_weights(task.teacher_file, build(task.teacher_net))  # refuses one of another width now, not after the search
         first, *_ = *task.phases("supernet"), *task.phases("standalone")
         first.wrap(task.supernet(0), 0)

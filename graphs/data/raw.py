@@ -1,30 +1,27 @@
 """The raw files of Planetoid: are they all there, whole, free of code and of one download?
 
-Seven of the eight files are pickles, as the authors distribute them. They are opened with an unpickler that rebuilds arrays,
-sparse matrices and plain containers and refuses every other name, so that a file cannot run code.
+Seven of the eight files are pickles, as the authors distribute them. They are opened so that only arrays, sparse
+matrices and plain containers are rebuilt (`common.data.pickles`), so that a file cannot run code.
 """
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from common.errors import UserError
+from common.data.pickles import DamagedPickle, ForbiddenPickle, read_pickle
+from common.errors import UserError, shown
 
 FILES = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
 ORIGIN = "https://github.com/kimiyoung/planetoid"
 VALIDATION = 500
 """Nodes right after those of training that the public split validates on."""
-
-# Numpy keeps moving these two; an array says where they are.
-_REBUILD = np.empty(0, dtype=np.uint8).__reduce__()[0]
-_FROM_BUFFER = np.empty(1, dtype=np.uint8).__reduce_ex__(5)[0]
 
 
 def check_raw(folder: Path, name: str) -> int:
@@ -110,67 +107,37 @@ def _check_neighbours(file: Path, nodes: int) -> None:
         _damaged(file, f"a {type(found).__name__}, not a dict")
     for node, neighbours in found.items():
         if type(node) is not int or not isinstance(neighbours, list) or any(type(other) is not int for other in neighbours):
-            _damaged(file, f"entry {node!r} is no node with a list of nodes")
+            _damaged(file, f"entry {shown(node)} is no node with a list of nodes")
         for other in (node, *neighbours):
             if not 0 <= other < nodes:
-                _unfit(file, f"names node {other} in the entry of node {node}, yet the other files have nodes 0 to {nodes - 1}")
+                _unfit(
+                    file,
+                    f"names node {shown(other)} in the entry of node {shown(node)}; nodes are 0 to {nodes - 1} in the others",
+                )
     if len(found) != nodes:
         _unfit(file, f"has {len(found)} nodes, yet the other files have {nodes}")
 
 
 def _unpickled(file: Path) -> object:
     try:
-        with file.open("rb") as stream:
-            return _DataOnly(stream).load()
-    except _ForbiddenError as error:
+        return read_pickle(file, "latin1", _ALLOWED)
+    except ForbiddenPickle as error:
         raise UserError(
             f"{file} wants to load {error}: Planetoid's files hold arrays, matrices and lists only; do not trust it"
         ) from error
-    # Damaged pickles raise nearly anything; the documentation of `pickle` promises no list.
-    except Exception as error:
-        _damaged(file, type(error).__name__, error)
+    except DamagedPickle as error:
+        _damaged(file, str(error), error)
 
 
-class _ForbiddenError(Exception):
-    """A pickle asks for something that is no data."""
+class _Matrix(csr_matrix):
+    """A sparse matrix that is made from its parts alone: of a shape, it would take memory for every row."""
+
+    def __init__(self, *_: object) -> None:
+        raise ForbiddenPickle("a matrix without its numbers")
 
 
-def _dtype(*arguments: object) -> np.dtype[Any]:
-    """numpy.dtype of numbers alone: no objects, no records."""
-    made = np.dtype(str(arguments[0]))
-    if made.kind not in "biuf":
-        raise _ForbiddenError(f"an array of {made}")
-    # A copy, as pickles set the state of what they get.
-    return np.dtype(made, copy=True)
-
-
-def _encode(value: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes in old pickle protocols."""
-    if encoding != "latin1":
-        raise _ForbiddenError(f"the codec {encoding}")
-    return value.encode("latin1")
-
-
-_ALLOWED = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): _dtype,
-    ("_codecs", "encode"): _encode,
+_ALLOWED: Mapping[tuple[str, str], Any] = {
     ("collections", "defaultdict"): defaultdict,
-    **{(module, "csr_matrix"): csr_matrix for module in ("scipy.sparse.csr", "scipy.sparse._csr")},
+    **{(module, "csr_matrix"): _Matrix for module in ("scipy.sparse.csr", "scipy.sparse._csr")},
     **{(module, "list"): list for module in ("__builtin__", "builtins")},
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _REBUILD for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _FROM_BUFFER for core in ("core", "_core")},
 }
-
-
-class _DataOnly(pickle.Unpickler):
-    """Rebuilds matrices of numbers and Python's plain containers, and refuses every other name."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__(stream, encoding="latin1")
-
-    def find_class(self, module: str, name: str) -> Any:
-        """What a pickle may call."""
-        if (module, name) not in _ALLOWED:
-            raise _ForbiddenError(f"{module}.{name}")
-        return _ALLOWED[module, name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from common.arch import load
 from common.cost.conventions import conv_linear
 from common.describe import counted
 from common.errors import UserError
+from common.json_text import read_foreign
 from common.space import decode, space_fingerprint
 from common.system import PublishedNetwork
 from graphs.data import load as load_data
@@ -101,9 +101,9 @@ def _from_file(path: Path, features: int, classes: int) -> Network:
 def _written(path: Path) -> tuple[object, Mapping[str, Any]]:
     """Fingerprint of a file's space and what it settles; nothing where it is damaged, which `load` explains."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_foreign(path)
         return data["space"], data["choices"] if isinstance(data["choices"], dict) else {}
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None, {}
 
 

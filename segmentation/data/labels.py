@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.errors import UserError
+from common.errors import UserError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -86,7 +86,8 @@ def read_classes(file: Path) -> tuple[Labels, tuple[str, ...]]:
             raise UserError(f"{file}: line {number} is empty, yet line i names the class of value i - 1: name it, or remove it")
         first = seen.setdefault(name.casefold(), number)
         if first != number:
-            raise UserError(f"{file}: class {name!r} stands on line {first} and on line {number}: give each class its own name")
+            twice = f"class {shown(name)} stands on line {first} and on line {number}"
+            raise UserError(f"{file}: {twice}: give each class its own name")
     if len(names) > IGNORE:
         raise UserError(f"{file} has {len(names)} lines: values 0 to 254 can be classes, since 255 is ignored; merge classes")
     void = {name: value for value, name in enumerate(names) if name.casefold() in VOID_NAMES}

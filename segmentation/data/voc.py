@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from common.data.folder import hidden_in, in_hidden, inside, is_file
+from common.data.names import broken_name
 from common.data.pictures import VAL_IS_TEST
-from common.errors import UserError
+from common.errors import UserError, shown
 from segmentation.data.labels import colours, labels_of, read_classes
 from segmentation.data.pairs import Layout, Pair
 
@@ -100,7 +101,7 @@ def _split(root: Path, split: str, names: tuple[str, ...], problems: Problems) -
             continue
         missing = [file for file, path in ((pair.file, pair.image), (pair.annotation_file, pair.annotation)) if not is_file(path)]
         if missing:
-            problems.skippable.append(f"{name!r} in {_LISTS}/{split}.txt has no {' and no '.join(missing)}")
+            problems.skippable.append(f"{shown(name)} in {_LISTS}/{split}.txt has no {' and no '.join(missing)}")
         else:
             good.append(pair)
     return tuple(good)
@@ -114,7 +115,11 @@ def _names(root: Path, split: str) -> tuple[str, ...]:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{file} is not a UTF-8 text ({error.reason}): write one name of a picture per line") from None
-    return tuple(line.split()[0] for line in text.splitlines() if line.strip())
+    names = tuple(line.split()[0] for line in text.splitlines() if line.strip())
+    for name in names:
+        if fault := broken_name(name):
+            raise UserError(f"{file}: name {shown(name)} {fault}: write names of pictures in JPEGImages/, without their ending")
+    return names
 
 
 def _check_lists(names: Mapping[str, tuple[str, ...]], problems: Problems) -> None:
@@ -123,7 +128,9 @@ def _check_lists(names: Mapping[str, tuple[str, ...]], problems: Problems) -> No
         for name in listed:
             first = owner.setdefault(name, split)
             if first != split:
-                problems.fatal.append(f"{name!r} is in both {first}.txt and {split}.txt of {_LISTS}/: splits must be disjoint")
+                problems.fatal.append(
+                    f"{shown(name)} is in both {first}.txt and {split}.txt of {_LISTS}/: splits must be disjoint"
+                )
         if len(set(listed)) < len(listed):
             twice = next(name for name in listed if listed.count(name) > 1)
-            problems.fatal.append(f"{twice!r} stands more than once in {_LISTS}/{split}.txt: list each picture once")
+            problems.fatal.append(f"{shown(twice)} stands more than once in {_LISTS}/{split}.txt: list each picture once")

@@ -1,6 +1,7 @@
 """The commands for run folders, on made-up folders of a real task and on bad ones."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,12 +14,15 @@ from PIL import Image
 
 from common import cli
 from common.arch import labels, save
+from common.errors import UserError
 from common.overrides import plain
+from common.reading import Run
 from common.run.checkpoint import save_weights
 from common.script import main
 from common.stages.reload import reload
 from common.system import task_packages
 from detection.detnas.recipes import smoke
+from tests.common.run.killing import flip
 from tests.common.run.report.make_run import make_run, write_rows
 
 CLASSES = ["0", "1", "2", "3", "4"]
@@ -62,7 +66,7 @@ def detector_run(tmp_path_factory):
     save(run / "best" / "arch.json", opened.space, arch)
     save_weights(run / "best" / "model.safetensors", network)
     save_weights(run / "retrained" / "random-1-0.safetensors", network)
-    row = {"name": "random 1", "kind": "random", "seed": 0, "arch": labels(opened.space, arch)}
+    row = {"name": "random 1", "kind": "random", "seed": 0, "arch": labels(opened.space, arch), "val": {}, "test": {}}
     write_rows(run / "retrained.jsonl", [row])
     return run
 
@@ -159,6 +163,22 @@ def test_a_network_whose_training_failed_has_no_weights_to_export(detector_run, 
     assert "network 'random 1' of seed 0 has no weights, its training failed (the loss is nan)" in line
 
 
+@pytest.mark.parametrize("file", ["best/model.safetensors", "retrained/random-1-0.safetensors"])
+def test_a_flipped_bit_in_the_weights_goes_into_no_result(detector_run, photo, tmp_path, capsys, file):
+    run = tmp_path / "run"
+    shutil.copytree(detector_run, run)
+    flip(run / file, -1)
+    told = f"{run / file} is damaged"
+    if file.startswith("best"):
+        assert told in refused(capsys, "predict", run, photo)
+    else:
+        assert told in refused(capsys, "export", run, "--name", "random 1")
+        with pytest.raises(UserError, match=re.escape(told)):
+            Run(run).network("random 1", 0)
+    call("compare", run)
+    assert f"note: {told}" in capsys.readouterr().out
+
+
 def test_latency_table_of_a_space(tmp_path, capsys):
     target = tmp_path / "table.json"
     words = ("--task", "detection", "--system", "detnas", "--space", "tiny", "--out", target, "--repeats", 2, "--archs", 2)
@@ -199,7 +219,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path, capsys, command):
     ("config", "reason"),
     [
         ("{", "config.json is damaged"),
-        ("[]", "names no task and system"),
+        ("[]", "config.json is damaged: [] is not a JSON object"),
         ('{"task": "detection"}', "names no task and system"),
         ('{"task": "../evil", "system": "x"}', "task '../evil' is not installed here"),
         ('{"task": "detection", "system": "detnas"}', "settings is null, not Settings"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from gan.compression.settings import Settings
 from gan.compression.space import open_space, uniform
 from gan.compression.system import Options
 from tests.common.refusing import refused
+from tests.common.run.killing import flip
 from tests.common.run.rows import rows
 from tests.gan.micro import NAMES, STAGES, call, results, words
 
@@ -37,7 +39,7 @@ def test_every_stage_ran_and_left_its_files(finished):
     for row in rows(finished, "retrained"):
         assert row["val"].keys() == row["test"].keys() == {"Frechet", "L1", "PSNR", "SSIM"}
         assert row.get("start") == (None if row["kind"] == "reference" else "supernet")
-    weights = {file.name for file in (finished / "weights").iterdir()}
+    weights = {file.name for file in (finished / "weights").glob("*.safetensors")}
     phases = {"teacher", "distil", "supernet"}
     assert weights == {f"{name}.safetensors" for name in phases} | {f"{name}-discriminator.safetensors" for name in phases}
     report = (finished / "report.html").read_text()
@@ -61,7 +63,7 @@ def test_a_search_from_scratch_trains_no_supernet_and_every_network_begins_anew(
     assert [row["stage"] for row in rows(path, "stages")] == [stage for stage in STAGES if stage not in ("distil", "supernet")]
     assert [row["name"] for row in rows(path, "retrained")] == NAMES
     assert all("start" not in row and not row["inherited"] for row in rows(path, "retrained"))
-    assert {file.stem for file in (path / "weights").iterdir()} == {"teacher", "teacher-discriminator"}
+    assert {file.stem for file in (path / "weights").glob("*.safetensors")} == {"teacher", "teacher-discriminator"}
     searched, without = (next(row for row in rows(path, "retrained") if row["name"] == name) for name in (NAMES[1], NAMES[-1]))
     assert without["tuned"] == ["paired.distil=0", "finetune.steps=2"] and searched["arch"] == without["arch"]
     assert searched["val"]["Frechet"] != without["val"]["Frechet"]
@@ -143,6 +145,11 @@ def test_another_runs_teacher_can_be_taken(finished, tmp_path, capsys, no_export
     refused(call, argv, ("teacher.safetensors does not fit",), capsys)
     argv = words(tmp_path / "none", settings=[f"teacher.run={tmp_path}"])
     refused(call, argv, ("teacher.run=", "give the folder of a run that trained its teacher"), capsys)
+    assert not (tmp_path / "none").exists()
+    shutil.copytree(finished / "weights", tmp_path / "copy" / "weights")
+    flip(tmp_path / "copy" / "weights" / "teacher.safetensors", -1)
+    argv = words(tmp_path / "none", settings=[f"teacher.run={tmp_path / 'copy'}"])
+    refused(call, argv, ("copy/weights/teacher.safetensors is damaged",), capsys)
     assert not (tmp_path / "none").exists()
 
 

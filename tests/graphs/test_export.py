@@ -129,8 +129,8 @@ def poked(value: float) -> np.ndarray:
 
 
 BAD = {
-    "no edge_index": ({"x": X}, "edge_index is not a file in the archive"),
-    "no x": ({"edge_index": E}, "x is not a file in the archive"),
+    "no edge_index": ({"x": X}, "has no array edge_index"),
+    "no x": ({"edge_index": E}, "has no array x"),
     "too few features": ({"x": X[:, :4], "edge_index": E}, "x float32 of shape (5, 4)"),
     "a vector": ({"x": X[:, 0], "edge_index": E}, "x float32 of shape (5,)"),
     "transposed": ({"x": X, "edge_index": E.T}, "edge_index int64 of shape (7, 2)"),
@@ -142,7 +142,7 @@ BAD = {
     "infinite": ({"x": poked(-np.inf), "edge_index": E}, "x holds a number that is not finite; fix it"),
     "beyond": ({"x": X[:3], "edge_index": E}, "edge_index names node 3 of 3; fix it"),
     "below": ({"x": X, "edge_index": E - 1}, "edge_index names node -1 of 5; fix it"),
-    "objects": ({"x": X.astype(object), "edge_index": E}, "Object arrays cannot be loaded"),
+    "objects": ({"x": X.astype(object), "edge_index": E}, "'x' holds Python objects"),
 }
 
 
@@ -185,7 +185,7 @@ def test_files_that_are_no_graphs(network, tmp_path):
         "text.npz": "",
         "cut.npz": "",
         "broken.npz": "",
-        "gone.npz": "No such file",
+        "gone.npz": "no such file",
     }
     for name, part in {**names, ".": "directory"}.items():
         message = refused(network, tmp_path / name, tmp_path)

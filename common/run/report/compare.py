@@ -6,17 +6,21 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
-from common.errors import UserError
+from common.errors import UserError, cut, one_line
+from common.run.digests import damaged_weights
 from common.run.report.figures import best_so_far
 from common.run.report.findings import Axis, Team, axis, split, teams
 from common.run.report.load import Run, read_run
 from common.run.report.text import DASH, duration, mean_sd, number
 
+NOTE = 300
+"""Characters of a note."""
+
 
 def compare(folders: Sequence[Path]) -> str:
     """A table with one line a run: its best trial, then what was retrained as mean ± sd over (n) seeds or networks.
 
-    Runs of unlike objectives may be mixed; each line names its own.
+    Runs of unlike objectives may be mixed; each line names its own. Below the table stands a note for each damaged file.
 
     Raises:
         UserError: no folder is given, or one is no run folder.
@@ -34,11 +38,14 @@ def compare(folders: Sequence[Path]) -> str:
     )  # fmt: skip
     table = Table(*columns, box=box.SIMPLE, pad_edge=False)
     for run in runs:
-        table.add_row(*_cells(run))
+        name, *cells = _cells(run)
+        table.add_row(one_line(name), *map(cut, cells))
     buffer = StringIO()
     Console(file=buffer, width=1000, color_system=None, force_terminal=False, emoji=False).print(table, markup=False)
     lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
-    return "\n".join(line for line in lines if line) + "\n"
+    notes = [f"note: {folder}: {cut(fault, NOTE)}" for folder, run in zip(folders, runs, strict=True) for fault in run.damage]
+    notes += [f"note: {one_line(fault)}" for folder in folders for fault in damaged_weights(Path(folder))]
+    return "\n".join([*(line for line in lines if line), *notes]) + "\n"
 
 
 def _cells(run: Run) -> list[str]:

@@ -6,13 +6,13 @@ be read is left out and named in `Run.damage`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
+from common.json_text import NotJson, parse
 
 Numbers = Mapping[str, float]
 Labels = Mapping[str, str]
@@ -199,8 +199,8 @@ def _config(path: Path) -> Config:
     if not file.is_file():
         raise UserError(f"{file}: a run folder holds this file and it is missing; {remedy}")
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        data = parse(file.read_bytes())
+    except (NotJson, OSError) as error:
         raise UserError(f"{file}: must be JSON and is not ({error}); {remedy}") from error
     if not isinstance(data, dict):
         raise UserError(f"{file}: must hold one JSON object; {remedy}")
@@ -290,8 +290,8 @@ def _json(file: Path, damage: list[str]) -> object:
     if not file.is_file():
         return None
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
+        return parse(file.read_bytes())
+    except (NotJson, OSError):
         damage.append(f"{file.name}: not readable as JSON, left out")
         return None
 
@@ -304,8 +304,8 @@ def _rows(file: Path, damage: list[str]) -> Iterator[Mapping[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except ValueError:
+            row = parse(line)
+        except NotJson:
             bad += 1
             continue
         if isinstance(row, dict):

@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from common.run.digests import damaged_weights
 from common.run.report import plots
 from common.run.report.decisions import decided, mattered
 from common.run.report.drawing import Drawing, draw, sanitise
@@ -172,7 +173,7 @@ def page(run: Run) -> Page:
         environment=tuple(flat(config.environment)),
         failures=_failures(run),
         notes=(*config.notes, *(str(stage.result["note"]) for stage in run.stages if stage.result.get("note"))),
-        damage=(*run.damage, *broken),
+        damage=(*run.damage, *broken, *damaged_weights(run.path)),
     )
 
 

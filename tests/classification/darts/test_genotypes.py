@@ -80,7 +80,7 @@ BAD_ROWS = {
     "concat of an input": (lambda d: d["normal_concat"].append(0), ("normal_concat names node 0", "nodes 2 to 5")),
     "concat twice": (lambda d: d["normal_concat"].append(3), ("normal_concat is [2, 3, 3]", "each once")),
     "concat of nothing": (lambda d: d["normal_concat"].clear(), ("normal_concat is []", "each once")),
-    "concat is a word": (lambda d: d.update(normal_concat="2345"), ("normal_concat is 2345", "[2, 3, 4, 5]")),
+    "concat is a word": (lambda d: d.update(normal_concat="2345"), ("normal_concat is '2345'", "[2, 3, 4, 5]")),
     "no input": (lambda d: d["normal"].clear(), ("normal: none of the nodes [2, 3]", "give one of them an edge")),
     "short row": (lambda d: d["normal"][0].pop(), ("normal has [2, 0]", "[target, source, operation]")),
     "row of other types": (lambda d: d["normal"][0].__setitem__(0, "2"), ("normal has ['2', 0", "[target, source, operation]")),

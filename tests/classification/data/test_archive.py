@@ -47,8 +47,8 @@ def put(key, make):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (without("val_offsets"), r"lacks the array\(s\) val_offsets"),
-        (without("classes"), r"lacks the array\(s\) classes"),
+        (without("val_offsets"), r"lacks the array val_offsets"),
+        (without("classes"), r"lacks the array classes"),
         (put("train_offsets", lambda a: a + 5), r"train_offsets run from 5 to \d+, not upwards within the \d+ bytes"),
         (put("train_offsets", lambda a: a - 5), "train_offsets run from -5 to"),
         (put("train_offsets", lambda a: a[::-1]), "train_offsets run from 0 to"),
@@ -97,7 +97,7 @@ def test_a_changed_byte_is_noticed(tmp_path):
     whole = bytearray(file.read_bytes())
     whole[len(whole) // 3] ^= 1
     file.write_bytes(whole)
-    with pytest.raises(UserError, match=r"is no npz file, cut off or damaged \(BadZipFile\)"):
+    with pytest.raises(UserError, match=r"is no npz file, cut off or damaged \(Bad CRC-32"):
         classification_folder(tmp_path)
 
 

@@ -49,7 +49,7 @@ def test_a_candidate_that_kills_its_worker_fails_alone_and_is_named():
         assert ARCHS[2].fingerprint in results[2].error and "died" in results[2].error
         assert list(pool.map(jobs.threads, range(2))) == ["1", "1"], "a new pool works after that"
         got = []
-        with pytest.raises(WorkerDied, match=r"job 1 \(1\): out of memory, killed, or crashed; .* fewer workers"):
+        with pytest.raises(WorkerDied, match=r"job 1 \(1\): out of memory, killed, or crashed; .* fewer --workers"):
             for value in pool.map(jobs.die, range(4)):
                 got.append(value)
         assert got == [0]

@@ -1,10 +1,11 @@
-"""Processes that are killed, for tests: forked, so that torch is not imported anew."""
+"""Processes that are killed, forked so that torch is not imported anew, and files that are damaged."""
 
 import os
 import signal
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -59,3 +60,10 @@ def dies(owner: Any, name: str, at: int) -> None:
         return real(*values, **named)
 
     setattr(owner, name, dying)
+
+
+def flip(file: Path, at: int) -> None:
+    """Flips the lowest bit of one byte of a file."""
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(bytes(data))

@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import shlex
@@ -5,6 +6,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,10 @@ from torch import nn
 
 from common.run.checkpoint import Checkpoint
 from common.run.environment import versions
+from common.run.files import Jsonl
 from common.run.folder import RunFolder
 from common.run.progress import Progress
-from common.run.stages import resume_command, run_stages, seconds_before
+from common.run.stages import clock, resume_command, run_stages, seconds_before
 from common.train.fit import fit
 from tests.common.run.killing import die, forked, status
 
@@ -75,9 +78,11 @@ def test_an_error_keeps_what_is_done(folder):
     assert len(a.done) == 1 and folder.done("b")
 
 
-@pytest.mark.parametrize("work", [interrupt, lambda: signal.raise_signal(signal.SIGTERM)])
+@pytest.mark.parametrize(
+    "work", [interrupt, lambda: signal.raise_signal(signal.SIGTERM), lambda: signal.raise_signal(signal.SIGHUP)]
+)
 def test_interrupts_end_cleanly_with_the_command(folder, capsys, work):
-    before = signal.getsignal(signal.SIGTERM)
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
     with pytest.raises(SystemExit) as stop:
         run_stages([Step("a"), Step("b", work)], folder, QUIET, None, "python -m x --resume")
     assert stop.value.code == 130
@@ -85,7 +90,16 @@ def test_interrupts_end_cleanly_with_the_command(folder, capsys, work):
         capsys.readouterr().err
         == "\nStopped in stage 'b'; everything finished so far is kept. To continue:\n  python -m x --resume\n"
     )
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing(folder):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run_stages([Step("a", lambda: signal.raise_signal(signal.SIGHUP))], folder, QUIET, None, "cmd")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert folder.done("a")
 
 
 def test_seconds_add_up_over_stops(folder):
@@ -97,11 +111,13 @@ def test_seconds_add_up_over_stops(folder):
     assert 0.3 <= row["seconds"] < 2
 
 
-def test_seconds_of_a_killed_process_count_up_to_its_last_write(tmp_path):
+def test_seconds_of_a_killed_process_are_those_of_its_own_clock(tmp_path, monkeypatch):
+    """Files that change later, a report say, and the time until the resume do not count."""
+    monkeypatch.setattr("common.run.stages.TICK", 0.05)
+
     def work():
         def stage():
-            time.sleep(0.3)
-            (tmp_path / "run" / "sign").write_text("alive")
+            time.sleep(0.4)
             die()
 
         with RunFolder.create(tmp_path / "run", {}, ()) as folder:
@@ -110,9 +126,53 @@ def test_seconds_of_a_killed_process_count_up_to_its_last_write(tmp_path):
     assert status(forked(work)) == -signal.SIGKILL
     with RunFolder.resume(tmp_path / "run", {}, ()) as folder:
         lost = seconds_before(folder, "a")
-        assert 0.25 <= lost < 2
-        (tmp_path / "run" / "later").write_text("not the killed process")
+        assert 0.2 <= lost < 1
+        later = tmp_path / "run" / "report.html"
+        later.write_text("ten hours later")
+        os.utime(later, (time.time() + 36_000,) * 2)
         assert seconds_before(folder, "a") == lost
+        run_stages([Step("a", lambda: time.sleep(0.1))], folder, QUIET, None, "cmd")
+        (row,) = folder.log("stages.jsonl").rows()
+        assert lost + 0.1 <= row["seconds"] < lost + 1
+
+
+def test_a_day_of_ticks_is_a_small_file(folder, monkeypatch):
+    now = [0.0]
+
+    class Ended:
+        def wait(self, seconds):
+            now[0] += seconds
+            return now[0] > 86_400
+
+        def set(self):
+            pass
+
+    monkeypatch.setattr("common.run.stages.Event", Ended)
+    monkeypatch.setattr("common.run.stages.monotonic", lambda: now[0])
+    with clock(folder.log("sessions.jsonl"), "a", 0.0):
+        pass
+    ticks = [row["seconds"] for row in folder.log("sessions.jsonl").rows()]
+    assert len(ticks) < 150 and all(later - earlier <= max(1, later / 10) for earlier, later in pairwise([0.0, *ticks]))
+
+
+def test_ticks_stop_with_the_stage_and_a_full_disk_stops_no_stage(folder, monkeypatch):
+    monkeypatch.setattr("common.run.stages.TICK", 0.01)
+    with monkeypatch.context() as context:
+        real = Jsonl.append
+        full = OSError(errno.ENOSPC, "full")
+
+        def append(self, row, **durable):
+            if row.get("event") == "tick":
+                raise full
+            real(self, row, **durable)
+
+        context.setattr(Jsonl, "append", append)
+        run_stages([Step("a", lambda: time.sleep(0.1))], folder, QUIET, None, "cmd")
+    run_stages([Step("b", lambda: time.sleep(0.1))], folder, QUIET, None, "cmd")
+    before = len(folder.log("sessions.jsonl").rows())
+    assert before > 5
+    time.sleep(0.05)
+    assert len(folder.log("sessions.jsonl").rows()) == before
 
 
 def test_the_command_to_go_on(monkeypatch):
@@ -125,7 +185,7 @@ def test_the_command_to_go_on(monkeypatch):
     assert resume_command(Path("runs/y")) == ".venv/bin/python a.py --out=runs/y --resume"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_from_outside_saves_the_training_and_exits_with_130(tmp_path, number):
     step_seen = tmp_path / "seen"
 
@@ -156,4 +216,4 @@ def test_a_signal_from_outside_saves_the_training_and_exits_with_130(tmp_path, n
     assert status(child) == 130
     assert Checkpoint(tmp_path / "run" / "checkpoints" / "net").load().step > 3
     with RunFolder.resume(tmp_path / "run", {}, ()) as folder:
-        assert [row["event"] for row in folder.log("sessions.jsonl").rows()] == ["start", "stop"]
+        assert [row["event"] for row in folder.log("sessions.jsonl").rows() if row["event"] != "tick"] == ["start", "stop"]

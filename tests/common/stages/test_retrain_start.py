@@ -24,7 +24,7 @@ from common.stages.supernet import build_supernet
 from common.streams import derive
 from common.supernet import Supernet
 from common.train.phase import train_phase
-from tests.common.run.killing import dies, forked, status
+from tests.common.run.killing import dies, flip, forked, status
 from tests.common.run.rows import rows
 from tests.common.stages.toy import SEARCH, TunedToy, find, opened
 
@@ -174,6 +174,16 @@ def test_weights_of_another_supernet_are_refused(tmp_path):
         context.weights("second").parent.mkdir()
         save_weights(context.weights("second"), TunedToy(length=3).supernet(0))
         with pytest.raises(UserError, match=r"second\.safetensors does not fit this Net"):
+            STAGE.run(context)
+
+
+def test_damaged_weights_of_the_supernet_start_no_network(tmp_path):
+    with opened(tmp_path / "run", TunedToy()) as context:
+        find(context, WINNER)
+        context.weights("second").parent.mkdir()
+        save_weights(context.weights("second"), TunedToy().supernet(0))
+        flip(context.weights("second"), -1)
+        with pytest.raises(UserError, match=r"second\.safetensors is damaged"):
             STAGE.run(context)
 
 

@@ -12,15 +12,21 @@ from safetensors.torch import load_file
 
 from common.engines import AnyEngine, Exhaustive, TopK
 from common.errors import UserError
+from common.evaluate.base import Scores
+from common.evaluate.pool import WorkerDied
 from common.evaluate.settings import InheritedSettings
+from common.evaluate.wrappers import failed
 from common.run.checkpoint import save_weights
+from common.run.progress import Progress
 from common.search.exhaustive import Exhaustive as ExhaustiveSearch
+from common.search.random import RandomSearch
 from common.search.topk_evolution import TopKEvolution
 from common.space import Arch, OneOf, enumerate_all
 from common.stages.context import Context
 from common.stages.search import RandomBaseline, Search, number_of_trials, problem_of, sampled
 from common.stages.settings import PathPhaseSettings, SearchSettings
 from common.stages.supernet import TrainSupernet, build_supernet, path_policy
+from common.stages.trials import run_trials
 from common.streams import derive
 from common.train.optim import OptimSettings
 from tests.common.run.rows import rows
@@ -133,3 +139,37 @@ def test_the_first_generation_of_evolution_leans_as_it_is_told(ratio, last, tmp_
 def test_a_ratio_that_is_none_is_refused(ratio):
     with pytest.raises(UserError, match=rf"search\.engine\.lean={ratio}: give a ratio above 0"):
         TopK(lean=ratio)
+
+
+def test_a_candidate_whose_worker_died_is_tried_again_on_resume(tmp_path, monkeypatch):
+    """It failed for lack of memory, say: the trials after it stay, and failures of candidates themselves are final."""
+    task, said = TunedToy(), []
+    monkeypatch.setattr(Progress, "say", lambda self, text: said.append(text) if text.startswith("note") else None)
+
+    def search(results):
+        asked, left = [], iter(results)
+
+        def evaluator(archs, fidelity):
+            asked.extend(archs)
+            return [next(left) for _ in archs]
+
+        with opened(tmp_path / "run", task) as context:
+            searcher = RandomSearch(task.space, task.objectives, seed=0)
+            trials = run_trials(context, searcher, evaluator, 6, "trials.jsonl", "search")
+            assert context.folder.trials() == trials
+        return trials, asked
+
+    good, died, own = Scores(values={"accuracy": 0.5}), failed(WorkerDied("job 1 (x)")), failed(ValueError("bad"))
+    first, _ = search([good, died, died, own, good, good])
+    assert [trial.id for trial in first if trial.status == "failed"] == [1, 2, 3] and not said
+    assert "run again with --resume to try it again" in first[1].error
+    second, asked = search([good, died])
+    assert asked == [first[1].arch, first[2].arch]
+    assert said == ["note: the worker process of 2 candidates died; they are tried again (trials 1, 2)"]
+    assert [trial.id for trial in second if trial.status == "failed"] == [2, 3]
+    assert second[1].scores == good.values and [trial.arch for trial in second] == [trial.arch for trial in first]
+    third, asked = search([good])
+    assert (
+        asked == [first[2].arch] and said[-1] == "note: the worker process of 1 candidates died; they are tried again (trials 2)"
+    )
+    assert search([]) == (third, [])
