@@ -7,17 +7,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from common.errors import UserError
 from common.script import device_named, main, make_folder
-from common.system import system_of
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
 
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
@@ -96,7 +91,7 @@ def latency_table(
     device: str = "cpu",
     threads: int = 1,
 ) -> None:
-    """Measure what every option of a space costs in time; print how well the table predicts.
+    """Measure what every option of a space costs in time; print how well the table predicts, and warn if it predicts badly.
 
     Args:
         run: a run folder, whose space and image size are taken.
@@ -109,46 +104,26 @@ def latency_table(
         device: where to measure: cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.
         threads: torch threads, part of the conditions that are written with the table.
     """
-    import torch
-
-    from common.cost.table import build_table, errors
-    from common.supernet import Supernet, opened
-
-    if archs < 2 or threads < 1:
-        raise UserError(f"--archs {archs} --threads {threads}: give at least 2 architectures and 1 thread")
+    if archs < 2 or threads < 1 or repeats < 2:
+        raise UserError(
+            f"--archs {archs} --threads {threads} --repeats {repeats}: give at least 2 architectures, 1 thread and 2 repeats"
+        )
+    if run is not None and (task, system, space) != (None, None, None):
+        raise UserError("latency-table: a run folder has a task, system and space of its own; leave the options out")
+    named = f"latency-{system}-{space}.json".replace(" ", "-")
+    target = out or (run / "latency.json" if run is not None else Path(named))
     device = device_named(device)
-    description, build, inputs, target = _subject(run, task, system, space)
-    target = out or target
-    torch.set_num_threads(threads)
-    supernet = Supernet(build(opened(description)), description)
-    make_room(target)
-    table = build_table(supernet, inputs, build, repeats=repeats, device=device, observe=print)
-    table.save(target)
-    found = errors(table, supernet, inputs, build, n=archs, repeats=repeats, device=device)
-    print(
-        f"{target}: predictions of {found.n} random architectures are off by {found.median_percent:.1f} % (median), "
-        f"rank correlation {found.spearman:.2f}"
-    )
-
-
-def _subject(
-    run: Path | None, task: str | None, system: str | None, space: str | None
-) -> tuple[Any, Any, tuple[Tensor, ...], Path]:
-    from common.stages.reload import reload
+    from common.stages.latency import Subject, measured, say
 
     if run is not None:
-        if (task, system, space) != (None, None, None):
-            raise UserError("latency-table: a run folder has a task, system and space of its own; leave the options out")
-        reloaded = reload(run)
-        return reloaded.described, reloaded.build, reloaded.facts.example(), run / "latency.json"
-    if task is None or system is None or space is None:
+        subject = Subject.of_run(run)
+    elif task is not None and system is not None and space is not None:
+        subject = Subject.of_system(task, system, space)
+    else:
         raise UserError("latency-table: give a run folder, or --task, --system and --space")
-    chosen = system_of(task, system, "latency-table")
-    spaces = chosen.spaces()
-    if space not in spaces:
-        raise UserError(f"latency-table: {system} has no space {space!r}; choose one of {', '.join(spaces)}")
-    name = f"latency-{system}-{space}.json".replace(" ", "-")
-    return spaces[space], chosen.build, chosen.example(space), Path(name)
+    make_room(target)
+    found = measured(subject, target, repeats=repeats, archs=archs, device=device, threads=threads)
+    say(target, found)
 
 
 def make_room(file: Path) -> None:
