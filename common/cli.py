@@ -12,9 +12,15 @@ from typing import Annotated, Literal
 import tyro
 
 from common.errors import UserError
-from common.script import device_named, main, make_folder
+from common.options import without_default
+from common.run.unfinished import check_finished
+from common.script import check_folder, device_named, main, make_folder
 
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+Files = Annotated[tuple[Path, ...], tyro.conf.Positional, without_default("FILE ...")]
+Folder = Annotated[Path | None, without_default("FOLDER")]
+File = Annotated[Path | None, without_default("FILE")]
+Name = Annotated[str | None, without_default("NAME")]
 
 
 def report(run: Run) -> None:
@@ -28,7 +34,7 @@ def report(run: Run) -> None:
     print(write_report(run))
 
 
-def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional]) -> None:
+def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional, without_default("RUN ...")]) -> None:
     """Print runs side by side, one line each.
 
     Args:
@@ -39,7 +45,7 @@ def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional]) -> None:
     print(table(runs), end="")
 
 
-def export(run: Run, name: str = "searched", seed: int = 0, out: Path | None = None) -> None:
+def export(run: Run, name: str = "searched", seed: int = 0, out: Folder = None) -> None:
     """Write a retrained network as ONNX, checked against torch, with a script that uses it.
 
     Args:
@@ -56,36 +62,40 @@ def export(run: Run, name: str = "searched", seed: int = 0, out: Path | None = N
     print(json.dumps({"folder": str(folder), **parity.facts()}))
 
 
-def predict(run: Run, images: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path | None = None) -> None:
-    """Run the best network of a run on image files: one JSON object a line, and a picture of each.
+def predict(run: Run, images: Files, out: Folder = None) -> None:
+    """Run the best network of a run on files: one JSON object a line, and a picture or a table of each.
 
     Args:
         run: the run folder.
-        images: the image files.
-        out: folder for the pictures; RUN/predictions by default.
+        images: the files: pictures or, for a run on graphs, .npz files with x and edge_index.
+        out: folder for the pictures or tables; RUN/predictions by default.
     """
+    if not images:
+        raise UserError("predict: no file given; name at least one, a picture or, for a run on graphs, an .npz file")
+    check_finished(run)
+    if absent := [str(file) for file in images if not file.exists()]:
+        raise UserError(f"{absent[0]}: no such file; name files that there are")
+    folder = out or run / "predictions"
+    check_folder(folder)
     from common.arch import load
     from common.run.checkpoint import load_weights
     from common.stages.reload import reload
 
-    if not images:
-        raise UserError("predict: no image given; name at least one file")
     reloaded = reload(run)
     best = run / "best"
     network = reloaded.network(load(best / "arch.json", reloaded.space))
     load_weights(best / "model.safetensors", network)
-    folder = out or run / "predictions"
     make_folder(folder)
     for row in reloaded.facts.predict(network.eval(), images, folder):
         print(json.dumps(row))
 
 
 def latency_table(
-    run: Annotated[Path | None, tyro.conf.Positional] = None,
-    task: str | None = None,
-    system: str | None = None,
-    space: str | None = None,
-    out: Path | None = None,
+    run: Annotated[Path | None, tyro.conf.Positional, without_default("RUN")] = None,
+    task: Name = None,
+    system: Name = None,
+    space: Name = None,
+    out: File = None,
     repeats: int = 30,
     archs: int = 10,
     device: str = "cpu",
@@ -148,12 +158,12 @@ def study(
     table: Annotated[Path, tyro.conf.Positional],
     objective: str,
     direction: Literal["max", "min"] = "max",
-    costs: tuple[str, ...] = (),
-    engines: tuple[str, ...] = (),
+    costs: Annotated[tuple[str, ...], without_default("NAME ...")] = (),
+    engines: Annotated[tuple[str, ...], without_default("NAME ...")] = (),
     queries: tuple[int, ...] = (50, 100),
     seeds: int = 20,
     workers: int = 0,
-    out: Path | None = None,
+    out: File = None,
 ) -> None:
     """Compare the search engines on a table of architectures and scores, without training anything.
 

@@ -44,6 +44,19 @@ def next_folder(name: str) -> Path:
     return path
 
 
+def check_folder(path: Path) -> None:
+    """Refuses a folder for results that cannot be one, before work is spent on the results; makes nothing.
+
+    Raises:
+        UserError: a file is in its place or in that of a parent, or the place cannot be written.
+    """
+    there = next(part for part in (path, *path.absolute().parents) if part.exists() or part.is_symlink())
+    if not there.is_dir():
+        raise UserError(f"{there} is a file; give a folder as --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{there} cannot be written (permission is denied); make it writable or give another --out")
+
+
 def make_folder(path: Path) -> None:
     """Makes a folder and its parents.
 
@@ -68,7 +81,8 @@ def main(command: str, commands: Mapping[str, Callable[..., None]], argv: Sequen
     with spoken_errors():
         if words and not words[0].startswith("-"):
             check_command(command, words[0], commands)
-        tyro.extras.subcommand_cli_from_dict(dict(commands), prog=command, args=argv, config=(tyro.conf.OmitArgPrefixes,))
+        config = tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone
+        tyro.extras.subcommand_cli_from_dict(dict(commands), prog=command, args=argv, config=config)
 
 
 def check_command(program: str, word: str, known: Iterable[str]) -> None:

@@ -61,6 +61,7 @@ def start(
         quiet=quiet,
     )
     settings = settings_of(chosen.recipes, options)
+    settings.data.check()
     folder = folder_of(options, settings, chosen)
     if holds_run(folder) and not resume:
         raise UserError(f"{folder} holds a run; give resume=True to go on with it, or another out")

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from common.errors import UserError
+
+LARGEST_SCENE = 288
+"""Largest side of an embedded scene, in pixels: the photographs have no more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings:
@@ -29,3 +34,15 @@ class DataSettings:
     """An image-folder tree to pre-train on (`train/CLASS/*.jpg`); none for crops of the training boxes."""
     crop: int = 32
     """Side of the classification images in pixels."""
+
+    def check(self) -> None:
+        """Refuses what the embedded scenes cannot be, before anything heavy is imported.
+
+        Raises:
+            UserError: the scenes would be larger than their photographs.
+        """
+        if self.folder is None and (self.size or 0) > LARGEST_SCENE:
+            raise UserError(
+                f"data.size={self.size}: embedded scenes have sides of at most {LARGEST_SCENE}; give --data FOLDER or "
+                "--set data.size=64"
+            )

@@ -32,8 +32,6 @@ EVAL_BATCH = 64
 """Most images predicted at once."""
 EVAL_PIXELS = 1 << 22
 """Most pixels predicted at once: 64 images of 256x256, 2 of 1344x1344."""
-LARGEST_SCENE = 288
-"""Side of the largest embedded scenes in pixels."""
 
 
 def load_data(settings: DataSettings) -> Data:
@@ -48,11 +46,8 @@ def load_data(settings: DataSettings) -> Data:
         )
     if settings.folder is not None:
         return coco_folder(Path(settings.folder), settings.size, settings.skip_bad)
+    settings.check()
     size = settings.size or 64
-    if size > LARGEST_SCENE:
-        raise UserError(
-            f"data.size={size}: embedded scenes have sides of at most {LARGEST_SCENE}; give --data FOLDER or --set data.size=64"
-        )
     return embedded(
         classes=settings.classes,
         size=size,

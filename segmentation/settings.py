@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from common.errors import UserError
+
+MULTIPLE = 32
+"""Sides of embedded scenes are multiples of it."""
+LARGEST_SCENE = 288
+"""Largest side of an embedded scene, in pixels: the photographs have no more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings:
@@ -29,3 +36,20 @@ class DataSettings:
     """Embedded scenes in the validation split."""
     test: int = 256
     """Embedded scenes in the test split."""
+
+    @property
+    def scene(self) -> int:
+        """Side of the embedded scenes, in pixels."""
+        return self.size or max(64, -(-max(self.crop) // MULTIPLE) * MULTIPLE)
+
+    def check(self) -> None:
+        """Refuses what the embedded scenes cannot be, before anything heavy is imported.
+
+        Raises:
+            UserError: the scenes would be larger than their photographs.
+        """
+        if self.folder is None and self.scene > LARGEST_SCENE:
+            raise UserError(
+                f"embedded scenes of {self.scene} pixels: {LARGEST_SCENE} are the most; give --data FOLDER, or "
+                "--set data.crop=[64,64] data.size=64"
+            )

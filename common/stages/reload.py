@@ -11,6 +11,7 @@ from common.arch import from_labels, save
 from common.errors import UserError
 from common.overrides import from_plain, plain
 from common.run.files import Jsonl, read_json
+from common.run.unfinished import how_to_go_on
 from common.script import make_folder
 from common.space import Arch, decode
 from common.system import System, system_of
@@ -141,7 +142,8 @@ def retrained(run: Path, reloaded: ReloadedRun, name: str, seed: int) -> tuple[n
     row = next((row for row in rows if (row["name"], row["seed"]) == (name, seed)), None)
     if row is None:
         known = ", ".join(f"{row['name']!r} {row['seed']}" for row in rows) or "none yet"
-        raise UserError(f"{log}: no network {name!r} of seed {seed}; there is {known}")
+        hint = how_to_go_on(run)
+        raise UserError(f"{log}: no network {name!r} of seed {seed}; there is {known}{hint and f'; {hint}'}")
     if error := row.get("error"):
         raise UserError(f"{log}: network {name!r} of seed {seed} has no weights, its training failed ({error}); give another one")
     arch = from_labels(reloaded.space, row["arch"], str(log))

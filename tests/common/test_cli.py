@@ -114,7 +114,7 @@ def test_predict_refuses_what_is_no_image_before_it_draws(detector_run, photo, t
     bad.write_text("not an image")
     assert "notes.jpg: not a readable image" in refused(capsys, "predict", detector_run, photo, bad, "--out", tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
-    assert "name at least one file" in refused(capsys, "predict", detector_run)
+    assert "no file given; name at least one" in refused(capsys, "predict", detector_run)
 
 
 def test_predict_never_overwrites_an_image_it_reads(detector_run, photo, tmp_path, capsys):
