@@ -13,8 +13,9 @@ import tyro
 
 from common.errors import UserError
 from common.options import without_default
+from common.run.files import check_folder
 from common.run.unfinished import check_finished
-from common.script import check_folder, device_named, main, make_folder
+from common.script import device_named, main, make_folder
 
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 Files = Annotated[tuple[Path, ...], tyro.conf.Positional, without_default("FILE ...")]
@@ -144,6 +145,7 @@ def make_room(file: Path) -> None:
     """
     if file.is_dir():
         raise UserError(f"{file} is a folder; give a file as --out")
+    check_folder(file.parent)
     make_folder(file.parent)
 
 

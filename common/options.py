@@ -107,6 +107,5 @@ def settings_of(recipes: Mapping[str, Callable[[], Any]], options: RunOptions) -
     try:
         return override(settings, options.set)
     except UserError as error:
-        raise UserError(
-            f"{error}; --print-config lists all settings" if str(error).startswith("--set ") else str(error)
-        ) from None
+        hint = "; --print-config lists all settings" if str(error).startswith("--set ") else ""
+        raise UserError(f"{error}{hint}") from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.arch import from_labels, save
 from common.errors import UserError
+from common.extras import require
 from common.overrides import from_plain, plain
 from common.run.files import Jsonl, read_json
 from common.run.unfinished import how_to_go_on
@@ -66,6 +67,7 @@ def reload(run: Path, build: Callable[[Any], nn.Module] | None = None, space: An
         space: its description with open decisions.
 
     Raises:
+        MissingPackages: packages of the task are not installed.
         UserError: not a run folder, one of an unknown task or system, one whose settings cannot be read, or that of an own
             network without its build function and space.
     """
@@ -80,6 +82,7 @@ def reload(run: Path, build: Callable[[Any], nn.Module] | None = None, space: An
 
         return reload_own(run, config, build, space)
     system = system_of(config["task"], config["system"], str(path))
+    require(system.package)
     settings = from_plain(system.settings, current(config, system), f"{path}: settings")
     data = config.get("data")
     if not isinstance(data, dict):
