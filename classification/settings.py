@@ -21,7 +21,11 @@ class DataSettings:
     flip: bool = True
     """Mirror training images at random; wrong for letters and signs. The embedded digits never are."""
 
-    def check_layout(self) -> None:
-        """See `common.data.layout.Laid`."""
+    def check(self) -> None:
+        """Refuses a folder without a known layout, before anything heavy is imported. The embedded digits come in every size.
+
+        Raises:
+            UserError: names the folder and the layouts.
+        """
         if self.folder is not None:
             check_layout(Path(self.folder))

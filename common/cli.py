@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from common.errors import UserError
+from common.options import without_default
+from common.run.files import check_folder
+from common.run.unfinished import check_finished
 from common.script import device_named, main, make_folder
-from common.system import system_of
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
 
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+Files = Annotated[tuple[Path, ...], tyro.conf.Positional, without_default("FILE ...")]
+Folder = Annotated[Path | None, without_default("FOLDER")]
+File = Annotated[Path | None, without_default("FILE")]
+Name = Annotated[str | None, without_default("NAME")]
 
 
 def report(run: Run) -> None:
@@ -33,7 +35,7 @@ def report(run: Run) -> None:
     print(write_report(run))
 
 
-def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional]) -> None:
+def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional, without_default("RUN ...")]) -> None:
     """Print runs side by side, one line each.
 
     Args:
@@ -44,7 +46,7 @@ def compare(runs: Annotated[tuple[Path, ...], tyro.conf.Positional]) -> None:
     print(table(runs), end="")
 
 
-def export(run: Run, name: str = "searched", seed: int = 0, out: Path | None = None) -> None:
+def export(run: Run, name: str = "searched", seed: int = 0, out: Folder = None) -> None:
     """Write a retrained network as ONNX, checked against torch, with a script that uses it.
 
     Args:
@@ -61,42 +63,46 @@ def export(run: Run, name: str = "searched", seed: int = 0, out: Path | None = N
     print(json.dumps({"folder": str(folder), **parity.facts()}))
 
 
-def predict(run: Run, images: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path | None = None) -> None:
-    """Run the best network of a run on image files: one JSON object a line, and a picture of each.
+def predict(run: Run, images: Files, out: Folder = None) -> None:
+    """Run the best network of a run on files: one JSON object a line, and a picture or a table of each.
 
     Args:
         run: the run folder.
-        images: the image files.
-        out: folder for the pictures; RUN/predictions by default.
+        images: the files: pictures or, for a run on graphs, .npz files with x and edge_index.
+        out: folder for the pictures or tables; RUN/predictions by default.
     """
+    if not images:
+        raise UserError("predict: no file given; name at least one, a picture or, for a run on graphs, an .npz file")
+    check_finished(run)
+    if absent := [str(file) for file in images if not file.exists()]:
+        raise UserError(f"{absent[0]}: no such file; name files that there are")
+    folder = out or run / "predictions"
+    check_folder(folder)
     from common.arch import load
     from common.run.checkpoint import load_weights
     from common.stages.reload import reload
 
-    if not images:
-        raise UserError("predict: no image given; name at least one file")
     reloaded = reload(run)
     best = run / "best"
     network = reloaded.network(load(best / "arch.json", reloaded.space))
     load_weights(best / "model.safetensors", network)
-    folder = out or run / "predictions"
     make_folder(folder)
     for row in reloaded.facts.predict(network.eval(), images, folder):
         print(json.dumps(row))
 
 
 def latency_table(
-    run: Annotated[Path | None, tyro.conf.Positional] = None,
-    task: str | None = None,
-    system: str | None = None,
-    space: str | None = None,
-    out: Path | None = None,
+    run: Annotated[Path | None, tyro.conf.Positional, without_default("RUN")] = None,
+    task: Name = None,
+    system: Name = None,
+    space: Name = None,
+    out: File = None,
     repeats: int = 30,
     archs: int = 10,
     device: str = "cpu",
     threads: int = 1,
 ) -> None:
-    """Measure what every option of a space costs in time; print how well the table predicts.
+    """Measure what every option of a space costs in time; print how well the table predicts, and warn if it predicts badly.
 
     Args:
         run: a run folder, whose space and image size are taken.
@@ -109,46 +115,26 @@ def latency_table(
         device: where to measure: cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.
         threads: torch threads, part of the conditions that are written with the table.
     """
-    import torch
-
-    from common.cost.table import build_table, errors
-    from common.supernet import Supernet, opened
-
-    if archs < 2 or threads < 1:
-        raise UserError(f"--archs {archs} --threads {threads}: give at least 2 architectures and 1 thread")
+    if archs < 2 or threads < 1 or repeats < 2:
+        raise UserError(
+            f"--archs {archs} --threads {threads} --repeats {repeats}: give at least 2 architectures, 1 thread and 2 repeats"
+        )
+    if run is not None and (task, system, space) != (None, None, None):
+        raise UserError("latency-table: a run folder has a task, system and space of its own; leave the options out")
+    named = f"latency-{system}-{space}.json".replace(" ", "-")
+    target = out or (run / "latency.json" if run is not None else Path(named))
     device = device_named(device)
-    description, build, inputs, target = _subject(run, task, system, space)
-    target = out or target
-    torch.set_num_threads(threads)
-    supernet = Supernet(build(opened(description)), description)
-    make_room(target)
-    table = build_table(supernet, inputs, build, repeats=repeats, device=device, observe=print)
-    table.save(target)
-    found = errors(table, supernet, inputs, build, n=archs, repeats=repeats, device=device)
-    print(
-        f"{target}: predictions of {found.n} random architectures are off by {found.median_percent:.1f} % (median), "
-        f"rank correlation {found.spearman:.2f}"
-    )
-
-
-def _subject(
-    run: Path | None, task: str | None, system: str | None, space: str | None
-) -> tuple[Any, Any, tuple[Tensor, ...], Path]:
-    from common.stages.reload import reload
+    from common.stages.latency import Subject, measured, say
 
     if run is not None:
-        if (task, system, space) != (None, None, None):
-            raise UserError("latency-table: a run folder has a task, system and space of its own; leave the options out")
-        reloaded = reload(run)
-        return reloaded.described, reloaded.build, reloaded.facts.example(), run / "latency.json"
-    if task is None or system is None or space is None:
+        subject = Subject.of_run(run)
+    elif task is not None and system is not None and space is not None:
+        subject = Subject.of_system(task, system, space)
+    else:
         raise UserError("latency-table: give a run folder, or --task, --system and --space")
-    chosen = system_of(task, system, "latency-table")
-    spaces = chosen.spaces()
-    if space not in spaces:
-        raise UserError(f"latency-table: {system} has no space {space!r}; choose one of {', '.join(spaces)}")
-    name = f"latency-{system}-{space}.json".replace(" ", "-")
-    return spaces[space], chosen.build, chosen.example(space), Path(name)
+    make_room(target)
+    found = measured(subject, target, repeats=repeats, archs=archs, device=device, threads=threads)
+    say(target, found)
 
 
 def make_room(file: Path) -> None:
@@ -159,6 +145,7 @@ def make_room(file: Path) -> None:
     """
     if file.is_dir():
         raise UserError(f"{file} is a folder; give a file as --out")
+    check_folder(file.parent)
     make_folder(file.parent)
 
 
@@ -173,12 +160,12 @@ def study(
     table: Annotated[Path, tyro.conf.Positional],
     objective: str,
     direction: Literal["max", "min"] = "max",
-    costs: tuple[str, ...] = (),
-    engines: tuple[str, ...] = (),
+    costs: Annotated[tuple[str, ...], without_default("NAME ...")] = (),
+    engines: Annotated[tuple[str, ...], without_default("NAME ...")] = (),
     queries: tuple[int, ...] = (50, 100),
     seeds: int = 20,
     workers: int = 0,
-    out: Path | None = None,
+    out: File = None,
 ) -> None:
     """Compare the search engines on a table of architectures and scores, without training anything.
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from common.data.layout import check_layout
+from common import reference
 from common.errors import UserError
 from common.listing import settings_summary
 from common.options import DescribeOptions, RunOptions, settings_of
@@ -45,7 +45,13 @@ def run_commands(command: str, systems: Sequence[System], argv: Sequence[str], m
             _check_described(argv[1:2], systems)
         main(f"{command} describe", {system.name: describe_command(system) for system in systems}, argv[1:])
     else:
-        main(command, commands_of(systems, argv[0] if argv else "") | dict(more or {}), argv)
+        bare = _bare(argv)
+        main(command, commands_of(systems, argv[0] if argv else "", keys=bare) | dict(more or {}), argv)
+
+
+def _bare(words: Sequence[str]) -> bool:
+    """Whether `--set` stands without a word behind it."""
+    return any(word == "--set" and after.startswith("--") for word, after in zip(words, [*words[1:], "--"], strict=True))
 
 
 def _check_described(words: Sequence[str], systems: Sequence[System]) -> None:
@@ -61,24 +67,34 @@ def further_commands(task: str) -> Mapping[str, Command]:
     return commands
 
 
-def commands_of(systems: Sequence[System], chosen: str = "") -> dict[str, Command]:
-    """Method name -> its command, and `describe`; the help of the `chosen` one lists every engine with its settings."""
-    found = {m.name: run_command(system, m, listed=m.name == chosen) for system in systems for m in system.methods}
+def commands_of(systems: Sequence[System], chosen: str = "", *, keys: bool = False) -> dict[str, Command]:
+    """Method name -> its command, and `describe`.
+
+    Args:
+        systems: what can be run and described.
+        chosen: the method whose help lists every engine with its settings.
+        keys: whether methods list their settings instead of running.
+    """
+    found = {m.name: run_command(system, m, listed=m.name == chosen, keys=keys) for system in systems for m in system.methods}
     return found | {"describe": _describe(systems)}
 
 
-def run_command(system: System, method: Method, *, listed: bool) -> Command:
+def run_command(system: System, method: Method, *, listed: bool, keys: bool) -> Command:
     """The command that runs a method: its options are those of the system, its help is the method's summary.
 
     Args:
         system: of the method.
         method: what is run.
         listed: whether the help lists every engine and evaluation with their settings.
+        keys: whether the command lists its settings instead of running.
     """
 
     def command(run: RunOptions) -> None:
         settings: Any = settings_of(method.recipes, run)
-        check_layout(settings)
+        if run.print_config or keys:
+            print(reference.explained(settings) if run.print_config else reference.keys(settings))
+            return
+        settings.data.check()
         from common.stages.run import run as run_system
 
         print(run_system(system, method, settings, run))

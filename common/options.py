@@ -13,23 +13,32 @@ from common.errors import UserError
 from common.overrides import override
 
 
+def without_default(metavar: str) -> Any:
+    """How the help shows an option that has no value unless one is given: `--out FOLDER`, and no default behind its text.
+
+    Args:
+        metavar: what kind of value the option takes.
+    """
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """Options of every run; systems with options of their own extend this class."""
 
     recipe: str = "smoke"
     """smoke (embedded data, in a minute or two), small (a data folder, about an hour on two cores) or paper (as published)."""
-    data: str | None = None
+    data: Annotated[str | None, without_default("FOLDER")] = None
     """Data folder; none for the embedded data."""
-    out: str | None = None
+    out: Annotated[str | None, without_default("FOLDER")] = None
     """Folder of the run, new or empty; by default the next free one below runs/."""
-    seed: int | None = None
+    seed: Annotated[int | None, without_default("INT")] = None
     """Seed of everything random; 0 by default."""
     device: str = "auto"
     """cpu, cuda, cuda:1 ...; auto takes a GPU if there is one."""
-    budget: tuple[str, ...] = ()
+    budget: Annotated[tuple[str, ...], without_default("COST=LIMIT ...")] = ()
     """Hard limits on costs, e.g. macs=300e6 params=4e6; replaces the recipe's."""
-    workers: int | None = None
+    workers: Annotated[int | None, without_default("INT")] = None
     """Worker processes for candidates and retraining; by default one a core up to four, none on a GPU; 0 uses this process."""
     resume: bool = False
     """Go on with the run in --out."""
@@ -37,9 +46,12 @@ class RunOptions:
     """Leave damaged files out, and list them, instead of refusing the data."""
     quiet: bool = False
     """Print nothing but the report's path."""
-    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
+    set: Annotated[tuple[str, ...], without_default("KEY=VALUE ...")] = ()
     """Any other setting by its name in config.json, e.g. retrain.seeds=1 save_every=50. search.engine=NAME and
-    search.evaluation=NAME choose how to search; `tasknas engines` lists them with their settings."""
+    search.evaluation=NAME choose how to search; `tasknas engines` lists them with their settings. Without a word, every setting
+    is listed."""
+    print_config: bool = False
+    """Print every setting of this command with its meaning, and stop."""
 
     def change(self, settings: Any) -> Any:
         """The recipe's settings with what a system's own options change in them; `--set` comes after it."""
@@ -92,4 +104,8 @@ def settings_of(recipes: Mapping[str, Callable[[], Any]], options: RunOptions) -
         settings = dataclasses.replace(settings, seed=options.seed)
     if options.budget:
         settings = dataclasses.replace(settings, budget=parse_budget(options.budget))
-    return override(settings, options.set)
+    try:
+        return override(settings, options.set)
+    except UserError as error:
+        hint = "; --print-config lists all settings" if str(error).startswith("--set ") else ""
+        raise UserError(f"{error}{hint}") from None

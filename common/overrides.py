@@ -90,7 +90,9 @@ def _read(part: Any, name: str, text: str, word: str) -> Any:
     if offered:
         names = ", ".join(name_of(member) for member in offered)
         raise UserError(f"--set {shown(word)}: {name} is one of {names}; give a name, and its settings as {name}.SETTING=VALUE")
-    raise UserError(f"--set {shown(word)}: {name} is {_spelled(kind)} ({cut(json.dumps(plain(getattr(part, name))))} so far)")
+    raise UserError(
+        f"--set {shown(word)}: {name} takes {in_words(kind)}; it is {cut(json.dumps(plain(getattr(part, name))))} so far"
+    )
 
 
 def _replaced(part: Any, changes: _Changes) -> Any:
@@ -169,6 +171,38 @@ def _dataclass_from(kind: Any, data: Mapping[str, Any], name: str) -> Any:
             f"{name}.{missing[0]} is missing, {kind.__name__} needs it; it was written by another version, or by hand"
         )
     return kind(**{key: from_plain(hints[key], item, f"{name}.{key}") for key, item in data.items()})
+
+
+def in_words(kind: Any) -> str:
+    """What a value of a type is, in words.
+
+    >>> in_words(tuple[float, ...] | None)
+    'a list of numbers as JSON ([0.5, 0.5] say) or null'
+    """
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Union or origin is UnionType:
+        named = [name_of(member) for member in members(kind)]
+        if all(named):
+            return f"one of {', '.join(named)}"
+        return " or ".join(dict.fromkeys(in_words(member) for member in members(kind)))
+    if origin is Literal:
+        return f"one of {', '.join(json.dumps(choice).strip(chr(34)) for choice in inner)}"
+    if origin in (tuple, list):
+        several = Ellipsis in inner or origin is list
+        kinds = " and ".join(dict.fromkeys(_PLURAL.get(item, in_words(item)) for item in inner if item is not Ellipsis))
+        count = "" if several else f"{len(inner)} "
+        example = [_EXAMPLES.get(item) for item in (inner[:1] * 2 if several else inner)]
+        return f"a list of {count}{kinds} as JSON" + ("" if None in example else f" ({json.dumps(example)} say)")
+    if origin in (dict, Mapping):
+        return f"an object of {_PLURAL.get(inner[1], in_words(inner[1]))} by name, as JSON"
+    if dataclasses.is_dataclass(kind):
+        return f"an object as JSON, with {', '.join(f.name for f in dataclasses.fields(kind))}"
+    return _SINGLE.get(kind, "any JSON value" if kind is Any else getattr(kind, "__name__", str(kind)))
+
+
+_SINGLE = {NoneType: "null", float: "a number", int: "a whole number", str: "text", bool: "true or false"}
+_PLURAL = {float: "numbers", int: "whole numbers", str: "texts"}
+_EXAMPLES = {float: 0.5, int: 2, str: "a"}
 
 
 def _spelled(kind: Any) -> str:

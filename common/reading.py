@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from common.errors import UserError, shown
 from common.run.report.load import Labels, Numbers, RetrainedRow, StageRow, TrialRow, read_run
+from common.run.unfinished import how_to_go_on
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -140,7 +141,8 @@ class Run:
         loaded = self._loaded("retrained.jsonl")
         rows = [row for row in loaded.retrained if row.kind == "searched" and not row.error]
         if not rows or not loaded.config.goals:
-            raise UserError(f"{self.path}: the searched network is not trained yet; go on with the run")
+            hint = how_to_go_on(self.path) or "every training of it failed; see the report"
+            raise UserError(f"{self.path}: no searched network is trained: {hint}")
         goal = loaded.config.goals[0]
         if odd := [row for row in rows if goal.name not in row.val or not row.seed.isdecimal()]:
             raise UserError(
@@ -232,7 +234,8 @@ class Run:
         row = next((row for row in rows if row.name == name), None)
         if row is None:
             known = ", ".join(dict.fromkeys(repr(row.name) for row in rows)) or "none yet"
-            raise UserError(f"{self.path}: no network {name!r} was trained; there is {known}")
+            hint = how_to_go_on(self.path)
+            raise UserError(f"{self.path}: no network {name!r} was trained; there is {known}{hint and f'; {hint}'}")
         return row
 
     def _loaded(self, needed: str = "") -> Loaded:

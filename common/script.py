@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 import time
@@ -12,6 +14,9 @@ from pathlib import Path
 import tyro
 
 from common.errors import UserError
+
+_DRAWN = {"─": "-", "━": "-", "│": "|", **dict.fromkeys("╭╮╰╯", "+"), "–": "-", "…": "...", "×": "x", "’": "'"}
+"""What help and tables are drawn with, and what stands for it where a terminal has no such characters."""
 
 BAD_INPUT = 2
 """Exit status of bad input."""
@@ -68,7 +73,8 @@ def main(command: str, commands: Mapping[str, Callable[..., None]], argv: Sequen
     with spoken_errors():
         if words and not words[0].startswith("-"):
             check_command(command, words[0], commands)
-        tyro.extras.subcommand_cli_from_dict(dict(commands), prog=command, args=argv, config=(tyro.conf.OmitArgPrefixes,))
+        config = tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone
+        tyro.extras.subcommand_cli_from_dict(dict(commands), prog=command, args=argv, config=config)
 
 
 def check_command(program: str, word: str, known: Iterable[str]) -> None:
@@ -100,8 +106,12 @@ def spoken_errors(stopped: str = "") -> Iterator[None]:
         stopped: What else to say after Ctrl-C.
     """
     start = time.monotonic()
+    _take_every_character()
     try:
-        yield
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # a pipe whose reader has gone shows here, also behind the help, which ends by SystemExit
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(BAD_INPUT) from None
@@ -111,3 +121,18 @@ def spoken_errors(stopped: str = "") -> Iterator[None]:
     except KeyboardInterrupt:
         print(f"\nStopped after {time.monotonic() - start:.0f} s. {stopped}".rstrip(), file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _take_every_character() -> None:
+    """Makes the output streams take every character, also those that their encoding (ASCII, Latin-1) does not have."""
+    codecs.register_error("spelled", _spelled)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
+            stream.reconfigure(errors="spelled")
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    """What is written for characters that an encoding does not have: lines and corners as `-`, `|`, `+`, others as `\\u00e9`."""
+    assert isinstance(error, UnicodeEncodeError)
+    lost = error.object[error.start : error.end]
+    return "".join(_DRAWN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in lost), error.end

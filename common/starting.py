@@ -7,7 +7,6 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from common.data.layout import check_layout
 from common.errors import UserError
 from common.options import settings_of
 from common.reading import Run
@@ -60,7 +59,7 @@ def start(
         quiet=quiet,
     )
     settings = settings_of(chosen.recipes, options)
-    check_layout(settings)
+    settings.data.check()
     from common.stages.run import folder_of, run
 
     folder = folder_of(options, settings, chosen)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.errors import UserError
 from detection.layout import check_layout
+
+LARGEST_SCENE = 288
+"""Largest side of an embedded scene, in pixels: the photographs have no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,16 @@ class DataSettings:
     crop: int = 32
     """Side of the classification images in pixels."""
 
-    def check_layout(self) -> None:
-        """See `common.data.layout.Laid`."""
+    def check(self) -> None:
+        """Refuses a folder without a known layout and what the embedded scenes cannot be, before anything heavy is imported.
+
+        Raises:
+            UserError: the folder has no COCO layout, or the scenes would be larger than their photographs.
+        """
         if self.folder is not None:
             check_layout(Path(self.folder))
+        elif (self.size or 0) > LARGEST_SCENE:
+            raise UserError(
+                f"data.size={self.size}: embedded scenes have sides of at most {LARGEST_SCENE}; give --data FOLDER or "
+                "--set data.size=64"
+            )

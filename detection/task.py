@@ -42,8 +42,6 @@ ONE_CLASS_ALONE = (
     "there is one class, and no background beside its boxes: backbones are not pre-trained on crops of the training boxes, which "
     "would teach nothing; data.classification gives images of several classes"
 )
-LARGEST_SCENE = 288
-"""Side of the largest embedded scenes in pixels."""
 
 
 def load_data(settings: DataSettings) -> Data:
@@ -65,11 +63,8 @@ def load_data(settings: DataSettings) -> Data:
 def _read(settings: DataSettings) -> Data:
     if settings.folder is not None:
         return coco_folder(Path(settings.folder), settings.size, settings.skip_bad)
+    settings.check()
     size = settings.size or 64
-    if size > LARGEST_SCENE:
-        raise UserError(
-            f"data.size={size}: embedded scenes have sides of at most {LARGEST_SCENE}; give --data FOLDER or --set data.size=64"
-        )
     return embedded(
         classes=settings.classes,
         size=size,

@@ -6,16 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import tyro
-
 from common.errors import UserError, check_least
-from common.options import RunOptions
+from common.options import RunOptions, without_default
 from common.stages.settings import RunSettings
 from gan.layout import check_layout
 
 Adversarial = Literal["hinge", "lsgan"]
 LEAST_SIDE = 24
 """Side of the smallest pictures that a discriminator takes, in pixels."""
+
+
+LARGEST = {"photographs": 88, "textures": 96}
+"""Embedded pictures -> their largest side, in pixels: a split has a part of each photograph."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +62,21 @@ class DataSettings:
         if self.val is not None and self.val < 2:
             raise UserError(f"data.val={self.val}: statistics are taken over 2 pictures or more")
 
-    def check_layout(self) -> None:
-        """See `common.data.layout.Laid`."""
+    def check(self) -> None:
+        """Refuses a folder without a known layout and what the embedded pictures cannot be, before anything heavy is imported.
+
+        Raises:
+            UserError: the folder has no known layout, or the pictures would be larger than a split's part of their photographs.
+        """
         if self.folder is not None:
             check_layout(Path(self.folder))
+            return
+        most = LARGEST.get(self.embedded, self.size)
+        if self.size > most:
+            raise UserError(
+                f"data.size={self.size}: embedded {self.embedded} have sides of at most {most}; give --data FOLDER, or "
+                "--set data.size=64 data.load=72"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +133,7 @@ class TranslationSettings(RunSettings):
 class TranslationOptions(RunOptions):
     """Options of every run of this task."""
 
-    features: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    features: Annotated[str | None, without_default("FILE")] = None
     """File of torchvision's Inception v3 weights, by which the Fréchet distance is FID."""
 
     def change(self, settings: Any) -> Any:

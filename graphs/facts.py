@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,8 @@ def ring(features: int) -> tuple[Tensor, Tensor]:
 
 def _read(file: Path, features: int) -> tuple[Tensor, Tensor]:
     rule = "give an .npz file with x (nodes, features) and edge_index (2, edges)"
+    if file.is_file() and not zipfile.is_zipfile(file):
+        raise UserError(f"{file}: no .npz file; a run on graphs predicts the classes of a graph's nodes: {rule}")
     try:
         arrays = read_npz(file, ("x", "edge_index"))
     except MissingArray as name:

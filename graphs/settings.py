@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 from common.errors import UserError
-from common.options import RunOptions
+from common.options import RunOptions, without_default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +29,24 @@ class DataSettings:
         if self.skip_bad:
             raise UserError("--skip-bad: a graph is one piece, nothing of it can be left out; fix the data instead")
 
+    def check(self) -> None:
+        """Refuses the name of a data set that lies nowhere, before anything heavy is imported.
+
+        Raises:
+            UserError: it needs a folder.
+        """
+        if self.folder is None and self.name is not None and ":" not in self.name:
+            raise UserError(
+                f"data set {self.name!r} needs the folder that holds it; without one there are the embedded digits (no name "
+                "either) and classes, such as torch_geometric.datasets:KarateClub: give a folder, or one of these"
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphOptions(RunOptions):
     """Options of a run on graphs."""
 
-    name: str | None = None
+    name: Annotated[str | None, without_default("NAME")] = None
     """Data set in the folder (Cora, CiteSeer, PubMed), or one of PyG by its import path, package.module:Class."""
 
     def change(self, settings: Any) -> Any:

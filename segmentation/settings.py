@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.errors import UserError
 from segmentation.layout import check_layout
+
+MULTIPLE = 32
+"""Sides of embedded scenes are multiples of it."""
+LARGEST_SCENE = 288
+"""Largest side of an embedded scene, in pixels: the photographs have no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +39,21 @@ class DataSettings:
     test: int = 256
     """Embedded scenes in the test split."""
 
-    def check_layout(self) -> None:
-        """See `common.data.layout.Laid`."""
+    @property
+    def scene(self) -> int:
+        """Side of the embedded scenes, in pixels."""
+        return self.size or max(64, -(-max(self.crop) // MULTIPLE) * MULTIPLE)
+
+    def check(self) -> None:
+        """Refuses a folder without a known layout and what the embedded scenes cannot be, before anything heavy is imported.
+
+        Raises:
+            UserError: the folder has no known layout, or the scenes would be larger than their photographs.
+        """
         if self.folder is not None:
             check_layout(Path(self.folder))
+        elif self.scene > LARGEST_SCENE:
+            raise UserError(
+                f"embedded scenes of {self.scene} pixels: {LARGEST_SCENE} are the most; give --data FOLDER, or "
+                "--set data.crop=[64,64] data.size=64"
+            )

@@ -30,8 +30,6 @@ EVAL_BATCH = 32
 """Most pictures predicted at once."""
 EVAL_PIXELS = 1 << 20
 """Most pixels predicted at once, unless a single picture has more: 24 pictures of 240x180."""
-MULTIPLE = 32
-"""Sides of embedded scenes are multiples of it."""
 
 
 def load_data(settings: DataSettings) -> SegmentationData:
@@ -42,11 +40,8 @@ def load_data(settings: DataSettings) -> SegmentationData:
     """
     if settings.folder is not None:
         return folder(Path(settings.folder), settings.size, settings.skip_bad)
-    size = settings.size or max(64, -(-max(settings.crop) // MULTIPLE) * MULTIPLE)
-    if size > 300:
-        raise UserError(
-            f"embedded scenes of {size} pixels: 288 are the most; give --data FOLDER, or --set data.crop=[64,64] data.size=64"
-        )
+    settings.check()
+    size = settings.scene
     return embedded(
         classes=settings.classes,
         size=size,

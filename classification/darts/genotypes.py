@@ -41,15 +41,16 @@ def read_genotype(text: str) -> Genotype:
     """The cells that `text` stands for.
 
     Args:
-        text: a published name (`DARTS_V2`), the text `Genotype(normal=[...], ...)`, or a file: with such a text (a name may be
-            assigned to it), with rows as JSON, or an architecture of `darts_space` as `common.arch.save` writes it.
+        text: a published name (`DARTS_V2`), the text `Genotype(normal=[...], ...)` (a name may be assigned to it, and it may be
+            a line of a search's log), or a file: with such a text, with rows as JSON, or an architecture of `darts_space` as
+            `common.arch.save` writes it.
 
     Raises:
         UserError: none of these, or damaged.
     """
     if text in published():
         return published()[text]
-    if text.lstrip().startswith("Genotype("):
+    if "Genotype(" in text:
         return from_text(text, "genotype")
     if os.path.isdir(text):
         raise UserError(f"{text} is a folder; of a run, give {os.path.join(text, 'best', 'arch.json')}")
@@ -90,18 +91,19 @@ def from_rows(data: Any, source: str = "genotype") -> Genotype:
 
 
 def from_text(text: str, source: str = "genotype") -> Genotype:
-    """Cells of the official code's notation, which is parsed and never run; arguments and errors as in `from_rows`."""
+    """Cells of the official code's notation, which is parsed and never run; arguments and errors as in `from_rows`.
+
+    Text around it that is no Python, as the date and the level in a line of a log, is left out.
+    """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd escapes in strings: they end as unknown operations
-            statements = ast.parse(text.strip()).body
+        statements = _parsed(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise UserError(f"{source}: cannot be parsed{line}; write Genotype(normal=[('sep_conv_3x3', 0), ...], ...)") from None
     calls = [s.value for s in statements if isinstance(s, ast.Expr | ast.Assign) and isinstance(s.value, ast.Call)]
     calls = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Genotype"]
     if len(calls) != 1:
-        raise UserError(f"{source}: has {len(calls)} of Genotype(...); give a text with one")
+        raise UserError(f"{source}: has {len(calls)} of Genotype(...); give a text with one, of a log one line")
     values: dict[str, ast.expr] = dict(zip(FIELDS, calls[0].args))
     values |= {word.arg: word.value for word in calls[0].keywords if word.arg}
     read = {key: _literal(value, f"{source}: {key}") for key, value in values.items()}
@@ -109,6 +111,24 @@ def from_text(text: str, source: str = "genotype") -> Genotype:
         if key in read:
             read[key] = _rows(read[key], f"{source}: {key}")
     return from_rows(read, source)
+
+
+def _parsed(text: str) -> list[ast.stmt]:
+    """The statements of a text; where it is no Python, those that begin at the word Genotype in each of its lines.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: as `ast.parse`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd escapes in strings: they end as unknown operations
+        try:
+            return ast.parse(text.strip()).body
+        except SyntaxError as error:
+            found = [line[line.index("Genotype(") :].strip() for line in text.splitlines() if "Genotype(" in line]
+            cut = [line[: line.rindex(")") + 1] if ")" in line else line for line in found]
+            if not cut or cut == [text.strip()]:
+                raise error
+            return [statement for line in cut for statement in ast.parse(line).body]
 
 
 def to_text(genotype: Genotype) -> str:

@@ -11,7 +11,7 @@ from classification.darts.methods import METHODS
 from classification.darts.recipes import RECIPES
 from classification.darts.settings import Settings
 from common.deferred import Deferred
-from common.options import DescribeOptions
+from common.options import DescribeOptions, without_default
 from common.system import System
 
 
@@ -21,7 +21,7 @@ class Describing(DescribeOptions):
 
     arch: Annotated[str, tyro.conf.arg(metavar="ARCH")]
     """A published name (DARTS_V2), an architecture file (arch.json), or a genotype: a file with one, or its text."""
-    skeleton: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    skeleton: Annotated[str | None, without_default("NAME")] = None
     """Network around the cells: cifar (36 channels, 20 cells; the default) or imagenet (48 channels, 14 cells)."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from common.cost.shapes import tensors_in
 from common.errors import UserError
 from common.extras import imports_of
 
@@ -33,23 +34,31 @@ class Latency:
 
 
 def measure(
-    module: nn.Module, inputs: Sequence[Any], *, repeats: int = 30, warmup: int = 5, device: torch.device | str = "cpu"
+    module: nn.Module,
+    inputs: Sequence[Any],
+    *,
+    named: Mapping[str, Any] | None = None,
+    repeats: int = 30,
+    warmup: int = 5,
+    device: torch.device | str = "cpu",
 ) -> Latency:
     """Times forward passes in eval mode, without gradients.
 
     Args:
         module: the network; moved to `device` and put into eval mode.
-        inputs: what it is run on, tensors or lists of them; the batch is the first tensor's first dimension.
+        inputs: its positional arguments: tensors, also in tuples, lists and dicts, are moved to `device`; anything else is
+            passed as it is. The batch is the first tensor's first dimension.
+        named: its keyword arguments, treated alike.
         repeats: passes timed, at least 2.
         warmup: passes run first and not timed.
         device: where to run.
     """
     device = torch.device(device)
     module = module.to(device).eval()
-    placed = [_placed(x, device) for x in inputs]
+    placed, keywords = _placed(list(inputs), device), _placed(dict(named or {}), device)
 
     def forward() -> None:
-        module(*placed)
+        module(*placed, **keywords)
         _wait(device)
 
     _wait(device)
@@ -101,21 +110,28 @@ def _timed(run: Callable[[], object], stated: dict[str, str | int], repeats: int
 
 def conditions(device: torch.device, inputs: Sequence[Any]) -> dict[str, str | int]:
     """What a time depends on besides the network."""
-    first = inputs[0]
-    while not isinstance(first, Tensor):
-        first = first[0]
+    first = next(iter(tensors_in(list(inputs))), None)  # an operation on a graph's edges may be given no tensor of its own
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return {
         "device": f"{device.type} ({name})",
         "threads": torch.get_num_threads(),
-        "dtype": str(first.dtype).removeprefix("torch."),
-        "batch": first.shape[0],
+        **({} if first is None else {"dtype": str(first.dtype).removeprefix("torch."), "batch": len(first) if first.ndim else 1}),
         "torch": str(torch.__version__),
     }
 
 
 def _placed(value: Any, device: torch.device) -> Any:
-    return value.to(device) if isinstance(value, Tensor) else [_placed(part, device) for part in value]
+    """`value` with its tensors on `device`. What is no tensor and no container of them is where its maker put it."""
+    match value:
+        case Tensor():
+            return value.to(device)
+        case dict():
+            return {key: _placed(part, device) for key, part in value.items()}
+        case list() | tuple():
+            parts = [_placed(part, device) for part in value]
+            return parts if isinstance(value, list) else type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+        case _:
+            return value
 
 
 def _wait(device: torch.device) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -29,21 +29,22 @@ from common.trace import active_children, readings, sums_members
 
 Build = Callable[[Any], nn.Module]
 
+MOST_PERCENT = 50.0
+"""Largest median error of a table that networks may be chosen by, in percent of the measured time."""
+LEAST_RANK = 0.5
+"""Smallest rank correlation of predicted and measured times of such a table."""
 
-class Extracting(Protocol):
-    """The part of a supernet that a latency table needs."""
+
+class Opened(Protocol):
+    """The part of a supernet that a latency table needs: its modules and their space, not its weights."""
 
     module: nn.Module
     space: Any
 
-    def extract(self, arch: Mapping[str, int], build: Build) -> nn.Module:
-        """Returns the standalone network of `arch`."""
-        ...
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errors:
-    """Errors of the predictions of a table.
+    """Errors of the predictions of a table, and whether they are too large to choose networks by it.
 
     Attributes:
         n: number of architectures measured.
@@ -54,6 +55,15 @@ class Errors:
     n: int
     median_percent: float
     spearman: float
+
+    def faults(self) -> list[str]:
+        """What speaks against the use of the table; empty where the check is passed."""
+        found: list[str] = []
+        if not self.median_percent <= MOST_PERCENT:
+            found.append(f"an error of {self.median_percent:.1f} % (at most {MOST_PERCENT:g} %)")
+        if not self.spearman >= LEAST_RANK:
+            found.append(f"a rank correlation of {self.spearman:.2f} (at least {LEAST_RANK:g})")
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +76,7 @@ class LatencyTable:
         rows: decision path -> for each option, its time minus the first option's time (milliseconds, may be negative).
         labels: decision path -> the options' labels.
         conditions: conditions of the measurement: device, threads, batch and the like.
+        check: the `Errors` of the table on random architectures, by name; empty before they are measured.
     """
 
     space: str
@@ -73,6 +84,7 @@ class LatencyTable:
     rows: dict[str, list[float]]
     labels: dict[str, list[str]]
     conditions: dict[str, str | int]
+    check: dict[str, float] = field(default_factory=dict)
 
     def predict(self, arch: Mapping[str, int]) -> float:
         """Returns the estimated milliseconds per pass: `base_ms` plus the row entry of each decision of `arch`.
@@ -84,9 +96,9 @@ class LatencyTable:
             raise UserError(f"the latency table has no decision {unknown[0]!r}; build a table for this space")
         return self.base_ms + sum(self.rows[path][option] for path, option in arch.items())
 
-    def save(self, path: Path) -> None:
-        """Writes the table to the file `path` as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+    def text(self) -> str:
+        """The table as JSON, what `load` reads; `common.run.files.write_atomic` writes it without leaving half a file."""
+        return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
     def load(cls, path: Path, space: Any) -> LatencyTable:
@@ -107,7 +119,7 @@ class LatencyTable:
 
 
 def build_table(
-    supernet: Extracting,
+    supernet: Opened,
     inputs: Sequence[Tensor],
     build: Build,
     *,
@@ -139,21 +151,19 @@ def build_table(
     rows: dict[str, list[float]] = {}
     for path, decision in found.items():
         around = next(taken for taken in assignments([path], sizes, parents) if taken[path] == 0)
-        networks = [
-            supernet.extract(_settled(space, {**around, path: option}), build).to(device).eval()
-            for option in range(len(decision))
-        ]
+        archs = [_settled(space, {**around, path: option}) for option in range(len(decision))]
+        networks = [build(decode(space, arch)).to(device).eval() for arch in archs]
         calls = [_calls(network, homes.get(path, []), inputs, device) for network in networks]
-        shapes = [{name: call.shapes for name, call in called.items()} for called in calls]
-        if not homes.get(path) or shapes != [shapes[0]] * len(shapes):
-            calls = [{"": _Call(args=tuple(inputs), shapes=None)}] * len(networks)  # "" is the whole network
+        shapes = [[(call.name, call.shapes) for call in called] for called in calls]
+        if not calls[0] or shapes != [shapes[0]] * len(shapes):
+            calls = [[_Call(name="", args=tuple(inputs), named={}, shapes=None)]] * len(networks)  # "" is the whole network
         times = [
-            sum(measure(network.get_submodule(n), c.args, repeats=repeats, device=device).median_ms for n, c in call.items())
-            for network, call in zip(networks, calls, strict=True)
+            sum(call.median_ms(network, repeats, device) for call in called)
+            for network, called in zip(networks, calls, strict=True)
         ]
         rows[path] = [round(t - times[0], 6) for t in times]
         observe(f"{path}: " + ", ".join(f"{name} {t:.3f} ms" for name, t in zip(_labels(decision), times, strict=True)))
-    first = supernet.extract(_settled(space, {}), build)
+    first = build(decode(space, _settled(space, {})))
     return LatencyTable(
         space=space_fingerprint(space),
         base_ms=measure(first, inputs, repeats=repeats, device=device).median_ms,
@@ -165,7 +175,7 @@ def build_table(
 
 def errors(
     table: LatencyTable,
-    supernet: Extracting,
+    supernet: Opened,
     inputs: Sequence[Tensor],
     build: Build,
     *,
@@ -235,20 +245,32 @@ def _homes(module: nn.Module) -> dict[str, list[str]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
+    """One call of a module inside a network: the module's name, its arguments, and the shapes of what it gave."""
+
+    name: str
     args: tuple[Any, ...]
+    named: Mapping[str, Any]
     shapes: Any
 
+    def median_ms(self, network: nn.Module, repeats: int, device: torch.device | str) -> float:
+        """Median time of the call, in milliseconds."""
+        module = network.get_submodule(self.name)
+        return measure(module, self.args, named=self.named, repeats=repeats, device=device).median_ms
 
-def _calls(network: nn.Module, names: Sequence[str], inputs: Sequence[Tensor], device: torch.device | str) -> dict[str, _Call]:
-    """Runs `network` once and returns, for each of the modules `names`, its arguments and its output shapes."""
-    seen: dict[str, _Call] = {}
+
+def _calls(network: nn.Module, names: Sequence[str], inputs: Sequence[Tensor], device: torch.device | str) -> list[_Call]:
+    """Runs `network` once and returns every call of the modules `names`, in order."""
+    seen: list[_Call] = []
 
     def listen(name: str) -> RemovableHandle:
-        def note(module: nn.Module, args: tuple[Any, ...], out: Any) -> None:
-            seen[name] = _Call(args=args, shapes=[tensor.shape for tensor in tensors_in(out)])
+        def note(module: nn.Module, args: tuple[Any, ...], named: dict[str, Any], out: Any) -> None:
+            seen.append(_Call(name=name, args=args, named=named, shapes=[tensor.shape for tensor in tensors_in(out)]))
 
-        return network.get_submodule(name).register_forward_hook(note)
+        return network.get_submodule(name).register_forward_hook(note, with_kwargs=True)
 
+    present = dict(network.named_modules())  # a network leaves out a cell that nothing reads
+    if not (names := [name for name in names if name in present]):
+        return seen
     hooks = [listen(name) for name in names]
     with torch.inference_mode():
         network(*(x.to(device) for x in inputs))

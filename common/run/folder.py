@@ -10,13 +10,14 @@ import fcntl
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.arch import from_labels, labels
 from common.errors import UserError, cut, shown
 from common.run.digests import check_weights
-from common.run.files import Jsonl, read_json, sync, write_atomic, write_json
+from common.run.files import Jsonl, check_folder, read_json, sync, write_atomic, write_json
 from common.search.base import Trial
 from common.space import describe, space_fingerprint
 
@@ -60,6 +61,16 @@ class RunFolder:
         Raises:
             UserError: `path` is a file, holds a run or a half-written one, holds anything else, is in use, or cannot be written.
         """
+        cls.check_new(path)
+        return cls._begin(path, config, space)
+
+    @staticmethod
+    def check_new(path: Path) -> None:
+        """Refuses a folder that no run can be started in, before work is spent on the run.
+
+        Raises:
+            UserError: see `create`.
+        """
         if path.exists() and not path.is_dir():
             raise UserError(f"{path} is a file; --out needs a folder, new or empty")
         held = _names(path)
@@ -69,7 +80,7 @@ class RunFolder:
             raise UserError(f"{path} holds a half-written run (no {_CONFIG}); give --resume to start it over or another --out")
         if held:
             raise UserError(f"{path} is not empty and holds no run ({min(held)!r} is in it); give another --out")
-        return cls._begin(path, config, space)
+        check_folder(path)
 
     @classmethod
     def resume(cls, path: Path, config: Mapping[str, object], space: object, free: Sequence[str] = FREE) -> RunFolder:
@@ -127,7 +138,8 @@ class RunFolder:
     def close(self) -> None:
         """Lets another process open the folder; may be called twice."""
         if self._lock >= 0:
-            self._sync()
+            with suppress(FileNotFoundError):  # deleted in mid-run, which the stage says that met it
+                self._sync()
             os.close(self._lock)
             self._lock = -1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -75,7 +76,7 @@ def run_stages(
 
     Raises:
         SystemExit: with status 130, after Ctrl-C, SIGTERM or SIGHUP; the command to go on is on standard error.
-        UserError: the disk is full or cannot be written.
+        UserError: the disk is full or cannot be written, or the folder was deleted.
     """
     results: dict[str, dict[str, Any]] = {}
     name = ""
@@ -93,13 +94,22 @@ def run_stages(
                     if note := folder.result(name).get("note"):
                         progress.say(f"note: {note}")
                 results[name] = folder.result(name)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError) as stop:  # the second one: `... | head`, and head has seen enough
         print(
             f"\nStopped in stage {name!r}; everything finished so far is kept. To continue:\n  {command}",
             file=sys.stderr,
             flush=True,
         )
+        if isinstance(stop, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer has nowhere to go
         raise SystemExit(STOPPED) from None
+    except Exception as error:
+        if not (folder.path / "config.json").is_file():  # whatever was tried next: that is the cause
+            raise UserError(
+                f"{folder.path} was deleted or moved while the run was in stage {name!r}; move it back and run again with "
+                "--resume, or begin anew with another --out"
+            ) from error
+        raise
     return results
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from common.arch import from_labels, save
 from common.data.npz import memory
 from common.errors import UserError, cut, shown
+from common.extras import require
 from common.overrides import from_plain, plain
 from common.run.files import Jsonl, read_json
+from common.run.unfinished import how_to_go_on
 from common.script import make_folder
 from common.space import Arch, decode
 from common.system import System, system_of
@@ -111,6 +113,7 @@ def reload(run: Path, build: Callable[[Any], nn.Module] | None = None, space: An
         space: its description with open decisions.
 
     Raises:
+        MissingPackages: packages of the task are not installed.
         UserError: not a run folder, one of an unknown task or system, one whose settings cannot be read, or that of an own
             network without its build function and space.
     """
@@ -125,6 +128,7 @@ def reload(run: Path, build: Callable[[Any], nn.Module] | None = None, space: An
 
         return reload_own(run, config, build, space)
     system = system_of(config["task"], config["system"], str(path))
+    require(system.package)
     with sound(path):
         settings = from_plain(system.settings, current(config, system), f"{path}: settings")
     data = config.get("data")
@@ -190,7 +194,8 @@ def retrained(run: Path, reloaded: ReloadedRun, name: str, seed: int) -> tuple[n
     row = next((row for row in rows if (row["name"], row["seed"]) == (name, seed)), None)
     if row is None:
         known = ", ".join(f"{shown(row['name'])} {row['seed']}" for row in rows) or "none yet"
-        raise UserError(f"{log}: no network {shown(name)} of seed {seed}; there is {known}")
+        hint = how_to_go_on(run)
+        raise UserError(f"{log}: no network {shown(name)} of seed {seed}; there is {known}{hint and f'; {hint}'}")
     if error := row.get("error"):
         raise UserError(f"{log}: network {name!r} of seed {seed} has no weights, its training failed ({error}); give another one")
     arch = from_labels(reloaded.space, row["arch"], str(log))

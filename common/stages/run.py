@@ -78,6 +78,8 @@ def _run(
     device: str,
     again: str,
 ) -> Path:
+    if not options.resume:
+        RunFolder.check_new(out)
     progress = Progress(quiet=options.quiet)
     progress.say(f"{method.title}, recipe {settings.recipe}, into {out}")
     task = task_of(factory)

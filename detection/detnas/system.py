@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from common.deferred import Deferred
-from common.options import DescribeOptions, RunOptions
+from common.options import DescribeOptions, RunOptions, without_default
 from common.system import Method, System
 from detection.detnas.recipes import RECIPES, with_head
 from detection.detnas.settings import Settings
@@ -18,7 +18,7 @@ from detection.detnas.settings import Settings
 class Options(RunOptions):
     """Options of a DetNAS run."""
 
-    head: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    head: Annotated[str | None, without_default("NAME")] = None
     """retinanet or faster_rcnn, instead of the recipe's."""
 
     def change(self, settings: Settings) -> Settings:
@@ -32,7 +32,7 @@ class Describing(DescribeOptions):
 
     arch: Annotated[str, tyro.conf.arg(metavar="ARCH")]
     """A published name (COCO_FPN_300M), an architecture file (arch.json), or genes ("2 1 2 0 ...")."""
-    space: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    space: Annotated[str | None, without_default("NAME")] = None
     """Size of the space that the architecture belongs to, where the notation does not tell."""
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import is_dataclass
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from common.listing import TASK_NAMES, every_method, field_texts
-from common.overrides import members, name_of, plain
+from common import reference
+from common.listing import TASK_NAMES, every_method
+from common.overrides import members, name_of
 from common.own.settings import NetworkSettings
+from common.reference import Row
 from common.system import Method, System
 
 SECTION = "Settings reference"
@@ -24,19 +25,6 @@ OWN_TEXT = (
 )
 NOT_THERE = "–"
 """Stands in the column of a recipe that does not have the setting."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A setting: its name for `--set`, its type, recipe -> its value as `--set` takes it, and what it is.
-
-    A group of settings has neither type nor values.
-    """
-
-    name: str
-    type: str = ""
-    values: Mapping[str, str]
-    text: str
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -90,7 +78,7 @@ def table(found: Sequence[Row], recipes: Sequence[str]) -> list[str]:
         if row.values:
             cells = [
                 f"`{row.name}`",
-                row.type,
+                _type(row.kind),
                 *(f"`{row.values[r]}`" if r in row.values else NOT_THERE for r in recipes),
                 row.text,
             ]
@@ -102,39 +90,7 @@ def table(found: Sequence[Row], recipes: Sequence[str]) -> list[str]:
 
 def rows(method: Method) -> list[Row]:
     """Every setting of a method, in the order of its classes, with its value in each recipe."""
-    made = {name: recipe() for name, recipe in method.recipes.items()}
-    return [row for row in _inside("", made) if row.name != "recipe"]
-
-
-def _inside(name: str, parts: Mapping[str, Any]) -> Iterator[Row]:
-    """The rows of the fields of some settings, recipe -> settings; they may be of several classes."""
-    done: set[str] = set()
-    for kind in dict.fromkeys(type(part) for part in parts.values()):
-        hints, texts = get_type_hints(kind), field_texts(kind)
-        for field in fields(kind):
-            if field.name in done or (field.name == "name" and name_of(kind)):
-                continue
-            done.add(field.name)
-            values = {recipe: getattr(part, field.name) for recipe, part in parts.items() if hasattr(part, field.name)}
-            yield from _field(f"{name}{field.name}", hints[field.name], texts.get(field.name, ""), values)
-
-
-def _field(name: str, hint: Any, text: str, values: Mapping[str, Any]) -> Iterator[Row]:
-    """The row of one field, and those of the settings in it."""
-    parts = {recipe: value for recipe, value in values.items() if is_dataclass(value)}
-    kinds = [name_of(kind) for kind in members(hint) if name_of(kind)]
-    if len(kinds) > 1:
-        yield Row(name=name, type=_type(hint), values={recipe: name_of(type(part)) for recipe, part in parts.items()}, text=text)
-    elif len(parts) < len(values):
-        yield Row(name=name, type=_type(hint), values={recipe: _value(value) for recipe, value in values.items()}, text=text)
-    else:
-        yield Row(name=name, values={}, text=text or _first_line(hint))
-    yield from _inside(f"{name}.", parts)
-
-
-def _value(value: Any) -> str:
-    """A value as `--set` takes it."""
-    return value if isinstance(value, str) and value else json.dumps(plain(value))
+    return reference.rows({name: recipe() for name, recipe in method.recipes.items()})
 
 
 def _type(hint: Any) -> str:
@@ -153,7 +109,3 @@ def _type(hint: Any) -> str:
         page = f"../api/{hint.__module__.replace('.', '/')}.md#{hint.__module__}.{hint.__name__}"
         return f"`{name_of(hint)}`" if name_of(hint) else f"[{hint.__name__}]({page})"
     return {NoneType: "null", float: "number", int: "integer", str: "text", bool: "true or false"}[hint]
-
-
-def _first_line(kind: Any) -> str:
-    return " ".join((kind.__doc__ or "").split("\n\n")[0].split())

@@ -9,7 +9,7 @@ import tyro
 
 from common.deferred import Deferred
 from common.errors import UserError
-from common.options import DescribeOptions
+from common.options import DescribeOptions, without_default
 from common.system import Method, System
 from gan.compression.recipes import RECIPES, fast
 from gan.compression.settings import Settings
@@ -22,7 +22,7 @@ class Options(TranslationOptions):
 
     recipe: str = "smoke"
     """smoke (embedded data), small (a data folder, on a GPU), small64 (a data folder, on two cores) or paper (as published)."""
-    pipeline: Literal["full", "fast"] | None = None
+    pipeline: Annotated[Literal["full", "fast"] | None, without_default("{full,fast}")] = None
     """full (mobile teacher, distilled start) or fast (dense teacher, no distilled start), instead of the recipe's."""
 
     def change(self, settings: Settings) -> Settings:
@@ -42,7 +42,7 @@ class Describing(DescribeOptions):
 
     arch: Annotated[str, tyro.conf.arg(metavar="ARCH")]
     """A released name (edges2shoes), an architecture file (arch.json), or a configuration (32_32_48_32_48_48_16_16)."""
-    space: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    space: Annotated[str | None, without_default("NAME")] = None
     """Choice set that the architecture must be of."""
 
 

@@ -10,6 +10,7 @@ from graphs.data.library import library
 from graphs.data.nodes import NodeData
 from graphs.data.planetoid import found_in, planetoid
 from graphs.data.raw import ORIGIN
+from graphs.settings import DataSettings
 
 
 def load(folder: str | Path | None = None, name: str | None = None) -> NodeData:
@@ -25,13 +26,9 @@ def load(folder: str | Path | None = None, name: str | None = None) -> NodeData:
     """
     if name is not None and ":" in name:
         return library(name, folder)
-    if folder is None and name is None:
-        return digits_graph()
+    DataSettings(folder=None if folder is None else str(folder), name=name).check()
     if folder is None:
-        raise UserError(
-            f"data set {name!r} needs the folder that holds it; without one there are the embedded digits (no name either) and "
-            "classes, such as torch_geometric.datasets:KarateClub: give a folder, or one of these"
-        )
+        return digits_graph()
     if name is None:
         names = found_in(Path(folder).expanduser())
         there = f"it has {', '.join(names)}" if names else f"it has no Planetoid data set (get one from {ORIGIN}, data/)"

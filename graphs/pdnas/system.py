@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from common.deferred import Deferred
-from common.options import DescribeOptions
+from common.options import DescribeOptions, without_default
 from common.system import System
 from graphs.pdnas.methods import METHODS
 from graphs.pdnas.settings import Settings
@@ -21,11 +21,11 @@ class Describing(DescribeOptions):
 
     arch: Annotated[str, tyro.conf.arg(metavar="ARCH")]
     """GCN, GAT, SAGE, ARMA or APPNP, or an architecture file (arch.json)."""
-    data: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
+    data: Annotated[str | None, without_default("FOLDER")] = None
     """Folder of a data set, whose features and classes are taken."""
-    name: str | None = None
+    name: Annotated[str | None, without_default("NAME")] = None
     """Name of the data set in the folder."""
-    graph: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    graph: Annotated[str | None, without_default("NAME")] = None
     """Without data: Cora (the default), CiteSeer, PubMed, or features and classes, 1433x7 say."""
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from common.deferred import Deferred
-from common.options import DescribeOptions
+from common.options import DescribeOptions, without_default
 from common.system import Method, System
 from segmentation.dcnas.recipes import RECIPES
 from segmentation.dcnas.settings import Settings
@@ -20,7 +20,7 @@ class Describing(DescribeOptions):
 
     arch: Annotated[str, tyro.conf.arg(metavar="ARCH")]
     """unet (a hand-made wiring), or an architecture file (arch.json)."""
-    space: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    space: Annotated[str | None, without_default("NAME")] = None
     """Size of the search: smoke, small, paper, small-neighbour or paper-neighbour. By default the one that a file was
     written for, and paper for unet."""
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from common import cli
 from common.arch import labels, save
+from common.cost.table import Errors, LatencyTable
 from common.errors import UserError
 from common.overrides import plain
 from common.reading import Run
@@ -117,7 +118,7 @@ def test_predict_refuses_what_is_no_image_before_it_draws(detector_run, photo, t
     bad.write_text("not an image")
     assert "notes.jpg: not a readable image" in refused(capsys, "predict", detector_run, photo, bad, "--out", tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
-    assert "name at least one file" in refused(capsys, "predict", detector_run)
+    assert "no file given; name at least one" in refused(capsys, "predict", detector_run)
 
 
 def test_predict_never_overwrites_an_image_it_reads(detector_run, photo, tmp_path, capsys):
@@ -190,6 +191,37 @@ def test_latency_table_of_a_space(tmp_path, capsys):
     assert last.startswith(f"{target}: predictions of 2 random architectures are off by ")
 
 
+TINY = ("latency-table", "--task", "detection", "--system", "detnas", "--space", "tiny")
+
+
+@pytest.mark.parametrize(("percent", "rank", "warned"), [(905.0, -0.5, True), (10.0, 0.9, False)])
+def test_a_table_that_fails_its_own_check_is_a_warning(tmp_path, capsys, monkeypatch, percent, rank, warned):
+    """905 % and -0.5 were printed without a comment."""
+    blank = LatencyTable(space="x", base_ms=1.0, rows={}, labels={}, conditions={})
+    monkeypatch.setattr("common.stages.latency.build_table", lambda *_, **__: blank)
+    found = Errors(n=10, median_percent=percent, spearman=rank)
+    monkeypatch.setattr("common.stages.latency.errors", lambda *_, **__: found)
+    call(*TINY, "--out", tmp_path / "t.json")
+    lines = capsys.readouterr().err.splitlines()
+    assert json.loads((tmp_path / "t.json").read_text())["check"] == {"n": 10, "median_percent": percent, "spearman": rank}
+    assert len(lines) == warned and all(line.startswith(f"warning: {tmp_path / 't.json'} has failed") for line in lines)
+    assert not warned or ("905.0 %" in lines[0] and "-0.50" in lines[0])
+
+
+def test_a_latency_table_is_whole_or_not_there(tmp_path, monkeypatch):
+    """Stopped in its check, it leaves the file of before."""
+    (tmp_path / "t.json").write_text("before")
+    monkeypatch.setattr("common.stages.latency.build_table", lambda *_, **__: None)
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("common.stages.latency.errors", stopped)
+    with pytest.raises(SystemExit):
+        call(*TINY, "--out", tmp_path / "t.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["t.json"] and (tmp_path / "t.json").read_text() == "before"
+
+
 TASKS = ", ".join(task_packages())
 
 
@@ -255,7 +287,7 @@ def test_an_installed_project_has_no_files_to_bring_up_to_date(tmp_path, capsys,
 
 
 def test_a_latency_table_is_not_measured_where_it_cannot_be_written(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("common.cost.table.build_table", lambda *_, **__: pytest.fail("work was spent"))
+    monkeypatch.setattr("common.stages.latency.build_table", lambda *_, **__: pytest.fail("work was spent"))
     words = ["latency-table", "--task", "detection", "--system", "detnas", "--space", "tiny", "--out", str(tmp_path)]
     with pytest.raises(SystemExit) as stopped:
         main("python -m common.cli", cli.COMMANDS, words)

@@ -149,7 +149,7 @@ def test_a_run_that_has_not_come_so_far_says_so(run, tmp_path):
         (tmp_path / name).write_text((run.path / name).read_text())
     early = Run(tmp_path)
     assert early.trials() == () and early.stages == () and not early.finished
-    with pytest.raises(UserError, match="the searched network is not trained yet; go on with the run"):
+    with pytest.raises(UserError, match=r"the run is not finished .*; to go on with it: call it as before with resume=True"):
         early.best()
     with pytest.raises(UserError, match=r"is no run folder: it has no config\.json"):
         Run(tmp_path / "nowhere")

@@ -43,11 +43,11 @@ def test_settings_refuse_a_folder_as_the_reader_does(tmp_path, there):
     for task, read in READERS.items():
         data = systems_of(task)[0].methods[0].recipes["smoke"]().data
         with pytest.raises(UserError) as told:
-            type(data)(folder=str(path)).check_layout()
+            type(data)(folder=str(path)).check()
         with pytest.raises(UserError) as read_so:
             read(path)
         assert str(told.value) == str(read_so.value)
-        data.check_layout()  # the embedded data need no folder
+        data.check()  # the embedded data need no folder
 
 
 def test_layouts_are_checked_without_torch(tmp_path):

@@ -15,7 +15,8 @@ from detection.data import embedded
 from detection.detections import Detections
 from detection.detnas.recipes import paper, smoke, with_head
 from detection.detnas.settings import Settings
-from detection.task import LARGEST_SCENE, load_data
+from detection.settings import LARGEST_SCENE
+from detection.task import load_data
 from tests.detection.micro import made
 
 pytest.importorskip("mmdet")

@@ -81,7 +81,7 @@ def test_the_values_of_a_row_are_those_of_the_recipes():
     found = {row.name: row for row in settings.rows(detnas)}
     assert found["search.trials"].values == {name: str(recipe().search.trials) for name, recipe in detnas.recipes.items()}
     assert found["search.engine"].values == dict.fromkeys(detnas.recipes, "topk")
-    assert found["search.evaluation.images"].type == "integer or null"
-    assert found["head.head_norm"].type == "`none` or `separate`"
+    assert settings._type(found["search.evaluation.images"].kind) == "integer or null"
+    assert settings._type(found["head.head_norm"].kind) == "`none` or `separate`"
     assert "paper" not in found["head.stacked_convs"].values, "Faster R-CNN has no stacked convolutions"
     assert found["search"].values == {} and found["search"].text

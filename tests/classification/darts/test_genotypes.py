@@ -157,3 +157,25 @@ def test_names_and_paths(refuse, tmp_path):
 def test_operations_of_other_papers_are_offered_too():
     with pytest.raises(UserError, match="conv_7x1_1x7"):
         read_genotype(TEXT.format("[('conv', 0), ('none', 1)]", "[2]"))
+
+
+LOGGED = [
+    "genotype = {}",
+    "2018-06-01 10:00:00,123 genotype = {}",
+    "06/01 10:00:00 AM genotype = {} [rank 0]",
+    "INFO: epoch 49\n06/01 10:00:00 AM genotype = {}\nINFO: done",
+]
+
+
+@pytest.mark.parametrize("line", LOGGED)
+def test_a_line_of_a_search_log_is_read_without_running_it(line, tmp_path):
+    genotype = published()["DARTS_V2"]
+    text = line.format(to_text(genotype))
+    (tmp_path / "log.txt").write_text(text)
+    assert read_genotype(text) == read_genotype(str(tmp_path / "log.txt")) == genotype
+    call = f"__import__('pathlib').Path({str(tmp_path / 'ran')!r}).touch()"
+    with pytest.raises(UserError, match=r"normal is .*; write a list"):
+        read_genotype(line.format(f"Genotype(normal={call}, normal_concat=[2], reduce=[], reduce_concat=[2])"))
+    with pytest.raises(UserError, match="has 2 of Genotype"):
+        read_genotype(f"{text}\n{text}")
+    assert not (tmp_path / "ran").exists()

@@ -1,7 +1,9 @@
 """The latency table with a clock of our own: nothing here is timed."""
 
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,9 +13,9 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from common.cost import table
+from common.cost import latency, table
 from common.cost.latency import Latency
-from common.cost.table import LatencyTable, build_table, errors, spearman
+from common.cost.table import Errors, LatencyTable, build_table, errors, spearman
 from common.errors import UserError
 from common.space import Arch, OneOf, Where, decisions, decode, enumerate_all, space_fingerprint
 from common.supernet import Supernet, choose, conv2d, opened
@@ -28,9 +30,18 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> Timed:
     """A clock that takes a millisecond for each parameter; the modules it has timed, each with the shapes of its inputs."""
     seen: Timed = []
 
-    def measure(module: nn.Module, inputs: Sequence[Tensor], *, repeats: int, device: torch.device | str = "cpu") -> Latency:
+    def measure(
+        module: nn.Module,
+        inputs: Sequence[Tensor],
+        *,
+        named: Mapping[str, Any] | None = None,
+        repeats: int,
+        device: torch.device | str = "cpu",
+    ) -> Latency:
         assert repeats == 2 and device == "cpu"
-        seen.append((module, [tuple(x.shape) for x in inputs]))
+        shapes = [tuple(x.shape) if isinstance(x, Tensor) else () for x in inputs]
+        assert not named or [type(x) for x in named["by"]] == [Tensor, int]
+        seen.append((module, shapes))
         return Latency(median_ms=float(sum(p.numel() for p in module.parameters())), iqr_ms=0.0, conditions={})
 
     monkeypatch.setattr(table, "measure", measure)
@@ -127,6 +138,88 @@ def test_errors_are_those_of_the_table_on_random_architectures(timed):
     assert errors(wrong, supernet, IMAGE, build, n=5, seed=1, repeats=2) != errors(wrong, supernet, IMAGE, build, n=5, repeats=2)
 
 
+class Ends:
+    """What an operation on a graph is given besides tensors; nobody but the operation knows what is in it."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+
+
+class Shifted(nn.Module):
+    """An operation with an argument of its own kind and one that is named."""
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.conv = conv(kernel)
+
+    def forward(self, x: Tensor, ends: Ends, *, by: tuple[Tensor, int]) -> Tensor:
+        return self.conv(x) + by[0] * by[1] + ends.first
+
+
+class Twice(nn.Module):
+    """Calls one choice twice, as recurrent networks do."""
+
+    def __init__(self, kernel: Any) -> None:
+        super().__init__()
+        self.op = choose(kernel, Shifted)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, ends = x.repeat(1, 2, 1, 1)[:, :4], Ends(1)
+        return self.op(self.op(x, ends, by=(x, 2)), ends, by=(x, 3))
+
+
+def test_every_call_of_an_option_is_timed_with_all_its_arguments(timed):
+    made = table_of({"kernel": OneOf(1, 3)}, lambda space: Twice(space["kernel"]))
+    assert made.rows == {"kernel": [0.0, 2 * (144.0 - 16.0)]}
+    assert [shapes for _, shapes in timed[:4]] == [[(1, 4, 8, 8), ()]] * 4
+
+
+def test_arguments_of_any_kind_are_handed_to_the_clocks_network():
+    pair, calls = namedtuple("pair", "x n"), []
+
+    class Seen(nn.Module):
+        def forward(self, *args: Any, **named: Any) -> None:
+            calls.append((args, named))
+
+    x, ends = torch.zeros(2), Ends(1)
+    found = latency.measure(Seen(), (ends, [x, (x, 1)], pair(x, 3)), named={"by": {"x": x}}, repeats=2, warmup=0)
+    (args, named), again = calls
+    assert args[0] is ends and args[1][1][1] == 1 and type(args[2]) is pair and named["by"]["x"] is x and len(again) == 2
+    assert found.conditions["batch"] == 2
+    assert "batch" not in latency.measure(Seen(), (ends,), repeats=2, warmup=0).conditions
+
+
+def test_a_network_that_leaves_a_module_out_is_timed_as_a_whole(timed):
+    """As DCNAS drops cells that nothing reads: under option 3 there is no choice of `unread`."""
+
+    class Net(nn.Module):
+        def __init__(self, space: Any) -> None:
+            super().__init__()
+            self.first = choose(space["read"], lambda k: nn.Conv2d(3, 4, k, padding=k // 2, bias=False))
+            if not (isinstance(space["read"], int) and space["read"] == 3):
+                self.unread = choose(space["unread"], conv)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.first(x)
+
+    made = table_of({"read": OneOf(3, 1), "unread": OneOf(1, 5)}, Net)
+    assert made.rows == {"read": [0.0, 12.0 - 108.0], "unread": [0.0, 0.0]}
+
+
+@pytest.mark.parametrize(
+    ("percent", "rank", "faults"),
+    [
+        (50.0, 0.5, []),
+        (50.1, 0.5, ["an error of 50.1 % (at most 50 %)"]),
+        (1.0, 0.49, ["a rank correlation of 0.49 (at least 0.5)"]),
+        (905.0, -0.5, ["an error of 905.0 % (at most 50 %)", "a rank correlation of -0.50 (at least 0.5)"]),
+        (math.nan, math.nan, ["an error of nan % (at most 50 %)", "a rank correlation of nan (at least 0.5)"]),
+    ],
+)
+def test_a_bad_check_speaks_against_a_table(percent, rank, faults):
+    assert Errors(n=10, median_percent=percent, spearman=rank).faults() == faults
+
+
 def test_spearman_is_scipys():
     rng = Random(0)
     for _ in range(20):
@@ -140,7 +233,7 @@ def test_a_table_comes_back_from_its_file_for_its_space_alone(tmp_path: Path):
     made = LatencyTable(
         space=space_fingerprint(space), base_ms=0.1, rows={"0": [0.0, -0.25]}, labels={"0": ["1", "3"]}, conditions={"batch": 1}
     )
-    made.save(file)
+    file.write_text(made.text())
     assert LatencyTable.load(file, space) == made and json.loads(file.read_text())["rows"] == {"0": [0.0, -0.25]}
     with pytest.raises(UserError, match="was measured for another space; build a latency table for this one"):
         LatencyTable.load(file, (OneOf(1, 5),))

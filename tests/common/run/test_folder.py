@@ -50,7 +50,7 @@ def test_create_refuses_what_is_not_free(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="file is a file; --out needs a folder"):
         RunFolder.create(tmp_path / "file", CONFIG, SPACE)
-    with pytest.raises(UserError, match="cannot be made"):
+    with pytest.raises(UserError, match="file is a file; give a folder"):
         RunFolder.create(tmp_path / "file" / "below", CONFIG, SPACE)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")

@@ -1,0 +1,78 @@
+"""Every command for finished runs and for architectures, on every system listed; see `tests.contracts.runs`."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from common.cost import table
+from common.export import Parity
+from tasknas.__main__ import main
+from tests.contracts.cases import SYSTEMS
+from tests.contracts.runs import finished, item
+
+LISTED = [(task, system) for task, system in SYSTEMS if task != "toy"]
+
+
+@pytest.fixture(scope="module", params=LISTED, ids=[f"{task}-{system.name}" for task, system in LISTED])
+def made(request, tmp_path_factory):
+    """A system and a finished run of it."""
+    _, system = request.param
+    return system, finished(system, tmp_path_factory.mktemp(system.name) / "run")
+
+
+def said(capsys, *words: object) -> str:
+    """What a command prints."""
+    capsys.readouterr()
+    main([str(word) for word in words])
+    return capsys.readouterr().out
+
+
+def test_describe_counts_the_found_network(made, capsys):
+    system, run = made
+    counts = json.loads(said(capsys, "describe", system.name, "--arch", run / "best" / "arch.json"))
+    assert counts["params"] > 0 and counts["macs"] > 0
+
+
+def test_latency_table_measures_every_decision_and_its_own_error(made, capsys, monkeypatch):
+    _, run = made
+    monkeypatch.setattr(table, "measure", partial(table.measure, warmup=0))  # a fourth of the time; nothing is compared here
+    printed = said(capsys, "latency-table", run, "--repeats", "2", "--archs", "2")
+    found = json.loads((run / "latency.json").read_text())
+    assert len(found["rows"]) == len(printed.splitlines()) - 1 > 1
+    assert all(len(row) == len(found["labels"][path]) and row[0] == 0 for path, row in found["rows"].items())
+    assert found["base_ms"] > 0 and found["check"]["n"] == 2
+    assert f"off by {found['check']['median_percent']:.1f} % (median)" in printed.splitlines()[-1]
+
+
+def test_predict_reads_a_file_of_its_task(made, capsys, tmp_path):
+    _, run = made
+    file = item(run, tmp_path)
+    (line,) = said(capsys, "predict", run, file, "--out", tmp_path / "out").splitlines()
+    row = json.loads(line)
+    assert str(file) in row.values() and any(Path(str(value)).parent == tmp_path / "out" for value in row.values())
+
+
+def test_export_runs_the_network_and_writes_what_belongs_to_it(made, capsys, tmp_path, monkeypatch):
+    """Without the ONNX library, which takes most of the time; each task's own tests compare its files with torch."""
+    _, run = made
+    same = Parity(max_abs_diff=0.0, scale=1.0, dynamic_batch=True)
+    monkeypatch.setattr("common.export._write", lambda module, inputs, path, names, free: path.write_bytes(b"onnx"))
+    monkeypatch.setattr("common.export._compare", lambda path, names, inputs, expected, dynamic: same)
+    row = json.loads(said(capsys, "export", run, "--out", tmp_path / "out"))
+    assert row == {"folder": str(tmp_path / "out"), **same.facts()}
+    assert {"arch.json", "model.onnx", "use.py"} <= {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_compare_has_a_line_of_the_run(made, capsys):
+    system, run = made
+    printed = said(capsys, "compare", run)
+    assert system.methods[0].name in printed and run.name in printed
+
+
+def test_report_is_written_again(made, capsys):
+    _, run = made
+    assert said(capsys, "report", run) == f"{run / 'report.html'}\n"
