@@ -29,6 +29,11 @@ class Reading(Protocol):
         """How many options each decision has."""
         ...
 
+    @property
+    def meanings(self) -> Sequence[Any]:
+        """What each combination of options means to this module, row-major over the slots."""
+        ...
+
     def index(self) -> int:
         """The active combination's position, row-major over the slots."""
         ...
@@ -61,6 +66,14 @@ def feature_axis(module: nn.Module) -> int:
 def sets_width(module: nn.Module) -> bool:
     """Whether an elastic layer gives an output of its own width, rather than of its input's."""
     return getattr(module, "sets_width", False)
+
+
+def shaped_by(module: nn.Module) -> tuple[Reading, ...] | None:
+    """The readings of an elastic layer that set the width of its output, which no other decision that it reads changes in size.
+
+    None where a size of the output may depend on the decisions in another way, or nothing is known: run the options and compare.
+    """
+    return module.shaped_by() if is_elastic(module) else None  # pyright: ignore[reportCallIssue]
 
 
 def sums_members(module: nn.Module) -> bool:

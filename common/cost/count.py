@@ -14,12 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._device import _device_constructors
 
 from common.cost.conventions import Convention, contractions
 from common.cost.inside import learns, look, name_of
 from common.cost.shapes import FREE, perform
 from common.errors import UserError
 
+_MAKERS: frozenset[Any] = frozenset(_device_constructors())
 Forward = Callable[..., Any]
 """How to run a module: `forward(module, *inputs)`, for modules whose `__call__` is not the pass to count."""
 
@@ -74,7 +76,7 @@ class Meter(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs `func` and counts it."""
-        out, macs = self.measured(func, args, kwargs or {})
+        out, macs = self.measured(func, args, placed(func, kwargs or {}))
         self.macs += macs
         return out
 
@@ -98,6 +100,11 @@ class Meter(TorchFunctionMode):
         return out, counted
 
 
+def placed(function: Any, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The keyword arguments of an operation; what would make a tensor on the default device makes it on the meta device."""
+    return {**kwargs, "device": "meta"} if function in _MAKERS and kwargs.get("device") is None else kwargs
+
+
 def on_meta(module: nn.Module) -> nn.Module:
     """A copy of `module` in eval mode whose parameters and buffers have shapes but no data."""
     memo: dict[int, Any] = {}
@@ -117,7 +124,7 @@ def run(module: nn.Module, inputs: Iterable[Tensor], forward: Forward | None, mo
     """
     empty = [x.to("meta") for x in inputs]
     try:
-        with torch.no_grad(), mode, torch.device("meta"):  # in this order what `mode` does itself is not looked at by the other
+        with torch.no_grad(), mode:  # `placed` does the work of torch.device("meta"), at a fraction of its time
             return module(*empty) if forward is None else forward(module, *empty)
     except (NotImplementedError, RuntimeError, TypeError) as error:
         if not re.search(r"(?<![a-z])meta(?![a-z])", str(error), re.IGNORECASE):  # an error of the network's own

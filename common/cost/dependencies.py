@@ -20,15 +20,27 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from common.cost.compare import mapped, merged, setting, shapes_of, widened
 from common.cost.conditions import Condition
 from common.cost.conventions import Convention
-from common.cost.count import Forward, Meter, run
-from common.cost.dims import Dims, aligned, depends, everything, mark, plus, through
-from common.cost.presence import NONE, Membership, Paths, conditioned, memberships, parameter_groups
+from common.cost.count import Forward, Meter, placed, run
+from common.cost.dims import (
+    aligned,
+    changes_rank,
+    depends,
+    everything,
+    mark,
+    mark_rank,
+    plus,
+    rank_depends,
+    through,
+)
+from common.cost.known import Known, KnownRuns, described
+from common.cost.presence import NONE, Living, Membership, Paths, conditioned, memberships, parameter_groups
 from common.cost.shapes import perform, tensors_in
 from common.errors import UserError
 from common.layers import EmptySum
-from common.trace import Slot, active_children, feature_axis, is_elastic, readings, sets_width, sums_members
+from common.trace import Slot, active_children, feature_axis, is_elastic, readings, sets_width, shaped_by, sums_members
 
 _SHAPE_READS = {
     torch.Tensor.shape.__get__,  # pyright: ignore[reportAttributeAccessIssue]
@@ -37,27 +49,7 @@ _SHAPE_READS = {
     torch.Tensor.nelement,
     torch.Tensor.__len__,
 }
-
-
-def _shapes(value: Any) -> Any:
-    """Everything that code after a module can read from the module's output without data: shapes and plain values."""
-    if isinstance(value, Tensor):
-        return value.shape
-    if isinstance(value, tuple | list):
-        return tuple(_shapes(part) for part in value)
-    if isinstance(value, dict):
-        return tuple((key, _shapes(part)) for key, part in value.items())
-    return value if isinstance(value, int | float | str) else type(value)
-
-
-def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_mapped(part, change) for part in value))
-    if isinstance(value, tuple | list):
-        return type(value)(_mapped(part, change) for part in value)
-    return {key: _mapped(part, change) for key, part in value.items()} if isinstance(value, dict) else value
+_RANK_READS = {torch.Tensor.dim, torch.Tensor.ndimension, torch.Tensor.ndim.__get__}  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _holds_numbers(value: Any) -> bool:
@@ -80,6 +72,8 @@ class Dependencies(Meter):
         self._conditions: Paths = NONE  # the decisions that put the running layer on the path
         self._within: tuple[Membership, ...] = ()  # the members of subsets that it is part of
         self._frames: list[Paths] = [NONE]  # per running module: decisions behind the shapes it has read
+        self._around: list[Paths] = [NONE]  # per running module: those of the module and of all modules around it
+        self._runs = KnownRuns()
         self._composite = [True]  # per running module: whether it has children
         self._aside = False  # while the tracer itself reads shapes
         self._ran: set[int] = set()
@@ -100,7 +94,8 @@ class Dependencies(Meter):
     def trace(self, inputs: Sequence[Tensor], forward: Forward | None) -> None:
         """Fills `terms` for the options that are active now; raises `UserError` if an active elastic layer never runs."""
         self.terms, self._slices, self._ran = {}, {}, set()
-        self._frames, self._composite, self._conditions, self._recording = [NONE], [True], NONE, True
+        self._frames, self._around, self._composite = [NONE], [NONE], [True]
+        self._conditions, self._recording = NONE, True
         self._within = ()
         self._aside = False
         run(self.module, inputs, forward, self)
@@ -108,7 +103,7 @@ class Dependencies(Meter):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs `func`, records its cost and gives its output the decisions that its operands depend on."""
-        kwargs = kwargs or {}
+        kwargs = placed(func, kwargs or {})
         if self._aside:
             return perform(func, args, kwargs)
         out, macs = self.measured(func, args, kwargs) if self._recording else (perform(func, args, kwargs), 0)
@@ -117,7 +112,11 @@ class Dependencies(Meter):
         if func in _SHAPE_READS:  # a number carries no decisions: all that this module does from here may depend on it
             self._look(depending)
             return out
-        around = NONE.union(*self._frames)
+        rank = rank_depends(tensors)
+        if func in _RANK_READS:
+            self._look(rank)
+            return out
+        around = self._around[-1]
         if self._recording:
             if macs:
                 self._add(self._here(depending | around), 0, macs)
@@ -125,9 +124,13 @@ class Dependencies(Meter):
                 most, before = self._slices.get(id(args[0]), (0, NONE))
                 self._slices[id(args[0])] = max(most, out.numel()), before | self._here(around)
         if depending or around:
+            if changes_rank(func):
+                rank |= depending
             for tensor in tensors_in(out):
                 found = plus(through(func, args, kwargs, tensor, depending), around)
                 mark(tensor, aligned((depends(tensor), found), tensor.dim()) or found)
+                if rank:
+                    mark_rank(tensor, rank)
         return out
 
     def _here(self, depends: Paths) -> Paths:
@@ -142,28 +145,34 @@ class Dependencies(Meter):
     def _look(self, depends: Paths) -> None:
         if not depends <= self._frames[-1]:
             self._frames[-1] |= depends
+            self._around[-1] |= depends
             if self._composite[-1]:
                 self._fork()
 
     def _fork(self) -> None:
         """Adds a term of cost 0: which operations follow may depend on the decisions behind the shapes read so far."""
         if self._recording:
-            self._add(self._here(NONE.union(*self._frames)), 0, 0)
+            self._add(self._here(self._around[-1]), 0, 0)
 
     @contextmanager
     def _looking(self) -> Iterator[None]:
         self._aside = True
-        yield
-        self._aside = False
+        try:
+            with torch._C.DisableTorchFunction():
+                yield
+        finally:
+            self._aside = False
 
     def _enter(self, module: nn.Module, _: Any) -> None:
         self._frames.append(NONE)
+        self._around.append(self._around[-1])
         self._composite.append(next(module.children(), None) is not None)
         if self._recording:
             self._ran.add(id(module))
 
     def _leave(self, module: nn.Module, _: Any, out: Any) -> None:
         seen = self._frames.pop()
+        self._around.pop()
         self._composite.pop()
         if _holds_numbers(out):
             self._look(seen)
@@ -183,51 +192,95 @@ class Dependencies(Meter):
                     theirs = (everything([input]),) * out.dim()
                 elif own:
                     theirs = tuple(NONE if i == axis % input.dim() else paths for i, paths in enumerate(theirs))
-                mark(out, plus(theirs, NONE.union(*self._frames[:-1])))
+                mark(out, plus(theirs, self._around[-2]))
+                if rank := rank_depends([input]):
+                    mark_rank(out, rank)
             return out
 
         return run_apart
 
     def _under_every_option(self, module: nn.Module, forward: Any, slots: list[tuple[Slot, int]]) -> Callable[..., Any]:
-        own = frozenset(slot.path for slot, _ in slots)
-        inside = frozenset(slot.path for part in module.modules() for r in readings(part) for slot in r.slots)
+        paths = [slot.path for slot, _ in slots]
+        own = frozenset(paths)
+        inside = _slots_inside(module)
+        others = [slot for slot in inside.values() if slot.path not in own]
         combinations = list(product(*(range(n) for _, n in slots)))
         has_children = next(module.children(), None) is not None
+        width = None if (widths := shaped_by(module)) is None else setting(widths)
+
+        def run_option(combination: tuple[int, ...], active: tuple[int, ...], inputs: tuple[Any, ...], recording: bool) -> Any:
+            self._recording = recording and combination == active
+            for (slot, _), option in zip(slots, combination, strict=True):
+                slot.active = option
+            return forward(*inputs)
 
         def run_all(*inputs: Any) -> Any:
-            active = tuple(slot.active for slot, _ in slots)
+            active = tuple([slot.active for slot, _ in slots])
             recording, conditions, depth = self._recording, self._conditions, len(self._frames)
+            before = self._frames[-1], self._around[-1]
             self._conditions |= own
             if has_children:
                 self._fork()
-            outputs: dict[tuple[int, ...], Any] = {}
-            unknown = NONE
             try:
+                if width is not None:
+                    out = run_option(active, active, inputs, recording)
+                    with self._looking():
+                        return widened(out, feature_axis(module), width)
+                with self._looking():
+                    key = described((inputs, before, [slot.active for slot in others]))
+                known = self._runs.get(module, key)
+                if known is not None and active in known.outputs:
+                    out = run_option(active, active, inputs, recording) if recording else known.outputs[active]
+                    with self._looking():
+                        if shapes_of(out) == shapes_of(known.outputs[active]):
+                            self._frames[-1], self._around[-1] = before[0] | known.seen, before[1] | known.seen
+                            return mapped(out, known.marked())
+                    recording = False  # a module that remembers: its costs are recorded, and its options are compared anew
+                outputs: dict[tuple[int, ...], Any] = {}
+                unknown, seen = NONE, NONE
                 for combination in combinations:
-                    self._recording = recording and combination == active
-                    for (slot, _), option in zip(slots, combination, strict=True):
-                        slot.active = option
+                    self._frames[-1], self._around[-1] = before  # what another option has read does not bear on this one
                     try:
-                        outputs[combination] = forward(*inputs)
+                        outputs[combination] = run_option(combination, active, inputs, recording)
                     except (RuntimeError, ValueError, EmptySum):
                         if combination == active:
                             raise
                         # An idle option that cannot take this input: whether it can depends on anything in sight.
-                        del self._frames[depth:], self._composite[depth:]
-                        unknown = inside | everything(tensors_in(inputs))
+                        self._cut(depth)
+                        unknown = frozenset(inside) | everything(tensors_in(inputs))
+                    seen |= self._frames[-1]
+                self._frames[-1], self._around[-1] = before[0] | seen, before[1] | seen
             finally:  # an option around this one may go on without it
                 self._recording, self._conditions = recording, conditions
                 for (slot, _), option in zip(slots, active, strict=True):
                     slot.active = option
             with self._looking():
-                return self._merged(outputs, active, [slot.path for slot, _ in slots], unknown)
+                dims, rank = merged(outputs, active, paths, unknown)
+                known = Known(outputs=outputs, seen=seen, dims=dims, rank=rank)
+                self._runs.keep(module, key, known)
+                return mapped(outputs[active], known.marked())
 
         return run_all
 
     def _over_every_member(self, module: nn.Module, forward: Any, members: Sequence[Membership]) -> Callable[..., Any]:
         """As `_under_every_option`, but each member runs once, whatever the number of subsets."""
         own = frozenset(member.path for member in members)
-        inside = frozenset(slot.path for part in module.modules() for r in readings(part) for slot in r.slots)
+        inside = frozenset(_slots_inside(module))
+        slots = [list(_slots_inside(part).values()) for part, _ in active_children(module)]
+
+        def run_member(i: int, part: nn.Module, inputs: tuple[Any, ...]) -> Any:
+            """A member's output, which is known where its costs are not recorded and its inputs have been seen before."""
+            if self._recording:
+                return part(*inputs)
+            before = self._frames[-1], self._around[-1]
+            with self._looking():
+                key = described((inputs, before, [slot.active for slot in slots[i]]))
+            if (known := self._runs.get(part, key)) is None:
+                out = part(*inputs)
+                known = Known(outputs={(): out}, seen=self._frames[-1], dims=[], rank=NONE)
+                self._runs.keep(part, key, known)
+            self._frames[-1], self._around[-1] = before[0] | known.seen, before[1] | known.seen
+            return known.outputs[()]
 
         def run_all(*inputs: Any) -> Any:
             branches = list(active_children(module))
@@ -236,61 +289,42 @@ class Dependencies(Meter):
             recording, conditions, within, depth = self._recording, self._conditions, self._within, len(self._frames)
             self._conditions |= own
             self._fork()
+            before = self._frames[-1], self._around[-1]
             outputs: dict[tuple[int, ...], Any] = {}
-            unknown = NONE
+            unknown, seen = NONE, NONE
             try:
                 for i, (part, active) in enumerate(branches):
                     self._recording, self._conditions, self._within = recording and active, conditions, (*within, members[i])
+                    self._frames[-1], self._around[-1] = before
                     try:
-                        outputs[i,] = part(*inputs)
+                        outputs[i,] = run_member(i, part, inputs)
                     except (RuntimeError, ValueError, EmptySum):
                         if active:
                             raise
-                        del self._frames[depth:], self._composite[depth:]
+                        self._cut(depth)
                         unknown = inside | everything(tensors_in(inputs))
+                    seen |= self._frames[-1]
+                self._frames[-1], self._around[-1] = before[0] | seen, before[1] | seen
                 self._recording, self._conditions, self._within = recording, conditions | own, within
                 taken = [outputs[i,] for i, (_, active) in enumerate(branches) if active]
                 total = sum(taken[1:], taken[0])
             finally:
                 self._recording, self._conditions, self._within = recording, conditions, within
             with self._looking():
-                out = self._merged({**outputs, (len(branches),): total}, (len(branches),), list(own), unknown)
-            return out
+                dims, rank = merged({**outputs, (len(branches),): total}, (len(branches),), list(own), unknown)
+                return mapped(total, Known(outputs={}, seen=NONE, dims=dims, rank=rank).marked())
 
         return run_all
 
-    def _merged(self, outputs: dict[tuple[int, ...], Any], active: tuple[int, ...], paths: list[str], unknown: Paths) -> Any:
-        """The active output, with the decisions that change its shape and those that any option's output depends on."""
-        out = outputs[active]
-        shapes = {combination: _shapes(value) for combination, value in outputs.items()}
-        tensors = {combination: tensors_in(value) for combination, value in outputs.items()}
-        sizes = {combination: tuple([tensor.shape for tensor in found]) for combination, found in tensors.items()}
-        comparable = len({tuple(map(len, found)) for found in sizes.values()}) == 1
-        differ = len(set(sizes.values())) > 1
-        if not (differ and comparable):  # numbers, or the nesting of the output
-            unknown |= _mattering(paths, shapes)
-        if not comparable:
-            unknown |= everything(tensor for found in tensors.values() for tensor in found)
-        positions = iter(range(len(tensors[active])))
-
-        def renamed(tensor: Tensor) -> Tensor:
-            i = next(positions)
-            twin = tensor.detach()  # an option that returns its input must not change what the input depends on
-            theirs: Dims = (NONE,) * tensor.dim()
-            if comparable:
-                theirs = aligned([depends(found[i]) for found in tensors.values()], tensor.dim()) or theirs
-            if differ and comparable:
-                by_size = [{key: found[i][d] for key, found in sizes.items()} for d in range(tensor.dim())]
-                theirs = tuple([own | _mattering(paths, size) for own, size in zip(theirs, by_size, strict=True)])
-            mark(twin, plus(theirs, unknown))
-            return twin
-
-        return _mapped(out, renamed)
+    def _cut(self, depth: int) -> None:
+        """Forgets the modules that an error has left."""
+        del self._frames[depth:], self._around[depth:], self._composite[depth:]
 
     def _add_parameters(self) -> None:
+        living = Living()
         for group in self._groups:
             paths, numel = group.paths, group.numel
-            if not group.present():
+            if not group.present(living):
                 numel = 0
             elif group.elastic is not None:
                 module, key = group.elastic
@@ -305,13 +339,5 @@ class Dependencies(Meter):
             self._add(paths, numel, 0)
 
 
-def _mattering(paths: list[str], results: dict[tuple[int, ...], Any]) -> Paths:
-    """The decisions that change the result when the other decisions keep their options."""
-    found: set[str] = set()
-    for position, path in enumerate(paths):
-        apart: dict[tuple[int, ...], Any] = {}
-        for combination, result in results.items():
-            rest = (*combination[:position], *combination[position + 1 :])
-            if apart.setdefault(rest, result) != result:
-                found.add(path)
-    return frozenset(found)
+def _slots_inside(module: nn.Module) -> dict[str, Slot]:
+    return {slot.path: slot for part in module.modules() for r in readings(part) for slot in r.slots}

@@ -22,6 +22,9 @@ Dims = tuple[Paths, ...]
 """Dimension -> the decisions that its size depends on."""
 
 _DEPENDS = "_depends_on"
+_RANK = "_rank_depends_on"
+_SQUEEZES = {torch.squeeze, torch.Tensor.squeeze, torch.Tensor.squeeze_}
+"""Operations whose result has fewer dimensions where a size is 1."""
 
 
 def depends(tensor: Tensor) -> Dims:
@@ -35,12 +38,35 @@ def mark(tensor: Tensor, dims: Dims) -> None:
     setattr(tensor, _DEPENDS, dims)
 
 
+def rank_depends(tensors: Iterable[Tensor]) -> Paths:
+    """The decisions that the number of dimensions of any of the tensors depends on.
+
+    A vector that is squeezed has no dimension at width 1, so that no dimension could say what its shape depends on.
+    """
+    found = NONE
+    for tensor in tensors:
+        found |= getattr(tensor, _RANK, NONE)
+    return found
+
+
+def mark_rank(tensor: Tensor, paths: Paths) -> None:
+    """Records what the number of dimensions of a tensor depends on."""
+    setattr(tensor, _RANK, paths)
+
+
+def changes_rank(function: Any) -> bool:
+    """Whether the number of dimensions of an operation's result depends on the sizes of its arguments."""
+    return function in _SQUEEZES
+
+
 def everything(tensors: Iterable[Tensor]) -> Paths:
-    """The decisions that any dimension of any of the tensors depends on."""
+    """The decisions that any dimension of any of the tensors depends on, or the number of their dimensions."""
     found = NONE
     for tensor in tensors:
         if known := getattr(tensor, _DEPENDS, None):
             found = found.union(*known)
+        if (rank := getattr(tensor, _RANK, None)) is not None:
+            found |= rank
     return found
 
 

@@ -64,6 +64,14 @@ def conditioned(depends: Paths, within: Iterable[Membership]) -> Paths:
     return depends.union(missing)
 
 
+class Living(dict[nn.Module, frozenset[int]]):
+    """Module -> ids of the children that its decisions leave active; each module is looked up once."""
+
+    def __missing__(self, module: nn.Module) -> frozenset[int]:
+        self[module] = frozenset(id(part) for part, active in active_children(module) if active)
+        return self[module]
+
+
 class ParameterGroup:
     """Parameters that the extracted network contains under the same decisions.
 
@@ -90,12 +98,9 @@ class ParameterGroup:
         within = [members[key][_place(module, child)] for key, (module, child) in outer.items() if key in members]
         self.paths = conditioned(frozenset(slot.path for module in plain for r in readings(module) for slot in r.slots), within)
 
-    def present(self) -> bool:
+    def present(self, living: Living) -> bool:
         """Whether the active options leave the parameters in the network."""
-        return any(
-            all(any(active for part, active in active_children(module) if part is child) for module, child in chain)
-            for chain in self.chains
-        )
+        return any(all(id(child) in living[module] for module, child in chain) for chain in self.chains)
 
 
 def _place(module: nn.Module, child: nn.Module) -> int:

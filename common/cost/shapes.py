@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from common.cost.conventions import argument
+from common.cost.infer import inferred
 
 NORMS = {F.batch_norm, F.instance_norm}
 _LAYERS = {F.conv1d, F.conv2d, F.conv3d, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d, F.linear}
@@ -56,6 +57,8 @@ def perform(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> An
         return torch.empty(like.shape, dtype=like.dtype, device="meta")
     if function not in _BY_SHAPE:
         return function(*args, **kwargs)
+    if (made := inferred(function, args, kwargs)) is not None:
+        return torch.empty(made[0], dtype=made[1], device="meta")
     key = function, outline(args), outline(kwargs)
     try:
         known = _shapes.get(key)

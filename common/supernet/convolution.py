@@ -53,6 +53,12 @@ class ElasticConv(Elastic, _ConvNd):
             input, padding = F.pad(input, (padding,) * (2 * d), mode=self.padding_mode), 0
         return self.gated(CONVOLVE[d](input, weight, bias, self.stride, padding, self.dilation, groups))
 
+    def shaped_by(self) -> tuple[Open, ...] | None:
+        """The output width: odd kernels are padded alike. None where the groups are a decision that some widths may not have."""
+        if isinstance(self.parts, Open):
+            return None
+        return (self.out,) if self.parts is not None and isinstance(self.out, Open) else ()
+
     def regions(self, name: str, region: tuple[int, ...]) -> Region:
         """`region` is (filters, input channels of a filter, kernel size)."""
         n, c, k = region

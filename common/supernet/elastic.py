@@ -51,6 +51,10 @@ class Elastic(Deciding):
                 output = slot.mixed.weights[slot.active] * output
         return output
 
+    def shaped_by(self) -> tuple[Open, ...] | None:
+        """The decisions that set the width of the output; see `common.trace.shaped_by`."""
+        return None
+
     def note(self, region: tuple[int, ...]) -> None:
         """Remembers a region used by a forward pass that gradients will flow through."""
         if self.training and torch.is_grad_enabled():

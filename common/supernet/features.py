@@ -30,6 +30,10 @@ class ElasticLinear(Elastic, nn.Linear):
         self.note((n, c))
         return self.gated(F.linear(input, self.weight[:n, :c], None if self.bias is None else self.bias[:n]))
 
+    def shaped_by(self) -> tuple[Open, ...]:
+        """The output width."""
+        return (self.out,) if isinstance(self.out, Open) else ()
+
     def regions(self, name: str, region: tuple[int, ...]) -> Region:
         """`region` is (output features, input features)."""
         return (slice(region[0]),) if name == "bias" else (slice(region[0]), slice(region[1]))

@@ -34,6 +34,10 @@ class ElasticConvTranspose2d(Elastic, nn.ConvTranspose2d):
         weight, padding = self.weight[:c, :n], self.kernel_size[0] // 2
         return self.gated(F.conv_transpose2d(input, weight, bias, self.stride, padding, self.output_padding))
 
+    def shaped_by(self) -> tuple[Open, ...]:
+        """The output width."""
+        return (self.out,) if isinstance(self.out, Open) else ()
+
     def regions(self, name: str, region: tuple[int, ...]) -> Region:
         """`region` is (filters, input channels)."""
         n, c = region

@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from common.cost.conditions import ABSENT, conditions_of
-from common.cost.presence import Membership, ParameterGroup, conditioned, memberships, parameter_groups
+from common.cost.presence import Living, Membership, ParameterGroup, conditioned, memberships, parameter_groups
 from common.space import ManyOf, OneOf, Repeat, decode, enumerate_all
 from common.supernet import choose, choose_many, conv2d, fmap, opened, repeat
 from common.trace import slots_of, sums_members
@@ -58,7 +58,7 @@ def test_present_groups_are_the_parameters_of_the_built_network_and_depend_on_th
     for i, arch in enumerate(enumerate_all(SPACE)):
         for path, slot in slots.items():
             slot.active = arch.get(path, 0)
-        present = [group.present() for group in groups]
+        present = [group.present(Living()) for group in groups]
         for group, seen, now in zip(groups, known, present, strict=True):
             key = tuple(arch.get(path, ABSENT) for path in sorted(group.paths))
             assert seen.setdefault(key, now) == now, "it depends on more than `paths`"
@@ -88,7 +88,7 @@ def test_an_elastic_parameter_is_a_group_of_its_own():
     assert [group.elastic for group in elastic] == [(layer, id(layer.weight)), (layer, id(layer.bias))]
     assert [group.numel for group in elastic] == [12, 4] and [group.numel for group in plain] == [8]
     assert {group.paths for group in elastic} == {frozenset({"bottom"})}, "its own width is the tracer's business"
-    assert [group.present() for group in (*elastic, *plain)] == [False, False, True]
+    assert [group.present(Living()) for group in (*elastic, *plain)] == [False, False, True]
 
 
 def test_memberships_and_the_active_subset_afterwards():
@@ -132,4 +132,4 @@ def test_conditioned():
 def test_buffers_and_missing_parameters_belong_to_no_group():
     module = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.BatchNorm2d(1))
     (group,) = grouped((), module)
-    assert group.numel == 3 and group.paths == frozenset() and group.present()
+    assert group.numel == 3 and group.paths == frozenset() and group.present(Living())
