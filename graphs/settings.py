@@ -14,9 +14,12 @@ class DataSettings:
     """Which graph."""
 
     folder: str | None = None
-    """Folder of a Planetoid data set, or in which a PyG data set keeps its files; none for the embedded graph."""
+    """A graph in an `.npz` file, or the folder of a Planetoid data set or of a PyG data set; none for the embedded graph."""
     name: str | None = None
-    """Data set in the folder (Cora, CiteSeer, PubMed), or a PyG data set by its import path, `package.module:Class`."""
+    """Data set in the folder (Cora, CiteSeer, PubMed, or an `.npz` file), or a PyG data set by its import path,
+    `package.module:Class`."""
+    normalise: bool | None = None
+    """Divide the features of every node by their sum; by default those of Planetoid data sets alone."""
     skip_bad: bool = False
     """A graph is one piece: no part of a graph can be left out."""
 
@@ -35,7 +38,8 @@ class GraphOptions(RunOptions):
     """Options of a run on graphs."""
 
     name: str | None = None
-    """Data set in the folder (Cora, CiteSeer, PubMed), or one of PyG by its import path, package.module:Class."""
+    """Data set in the folder (Cora, CiteSeer, PubMed, or an .npz file), or one of PyG, or a class of your own in PyG's manner, by
+    its import path, package.module:Class."""
 
     def change(self, settings: Any) -> Any:
         """See `RunOptions.change`."""
