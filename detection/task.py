@@ -17,13 +17,13 @@ from common.streams import derive
 from common.system_task import SystemTask
 from common.task import Calibration
 from detection import mm
-from detection.data import Batch, Data, Split, coco_folder, crops, embedded, ordered
+from detection.data import Batch, Data, Split, crops, ordered
 from detection.data.classification import BoxCrops, Folder, Images
+from detection.data.load import load_data
 from detection.detections import Detections
 from detection.facts import DetectionFacts
 from detection.heads import RetinaNet
 from detection.pictures import draw_predictions
-from detection.settings import DataSettings
 
 if TYPE_CHECKING:
     from common.task import SplitName
@@ -32,35 +32,6 @@ EVAL_BATCH = 64
 """Most images predicted at once."""
 EVAL_PIXELS = 1 << 22
 """Most pixels predicted at once: 64 images of 256x256, 2 of 1344x1344."""
-LARGEST_SCENE = 288
-"""Side of the largest embedded scenes in pixels."""
-
-
-def load_data(settings: DataSettings) -> Data:
-    """The data of a run.
-
-    Raises:
-        UserError: the folder cannot be used.
-    """
-    if settings.classification is not None and not (Path(settings.classification) / "train").is_dir():
-        raise UserError(
-            f"data.classification={settings.classification}: it has no folder train/; give one with train/CLASS/*.jpg"
-        )
-    if settings.folder is not None:
-        return coco_folder(Path(settings.folder), settings.size, settings.skip_bad)
-    size = settings.size or 64
-    if size > LARGEST_SCENE:
-        raise UserError(
-            f"data.size={size}: embedded scenes have sides of at most {LARGEST_SCENE}; give --data FOLDER or --set data.size=64"
-        )
-    return embedded(
-        classes=settings.classes,
-        size=size,
-        train=settings.train,
-        val=settings.val,
-        test=settings.test,
-        digits_per_scene=(1, 2) if size <= 64 else (1, 4),
-    )
 
 
 class DetectionTask(SystemTask):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from common.data.problems import Problems
 from common.errors import UserError
@@ -216,6 +215,8 @@ class _Files:
     checked: bool
 
     def __call__(self, index: int) -> Sample:
+        import torch
+
         from detection.mm import read_resize_pad
 
         entry = self.entries[index]
@@ -256,4 +257,5 @@ def _split(name: str, coco: _Coco, folder: Path, canvas: tuple[int, int], checke
         for image in coco["images"]
     )
     keep = len(entries) * 3 * canvas[0] * canvas[1] <= _KEEP_BYTES
-    return Split(name, coco, canvas=canvas, read=_Files(entries, canvas, checked), keep=keep)
+    files = tuple(entry.file for entry in entries)
+    return Split(name, coco, canvas=canvas, read=_Files(entries, canvas, checked), keep=keep, files=files)

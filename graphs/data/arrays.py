@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,6 +85,10 @@ class GraphSet:
     def graphs(self) -> tuple[Arrays, ...]:
         """Every graph once."""
         return self.train if self.transductive else (*self.train, *self.val, *self.test)
+
+    def files(self) -> dict[str, tuple[Path, ...]]:
+        """Files of pictures of each split: a graph has none."""
+        return dict.fromkeys(self.splits, ())
 
     def noted(self, *notes: str) -> GraphSet:
         """The same data with further notes."""

@@ -12,6 +12,7 @@ from graphs.data.own import own_graph
 from graphs.data.planetoid import found_in, planetoid
 from graphs.data.raw import ORIGIN
 from graphs.data.scale import normalised
+from graphs.settings import DataSettings
 
 if TYPE_CHECKING:
     from graphs.data.nodes import NodeData
@@ -24,6 +25,15 @@ def load(folder: str | Path | None = None, name: str | None = None, normalise: b
     from graphs.data.nodes import NodeData
 
     return NodeData.of(read(folder, name, normalise))
+
+
+def load_data(settings: DataSettings) -> GraphSet:
+    """The data of a run; see `read`.
+
+    Raises:
+        UserError: the data cannot be used.
+    """
+    return read(settings.folder, settings.name, settings.normalise)
 
 
 def read(folder: str | Path | None = None, name: str | None = None, normalise: bool | None = None) -> GraphSet:

@@ -12,10 +12,10 @@ from common.supernet.recalibrate import batch_norms
 from detection import mm
 from detection import task as module
 from detection.data import embedded
+from detection.data.load import LARGEST_SCENE, load_data
 from detection.detections import Detections
 from detection.detnas.recipes import paper, smoke, with_head
 from detection.detnas.settings import Settings
-from detection.task import LARGEST_SCENE, load_data
 from tests.detection.micro import made
 
 pytest.importorskip("mmdet")
