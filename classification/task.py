@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classification.data import ClassificationData, Split, classification_folder, embedded, halves, ordered
+from classification.data import ClassificationData, Split, halves, ordered
+from classification.data.load import load_data
 from classification.facts import ClassificationFacts
 from classification.pictures import draw_predictions
-from classification.settings import DataSettings
 from common.errors import UserError
 from common.objective import Objective
 from common.system_task import SystemTask
@@ -26,18 +26,6 @@ if TYPE_CHECKING:
 
 EVAL_BATCH = 250
 """Images classified at once."""
-
-
-def load_data(settings: DataSettings) -> ClassificationData:
-    """The data of a run.
-
-    Raises:
-        UserError: the folder cannot be used.
-    """
-    if settings.folder is None:
-        return embedded(settings.size)
-    folder = Path(settings.folder)
-    return classification_folder(folder, size=settings.size, skip_bad=settings.skip_bad, mirrored=settings.flip)
 
 
 class ClassificationTask(SystemTask):

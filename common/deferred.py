@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -44,3 +45,19 @@ class Deferred:
     def package(self) -> str:
         """The package of the module; a task package has the name of the extra that it needs."""
         return self.module.partition(".")[0]
+
+
+def on_demand(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
+    """The `__getattr__` of a package whose names are imported when they are first used, so that it imports no torch by itself.
+
+    Args:
+        package: its name.
+        places: public name -> the module of the package that has it.
+    """
+
+    def find(name: str) -> Any:
+        if name not in places:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{places[name]}"), name)
+
+    return find

@@ -8,17 +8,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from common.errors import NotExported, UserError
 from common.extras import require
 from common.run.files import write_atomic
 
 TOLERANCE = 1e-4
-"""Largest difference allowed between torch and onnxruntime, relative to the largest output."""
+"""Largest difference allowed between torch and onnxruntime, relative to the largest value of the same output."""
+SQUASHING = {
+    torch.ops.aten._softmax: "Softmax",
+    torch.ops.aten._log_softmax: "LogSoftmax",
+    torch.ops.aten.sigmoid: "Sigmoid",
+    torch.ops.aten.tanh: "Tanh",
+}
+"""Functions whose results hide differences of what they read, where they saturate, and their names in ONNX."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +36,9 @@ class Parity:
     """How well the exported network agrees with torch.
 
     Attributes:
-        max_abs_diff: the largest absolute difference over all outputs.
-        scale: the largest absolute output.
+        max_abs_diff: the largest absolute difference, in the output that differs most for its size. The scores before a last
+            softmax, sigmoid or tanh count as an output.
+        scale: the largest absolute value of this output.
         dynamic_batch: whether the file takes any batch size.
     """
 
@@ -56,20 +67,25 @@ def export_onnx(
 
     Raises:
         MissingPackages: those that the export needs are not installed; nothing is written.
-        UserError: the numbers disagree by more than 1e-4 of the largest output.
+        UserError: the numbers of an output, or of the scores before its last softmax, sigmoid or tanh, disagree by more than 1e-4
+            of its largest.
     """
     require("export")
     modes = {part: part.training for part in module.modules()}  # of each: a fresh wrapper says nothing of what it wraps
     module.eval()
     try:
         with torch.inference_mode(False), torch.no_grad():
-            expected = _listed(module(*inputs))
+            with _Squashed() as squashed:
+                expected = _listed(module(*inputs))
             names = [f"input{i}" for i in range(len(inputs))], [f"output{i}" for i in range(len(expected))]
             dynamic = _write(module, inputs, path, names, free)
     finally:
         for part, training in modes.items():
             part.training = training
-    return _compare(path, names[0], inputs, expected, dynamic)
+    given = {name: x.cpu().numpy() for name, x in zip(names[0], inputs, strict=True)}
+    found = [*zip(_run(path, given), expected, strict=True), *_scores(path, given, [squashed.before(out) for out in expected])]
+    diff, scale = agreement(path, found)
+    return Parity(max_abs_diff=diff, scale=scale, dynamic_batch=dynamic)
 
 
 def _write(
@@ -102,20 +118,84 @@ def _write(
     return free
 
 
-def _compare(path: Path, names: list[str], inputs: Sequence[Tensor], expected: list[Tensor], dynamic: bool) -> Parity:
+class _Squashed(TorchDispatchMode):
+    """In the block, what softmax, sigmoid and tanh read is remembered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: list[tuple[Tensor, Tensor]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func.overloadpacket in SQUASHING:
+            self._seen.append((result, args[0]))
+        return result
+
+    def before(self, output: Tensor) -> Tensor | None:
+        """What the function read whose result `output` is; None if it is that of another one."""
+        place = output.data_ptr(), output.shape
+        return next((read for result, read in self._seen if (result.data_ptr(), result.shape) == place), None)
+
+
+def _run(model: Path | bytes, given: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    got = session.run(None, {name: x.numpy() for name, x in zip(names, inputs, strict=True)})
-    differences = [float(np.abs(np.asarray(g) - e.numpy()).max(initial=0.0)) for g, e in zip(got, expected, strict=True)]
-    scale = max((float(e.abs().max()) for e in expected), default=0.0)
-    worst = max(differences, default=0.0)
-    if not worst <= TOLERANCE * max(scale, 1e-6):  # also when it is not a number
-        raise UserError(
-            f"{path}: onnxruntime differs from torch by {worst:.3g} where the largest output is {scale:.3g}, more than the "
-            f"{TOLERANCE:g} allowed; do not use this file"
-        )
-    return Parity(max_abs_diff=worst, scale=scale, dynamic_batch=dynamic)
+    source = model if isinstance(model, bytes) else str(model)
+    session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
+    return [np.asarray(out) for out in session.run(None, dict(given))]
+
+
+def _scores(
+    path: Path, given: Mapping[str, NDArray[Any]], expected: Sequence[Tensor | None]
+) -> list[tuple[NDArray[Any], Tensor]]:
+    """Of the outputs that are squashed scores: the scores in the file, and those of torch (given in the order of the outputs).
+
+    Raises:
+        UserError: the scores of an output are not to be found in the file.
+    """
+    if all(scores is None for scores in expected):
+        return []
+    import onnx
+
+    model = onnx.load(path)
+    made = {name: node for node in model.graph.node for name in node.output}
+    wanted = []
+    for output, scores in zip(list(model.graph.output), expected, strict=True):
+        if scores is None:
+            continue
+        node = made[output.name]
+        if node.op_type not in SQUASHING.values():
+            raise UserError(
+                f"{path}: the scores before {output.name}, which end in {node.op_type}, cannot be compared with torch's; do not "
+                "use this file"
+            )
+        wanted.append(scores)
+        model.graph.output.append(onnx.ValueInfoProto(name=node.input[0]))
+    return list(zip(_run(model.SerializeToString(), given)[len(expected) :], wanted, strict=True))
+
+
+def agreement(path: Path, found: Sequence[tuple[NDArray[Any], Tensor]]) -> tuple[float, float]:
+    """Largest absolute difference in the output that differs most for its size, and largest absolute value of this output.
+
+    Args:
+        path: the file, for the message.
+        found: outputs of the file and of torch.
+
+    Raises:
+        UserError: an output differs by more than 1e-4 of its largest value.
+    """
+    worst = 0.0, max((float(e.abs().max()) for _, e in found if e.numel()), default=0.0)
+    for got, expected in found:
+        there = expected.cpu().numpy()
+        difference, scale = float(np.abs(got - there).max(initial=0.0)), float(np.abs(there).max(initial=0.0))
+        if not difference <= TOLERANCE * max(scale, 1e-6):  # also when it is not a number
+            raise UserError(
+                f"{path}: onnxruntime differs from torch by {difference:.3g} where the largest output is {scale:.3g}, more than "
+                f"the {TOLERANCE:g} allowed; do not use this file"
+            )
+        if difference * max(worst[1], 1e-6) > worst[0] * max(scale, 1e-6):
+            worst = difference, scale
+    return worst
 
 
 def _listed(out: object) -> list[Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +17,15 @@ from common.streams import derive
 from common.system_task import SystemTask
 from common.task import Calibration
 from detection import mm
-from detection.data import Batch, Data, Split, coco_folder, crops, embedded, ordered
-from detection.data.background import free_squares, with_background
+from detection.data import Batch, Data, Split, crops, ordered
+from detection.data.background import free_squares
+from detection.data.batches import with_background
 from detection.data.classification import BoxCrops, Folder, Images
+from detection.data.load import load_data
 from detection.detections import Detections
 from detection.facts import DetectionFacts
 from detection.heads import RetinaNet
 from detection.pictures import draw_predictions
-from detection.settings import DataSettings
 
 if TYPE_CHECKING:
     from common.task import SplitName
@@ -34,45 +34,6 @@ EVAL_BATCH = 64
 """Most images predicted at once."""
 EVAL_PIXELS = 1 << 22
 """Most pixels predicted at once: 64 images of 256x256, 2 of 1344x1344."""
-ONE_CLASS = (
-    "there is one class: where backbones are pre-trained on crops of the training boxes, crops of the background are the second "
-    "class"
-)
-ONE_CLASS_ALONE = (
-    "there is one class, and no background beside its boxes: backbones are not pre-trained on crops of the training boxes, which "
-    "would teach nothing; data.classification gives images of several classes"
-)
-
-
-def load_data(settings: DataSettings) -> Data:
-    """The data of a run.
-
-    Raises:
-        UserError: the folder cannot be used.
-    """
-    if settings.classification is not None and not (Path(settings.classification) / "train").is_dir():
-        raise UserError(
-            f"data.classification={settings.classification}: it has no folder train/; give one with train/CLASS/*.jpg"
-        )
-    data = _read(settings)
-    if len(data.classes) > 1 or settings.classification is not None:
-        return data
-    return replace(data, notes=(*data.notes, ONE_CLASS if free_squares(data.train) else ONE_CLASS_ALONE))
-
-
-def _read(settings: DataSettings) -> Data:
-    if settings.folder is not None:
-        return coco_folder(Path(settings.folder), settings.size, settings.skip_bad)
-    settings.check()
-    size = settings.size or 64
-    return embedded(
-        classes=settings.classes,
-        size=size,
-        train=settings.train,
-        val=settings.val,
-        test=settings.test,
-        digits_per_scene=(1, 2) if size <= 64 else (1, 4),
-    )
 
 
 class DetectionTask(SystemTask):

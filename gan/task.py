@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from common.errors import UserError
 from common.objective import Objective
 from common.system_task import SystemTask
-from gan.data import Augmentation, Images, Split, TranslationData, embedded, folder, ordered
+from gan.data import Augmentation, Images, Split, TranslationData, ordered
+from gan.data.load import load_data
 from gan.facts import TranslationFacts
 from gan.features import InceptionFeatures, SmallFeatures
 from gan.metrics import Frechet, Reference, mean_iou, paired_scores, segmenter
 from gan.pictures import draw_strips
-from gan.settings import DataSettings
 
 if TYPE_CHECKING:
     from common.stages.settings import RunSettings
@@ -28,21 +28,6 @@ if TYPE_CHECKING:
 
 EVAL_PIXELS = 1 << 19
 """Most pixels generated at once: 32 pictures of 128x128."""
-EMBEDDED_VAL = 64
-"""Embedded pictures in the validation split by default."""
-
-
-def load_data(settings: DataSettings) -> TranslationData:
-    """The data of a run.
-
-    Raises:
-        UserError: the folder cannot be used, or no pictures can be made as asked.
-    """
-    if settings.folder is not None:
-        path, chosen = Path(settings.folder), settings
-        return folder(path, size=chosen.size, val=chosen.val, direction=chosen.direction, skip_bad=chosen.skip_bad)
-    val = EMBEDDED_VAL if settings.val is None else settings.val
-    return embedded(settings.embedded, size=settings.size, train=settings.train, val=val, test=settings.test)
 
 
 class TranslationTask(SystemTask):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,15 +34,25 @@ class GraphTask(SystemTask):
     @staticmethod
     def read(settings: Any) -> NodeData:
         """See `graphs.data.load`."""
-        return load(settings.data.folder, settings.data.name)
+        return load(settings.data.folder, settings.data.name, settings.data.normalise)
 
     @property
     def facts(self) -> GraphFacts:
         """See `SystemTask.facts`."""
         data: NodeData = self.data
         return GraphFacts(
-            features=data.features, classes=data.classes, multilabel=data.multilabel, counted_nodes=data.counted_nodes
+            features=data.features,
+            classes=data.classes,
+            multilabel=data.multilabel,
+            counted_nodes=data.counted_nodes,
+            normalised=data.normalised,
+            scale=self._scale,
         )
+
+    @cached_property
+    def _scale(self) -> tuple[float, float, float]:
+        data: NodeData = self.data
+        return data.arrays.scale()
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

@@ -17,10 +17,10 @@ from common.objective import Objective
 from common.system_task import SystemTask
 from common.task import Calibration
 from segmentation import mm
-from segmentation.data import Augmentation, Batch, SegmentationData, Split, check_crop, embedded, folder, halves, ordered
+from segmentation.data import Augmentation, Batch, SegmentationData, Split, check_crop, halves, ordered
+from segmentation.data.load import load_data
 from segmentation.facts import SegmentationFacts
 from segmentation.pictures import draw_predictions
-from segmentation.settings import DataSettings
 
 if TYPE_CHECKING:
     from common.task import SplitName
@@ -30,26 +30,6 @@ EVAL_BATCH = 32
 """Most pictures predicted at once."""
 EVAL_PIXELS = 1 << 20
 """Most pixels predicted at once, unless a single picture has more: 24 pictures of 240x180."""
-
-
-def load_data(settings: DataSettings) -> SegmentationData:
-    """The data of a run.
-
-    Raises:
-        UserError: the folder cannot be used, or no scenes can be made as asked.
-    """
-    if settings.folder is not None:
-        return folder(Path(settings.folder), settings.size, settings.skip_bad)
-    settings.check()
-    size = settings.scene
-    return embedded(
-        classes=settings.classes,
-        size=size,
-        train=settings.train,
-        val=settings.val,
-        test=settings.test,
-        digits_per_scene=(1, 2) if size <= 64 else (1, 4),
-    )
 
 
 class SegmentationTask(SystemTask):

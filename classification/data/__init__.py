@@ -1,9 +1,19 @@
-"""Classification data: the embedded digits or a folder in one of the layouts in use, as splits, and batches of them."""
+"""Classification data: the embedded digits or a folder in one of the layouts in use, as splits, and batches of them.
 
-from classification.data.batches import Augment, batch_at, ordered
+Readers import no torch; batches, which need torch, are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from classification.data.embedded import embedded
 from classification.data.folders import classification_folder
 from classification.data.splits import ClassificationData, Scale, Split, halves
+from common.deferred import on_demand
+
+if TYPE_CHECKING:
+    from classification.data.batches import Augment, batch_at, ordered
 
 __all__ = [
     "Augment",
@@ -16,3 +26,4 @@ __all__ = [
     "halves",
     "ordered",
 ]
+__getattr__ = on_demand(__name__, dict.fromkeys(("Augment", "batch_at", "ordered"), "batches"))

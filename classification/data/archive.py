@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from classification.data.assemble import Part, assemble
@@ -90,4 +89,4 @@ def _part(file: Path, split: str, arrays: dict[str, NDArray], classes: int, size
     found = side_by_side(decode, len(labels))
     rows = np.array([row for row, reason in enumerate(found) if not reason], dtype=np.int64)
     faults = [f"image {row} of {split}: {reason}" for row, reason in enumerate(found) if reason]
-    return Part(source=Held(images=torch.from_numpy(images)), rows=rows, labels=labels[rows]), faults
+    return Part(source=Held(images=images, files=(file,)), rows=rows, labels=labels[rows]), faults

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from classification.data.splits import ClassificationData, Scale, Source, Split, by_class
@@ -100,8 +99,8 @@ def assemble(
             name=split,
             classes=classes,
             source=part.source,
-            rows=torch.from_numpy(part.rows),
-            labels=torch.from_numpy(part.labels),
+            row_array=part.rows,
+            label_array=part.labels,
             scale=scale,
             mirrored=mirrored,
         )
@@ -124,18 +123,18 @@ def measure(part: Part, most: int | None = None) -> Scale:
         part: training pictures, at least one.
         most: how many are looked at, evenly spaced; None for all.
     """
-    rows = torch.from_numpy(part.rows)
+    rows = part.rows
     if most is not None and len(rows) > most:
-        rows = rows[torch.from_numpy(np.linspace(0, len(rows) - 1, most).round().astype(np.int64))]
-    sums, squares = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+        rows = rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
+    sums, squares = np.zeros(3), np.zeros(3)
     for start in range(0, len(rows), _CHUNK):
         # Channels side by side: float64 sums of whole numbers below 2**53 are exact.
-        values = part.source.take(rows[start : start + _CHUNK]).transpose(0, 1).flatten(1).to(torch.float64)
+        values = part.source.take(rows[start : start + _CHUNK]).transpose(1, 0, 2, 3).reshape(3, -1).astype(np.float64)
         sums += values.sum(1)
-        squares += values.square_().sum(1)
+        squares += np.square(values, out=values).sum(1)
     count = len(rows) * part.source.size**2
     mean = sums / count
-    std = (squares / count - mean.square()).clamp_min(0).sqrt()
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
     std[std < 1e-6] = 255.0
     red, green, blue = (mean / 255).tolist()
     return Scale(mean=(red, green, blue), std=(float(std[0] / 255), float(std[1] / 255), float(std[2] / 255)))

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch.nn.functional import interpolate
+from numpy.typing import NDArray
 
 from classification.data.archive import read_archive
 from classification.data.assemble import Part, assemble
@@ -71,26 +70,31 @@ def classification_folder(
 def _cifar(name: str, layout: Layout, read: Cifar, size: int, split_seed: int, mirrored: bool) -> ClassificationData:
     parts: dict[SplitName, Part] = {}
     notes: list[str] = []
+    own: dict[SplitName, tuple[str, ...]] = {"train": layout.train, "test": (layout.test,)}
     for split, labels in read.labels.items():
-        images = torch.from_numpy(read.images[split])
+        images = read.images[split]
         if len(labels) != _OFFICIAL[split]:
             notes.append(f"{split} has {len(labels):,} images, {layout.folder} as distributed {_OFFICIAL[split]:,}")
         if size != 32:
-            images = torch.cat([_resized(chunk, size) for chunk in images.split(_CHUNK)])
-        parts[split] = Part(source=Held(images=images.contiguous()), rows=np.arange(len(labels)), labels=labels)
+            images = np.concatenate([_resized(images[at : at + _CHUNK], size) for at in range(0, len(images), _CHUNK)])
+        held = Held(images=images, files=tuple(Path(name) / file for file in own[split]))
+        parts[split] = Part(source=held, rows=np.arange(len(labels)), labels=labels)
     return assemble(name, read.classes, parts, notes=notes, split_seed=split_seed, mirrored=mirrored)
 
 
-def _resized(images: torch.Tensor, size: int) -> torch.Tensor:
-    scaled = interpolate(images.to(torch.float32), size=(size, size), mode="bilinear", antialias=True)
-    return scaled.round_().clamp_(0, 255).to(torch.uint8)
+def _resized(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    import torch
+    from torch.nn.functional import interpolate
+
+    scaled = interpolate(torch.from_numpy(images).to(torch.float32), size=(size, size), mode="bilinear", antialias=True)
+    return scaled.round_().clamp_(0, 255).to(torch.uint8).numpy()
 
 
 def _image_folder(path: Path, size: int, skip_bad: bool, split_seed: int, mirrored: bool) -> ClassificationData:
     places = _split_folders(path)
     walks = {split: walk(place, path) for split, place in places.items()}
     notes = left_out_notes([*hidden_in(path, path), *(entry for found in walks.values() for entry in found.left_out)])
-    files = {split: _by_class(place, walks[split].files) for split, place in places.items()}
+    files: dict[SplitName, dict[str, list[Path]]] = {s: _by_class(place, walks[s].files) for s, place in places.items()}
     classes = _classes(places, files, notes)
     listed = {split: [_pictures(own.get(label, ())) for label in classes] for split, own in files.items()}
     total = sum(len(pictures) for per_class in listed.values() for pictures in per_class)

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import torch
 from jaxtyping import Int64, UInt8
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from torch import Tensor
 
 from common.data.pictures import Conversion, conversion, in_threads
 from common.data.problems import listing
@@ -116,7 +114,7 @@ class Files:
         """
         self._files = files
         self._size = size
-        self._kept = torch.empty((len(files) if keep else 0, 3, size, size), dtype=torch.uint8)
+        self._kept = np.empty((len(files) if keep else 0, 3, size, size), dtype=np.uint8)
         self._have = np.zeros(len(files), dtype=bool)
 
     def __reduce__(self) -> tuple[type[Files], tuple[tuple[Path, ...], int, bool]]:
@@ -132,7 +130,12 @@ class Files:
         """The number of files."""
         return len(self._files)
 
-    def take(self, rows: Int64[Tensor, "n"]) -> UInt8[Tensor, "n 3 size size"]:
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file of each row."""
+        return self._files
+
+    def take(self, rows: Int64[np.ndarray, "n"]) -> UInt8[np.ndarray, "n 3 size size"]:
         """The pictures of `rows`, decoded in parallel threads where they are not kept.
 
         Raises:
@@ -142,9 +145,9 @@ class Files:
         if len(self._kept):
             fresh = [row for row in dict.fromkeys(asked) if not self._have[row]]
             side_by_side(lambda i: self._read(fresh[i]), len(fresh))
-            return self._kept.index_select(0, rows)
-        images = torch.empty((len(asked), 3, self._size, self._size), dtype=torch.uint8)
-        side_by_side(lambda i: images[i].copy_(self._read(asked[i])), len(asked))
+            return self._kept[rows]
+        images = np.empty((len(asked), 3, self._size, self._size), dtype=np.uint8)
+        side_by_side(lambda i: np.copyto(images[i], self._read(asked[i])), len(asked))
         return images
 
     def check(self) -> list[Checked]:
@@ -159,15 +162,14 @@ class Files:
 
         return side_by_side(look, len(self))
 
-    def _decode(self, row: int) -> tuple[Tensor, tuple[int, int], Conversion]:
-        image, original, converted = _decoded(self._files[row], self._size)
-        decoded = torch.from_numpy(image)
+    def _decode(self, row: int) -> tuple[NDArray[np.uint8], tuple[int, int], Conversion]:
+        decoded, original, converted = _decoded(self._files[row], self._size)
         if len(self._kept):
             self._kept[row] = decoded
             self._have[row] = True
         return decoded, original, converted
 
-    def _read(self, row: int) -> Tensor:
+    def _read(self, row: int) -> NDArray[np.uint8]:
         try:
             return self._decode(row)[0]
         except Unusable as error:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int64, UInt8
 from numpy.typing import NDArray
-from torch import Tensor
 
 from common.data.record import SplitData
 from common.errors import UserError
 from common.streams import numpy_stream
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @runtime_checkable
@@ -29,7 +32,12 @@ class Source(Protocol):
         """The number of rows."""
         ...
 
-    def take(self, rows: Int64[Tensor, "n"]) -> UInt8[Tensor, "n 3 size size"]:
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file of each row, or the files that hold all of them; none for embedded pictures."""
+        ...
+
+    def take(self, rows: Int64[np.ndarray, "n"]) -> UInt8[np.ndarray, "n 3 size size"]:
         """Copies of the pictures of `rows`, in that order.
 
         Raises:
@@ -44,9 +52,11 @@ class Held:
 
     Attributes:
         images: RGB.
+        files: that the pictures come from; none for embedded ones.
     """
 
-    images: UInt8[Tensor, "n 3 size size"]
+    images: UInt8[np.ndarray, "n 3 size size"]
+    files: tuple[Path, ...] = ()
 
     @property
     def size(self) -> int:
@@ -57,9 +67,9 @@ class Held:
         """The number of pictures."""
         return len(self.images)
 
-    def take(self, rows: Int64[Tensor, "n"]) -> UInt8[Tensor, "n 3 size size"]:
+    def take(self, rows: Int64[np.ndarray, "n"]) -> UInt8[np.ndarray, "n 3 size size"]:
         """Copies of the pictures of `rows`."""
-        return self.images.index_select(0, rows)
+        return self.images[rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,8 @@ class Scale:
 
     def __call__(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
         """The pictures as float32 with mean 0 and variance 1 over the training pictures."""
+        import torch
+
         mean, std = (255.0 * torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
         return images.to(torch.float32).sub_(mean).div_(std)
 
@@ -88,8 +100,8 @@ class Split:
         name: "train", "val" or "test", and of which half.
         classes: class names in label order.
         source: where the pictures are.
-        rows: the source's row of each picture.
-        labels: positions in `classes`.
+        row_array: the source's row of each picture.
+        label_array: positions in `classes`.
         scale: the normalisation, measured on the data set's whole training split.
         mirrored: whether a picture's mirror image is of the same class; never so for digits and letters.
     """
@@ -97,8 +109,8 @@ class Split:
     name: str
     classes: tuple[str, ...]
     source: Source
-    rows: Int64[Tensor, "n"]
-    labels: Int64[Tensor, "n"]
+    row_array: Int64[np.ndarray, "n"]
+    label_array: Int64[np.ndarray, "n"]
     scale: Scale
     mirrored: bool
 
@@ -107,22 +119,41 @@ class Split:
         """Side of every picture in pixels."""
         return self.source.size
 
+    @property
+    def rows(self) -> Int64[Tensor, "n"]:
+        """`row_array` as a tensor."""
+        import torch
+
+        return torch.from_numpy(self.row_array)
+
+    @property
+    def labels(self) -> Int64[Tensor, "n"]:
+        """`label_array` as a tensor."""
+        import torch
+
+        return torch.from_numpy(self.label_array)
+
     def __len__(self) -> int:
         """The number of pictures."""
-        return len(self.rows)
+        return len(self.row_array)
 
     def images(self, positions: Int64[Tensor, "n"]) -> UInt8[Tensor, "n 3 size size"]:
         """The pictures at `positions` (0 to len - 1), unscaled."""
-        return self.source.take(self.rows[positions])
+        import torch
+
+        return torch.from_numpy(self.source.take(self.row_array[positions.numpy()]))
 
     def part(self, positions: Int64[Tensor, "n"], name: str) -> Split:
         """The pictures at `positions` as a split; pictures already read are shared."""
-        return replace(self, name=name, rows=self.rows[positions], labels=self.labels[positions])
+        chosen = positions.numpy()
+        return replace(self, name=name, row_array=self.row_array[chosen], label_array=self.label_array[chosen])
 
     def head(self, count: int) -> Split:
         """`count` pictures, spread evenly over the classes, the first of each (all if it has fewer), in their order."""
+        import torch
+
         turn = np.empty(len(self), dtype=np.int64)
-        for members in by_class(self.labels.numpy(), len(self.classes)):
+        for members in by_class(self.label_array, len(self.classes)):
             turn[members] = np.arange(len(members))
         chosen = np.sort(np.argsort(turn, kind="stable")[:count])
         return self.part(torch.from_numpy(chosen), self.name)
@@ -147,6 +178,18 @@ class ClassificationData(SplitData[Split]):
         """The normalisation of every batch."""
         return self.train.scale
 
+    def files(self) -> dict[str, tuple[Path, ...]]:
+        """See `SplitData.files`; a file that holds all pictures is named once in every split."""
+        return {split.name: _files(split) for split in self.splits}
+
+    def marks(self) -> Iterator[bytes]:
+        """See `SplitData.marks`: the classes, and the label and the row of every picture, where one file holds several."""
+        yield repr(self.classes).encode()
+        for split in self.splits:
+            yield split.label_array.tobytes()
+            if len(split.source.files) != len(split.source):
+                yield split.row_array.tobytes()
+
     def facts(self) -> dict[str, Any]:
         """See `SplitData.facts`."""
         return {
@@ -157,6 +200,11 @@ class ClassificationData(SplitData[Split]):
             "std": list(self.scale.std),
             "mirrored": self.train.mirrored,
         }
+
+
+def _files(split: Split) -> tuple[Path, ...]:
+    files = split.source.files
+    return tuple(files[row] for row in split.row_array.tolist()) if len(files) == len(split.source) else files
 
 
 def by_class(labels: NDArray[np.int64], classes: int) -> list[NDArray[np.int64]]:
@@ -180,9 +228,11 @@ def halves(split: Split, seed: int) -> tuple[Split, Split]:
     Raises:
         UserError: a class has fewer than two pictures.
     """
+    import torch
+
     sides: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = ([], [])
     extra = 0
-    for label, members in enumerate(by_class(split.labels.numpy(), len(split.classes))):
+    for label, members in enumerate(by_class(split.label_array, len(split.classes))):
         if len(members) < 2:
             raise UserError(
                 f"class {split.classes[label]!r} has {len(members)} image(s) in {split.name}: weights and architecture need one "

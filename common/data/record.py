@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+
+from common.data.digest import digest
 
 if TYPE_CHECKING:
     from common.task import SplitName
@@ -56,6 +59,23 @@ class SplitData(Generic[S]):
     def facts(self) -> Mapping[str, Any]:
         """What the task's data say of themselves, as JSON values."""
 
+    @abstractmethod
+    def files(self) -> Mapping[str, Sequence[Path]]:
+        """The files that hold the pictures of each split, in the order of its items; none for embedded data."""
+
+    @abstractmethod
+    def marks(self) -> Iterable[bytes]:
+        """What training reads besides the files: labels, annotations, and the order of items."""
+
+    def digest(self) -> str:
+        """Digest of the content; see `common.data.digest`.
+
+        Raises:
+            UserError: a file cannot be read any more.
+        """
+        return digest([file for files in self.files().values() for file in files], self.marks())
+
     def describe(self) -> dict[str, Any]:
         """The entry `data` of `config.json`."""
-        return {"name": self.name, **self.facts(), "skipped": list(self.skipped), "notes": list(self.notes)}
+        remarks = {"skipped": list(self.skipped), "notes": list(self.notes)}
+        return {"name": self.name, "digest": self.digest(), **self.facts(), **remarks}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.arch import from_labels, labels
 from common.errors import UserError, cut, shown
+from common.run.data import check_data, same_data
 from common.run.digests import check_weights
 from common.run.files import Jsonl, check_folder, read_json, sync, write_atomic, write_json
 from common.search.base import Trial
@@ -93,8 +94,8 @@ class RunFolder:
             free: names of settings that may differ, at any depth, with all that lies below them.
 
         Raises:
-            UserError: there is no run, it has another space, settings differ (each named with both values), it is in use, or a
-                file of weights is damaged.
+            UserError: there is no run, it has another space, settings differ (each named with both values), the content of the
+                data differs, it is in use, or a file of weights is damaged. The same data at another place are the same.
         """
         held = _names(path)
         if not path.is_dir() or not (_CONFIG in held or held <= _BEGINNING):
@@ -106,10 +107,12 @@ class RunFolder:
             raise UserError(
                 f"{path} is a run of another space (fingerprint {then}, not {now}); give its own settings or another --out"
             )
-        changed = differences(read_json(path / _CONFIG), json.loads(json.dumps(config)), free)
+        before, after = same_data(read_json(path / _CONFIG), json.loads(json.dumps(config)))
+        changed = differences(before, after, free)
         if changed:
             what = "; ".join(f"{key} was {old}, is now {new}" for key, (old, new) in changed.items())
             raise UserError(f"{path} was started with other settings: {what}; give the same ones to resume, or another --out")
+        check_data(read_json(path / _CONFIG), config, path)
         lock = _take_lock(path)
         try:
             check_weights(path)

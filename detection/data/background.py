@@ -1,15 +1,15 @@
-"""Squares of the background: the second class that backbones are pre-trained on where a data set has one class alone."""
+"""Squares of the background: the second class that backbones are pre-trained on where a data set has one class alone.
+
+No torch here: readers of data use it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from common.streams import numpy_stream
-from detection.data.batches import Crops, cut_square
 from detection.data.samples import Split
 
 LEAST = 4
@@ -65,20 +65,6 @@ def free_squares(split: Split, limit: int = 5_000) -> tuple[Square, ...]:
     return tuple(found) if len(found) >= LEAST else ()
 
 
-def with_background(crops: Crops, split: Split, squares: tuple[Square, ...], size: int) -> Crops:
-    """The crops of one class, label 0, and those of the background, label 1.
-
-    Args:
-        crops: of objects.
-        split: that `squares` are places of.
-        squares: what to cut out, at least one.
-        size: side of a crop in pixels.
-    """
-    images = torch.stack([_cut(split, square, size) for square in squares])
-    labels = torch.cat([torch.zeros_like(crops.labels), torch.ones(len(images), dtype=torch.int64)])
-    return Crops(images=torch.cat([crops.images, images]), labels=labels)
-
-
 def _free(
     size: tuple[int, int], side: float, taken: np.ndarray, rng: np.random.Generator
 ) -> tuple[float, float, float, float] | None:
@@ -92,8 +78,3 @@ def _free(
         if (wide * tall).sum() <= _OVERLAP * side * side:
             return left, top, right, bottom
     return None
-
-
-def _cut(split: Split, square: Square, size: int) -> Tensor:
-    sample = split[square.index]
-    return cut_square(sample, [value * sample.scale[axis % 2] for axis, value in enumerate(square.box)], size, 0.0)

@@ -13,6 +13,7 @@ from torchvision.transforms.v2 import functional as transforms
 from common.data.order import positions_at
 from common.errors import UserError
 from common.streams import stream
+from detection.data.background import Square
 from detection.data.samples import Sample, Split
 
 if TYPE_CHECKING:
@@ -142,3 +143,22 @@ def _collate(samples: Sequence[Sample]) -> Batch:
         ids=tuple(sample.image_id for sample in samples),
         samples=tuple(samples),
     )
+
+
+def with_background(crops: Crops, split: Split, squares: tuple[Square, ...], size: int) -> Crops:
+    """The crops of one class, label 0, and those of the background, label 1.
+
+    Args:
+        crops: of objects.
+        split: that `squares` are places of.
+        squares: what to cut out, at least one.
+        size: side of a crop in pixels.
+    """
+    images = torch.stack([_cut(split, square, size) for square in squares])
+    labels = torch.cat([torch.zeros_like(crops.labels), torch.ones(len(images), dtype=torch.int64)])
+    return Crops(images=torch.cat([crops.images, images]), labels=labels)
+
+
+def _cut(split: Split, square: Square, size: int) -> Tensor:
+    sample = split[square.index]
+    return cut_square(sample, [value * sample.scale[axis % 2] for axis, value in enumerate(square.box)], size, 0.0)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from common.data.folder import hidden_in, in_hidden, inside, is_file, left_out_notes, walk
 from common.data.pictures import VAL_IS_TEST, conversion_notes
@@ -240,6 +239,8 @@ class _Files:
     checked: bool
 
     def __call__(self, index: int) -> Sample:
+        import torch
+
         from detection.mm import read_resize_pad
 
         entry = self.entries[index]
@@ -280,4 +281,5 @@ def _split(name: str, coco: _Coco, files: Mapping[int, Path], canvas: tuple[int,
         for image in coco["images"]
     )
     keep = len(entries) * 3 * canvas[0] * canvas[1] <= _KEEP_BYTES
-    return Split(name, coco, canvas=canvas, read=_Files(entries, canvas, checked), keep=keep)
+    read = tuple(entry.file for entry in entries)
+    return Split(name, coco, canvas=canvas, read=_Files(entries, canvas, checked), keep=keep, files=read)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from common.data.digits import NAMES, SplitName
 from common.data.scenes import NOTE, Scene, SceneRules, scenes
@@ -51,19 +51,21 @@ def embedded(
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """Reads samples out of tensors."""
+    """Reads samples out of memory."""
 
     name: str
-    images: Tensor
-    boxes: list[Tensor]
-    labels: list[Tensor]
+    images: NDArray[np.uint8]
+    boxes: list[NDArray[np.float32]]
+    labels: list[NDArray[np.int64]]
 
     def __call__(self, index: int) -> Sample:
+        import torch
+
         height, width = self.images.shape[-2:]
         return Sample(
-            image=self.images[index],
-            boxes=self.boxes[index],
-            labels=self.labels[index],
+            image=torch.from_numpy(self.images[index]),
+            boxes=torch.from_numpy(self.boxes[index]),
+            labels=torch.from_numpy(self.labels[index]),
             image_id=index + 1,
             file=_file(self.name, index),
             original=(height, width),
@@ -74,9 +76,9 @@ def _split(name: SplitName, count: int, seed: int, rules: SceneRules) -> Split:
     made = scenes(name, count, seed, rules)
     held = _Held(
         name=name,
-        images=torch.stack([torch.from_numpy(scene.image) for scene in made]).permute(0, 3, 1, 2).contiguous(),
-        boxes=[torch.from_numpy(scene.boxes) for scene in made],
-        labels=[torch.from_numpy(scene.labels) for scene in made],
+        images=np.ascontiguousarray(np.stack([scene.image for scene in made]).transpose(0, 3, 1, 2)),
+        boxes=[scene.boxes for scene in made],
+        labels=[scene.labels for scene in made],
     )
     coco = _coco(name, made, rules)
     return Split(name, coco, canvas=(rules.size, rules.size), read=held, keep=False)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
-import torch
 from jaxtyping import Float, Int64, UInt8
-from torch import Tensor
 
+from common.data.digest import digest
 from common.data.record import SplitData
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,8 @@ class Sample:
 
 def to_original(boxes: Float[Tensor, "m 4"], scale: tuple[float, float], original: tuple[int, int]) -> Float[Tensor, "m 4"]:
     """Canvas boxes (xyxy) in the pixels of the picture of size `original` (h, w), clipped to it."""
+    import torch
+
     height, width = original
     high = boxes.new_tensor([width, height, width, height])
     return torch.minimum(boxes / boxes.new_tensor([*scale, *scale]), high).clamp_min(0.0)
@@ -57,6 +63,7 @@ class Split:
         classes: class names in label order.
         coco: COCO-format dict with `images`, `annotations`, `categories`; images in the order of the samples.
         canvas: height and width of every sample's image in pixels.
+        files: of the samples, in their order; none for samples out of memory.
         category_ids: COCO category id of each label.
     """
 
@@ -68,6 +75,7 @@ class Split:
         canvas: tuple[int, int],
         read: Callable[[int], Sample],
         keep: bool,
+        files: tuple[Path, ...] = (),
     ) -> None:
         """Make a split whose sample i is `read(i)`, where i is a position in `coco["images"]`.
 
@@ -77,10 +85,12 @@ class Split:
             canvas: height and width of what `read` returns.
             read: picklable and pure.
             keep: remember every sample once read; for splits that fit in memory.
+            files: of the samples, in their order; none for samples out of memory.
         """
         self.name = name
         self.coco = coco
         self.canvas = canvas
+        self.files = files
         self.classes: tuple[str, ...] = tuple(category["name"] for category in coco["categories"])
         self.category_ids: tuple[int, ...] = tuple(category["id"] for category in coco["categories"])
         self._read = read
@@ -121,18 +131,25 @@ class Split:
         ids = {image["id"] for image in images}
         annotations = [note for note in self.coco["annotations"] if note["image_id"] in ids]
         coco = {**self.coco, "images": images, "annotations": annotations}
-        first = Split(self.name, coco, canvas=self.canvas, read=self._read, keep=self._keep)
+        files = self.files[:count]
+        first = Split(self.name, coco, canvas=self.canvas, read=self._read, keep=self._keep, files=files)
         first._kept = self._kept
         return first
 
     def renamed(self, name: str) -> Split:
         """The same samples under another name."""
-        return Split(name, self.coco, canvas=self.canvas, read=self._read, keep=self._keep)
+        return Split(name, self.coco, canvas=self.canvas, read=self._read, keep=self._keep, files=self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Data(SplitData[Split]):
-    """Splits with the same classes and canvas."""
+    """Splits with the same classes and canvas.
+
+    Attributes:
+        pretraining: the image files that backbones are pre-trained on, where they are others.
+    """
+
+    pretraining: tuple[Path, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -148,6 +165,17 @@ class Data(SplitData[Split]):
     def canvas(self) -> tuple[int, int]:
         """Height and width of every image in pixels."""
         return self.train.canvas
+
+    def files(self) -> dict[str, tuple[Path, ...]]:
+        """See `SplitData.files`."""
+        return {split.name: split.files for split in self.splits}
+
+    def marks(self) -> Iterator[bytes]:
+        """See `SplitData.marks`: the annotations of each split, names of files apart."""
+        yield digest(self.pretraining, (file.parent.name.encode() for file in self.pretraining)).encode()
+        for split in self.splits:
+            images = [{key: value for key, value in image.items() if key != "file_name"} for image in split.coco["images"]]
+            yield json.dumps({**split.coco, "info": {}, "images": images}, sort_keys=True).encode()
 
     def facts(self) -> dict[str, Any]:
         """See `SplitData.facts`."""

@@ -82,4 +82,8 @@ def _split(name: str, domains: Domains, direction: Direction, cache: Cache) -> S
 
 def _images(domain: tuple[Seen, ...], cache: Cache) -> Images:
     pictures = tuple(item.picture for item in domain)
-    return Images(files=tuple(picture.name for picture in pictures), read=InFiles(pictures, cache))
+    return Images(
+        files=tuple(picture.name for picture in pictures),
+        read=InFiles(pictures, cache),
+        paths=tuple(picture.path for picture in pictures),
+    )

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from common.data.reader import Unusable
 from common.errors import UserError
 from gan.data.files import Picture, decoded
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CACHE_BYTES = 1 << 30  # of resized pictures of one folder that a process keeps
 
@@ -28,10 +31,12 @@ class Images:
     Attributes:
         files: where each picture came from, for messages and captions.
         read: picture i, counted from 0, at a side in pixels: RGB, uint8, shape (3, side, side); picklable and pure.
+        paths: the file of each picture; none for pictures out of memory, or for parts of a sequence.
     """
 
     files: tuple[str, ...]
     read: Callable[[int, int], NDArray[np.uint8]]
+    paths: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         """The number of pictures."""
@@ -50,6 +55,8 @@ class Images:
         Raises:
             UserError: the picture's file cannot be read any more.
         """
+        import torch
+
         return torch.from_numpy(self.read(range(len(self))[index], side))
 
     def pick(self, indices: Sequence[int]) -> Images:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from common.data.record import SplitData
@@ -43,6 +45,16 @@ class TranslationData(SplitData[Split]):
         for split in self.splits:
             if self.paired and len(split.inputs) != len(split.targets):
                 raise ValueError(f"{split.name}: {len(split.inputs)} inputs cannot be paired with {len(split.targets)} targets")
+
+    def files(self) -> dict[str, tuple[Path, ...]]:
+        """See `SplitData.files`: those of the inputs, then those of the targets."""
+        return {split.name: (*split.inputs.paths, *split.targets.paths) for split in self.splits}
+
+    def marks(self) -> Iterator[bytes]:
+        """See `SplitData.marks`: which pictures are inputs, and which half of its file each one is."""
+        for split in self.splits:
+            sides = [[file.endswith("(left half)") for file in images.files] for images in (split.inputs, split.targets)]
+            yield repr((self.paired, sides)).encode()
 
     def facts(self) -> dict[str, Any]:
         """See `SplitData.facts`."""

@@ -1,4 +1,7 @@
-"""The data set that needs no download: the handwritten digits inside scikit-learn, each joined to those most like it."""
+"""The data set that needs no download: the handwritten digits inside scikit-learn, each joined to those most like it.
+
+No torch here.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,13 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import torch
 
 from common.data.digits import NAMES
 from common.errors import UserError
 from common.streams import numpy_stream
+from graphs.data.arrays import GraphSet, one_graph
 from graphs.data.check import check
 from graphs.data.masks import cut
-from graphs.data.nodes import NodeData, one_graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +25,7 @@ _MOST = 100  # training nodes a class: the rarest digit has 174, and most must b
 
 
 @cache
-def digits_graph(neighbours: int = 10, per_class: int = 20) -> NodeData:
+def digits(neighbours: int = 10, per_class: int = 20) -> GraphSet:
     """1,797 digits as nodes with their 64 pixels (0 to 1) as features, joined to their nearest neighbours.
 
     Two digits are joined if either is among the nearest `neighbours` of the other. Distances are Euclidean and of whole numbers,
@@ -46,14 +48,14 @@ def digits_graph(neighbours: int = 10, per_class: int = 20) -> NodeData:
     rest = len(labels) - per_class * len(NAMES)
     val = min(_VAL, rest // 3)
     masks = cut(labels, per_class, val, min(_TEST, rest - val), numpy_stream(0, "digits graph", per_class))
-    x = torch.from_numpy((pixels / 16).astype(np.float32))
-    train, validation, test = one_graph(x, torch.from_numpy(_joined(pixels, neighbours)), torch.from_numpy(labels), masks)
+    x = (pixels / 16).astype(np.float32)
+    train, validation, test = one_graph(x, _joined(pixels, neighbours), labels, masks)
     note = (
         f"1,797 real handwritten digits of 8x8 pixels (scikit-learn), each joined to its {neighbours} nearest: the graph is made "
         "of the features, so it says less beyond them than a citation does; the split is the same in every run"
     )
     return check(
-        NodeData(name="digits", classes=NAMES, train=(train,), val=(validation,), test=(test,), multilabel=False, notes=(note,))
+        GraphSet(name="digits", classes=NAMES, train=(train,), val=(validation,), test=(test,), multilabel=False, notes=(note,))
     )
 
 

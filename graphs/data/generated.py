@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from common.errors import UserError
 from common.streams import numpy_stream
+from graphs.data.arrays import GraphSet, one_graph
 from graphs.data.check import check
 from graphs.data.masks import cut
-from graphs.data.nodes import NodeData, one_graph
+from graphs.data.nodes import NodeData
 
 
 def stochastic_blocks(
@@ -58,23 +58,17 @@ def stochastic_blocks(
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     x = means[labels] + noise * numpy_stream(seed, "blocks", "noise").normal(size=(nodes, features))
     masks = cut(labels, per_class, val, test, numpy_stream(seed, "blocks", "split"))
-    graphs = one_graph(
-        torch.from_numpy(x.astype(np.float32)),
-        torch.from_numpy(np.concatenate([pairs, pairs[::-1]], axis=1)),
-        torch.from_numpy(labels),
-        masks,
+    graphs = one_graph(x.astype(np.float32), np.concatenate([pairs, pairs[::-1]], axis=1), labels, masks)
+    found = GraphSet(
+        name="stochastic blocks",
+        classes=tuple(str(label) for label in range(classes)),
+        train=graphs[:1],
+        val=graphs[1:2],
+        test=graphs[2:],
+        multilabel=False,
+        notes=(f"a generated graph: {homophily:.0%} of the edges join equal classes, noise {noise:g}, seed {seed}",),
     )
-    return check(
-        NodeData(
-            name="stochastic blocks",
-            classes=tuple(str(label) for label in range(classes)),
-            train=graphs[:1],
-            val=graphs[1:2],
-            test=graphs[2:],
-            multilabel=False,
-            notes=(f"a generated graph: {homophily:.0%} of the edges join equal classes, noise {noise:g}, seed {seed}",),
-        )
-    )
+    return NodeData.of(check(found))
 
 
 def _check(

@@ -7,23 +7,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from common.errors import UserError
-from common.streams import numpy_stream
-from graphs.data.check import check
-from graphs.data.masks import alternate, cut_classes
-from graphs.data.nodes import NodeData, one_graph
+from graphs.data.arrays import Arrays, GraphSet, one_graph
+from graphs.data.check import check, check_shape, numbered
+from graphs.data.masks import completed
+from graphs.data.nodes import NodeData
+from graphs.data.own import MASKS
 from graphs.geometric import Data, InMemoryDataset
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from common.data.digits import SplitName
-    from graphs.data.masks import Masks
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
-_MASKS = tuple(f"{split}_mask" for split in SPLITS)
 
 
 def library(path: str, folder: str | Path | None = None) -> NodeData:
@@ -34,9 +33,9 @@ def library(path: str, folder: str | Path | None = None) -> NodeData:
     as well (Amazon, Coauthor) gets it after a second colon: `torch_geometric.datasets:Amazon:Photo`.
 
     A class with an argument `split` that stands at "train" is made for each of train, val and test, and all nodes of a graph
-    count. Else it must hold one graph: with `train_mask`, `val_mask` and `test_mask` (of several columns the first is used);
-    with `train_mask` alone, and the other nodes go to val and test in turn; or with none, and every class gives 20 nodes to
-    train, 30 to val and the rest to test, the same in every run. Features are taken as they are.
+    count. Else it must hold one graph, with `train_mask`, `val_mask` and `test_mask` (of several columns the first is used);
+    `graphs.data.masks.completed` makes those that are missing. Labels count only inside the masks. Features are taken as they
+    are. Other attributes of a graph are not used, which a note says.
 
     Args:
         path: `package.module:Class` or `package.module:Class:NAME`.
@@ -47,34 +46,37 @@ def library(path: str, folder: str | Path | None = None) -> NodeData:
     """
     made, arguments = _class(path, folder)
     if _splits_itself(made):
-        graphs = {split: _graphs(path, made, {**arguments, "split": split}) for split in SPLITS}
-        found = [graph for members in graphs.values() for graph in members]
+        found = {split: _graphs(path, made, {**arguments, "split": split}) for split in SPLITS}
         notes = [f"{path}: its own split into graphs"]
+        every = [graph for members in found.values() for graph in members]
+        classes, labels, more = numbered([(_labels(graph), np.ones(len(graph["x"]), dtype=bool)) for graph in every], path)
+        left = iter(labels)
+        splits = {split: tuple(_arrays(graph, next(left), path) for graph in members) for split, members in found.items()}
     else:
-        found = _graphs(path, made, arguments)
-        if len(found) != 1:
+        every = _graphs(path, made, arguments)
+        if len(every) != 1:
             raise UserError(
-                f"{path} holds {len(found)} graphs and takes no split='train', 'val' and 'test': such data sets must hold one "
+                f"{path} holds {len(every)} graphs and takes no split='train', 'val' and 'test': such data sets must hold one "
                 "graph with masks; name another, or write a class that takes split"
             )
-        masks, notes = _masks(found[0], path)
-        train, val, test = one_graph(found[0]["x"], found[0]["edge_index"], found[0]["y"], masks)
-        graphs = {"train": [train], "val": [val], "test": [test]}
-    if any(graph.edge_attr is not None for graph in found):
-        notes.append(f"{path}: edge_attr is not used")
-    multilabel = found[0]["y"].ndim == 2
-    classes = found[0]["y"].shape[1] if multilabel else 1 + max(int(graph["y"].max()) for graph in found)
-    return check(
-        NodeData(
-            name=path.rpartition(":")[2],
-            classes=tuple(str(label) for label in range(classes)),
-            train=tuple(graphs["train"]),
-            val=tuple(graphs["val"]),
-            test=tuple(graphs["test"]),
-            multilabel=multilabel,
-            notes=tuple(notes),
-        )
+        y = _labels(every[0])
+        check_shape(y, len(every[0]["x"]), path, y.shape[1] if y.ndim == 2 else None)
+        given, notes = _masks(every[0], path)
+        masks, said = completed(given, y, path)
+        notes = notes or said  # of masks of several columns, that the first is used says it all
+        classes, (y,), more = numbered([(y, np.any(masks, axis=0))], path)
+        whole = _arrays(every[0], y, path)
+        splits = {split: (graph,) for split, graph in zip(SPLITS, one_graph(whole.x, whole.edge_index, y, masks), strict=True)}
+    found = GraphSet(
+        name=path.rpartition(":")[2],
+        classes=classes,
+        train=splits["train"],
+        val=splits["val"],
+        test=splits["test"],
+        multilabel=every[0]["y"].ndim == 2,
+        notes=(*notes, *more, *_unused(every, path)),
     )
+    return NodeData.of(check(found))
 
 
 def _class(path: str, folder: str | Path | None) -> tuple[Any, dict[str, str]]:
@@ -136,33 +138,37 @@ def _graphs(path: str, made: Any, arguments: dict[str, str]) -> list[Data]:
 
 
 def _typed(graph: Data) -> Data:
-    x: Tensor = graph["x"].float() if graph["x"].is_floating_point() else graph["x"]
-    y: Tensor = graph["y"].squeeze(1) if graph["y"].ndim == 2 and graph["y"].shape[1] == 1 else graph["y"]
-    y = y.float() if y.ndim == 2 else y if y.is_floating_point() else y.long()
-    mask = torch.ones(len(x), dtype=torch.bool)
-    typed = Data(x=x, edge_index=graph.edge_index, edge_attr=graph.edge_attr, y=y, mask=mask)
-    for key in _MASKS:
-        if key in graph:
-            typed[key] = graph[key]
-    return typed
+    """The graph with labels of one column, if they have one, as a row."""
+    if graph["y"].ndim == 2 and graph["y"].shape[1] == 1:
+        graph = graph.clone()
+        graph["y"] = graph["y"].squeeze(1)
+    return graph
 
 
-def _masks(graph: Data, path: str) -> tuple[Masks, list[str]]:
-    """The nodes of every split of a single graph, and what a reader must know of them."""
-    there = [key for key in _MASKS if key in graph]
-    masks = [graph[key] for key in there]
-    notes = [f"{path}: {masks[0].shape[1]} splits; the first is used"] if masks and masks[0].ndim == 2 else []
-    masks = [mask[:, 0] if mask.ndim == 2 else mask for mask in masks]
-    if len(masks) == 3:
-        return (masks[0], masks[1], masks[2]), notes or [f"{path}: its own split"]
-    if there == ["train_mask"]:
-        return alternate(masks[0].bool()), [*notes, f"{path}: its own training nodes; the others go to val and test in turn"]
-    if there:
-        absent = [key for key in _MASKS if key not in there]
-        raise UserError(f"{path}: its graph has {', '.join(there)}, yet no {', '.join(absent)}: add what is missing")
-    if graph["y"].ndim != 1 or graph["y"].is_floating_point() or len(graph["y"]) != len(graph["x"]) or int(graph["y"].min()) < 0:
-        raise UserError(
-            f"{path}: its graph has no masks, and only nodes with one label each, 0 or above, can be split by class: add masks"
-        )
-    note = f"{path}: it has no split; every class gives 20 nodes to train, 30 to val (fewer if it is small), the rest to test"
-    return cut_classes(graph["y"].numpy(), numpy_stream(0, "library", "split")), [note]
+def _labels(graph: Data) -> NDArray[Any]:
+    """Class numbers, int64; or 0 and 1, float32, with a column per class."""
+    y: torch.Tensor = graph["y"]
+    return (y.float() if y.ndim == 2 else y if y.is_floating_point() else y.long()).numpy()
+
+
+def _arrays(graph: Data, y: NDArray[Any], path: str) -> Arrays:
+    """The graph with the types that networks take where nothing is lost; all of its nodes count."""
+    for key in ("x", "edge_index"):
+        if graph[key].layout != torch.strided:
+            raise UserError(f"{path}: {key} is sparse ({graph[key].layout}): must be dense; convert it with .to_dense()")
+    x = graph["x"].float() if graph["x"].is_floating_point() else graph["x"]
+    return Arrays(x=x.numpy(), edge_index=graph["edge_index"].numpy(), y=y, mask=np.ones(len(x), dtype=bool))
+
+
+def _masks(graph: Data, path: str) -> tuple[dict[str, NDArray[np.bool_]], list[str]]:
+    """The masks that the graph has, by name, and what a reader must know of them."""
+    there = {key: graph[key] for key in MASKS if key in graph}
+    notes = [f"{path}: {mask.shape[1]} splits; the first is used" for mask in list(there.values())[:1] if mask.ndim == 2]
+    return {key: (mask[:, 0] if mask.ndim == 2 else mask).numpy() for key, mask in there.items()}, notes
+
+
+def _unused(graphs: list[Data], path: str) -> list[str]:
+    """A note of what graphs hold besides features, edges, labels and masks."""
+    held = sorted({key for graph in graphs for key in graph.keys()})  # noqa: SIM118 - a graph is no mapping
+    unused = [key for key in held if key not in ("x", "edge_index", "y", "num_nodes", *MASKS)]
+    return [f"{path}: {', '.join(unused)} {'is' if len(unused) == 1 else 'are'} not used"] if unused else []

@@ -11,14 +11,13 @@ from torch import Tensor
 
 from common.errors import UserError
 from common.streams import numpy_stream
+from graphs.data.arrays import Arrays, GraphSet
 from graphs.data.masks import recut
-from graphs.geometric import Data, homophily, is_undirected
+from graphs.geometric import Data
 from graphs.sparse import compact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from jaxtyping import Bool, Float, Int64
+    from jaxtyping import Bool
 
     from common.data.digits import SplitName
 
@@ -41,6 +40,7 @@ class NodeData:
         val: to compare architectures on.
         test: touched once, for the final figures.
         multilabel: `y` is float of 0 and 1, shape (n, classes), instead of int64, shape (n,).
+        normalised: whether the features of every node were divided by their sum.
         notes: what a reader of the figures must know about this data.
         skipped: what was left out on request, each with its reason.
         converted: by the identity of a feature tensor, that tensor and the one that networks take. All cuts of the data share it.
@@ -52,9 +52,44 @@ class NodeData:
     val: tuple[Data, ...]
     test: tuple[Data, ...]
     multilabel: bool
+    normalised: bool = False
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     converted: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, data: GraphSet) -> NodeData:
+        """The same data as tensors, which share the memory of the arrays."""
+        made: dict[int, tuple[object, Tensor]] = {}
+        splits = {split: tuple(_tensors(graph, made) for graph in graphs) for split, graphs in data.splits.items()}
+        return cls(
+            name=data.name,
+            classes=data.classes,
+            train=splits["train"],
+            val=splits["val"],
+            test=splits["test"],
+            multilabel=data.multilabel,
+            normalised=data.normalised,
+            notes=data.notes,
+            skipped=data.skipped,
+        )
+
+    @property
+    def arrays(self) -> GraphSet:
+        """The same data as arrays, which share the memory of the tensors."""
+        made: dict[int, tuple[Tensor, Any]] = {}
+        splits = {split: tuple(_arrays(graph, made) for graph in graphs) for split, graphs in self.splits.items()}
+        return GraphSet(
+            name=self.name,
+            classes=self.classes,
+            train=splits["train"],
+            val=splits["val"],
+            test=splits["test"],
+            multilabel=self.multilabel,
+            normalised=self.normalised,
+            notes=self.notes,
+            skipped=self.skipped,
+        )
 
     @property
     def splits(self) -> dict[SplitName, tuple[Data, ...]]:
@@ -74,14 +109,7 @@ class NodeData:
     @property
     def transductive(self) -> bool:
         """Whether the three splits are the same one graph, so that training sees the edges of validation and test nodes."""
-        if not len(self.train) == len(self.val) == len(self.test) == 1:
-            return False
-        return all(_same_graph(self.train[0], other) for other in (self.val[0], self.test[0]))
-
-    @property
-    def graphs(self) -> tuple[Data, ...]:
-        """Every graph once."""
-        return self.train if self.transductive else (*self.train, *self.val, *self.test)
+        return self.arrays.transductive
 
     @cached_property
     def inputs(self) -> dict[SplitName, list[Graph]]:
@@ -110,69 +138,31 @@ class NodeData:
             )
         (train,), (val,) = self.train, self.val
         labels = None if self.multilabel else train["y"].numpy()
-        masks = recut(labels, train["mask"], val["mask"], numpy_stream(0, "recut", number))
-        first, second = (_masked(graph, mask) for graph, mask in zip((train, val), masks, strict=True))
+        masks = recut(labels, train["mask"].numpy(), val["mask"].numpy(), numpy_stream(0, "recut", number))
+        first, second = (_masked(graph, torch.from_numpy(mask)) for graph, mask in zip((train, val), masks, strict=True))
         return replace(self, train=(first,), val=(second,))
 
     def describe(self) -> dict[str, Any]:
-        """The facts for a report, as JSON values.
-
-        Edges are counted once if every graph is undirected, else by direction; homophily is the share of edges between equal
-        labels, None for multilabel data and without edges.
-        """
-        graphs = self.graphs
-        directed = not all(is_undirected(graph["edge_index"], num_nodes=len(graph["x"])) for graph in graphs)
-        arcs = sum(graph["edge_index"].shape[1] for graph in graphs)
-        return {
-            "name": self.name,
-            "transductive": self.transductive,
-            "graphs": {split: len(members) for split, members in self.splits.items()},
-            "nodes": sum(len(graph["x"]) for graph in graphs),
-            "counted_nodes": self.counted_nodes,
-            "edges": arcs if directed else arcs // 2,
-            "directed": directed,
-            "features": self.features,
-            "classes": list(self.classes),
-            "multilabel": self.multilabel,
-            "labelled": {split: sum(int(graph["mask"].sum()) for graph in members) for split, members in self.splits.items()},
-            "homophily": None if self.multilabel or not arcs else _homophily(graphs, arcs),
-            "notes": list(self.notes),
-            "skipped": list(self.skipped),
-        }
+        """See `GraphSet.describe`."""
+        return self.arrays.describe()
 
 
-def one_graph(
-    x: Float[Tensor, "n f"],
-    edge_index: Int64[Tensor, "2 e"],
-    y: Tensor,
-    masks: Sequence[Bool[Tensor, "n"]],
-) -> tuple[Data, Data, Data]:
-    """The same graph for train, val and test: they share its tensors and differ in the mask."""
-    train, val, test = (Data(x=x, edge_index=edge_index, y=y, mask=mask) for mask in masks)
-    return train, val, test
+def _tensors(graph: Arrays, made: dict[int, tuple[object, Tensor]]) -> Data:
+    """The graph as tensors; an array that graphs share becomes one tensor. `made` keeps arrays, so that identities stay apart."""
+    parts = {"x": graph.x, "edge_index": graph.edge_index, "y": graph.y, "mask": graph.mask}
+    for array in parts.values():
+        made.setdefault(id(array), (array, torch.from_numpy(array)))
+    return Data(**{key: made[id(array)][1] for key, array in parts.items()})
+
+
+def _arrays(graph: Data, made: dict[int, tuple[Tensor, Any]]) -> Arrays:
+    """The graph as arrays; a tensor that graphs share becomes one array."""
+    parts: dict[str, Tensor] = {key: graph[key] for key in ("x", "edge_index", "y", "mask")}
+    for tensor in parts.values():
+        made.setdefault(id(tensor), (tensor, tensor.numpy()))
+    return Arrays(**{key: made[id(tensor)][1] for key, tensor in parts.items()})
 
 
 def _masked(graph: Data, mask: Bool[Tensor, "n"]) -> Data:
     """The graph with another mask; tensors are shared."""
     return Data(x=graph["x"], edge_index=graph["edge_index"], y=graph["y"], mask=mask)
-
-
-def _same_graph(one: Data, other: Data) -> bool:
-    """Whether two graphs have the same nodes, edges and labels; shared tensors are not compared number by number."""
-    return all(_same(a, b) for a, b in ((one.x, other.x), (one.edge_index, other.edge_index), (one.y, other.y)))
-
-
-def _same(one: object, other: object) -> bool:
-    if one is other:
-        return True
-    # not yet checked data may lack either
-    if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor):
-        return False
-    return one.dtype == other.dtype and one.shape == other.shape and torch.equal(one, other)
-
-
-def _homophily(graphs: Sequence[Data], arcs: int) -> float:
-    """The share of all edges that join equal labels."""
-    counted = (graph for graph in graphs if graph["edge_index"].shape[1])
-    equal = sum(homophily(graph["edge_index"], graph["y"], method="edge") * graph["edge_index"].shape[1] for graph in counted)
-    return round(equal / arcs, 6)  # torch_geometric computes with 32 bits

@@ -1,22 +1,28 @@
-"""Cora, CiteSeer, PubMed and what else comes as Planetoid's raw files (Z. Yang et al., 2016, https://arxiv.org/abs/1603.08861)."""
+"""Cora, CiteSeer, PubMed and what else comes as Planetoid's raw files (Z. Yang et al., 2016, https://arxiv.org/abs/1603.08861).
+
+No torch here.
+"""
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from common.errors import UserError
-from graphs.data.check import check, check_graph
-from graphs.data.nodes import NodeData, one_graph
-from graphs.data.raw import FILES, ORIGIN, check_raw
-from graphs.geometric import Data, NormalizeFeatures, read_planetoid_data
+from graphs.data.arrays import GraphSet, one_graph, row_major
+from graphs.data.check import check, numbered
+from graphs.data.masks import mask_of
+from graphs.data.raw import FILES, ORIGIN, VALIDATION, check_raw, read_raw
 
 
-def planetoid(folder: str | Path, name: str) -> NodeData:
+def planetoid(folder: str | Path, name: str) -> GraphSet:
     """A citation network with its public split: 20 training nodes a class, 500 for validation, 1,000 for the test.
 
     Nothing is written. The raw files are pickles; only those that hold nothing but arrays, matrices and lists are opened.
-    Features are divided by their sum in every node, as is usual with bags of words.
+    Features are as they are in the files.
 
     Args:
         folder: with the files, or with `raw/`, `NAME/` or `NAME/raw/` that has them.
@@ -27,28 +33,49 @@ def planetoid(folder: str | Path, name: str) -> NodeData:
     """
     root = Path(folder).expanduser()
     raw = _raw_folder(root, name)
-    classes = check_raw(raw, name)
-    with warnings.catch_warnings():
-        # the names that scipy's classes had when the files were written; torch_geometric sets a filter of its own as well
-        warnings.filterwarnings("ignore", "Please import `csr_matrix`", DeprecationWarning)
-        read = read_planetoid_data(str(raw), name)
-    # checked before features are divided, which would spread one that is not finite
-    graph, notes = check_graph(Data(x=read["x"], edge_index=read["edge_index"], y=read["y"]), name, classes)
-    graph = NormalizeFeatures()(graph)
-    train, val, test = one_graph(
-        graph["x"], graph["edge_index"], graph["y"], (read["train_mask"], read["val_mask"], read["test_mask"])
+    count = check_raw(raw, name)
+    parts = read_raw(raw, name)
+    x, labels, nodes = _assembled(parts, "allx", "tx"), _assembled(parts, "ally", "ty").argmax(axis=1), len(parts["graph"])
+    first = parts["y"].shape[0]
+    masks = (
+        mask_of(np.arange(first), nodes),
+        mask_of(np.arange(first, first + VALIDATION), nodes),
+        mask_of(parts["test.index"], nodes),
     )
+    classes, (y,), notes = numbered([(labels, np.any(masks, axis=0))], name, [str(label) for label in range(count)])
+    train, val, test = one_graph(x, _edges(parts["graph"], nodes), y, masks)
     return check(
-        NodeData(
+        GraphSet(
             name=name,
-            classes=tuple(str(label) for label in range(classes)),
+            classes=classes,
             train=(train,),
             val=(val,),
             test=(test,),
             multilabel=False,
-            notes=(f"{name}: Planetoid's public split; features are divided by their sum in every node", *notes),
+            notes=(f"{name}: Planetoid's public split", *notes),
         )
     )
+
+
+def _assembled(parts: dict[str, Any], known: str, test: str) -> NDArray[np.float32]:
+    """Rows of all nodes: row i of `test` is that of the i-th node listed; nodes that are nowhere (CiteSeer) have zeros."""
+    first, second = (_dense(parts[key]) for key in (known, test))
+    rows = np.zeros((len(parts["graph"]), first.shape[1]), dtype=np.float32)
+    rows[: len(first)] = first
+    rows[parts["test.index"]] = second
+    return rows
+
+
+def _dense(matrix: Any) -> NDArray[np.float32]:
+    return np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.toarray(), dtype=np.float32)
+
+
+def _edges(neighbours: dict[int, list[int]], nodes: int) -> NDArray[np.int64]:
+    """Every edge once; the files list some of them twice, and nodes as their own neighbours."""
+    first = np.repeat(np.fromiter(neighbours, dtype=np.int64), [len(others) for others in neighbours.values()])
+    second = np.array([other for others in neighbours.values() for other in others], dtype=np.int64)
+    edges = np.stack([first, second])
+    return row_major(edges[:, edges[0] != edges[1]], nodes)
 
 
 def found_in(folder: Path) -> list[str]:

@@ -67,6 +67,12 @@ def check_raw(folder: Path, name: str) -> int:
     return shapes["y"][1]
 
 
+def read_raw(folder: Path, name: str) -> dict[str, Any]:
+    """What the files hold, by part; call `check_raw` first."""
+    files = {part: folder / f"ind.{name.lower()}.{part}" for part in FILES}
+    return {part: _index(file) if part == "test.index" else _unpickled(file) for part, file in files.items()}
+
+
 def _unfit(file: Path, why: str) -> NoReturn:
     raise UserError(f"{file} {why}: the files are cut off or of different downloads; get them all again from {ORIGIN} (data/)")
 

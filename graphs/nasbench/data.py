@@ -12,6 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from common.errors import UserError
+from graphs.data.raw import check_raw
 from graphs.geometric import read_planetoid_data
 from graphs.nasbench.sparse import Raw
 
@@ -44,11 +45,12 @@ def planetoid(folder: Path, name: str) -> Graph:
         name: `Cora`, `CiteSeer` or `PubMed`.
 
     Raises:
-        UserError: The files are missing.
+        UserError: The files are missing, damaged, or hold more than data.
     """
     raw = folder / name / "raw"
     if not raw.is_dir():
         raise UserError(f"no folder {raw}: give one that holds {name}/raw with the Planetoid files, or set TASKNAS_DATA")
+    check_raw(raw, name)  # the reader below would run what a pickle names
     with warnings.catch_warnings():  # the files name a class by where scipy had it once
         warnings.filterwarnings("ignore", "Please import `csr_matrix`", DeprecationWarning)
         data = read_planetoid_data(str(raw), name)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from common.data.folder import left_out_notes
 from common.data.pictures import VAL_IS_TEST, conversion_notes
@@ -80,6 +79,9 @@ def checked(root: Path, layout: Layout, problems: Problems, *, size: int | None,
         blank = int((~split.pixels.any(axis=1)).sum())
         if blank:
             notes.append(f"{blank} of {len(split)} images of {split.name} have ignored pixels only")
+    ignored = [f"{split.ignored:.1%} in {split.name}" for split in splits.values() if split.ignored]
+    if ignored:
+        notes.append(f"pixels that are neither trained on nor scored: {', '.join(ignored)}")
     if size is not None:
         notes.append(f"pictures and annotations are reduced to a long side of at most {size} pixels, for the figures as well")
     return SegmentationData(
@@ -155,6 +157,8 @@ def _split(name: str, items: list[Seen], labels: Labels, size: int | None) -> Sp
         sizes=np.array([item.size for item in items], dtype=np.int64),
         pixels=_pixels(items, labels),
         read=read,
+        images=tuple(item.pair.image for item in items),
+        annotations=tuple(item.pair.annotation for item in items),
     )
 
 
@@ -179,5 +183,7 @@ class _Files:
         for file, shape in ((pair.image, image.shape[:2]), (pair.annotation, values.shape)):
             if shape != self.sizes[index]:
                 raise UserError(f"{file} changed in size since the data set was checked: start again")
+        import torch
+
         labels = torch.from_numpy(self.table[values])
         return Sample(image=torch.from_numpy(image).permute(2, 0, 1), labels=labels, file=pair.file)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from jaxtyping import Int64, UInt8
 from numpy.typing import NDArray
-from torch import Tensor
 
+from common.data.digest import digest
 from common.data.record import SplitData
 from common.errors import UserError
 from common.streams import numpy_stream
 from segmentation.data.labels import IGNORE, Colour
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,8 @@ class Split:
         sizes: height and width of each picture in pixels.
         pixels: labelled pixels of each picture and class.
         read: sample i; picklable and pure.
+        images: the picture's file of each sample, and
+        annotations: its annotation's; none for samples out of memory alone, or for parts of a split.
     """
 
     name: str
@@ -52,6 +57,8 @@ class Split:
     sizes: Int64[np.ndarray, "n 2"]
     pixels: Int64[np.ndarray, "n classes"]
     read: Callable[[int], Sample]
+    images: tuple[Path, ...] = ()
+    annotations: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         """The number of samples."""
@@ -70,6 +77,12 @@ class Split:
         """The largest height and the largest width of all pictures, in pixels."""
         height, width = self.sizes.max(axis=0).tolist()
         return height, width
+
+    @property
+    def ignored(self) -> float:
+        """Share of the pixels that do not count, 0 to 1."""
+        total = int(self.sizes.prod(axis=1).sum())
+        return 1 - int(self.pixels.sum()) / total if total else 0.0
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -110,6 +123,8 @@ class Held:
 
     def __call__(self, index: int) -> Sample:
         """Sample `index`, sharing the memory."""
+        import torch
+
         return Sample(
             image=torch.from_numpy(self.images[index]).permute(2, 0, 1),
             labels=torch.from_numpy(self.labels[index]),
@@ -169,6 +184,17 @@ class SegmentationData(SplitData[Split]):
         """The largest height and the largest width of the training pictures, in pixels."""
         return self.train.largest
 
+    def files(self) -> dict[str, tuple[Path, ...]]:
+        """See `SplitData.files`."""
+        return {split.name: split.images for split in self.splits}
+
+    def marks(self) -> Iterator[bytes]:
+        """See `SplitData.marks`: the classes, their pixels in every picture, and the annotations."""
+        yield repr((self.classes, self.palette)).encode()
+        for split in self.splits:
+            yield np.ascontiguousarray(split.pixels).tobytes()
+            yield digest(split.annotations, ()).encode()
+
     def facts(self) -> dict[str, Any]:
         """See `SplitData.facts`; shares are of the labelled pixels of a split, in class order."""
         return {
@@ -177,6 +203,7 @@ class SegmentationData(SplitData[Split]):
             "ignore": self.ignore,
             "size": list(self.size),
             "images": {split.name: len(split) for split in self.splits},
+            "ignored": {split.name: round(split.ignored, 6) for split in self.splits},
             "shares": {split.name: _shares(split.pixels) for split in self.splits},
         }
 

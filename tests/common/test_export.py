@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from common import export
 from common.errors import UserError
-from common.export import export_onnx, write_script
+from common.export import agreement, export_onnx, write_script
 from common.extras import MissingPackages
 
 pytest.importorskip("onnxruntime")
@@ -72,6 +72,52 @@ def test_wrong_numbers_are_refused(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(UserError, match=r"m\.onnx: onnxruntime differs from torch by .* where the largest output is"):
         export_onnx(nn.Linear(2, 2), (torch.ones(1, 2),), tmp_path / "m.onnx")
+
+
+class Squashed(nn.Module):
+    """Scores of real size, squashed; the file that is written of it has other scores in the output `wrong`."""
+
+    def __init__(self, wrong: int | None = None) -> None:
+        super().__init__()
+        self.wrong = wrong
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        scores = [torch.stack([500 * x, -300 * x], 1).flatten(1) for _ in range(3)]
+        if self.wrong is not None and torch.compiler.is_exporting():
+            scores[self.wrong] = scores[self.wrong] + 1
+        return scores[0].softmax(1), scores[1].sigmoid(), scores[2].tanh()
+
+
+@pytest.mark.parametrize("wrong", [None, 0, 1, 2])
+def test_scores_are_compared_before_a_function_that_hides_what_differs(tmp_path: Path, wrong):
+    """The outputs themselves are 0, 1 and -1, with and without the mistake."""
+    x = torch.ones(1, 1, 1)
+    if wrong is None:
+        assert export_onnx(Squashed(), (x,), tmp_path / "good.onnx").max_abs_diff < 1e-6
+        return
+    with pytest.raises(UserError, match=r"onnxruntime differs from torch by 1 where the largest output is 500"):
+        export_onnx(Squashed(wrong), (x,), tmp_path / "wrong.onnx")
+
+
+def test_every_output_is_compared_by_its_own_size(tmp_path: Path):
+    """A small output is not hidden by a large one."""
+    small = torch.tensor([0.01, 0.02])
+    large = torch.tensor([1000.0])
+    path = tmp_path / "m.onnx"
+    assert agreement(path, [(large.numpy(), large), (small.numpy() + 1e-7, small)]) == pytest.approx((1e-7, 0.02), rel=0.1)
+    with pytest.raises(UserError, match=r"differs from torch by 0\.001 where the largest output is 0\.02"):
+        agreement(path, [(large.numpy(), large), (small.numpy() + 1e-3, small)])
+    with pytest.raises(UserError, match="differs from torch by nan"):
+        agreement(path, [(small.numpy() * np.nan, small)])
+
+
+def test_scores_that_are_not_in_the_file_are_refused(tmp_path: Path):
+    class Else(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.exp() / x.exp().sum(1, keepdim=True) if torch.compiler.is_exporting() else x.softmax(1)
+
+    with pytest.raises(UserError, match="the scores before output0, which end in Div, cannot be compared"):
+        export_onnx(Else(), (torch.rand(1, 3),), tmp_path / "m.onnx")
 
 
 def test_missing_packages_are_named_before_anything_is_written(tmp_path: Path, monkeypatch):

@@ -1,13 +1,21 @@
 """What every task does where packages of an extra are missing: a run ends before it begins, the export alone is left out."""
 
 import sys
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
+from common import export
+from common.errors import UserError
 from common.extras import MissingPackages, modules_of
 from common.options import RunOptions
 from common.stages.run import run
 from common.system import System
+from common.system_task import SystemTask
 from tests.contracts.cases import SYSTEMS
 
 IDS = [f"{task}-{system.name}" for task, system in SYSTEMS]
@@ -29,14 +37,56 @@ def test_every_task_with_an_extra_is_tried():
     assert {task for task, _, _ in NEEDY} == {"detection", "gan", "graphs", "segmentation"}
 
 
-@pytest.mark.parametrize(("task", "system"), SYSTEMS, ids=IDS)
-def test_without_onnx_the_export_of_a_task_says_so_and_writes_nothing(task, system, tmp_path, monkeypatch):
-    made = system.make(system.methods[0].recipes["smoke"](), tmp_path / "weights")
-    network = made.network(made.baseline, 0)
+@pytest.fixture(scope="module", params=[system for _, system in SYSTEMS], ids=IDS)
+def found(request, tmp_path_factory) -> tuple[SystemTask, nn.Module]:
+    """The task of a smoke run, and a network of it."""
+    made = request.param.make(request.param.methods[0].recipes["smoke"](), tmp_path_factory.mktemp("run") / "weights")
+    return made, made.network(made.baseline, 0)
+
+
+def test_without_onnx_the_export_of_a_task_says_so_and_writes_nothing(found, tmp_path, monkeypatch):
+    made, network = found
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    (tmp_path / "best").mkdir()
     with pytest.raises(
         MissingPackages, match=r"^onnxscript not installed: export needs it; run pip install 'tasknas\[export\]'$"
     ):
-        made.export(network, tmp_path / "best")
-    assert list((tmp_path / "best").iterdir()) == []
+        made.export(network, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_export_is_noticed_though_the_scores_saturate(found, tmp_path, monkeypatch):
+    """The file is played by the network itself, whose first weights are one percent larger there; no file is written."""
+    made, network = found
+    weights = [parameter for parameter in network.parameters() if parameter.ndim >= 2]
+    written: dict[str, Any] = {}
+
+    def write(module: nn.Module, inputs: Sequence[Tensor], *_: object) -> bool:
+        written.update(module=module, inputs=inputs)
+        return True
+
+    def outputs() -> list[tuple[np.ndarray, np.ndarray | None]]:
+        with torch.no_grad(), export._Squashed() as squashed:
+            weights[0].mul_(written["change"])
+            listed = export._listed(written["module"].eval()(*written["inputs"]))
+            weights[0].div_(written["change"])
+        before = [squashed.before(out) for out in listed]
+        return [(out.numpy(), None if read is None else read.numpy()) for out, read in zip(listed, before, strict=True)]
+
+    monkeypatch.setattr(export, "_write", write)
+    monkeypatch.setattr(export, "_run", lambda *_: [out for out, _ in outputs()])
+    monkeypatch.setattr(
+        export,
+        "_scores",
+        lambda _, __, expected: [(read, e) for (_, read), e in zip(outputs(), expected, strict=True) if e is not None],
+    )
+    with torch.no_grad():
+        weights[-1].mul_(1000)
+    try:
+        written["change"] = 1.0
+        assert made.export(network, tmp_path) == 0
+        written["change"] = 1.01
+        with pytest.raises(UserError, match="onnxruntime differs from torch by"):
+            made.export(network, tmp_path)
+    finally:
+        with torch.no_grad():
+            weights[-1].div_(1000)

@@ -12,11 +12,11 @@ from common.supernet.recalibrate import batch_norms
 from detection import mm
 from detection import task as module
 from detection.data import embedded
+from detection.data.load import load_data
 from detection.detections import Detections
 from detection.detnas.recipes import paper, smoke, with_head
 from detection.detnas.settings import Settings
 from detection.settings import LARGEST_SCENE
-from detection.task import load_data
 from tests.detection.micro import made
 
 pytest.importorskip("mmdet")

@@ -1,3 +1,3 @@
 """PyTorch Geometric warns on its first import; the package's own import of it does not, so it must be the first."""
 
-import graphs.data  # noqa: F401
+import graphs.geometric  # noqa: F401

@@ -2,9 +2,11 @@
 
 import ast
 import csv
+import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from graphs.export import Probabilities
 from graphs.facts import GraphFacts
 from graphs.pdnas.model import build
 from graphs.pdnas.space import Block, Message, Network, Personalised
+from graphs.phases import right
+from tests.graphs.micro import blocks
 from tests.graphs.pdnas.dense import EDGE_INDEX, NODES, features, randomised
 
 CLASSES = ("a", "b's", "ü")
@@ -85,20 +89,72 @@ def test_probabilities(network):
     assert torch.equal(Probabilities(network, True)(x, edges), scores.sigmoid())
 
 
-@pytest.mark.parametrize("multilabel", [False, True])
-def test_predictions(network, tmp_path, multilabel):
-    file = graph(tmp_path / "mine.npz")
-    facts = GraphFacts(features=FEATURES, classes=CLASSES, multilabel=multilabel)
-    (found,) = facts.predict(network, [file], tmp_path)
+def test_predictions(network, tmp_path):
+    (found,) = FACTS.predict(network, [graph(tmp_path / "mine.npz")], tmp_path)
     scores = network(features(FEATURES), EDGE_INDEX).detach()
-    probabilities = scores.sigmoid() if multilabel else scores.softmax(1)
     best = scores.argmax(1).tolist()
     header, *rows = table(found)
     assert header == ["node", "class", "probability"] and found["table"] == str(tmp_path / "mine-found.csv")
     assert [row[:2] for row in rows] == [[str(node), CLASSES[label]] for node, label in enumerate(best)]
-    assert [float(row[2]) for row in rows] == pytest.approx(probabilities.amax(1).tolist(), abs=1e-4)
+    assert [float(row[2]) for row in rows] == pytest.approx(scores.softmax(1).amax(1).tolist(), abs=1e-4)
     assert found["nodes"] == {name: best.count(label) for label, name in enumerate(CLASSES)}
-    assert found["graph"] == str(file)
+    assert found["graph"] == str(tmp_path / "mine.npz") and "without_class" not in found
+
+
+class Says(torch.nn.Module):
+    """Scores that are the first features of a node."""
+
+    def forward(self, x, edge_index):
+        return x[:, : len(CLASSES)] + 0 * edge_index.sum()
+
+
+def test_nodes_of_several_classes_get_every_one_above_the_threshold(tmp_path):
+    """In `predict` and in the script, as the scores of training count them."""
+    x = np.zeros((4, FEATURES), dtype=np.float32)
+    x[:, :3] = [[2, -1, 3], [-1, -2, -3], [0.1, 0, -0.1], [1, 1, 1]]
+    file, facts = graph(tmp_path / "mine.npz", x, np.array([[0, 1], [1, 0]])), replace(FACTS, multilabel=True)
+    (found,) = facts.predict(Says(), [file], tmp_path)
+    expected = [[2, 0], [], [0], [0, 1, 2]]
+    rows = [[int(node), CLASSES.index(name) if name else -1] for node, name, _ in table(found)[1:]]
+    assert rows == [[node, label] for node, labels in enumerate(expected) for label in labels or [-1]]
+    assert table(found)[1][2] == "0.9526" and table(found)[3] == ["1", "", ""]
+    assert (found["nodes"], found["without_class"]) == ({"a": 3, "b's": 1, "ü": 2}, 1)
+    labels = torch.zeros(4, 3)
+    for node, own in enumerate(expected):
+        labels[node, own] = 1
+    assert right(torch.from_numpy(x[:, :3]), labels).all(), "what training counts as found"
+    facts.export(Says(), tmp_path)
+    done = subprocess.run([sys.executable, tmp_path / "use.py", file], capture_output=True, text=True, check=True)
+    printed = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [[CLASSES.index(name) for name in row["classes"]] for row in printed] == expected
+
+
+def test_features_are_divided_where_training_divided_them(tmp_path, monkeypatch):
+    x = np.arange(4 * FEATURES, dtype=np.float32).reshape(4, FEATURES)
+    x[1] = 0
+    file, facts = graph(tmp_path / "mine.npz", x, np.array([[0, 1], [1, 0]])), replace(FACTS, normalised=True)
+    read, _ = facts.read(file)
+    assert read.sum(1).tolist() == pytest.approx([1, 0, 1, 1]) and torch.equal(FACTS.read(file)[0], torch.from_numpy(x))
+    monkeypatch.setattr("graphs.export.export_onnx", lambda *_: None)
+    facts.export(Says(), tmp_path)
+    spec = importlib.util.spec_from_file_location("use", tmp_path / "use.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.read(file)[0].tolist() == read.tolist()
+    with pytest.raises(UserError, match=r"mine\.npz: feature 0 of node 0 is -1: "):
+        facts.read(graph(file, x - 1))
+
+
+def test_the_check_is_on_features_of_the_size_of_the_data():
+    data = blocks()
+    x = data.arrays.train[0].x
+    share, mean, std = data.arrays.scale()
+    assert (share, mean, std) == pytest.approx(((x != 0).mean(), x[x != 0].mean(), x[x != 0].std()), abs=1e-5)
+    sparse = replace(FACTS, features=1433, scale=(0.0127, 0.05, 0.02)).example()[0]
+    assert float((sparse != 0).float().mean()) == pytest.approx(0.0127, rel=0.2)
+    there = sparse[sparse != 0]
+    assert (float(there.mean()), float(there.std())) == pytest.approx((0.05, 0.02), rel=0.15)
+    assert replace(FACTS, scale=(0.0, 0.0, 0.0)).example()[0].isfinite().all()
 
 
 def test_loops_and_other_integers_change_nothing(network, tmp_path):
@@ -129,14 +185,14 @@ def poked(value: float) -> np.ndarray:
 
 
 BAD = {
-    "no edge_index": ({"x": X}, "has no array edge_index"),
-    "no x": ({"edge_index": E}, "has no array x"),
+    "no edge_index": ({"x": X}, "edge_index is missing"),
+    "no x": ({"edge_index": E}, "x is missing"),
     "too few features": ({"x": X[:, :4], "edge_index": E}, "x float32 of shape (5, 4)"),
     "a vector": ({"x": X[:, 0], "edge_index": E}, "x float32 of shape (5,)"),
     "transposed": ({"x": X, "edge_index": E.T}, "edge_index int64 of shape (7, 2)"),
     "edges of floats": ({"x": X, "edge_index": E.astype(float)}, "edge_index float64 of shape (2, 7)"),
-    "words": ({"x": X.astype(str), "edge_index": E.astype(str)}, "edge_index <U"),
-    "complex": ({"x": X.astype(complex), "edge_index": E}, "x complex128 of shape (5, 6)"),
+    "words": ({"x": X.astype(str), "edge_index": E.astype(str)}, "x is <U32: must be numbers"),
+    "complex": ({"x": X.astype(complex), "edge_index": E}, "x is complex128: must be numbers"),
     "too large": ({"x": X.astype(float) + 1e300, "edge_index": E}, "x holds a number that is not finite; fix it"),
     "not a number": ({"x": poked(np.nan), "edge_index": E}, "x holds a number that is not finite; fix it"),
     "infinite": ({"x": poked(-np.inf), "edge_index": E}, "x holds a number that is not finite; fix it"),
@@ -162,7 +218,7 @@ def test_bad_graphs(fault, network, tmp_path):
     arrays, part = BAD[fault]
     np.savez(tmp_path / "bad.npz", **arrays)
     message = refused(network, tmp_path / "bad.npz", tmp_path)
-    assert part in message and (RULE in message or "fix it" in message)
+    assert part in message and any(remedy in message for remedy in (RULE, "fix it", "convert it"))
 
 
 def test_files_that_are_no_graphs(network, tmp_path):

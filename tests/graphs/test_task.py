@@ -18,7 +18,9 @@ from common.space import decisions, decode, sample
 from common.stages.settings import SearchSettings
 from common.streams import stream
 from common.train.phase import train_phase
-from graphs.data import NodeData, karate, library, stochastic_blocks
+from graphs.data import NodeData, stochastic_blocks
+from graphs.data.karate import karate
+from graphs.data.library import library
 from graphs.geometric import Data
 from graphs.pdnas.space import SpaceSettings, by_hand, cheapest
 from graphs.sparse import SPARSE

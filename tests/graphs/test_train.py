@@ -159,5 +159,5 @@ def test_a_planetoid_folder_is_never_written_to(tmp_path, no_export):
     call(words(tmp_path / "run", data=["--data", str(folder), "--name", "Tiny"], method="random"))
     assert listing() == before and len(before) == 11
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert config["settings"]["data"] == {"folder": str(folder), "name": "Tiny", "skip_bad": False}
+    assert config["settings"]["data"] == {"folder": str(folder), "name": "Tiny", "skip_bad": False, "normalise": None}
     assert config["data"]["labelled"] == {"train": 9, "val": 500, "test": 20}

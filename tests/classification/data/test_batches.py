@@ -18,9 +18,9 @@ def toy(count=23, size=8, mirrored=True, images=None):
     return Split(
         name="train",
         classes=("a", "b"),
-        source=Held(images=images),
-        rows=torch.arange(len(images)),
-        labels=labels,
+        source=Held(images=images.numpy()),
+        row_array=np.arange(len(images)),
+        label_array=labels.numpy(),
         scale=UNSCALED,
         mirrored=mirrored,
     )
@@ -54,16 +54,16 @@ def test_plain_batches_are_the_pictures_with_their_labels():
     images, labels = batch_at(split, 2, 9, 0, "x")
     positions = torch.from_numpy(positions_at(23, 2, 9, 0, "x"))
     assert images.dtype == torch.float32
-    assert torch.allclose(images, split.source.take(positions).float(), atol=1e-3)
+    assert torch.allclose(images, split.images(torch.as_tensor(positions)).float(), atol=1e-3)
     assert torch.equal(labels, positions % 2)
 
 
 def test_training_does_not_change_the_data():
     split = toy()
-    before = split.source.take(torch.arange(23)).clone()
+    before = split.images(torch.arange(23)).clone()
     for step in range(5):
         batch_at(split, step, 9, 0, "x", Augment(padding=2, cutout=4))
-    assert torch.equal(before, split.source.take(torch.arange(23)))
+    assert torch.equal(before, split.images(torch.arange(23)))
 
 
 def test_crops_are_windows_of_the_padded_picture_all_equally_likely():
@@ -141,9 +141,9 @@ def test_padding_is_black_and_cutout_is_the_mean_colour():
     split = Split(
         name="train",
         classes=("a", "b"),
-        source=Held(images=white),
-        rows=torch.arange(30),
-        labels=torch.arange(30) % 2,
+        source=Held(images=white.numpy()),
+        row_array=np.arange(30),
+        label_array=np.arange(30) % 2,
         scale=scale,
         mirrored=True,
     )

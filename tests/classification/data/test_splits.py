@@ -12,7 +12,7 @@ from common.errors import UserError
 
 def part(labels, seed=0, size=8):
     pixels = torch.randint(0, 256, (len(labels), 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
-    return Part(source=Held(images=pixels), rows=np.arange(len(labels)), labels=np.array(labels, dtype=np.int64))
+    return Part(source=Held(images=pixels.numpy()), rows=np.arange(len(labels)), labels=np.array(labels, dtype=np.int64))
 
 
 def made(counts=(20, 15, 30), **options):
@@ -95,9 +95,13 @@ def test_the_scale_is_that_of_train():
 
 def test_the_scale_leaves_out_what_was_cut_off():
     images = torch.zeros(20, 3, 4, 4, dtype=torch.uint8)
-    data = assemble("toy", "ab", {"train": Part(source=Held(images=images), rows=np.arange(20), labels=np.arange(20) % 2)})
+
+    def part() -> Part:
+        return Part(source=Held(images=images.numpy()), rows=np.arange(20), labels=np.arange(20) % 2)
+
+    data = assemble("toy", "ab", {"train": part()})
     images[data.test.rows] = 255
-    again = assemble("toy", "ab", {"train": Part(source=Held(images=images), rows=np.arange(20), labels=np.arange(20) % 2)})
+    again = assemble("toy", "ab", {"train": part()})
     assert again.scale.mean == (0.0, 0.0, 0.0)
     assert again.scale.std == (1.0, 1.0, 1.0)  # a channel that never varies
 

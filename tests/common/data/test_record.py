@@ -1,6 +1,7 @@
 """What the data of every task have in common."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from common.data.record import SplitData
 
@@ -16,6 +17,12 @@ class Items:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Numbers(SplitData[Items]):
     largest: int
+
+    def files(self) -> dict[str, tuple[Path, ...]]:
+        return {}
+
+    def marks(self) -> list[bytes]:
+        return [repr(split).encode() for split in self.splits]
 
     def facts(self) -> dict[str, int]:
         return {"largest": self.largest}
@@ -33,5 +40,5 @@ def test_the_split_that_is_scored_is_the_one_asked_for_with_its_first_items():
 
 
 def test_the_description_holds_the_task_s_facts_between_name_and_remarks():
-    assert list(DATA.describe()) == ["name", "largest", "skipped", "notes"]
-    assert DATA.describe() == {"name": "numbers", "largest": 6, "skipped": ["7: odd"], "notes": ["few"]}
+    assert list(DATA.describe()) == ["name", "digest", "largest", "skipped", "notes"]
+    assert DATA.describe() == {"name": "numbers", "digest": DATA.digest(), "largest": 6, "skipped": ["7: odd"], "notes": ["few"]}

@@ -8,10 +8,12 @@ import torch
 
 from common.overrides import override
 from detection.data import crops, embedded
-from detection.data.background import free_squares, with_background
+from detection.data.background import free_squares
+from detection.data.batches import with_background
+from detection.data.load import ONE_CLASS, ONE_CLASS_ALONE, load_data
 from detection.data.samples import Split
 from detection.detnas.recipes import smoke
-from detection.task import ONE_CLASS, ONE_CLASS_ALONE, DetectionTask, load_data
+from detection.task import DetectionTask
 from tests.detection.micro import SETTINGS, SYSTEM, made
 
 
@@ -84,7 +86,7 @@ def test_pre_training_has_two_classes_and_something_to_learn():
 
 
 def test_without_background_pre_training_is_left_out(split, monkeypatch):
-    monkeypatch.setattr("detection.task.free_squares", lambda split: ())
+    monkeypatch.setattr("detection.data.load.free_squares", lambda split: ())
     assert ONE_CLASS_ALONE in load_data(override(smoke(), [*SETTINGS, "data.classes=1"]).data).notes
     monkeypatch.undo()
     task = one_class(split)

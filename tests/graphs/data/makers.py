@@ -85,6 +85,7 @@ class Masked(Single):
         graph = ring(8)
         graph.x, graph.y = graph.x.double(), graph.y.int()[:, None]
         graph.edge_attr = torch.ones(graph.edge_index.shape[1], 1)
+        graph.edge_weight = torch.ones(graph.edge_index.shape[1])
         for key, mask in (("train", span(0, 4)), ("val", span(4, 6)), ("test", span(6, 8))):
             graph[f"{key}_mask"] = torch.stack([mask, ~mask], dim=1)
         return graph
@@ -97,10 +98,65 @@ class TwoMasks(Single):
         return graph
 
 
-class Negative(Single):
+class NoTraining(Single):
     def graph(self):
         graph = ring(8)
+        graph.val_mask, graph.test_mask = span(0, 4), span(4, 8)
+        return graph
+
+
+class NoTest(Single):
+    def graph(self):
+        graph = ring(8)
+        graph.train_mask, graph.val_mask = span(0, 4), span(4, 8)
+        return graph
+
+
+class Singles(Single):
+    """One training node a class, and none to validate on."""
+
+    def graph(self):
+        graph = ring(8)
+        graph.train_mask, graph.test_mask = span(0, 2), span(4, 8)
+        return graph
+
+
+class Negative(Single):
+    """Node 3 has no label."""
+
+    def graph(self):
+        graph = ring(240, 3)
         graph.y[3] = -1
+        return graph
+
+
+class Unlabelled(Single):
+    def graph(self):
+        graph = ring(8)
+        graph.y[:] = -1
+        return graph
+
+
+class Sparse(Single):
+    def __init__(self):
+        InMemoryDataset.__init__(self, None)
+        graph = ring(8)
+        graph.x = graph.x.to_sparse()
+        self.made = graph
+
+    def len(self):
+        return 1
+
+    def get(self, idx):
+        return self.made
+
+
+class Whole(Single):
+    """A label of the graph, none of its nodes."""
+
+    def graph(self):
+        graph = ring(8)
+        graph.y = graph.y[:1]
         return graph
 
 

@@ -1,18 +1,38 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Data
 
 from common.errors import UserError
 from graphs.data import NodeData
-from graphs.data.check import check, check_graph
+from graphs.data import check as checks
+from graphs.data.arrays import Arrays
+from graphs.data.check import numbered
 from tests.graphs.data.makers import node_data, ring, span
+
+EVERY = torch.ones(8, dtype=torch.bool)
+
+
+def arrays(graph: Data) -> Arrays:
+    return Arrays(**{key: graph[key].numpy() for key in ("x", "edge_index", "y", "mask")})
 
 
 def changed(**values) -> Data:
-    graph = ring()
+    graph = ring(mask=EVERY)
     for key, value in values.items():
         graph[key] = value
     return graph
+
+
+def check_graph(graph: Data, name: str, classes: int, *, multilabel: bool = False):
+    """Of tensors; the notes as well."""
+    return checks.check_graph(arrays(graph), name, classes, multilabel=multilabel)
+
+
+def check(data: NodeData) -> NodeData:
+    return NodeData.of(checks.check(data.arrays))
 
 
 def at(tensor, place, value):
@@ -23,25 +43,23 @@ def at(tensor, place, value):
 
 GOOD = ring()
 WRONG = [
-    ({"x": None}, "x is missing: must be a tensor"),
-    ({"x": [1.0]}, "x is list: must be a tensor"),
-    ({"x": GOOD.x.double()}, "x is torch.float64: must be torch.float32"),
+    ({"x": GOOD.x.double()}, "x is float64: must be float32"),
     ({"x": GOOD.x[0]}, "x has shape (3,): must be (nodes, features)"),
     ({"x": GOOD.x[:, :0]}, "x has shape (8, 0): must be (nodes, features), at least one of each"),
-    ({"x": GOOD.x.to_sparse()}, "x is sparse (torch.sparse_coo): must be dense; convert it with .to_dense()"),
     ({"x": at(GOOD.x, (5, 1), float("nan"))}, "feature 1 of node 5 is nan: features must be finite; replace it (1 such values)"),
     ({"x": at(GOOD.x, (2, 0), -float("inf"))}, "feature 0 of node 2 is -inf"),
-    ({"edge_index": None}, "edge_index is missing"),
-    ({"edge_index": GOOD.edge_index.int()}, "edge_index is torch.int32: must be torch.int64"),
+    ({"edge_index": GOOD.edge_index.int()}, "edge_index is int32: must be int64"),
     ({"edge_index": GOOD.edge_index.T}, "edge_index has shape (16, 2): must be (2, edges)"),
     ({"edge_index": at(GOOD.edge_index, (1, 4), 8)}, "edge 4 (column 4 of edge_index) joins nodes 4 and 8, yet x has 8 nodes"),
     ({"edge_index": at(GOOD.edge_index, (0, 0), -1)}, "edge 0 (column 0 of edge_index) joins nodes -1 and 1"),
-    ({"y": None}, "y is missing"),
-    ({"y": GOOD.y.float()}, "y is torch.float32: must be torch.int64"),
+    ({"y": GOOD.y.float()}, "y is float32: must be int64"),
     ({"y": GOOD.y[:1]}, "y has shape (1,): must be (8,), a label per node (this is no classification of whole graphs)"),
-    ({"y": at(GOOD.y, 3, 2)}, "node 3 has label 2, yet there are 2 classes (labels 0 to 1)"),
-    ({"y": at(GOOD.y, 7, -1)}, "node 7 has label -1"),
-    ({"mask": torch.ones(8)}, "mask is torch.float32: must be torch.bool"),
+    (
+        {"y": at(GOOD.y, 3, 2)},
+        "node 3 has label 2; labels must be 0 to 1. Unlabelled nodes belong in no mask: remove node 3 from",
+    ),
+    ({"y": at(GOOD.y, 7, -1)}, "node 7 has label -1; labels must be 0 to 1. Unlabelled nodes belong in no mask"),
+    ({"mask": torch.ones(8)}, "mask is float32: must be bool"),
     ({"mask": span(0, 4, nodes=7)}, "mask has shape (7,): must be (8,), one value per node"),
 ]
 
@@ -57,6 +75,8 @@ def test_unusable_graphs_are_refused(values, rule):
 def test_multilabel_graphs():
     y = torch.stack([GOOD.y, 1 - GOOD.y], dim=1).float()
     assert check_graph(changed(y=y), "toy", 2, multilabel=True)[1] == ()
+    outside = check_graph(changed(y=at(y, (6, 1), float("nan")), mask=span(0, 6)), "toy", 2, multilabel=True)[0]
+    assert outside.y[6].tolist() == [0, 0], "outside the masks nothing is read"
     with pytest.raises(UserError, match=r"class 1 of node 6 is 0\.5: must be 0 or 1"):
         check_graph(changed(y=at(y, (6, 1), 0.5)), "toy", 2, multilabel=True)
     with pytest.raises(UserError, match=r"y has shape \(8, 2\): must be \(8, 3\), a column per class"):
@@ -66,14 +86,14 @@ def test_multilabel_graphs():
 def test_good_graphs_stay_as_they_are():
     graph, notes = check_graph(ring(mask=span(0, 4)), "toy", 2)
     assert notes == ()
-    assert torch.equal(graph.x, GOOD.x) and torch.equal(graph.y, GOOD.y) and torch.equal(graph.mask, span(0, 4))
+    assert all(np.array_equal(getattr(graph, key), getattr(ring(mask=span(0, 4)), key)) for key in ("x", "y", "mask"))
     assert set(map(tuple, graph.edge_index.T.tolist())) == set(map(tuple, GOOD.edge_index.T.tolist()))
 
 
 def test_self_loops_and_duplicates_are_taken_out():
     extra = torch.tensor([[0, 3, 3, 4, 4], [0, 3, 3, 5, 5]])
     graph, notes = check_graph(changed(edge_index=torch.cat([extra, GOOD.edge_index], dim=1)), "toy", 2)
-    assert torch.equal(graph.edge_index, check_graph(ring(), "toy", 2)[0].edge_index)
+    assert np.array_equal(graph.edge_index, check_graph(changed(), "toy", 2)[0].edge_index)
     assert notes == (
         "toy: 3 self loops were removed (models add their own)",
         "toy: 2 of 18 entries of edge_index repeat another and were removed",
@@ -127,7 +147,8 @@ def test_one_graph_is_shared():
         multilabel=False,
     )
     assert copies.transductive
-    assert check(copies).val[0].x is check(copies).val[0].x
+    shared = check(copies)
+    assert shared.val[0].x is shared.train[0].x
 
 
 def several(train, val, test) -> NodeData:
@@ -158,12 +179,54 @@ def test_graphs_must_be_alike():
         check(several((one,), (one,), (other,)))
     with pytest.raises(UserError, match="toy: val has no graph"):
         check(several((one,), (), (one,)))
-    with pytest.raises(UserError, match="toy, val, graph 0: mask is missing"):
-        check(several((one,), (ring(7),), (one,)))
 
 
 def test_classes_without_training_nodes_are_noted_for_several_labels():
     y = torch.stack([GOOD.y, torch.zeros_like(GOOD.y)], dim=1).float()
     data = check(node_data(changed(y=y), multilabel=True))
-    assert data.notes == ("toy: no training node has class '1'",)
+    assert data.notes == ("toy: no training node has class '1'",), "and no word of one class per node: some have none"
     assert data.describe()["homophily"] is None
+
+
+def test_labels_count_only_inside_masks():
+    """Unlabelled nodes, and labels of nodes in no mask, whatever they are."""
+    y = at(at(GOOD.y, 7, -1), 6, 99)
+    data = check(node_data(changed(y=y), masks=(span(0, 3), span(3, 4), span(4, 6))))
+    assert data.train[0].y.tolist() == [0, 1, 0, 1, 0, 1, -1, -1]
+    assert data.notes == ("toy: 2 of 8 nodes have no label: only their features and edges are used",)
+    assert data.describe()["homophily"] == 0.0, "of edges between labelled nodes"
+    assert check(data.recut(1)).describe()["labelled"] == {"train": 3, "val": 1, "test": 2}
+    with pytest.raises(UserError, match=r"node 7 has label -1.*remove node 7 from test_mask, or correct y$"):
+        check(node_data(changed(y=y), masks=(span(0, 3), span(3, 4), span(7, 8))))
+
+
+def test_classes_that_no_mask_has_are_left_out():
+    y, counts = np.array([4, 2, 4, 7, 2, -1, 2]), np.array([1, 1, 1, 0, 1, 0, 0], dtype=bool)
+    classes, (found,), notes = numbered([(y, counts)], "toy")
+    assert (classes, found.tolist()) == (("2", "4"), [1, 0, 1, -1, 0, -1, 0])
+    assert notes == ["toy: no node in a mask has class '7': left out"]
+    classes, (found,), notes = numbered([(y, counts)], "toy", list("abcde"))
+    assert (classes, found.tolist()) == (("c", "e"), [1, 0, 1, -1, 0, -1, 0])
+    assert notes == ["toy: no node in a mask has class 'a', 'b', 'd': left out"]
+    with pytest.raises(UserError, match=r"node 0 has label 4, yet there are 3 classes \(labels 0 to 2\)"):
+        numbered([(y, counts)], "toy", list("abc"))
+    assert numbered([(np.where(counts, -1, y), counts)], "toy")[1][0][0] == -1, "stays for the check to refuse"
+
+
+def test_one_hot_labels_are_said_to_make_several_classes():
+    y = torch.stack([GOOD.y, 1 - GOOD.y], dim=1).float()
+    (note,) = check(node_data(changed(y=y), multilabel=True)).notes
+    assert "every node in a mask has exactly one" in note and "y.argmax(1)" in note
+
+
+def test_the_digest_is_of_what_networks_read():
+    data = check(node_data()).arrays
+    (train,) = data.train
+    assert data.digest() == check(node_data()).describe()["digest"] == replace(data, name="elsewhere", notes=("x",)).digest()
+    other = check(node_data(changed(x=at(GOOD.x, (0, 0), 5.0)))).arrays
+    unseen = check(node_data(changed(y=at(GOOD.y, 7, -1)), masks=(span(0, 4), span(4, 6), span(6, 7)))).arrays
+    labels = check(node_data(changed(y=at(GOOD.y, 7, 0)), masks=(span(0, 4), span(4, 6), span(6, 7)))).arrays
+    masks = replace(data, train=(replace(train, mask=span(0, 3).numpy()),))
+    edges = check(node_data(changed(edge_index=GOOD.edge_index[:, 1:]))).arrays
+    assert len({data.digest(), other.digest(), masks.digest(), edges.digest(), unseen.digest()}) == 5
+    assert labels.digest() == unseen.digest(), "labels outside the masks are not read"

@@ -5,11 +5,12 @@ from sklearn.neighbors import kneighbors_graph
 from torch_geometric.utils import is_undirected
 
 from common.errors import UserError
-from graphs.data import digits_graph, karate, load, stochastic_blocks
+from graphs.data import digits, load, stochastic_blocks
+from graphs.data.karate import karate
 
 
 def test_digits():
-    data = digits_graph()
+    data = load()
     facts = data.describe()
     assert (facts["nodes"], facts["features"], len(data.classes)) == (1797, 64, 10)
     assert facts["labelled"] == {"train": 200, "val": 500, "test": 1000}
@@ -18,21 +19,21 @@ def test_digits():
     assert graph.y[graph.mask].bincount().tolist() == [20] * 10
     assert (graph.x.min(), graph.x.max()) == (0, 1)
     assert data.transductive and is_undirected(graph.edge_index)
-    assert digits_graph() is data and load() is not None
+    assert digits() is digits()
     assert "scikit-learn" in data.notes[0]
 
 
 def test_digits_are_joined_to_their_nearest():
-    graph = digits_graph(neighbours=3).train[0]
+    graph = digits(neighbours=3).train[0]
     ours = torch.zeros(1797, 1797, dtype=torch.bool)
     ours[graph.edge_index[0], graph.edge_index[1]] = True
-    near = torch.from_numpy(kneighbors_graph(graph.x.numpy(), 3).toarray() > 0)
+    near = torch.from_numpy(kneighbors_graph(graph.x, 3).toarray() > 0)
     assert ((near | near.T) != ours).sum() < 10  # equal distances may be ordered differently
 
 
 @pytest.mark.parametrize(("per_class", "val", "test"), [(1, 500, 1000), (20, 500, 1000), (30, 499, 998), (100, 265, 532)])
 def test_digits_left_by_training(per_class, val, test):
-    assert digits_graph(per_class=per_class).describe()["labelled"] == {"train": 10 * per_class, "val": val, "test": test}
+    assert digits(per_class=per_class).describe()["labelled"] == {"train": 10 * per_class, "val": val, "test": test}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_digits_left_by_training(per_class, val, test):
 )
 def test_other_digits_are_refused(settings, rule):
     with pytest.raises(UserError, match=rule):
-        digits_graph(**settings)
+        digits(**settings)
 
 
 def test_karate():

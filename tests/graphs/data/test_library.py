@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from common.errors import UserError
-from graphs.data import library, load
+from graphs.data import load
+from graphs.data.library import library
 from tests.graphs.data.makers import span
 
 MAKERS = "tests.graphs.data.makers"
@@ -19,7 +20,12 @@ def test_graphs_per_split(tmp_path):
     assert (facts["nodes"], facts["edges"], facts["features"]) == (40, 40, 3)
     assert facts["classes"] == ["0", "1", "2"] and facts["homophily"] is None
     assert data.train[0].y.dtype == torch.float32 and data.train[0].mask.all()
-    assert load(str(tmp_path), f"{MAKERS}:Inductive").describe() == facts  # read again from what the class wrote
+    again = load(str(tmp_path), f"{MAKERS}:Inductive").describe()  # read again from what the class wrote
+    assert {**again, "notes": again["notes"][:-1]} == facts
+    assert (
+        again["notes"][-1]
+        == "Inductive: features are taken as they are (data.normalise=true divides them by their sum in every node)"
+    )
     assert json.loads(json.dumps(facts)) == facts
 
 
@@ -30,7 +36,7 @@ def test_a_graph_with_masks():
     assert data.train[0].x.dtype == torch.float32 and data.train[0].y.dtype == torch.int64 and data.train[0].y.shape == (8,)
     assert data.notes == (
         "tests.graphs.data.makers:Masked: 2 splits; the first is used",
-        "tests.graphs.data.makers:Masked: edge_attr is not used",
+        "tests.graphs.data.makers:Masked: edge_attr, edge_weight are not used",
     )
 
 
@@ -65,8 +71,11 @@ def test_a_class_with_several_data_sets():
         (f"{MAKERS}:Inductive", "Inductive needs a folder for its files: give one"),
         (f"{MAKERS}:Single:small", "Single takes no name: leave out ':small'"),
         (f"{MAKERS}:Many", "Many holds 2 graphs and takes no split='train'"),
-        (f"{MAKERS}:TwoMasks", "its graph has train_mask, test_mask, yet no val_mask: add what is missing"),
-        (f"{MAKERS}:Negative", "no masks, and only nodes with one label each, 0 or above, can be split by class"),
+        (f"{MAKERS}:NoTraining", "its graph has val_mask, test_mask, yet no train_mask: add what is missing"),
+        (f"{MAKERS}:Singles", "it has no val_mask, and no class has two training nodes"),
+        (f"{MAKERS}:Unlabelled", "no masks, and only nodes with one label each can be split by class"),
+        (f"{MAKERS}:Sparse", "x is sparse (torch.sparse_coo): must be dense; convert it with .to_dense()"),
+        (f"{MAKERS}:Whole", "y has shape (1,): must be (8,), a label per node (this is no classification of whole graphs)"),
         (f"{MAKERS}:Bare", "graph 0 has no x: features x, edge_index and labels y are needed"),
         (f"{MAKERS}:Empty", "graph 0 has no x: features x, edge_index and labels y are needed"),
         ("torch_geometric.datasets:FakeHeteroDataset", "graph 0 is a HeteroData: only graphs with one kind of node"),
@@ -89,3 +98,27 @@ def test_load_needs_a_folder_and_a_name(tmp_path):
         load(None, "Cora")
     with pytest.raises(UserError, match="a folder needs the name of a data set in it; it has no Planetoid data set"):
         load(str(tmp_path))
+
+
+def test_a_graph_without_val_mask():
+    """A fifth of the training nodes of every class serves as val, always the same ones."""
+    data = library(f"{MAKERS}:TwoMasks")
+    assert data.describe()["labelled"] == {"train": 2, "val": 2, "test": 4}
+    assert sorted(data.val[0].y[data.val[0].mask].tolist()) == [0, 1]
+    assert torch.equal(data.test[0].mask, span(4, 8)) and torch.equal(data.train[0].mask | data.val[0].mask, span(0, 4))
+    assert torch.equal(library(f"{MAKERS}:TwoMasks").val[0].mask, data.val[0].mask)
+    assert data.notes == (f"{MAKERS}:TwoMasks: it has no val_mask; 2 of its 4 training nodes serve as val",)
+
+
+def test_a_graph_without_test_mask():
+    data = library(f"{MAKERS}:NoTest")
+    assert torch.equal(data.test[0].mask, data.val[0].mask) and torch.equal(data.val[0].mask, span(4, 8))
+    (note,) = data.notes
+    assert "it has no test_mask; the validation split also serves as the test split, so the test figures are of nodes" in note
+
+
+def test_unlabelled_nodes_are_in_no_cut():
+    data = library(f"{MAKERS}:Negative")
+    assert sum(data.describe()["labelled"].values()) == 239
+    assert not any(graphs[0].mask[3] for graphs in data.splits.values())
+    assert data.notes[1] == "Negative: 1 of 240 nodes have no label: only their features and edges are used"

@@ -29,7 +29,7 @@ def test_published_numbers(tasknas_data, name, sizes, labelled):
     if not all((folder / name / "raw" / f"ind.{name.lower()}.{part}").is_file() for part in FILES):
         pytest.skip(f"no real data: {folder / name / 'raw'} lacks files")
     before = listing(folder)
-    data = planetoid(folder, name)
+    data = load(folder, name)
     facts = data.describe()
     assert (facts["nodes"], facts["edges"], facts["features"], len(data.classes)) == sizes
     assert tuple(facts["labelled"].values()) == labelled

@@ -24,7 +24,11 @@ def test_split_folders_are_read_as_they_stand(root):
     data = folder(root)
     assert data.classes == ("sky", "road", "tree")
     assert data.skipped == ()
-    assert data.notes == ("pixels of Void are ignored",)
+    assert data.notes == (
+        "pixels of Void are ignored",
+        "pixels that are neither trained on nor scored: 40.0% in train, 40.0% in val, 39.1% in test",
+    )
+    assert data.facts()["ignored"] == {split.name: pytest.approx(split.ignored, abs=1e-6) for split in data.splits}
     assert data.flip
     assert data.size == (60, 60)
     for split in (data.train, data.val, data.test):
