@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -203,9 +204,9 @@ def _ctrl_c_blocked() -> Iterator[None]:
 
 
 def _start_worker(threads: int) -> None:
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # read by torch when it is imported
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
+    # Torch reads MKL_NUM_THREADS and others when it is imported, whatever the user's shell exports: hence the second line.
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    importlib.import_module("torch").set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -27,10 +27,31 @@ PACKAGES = (
 )
 """Packages whose version can change a result; those that are not installed are left out."""
 
+VARIABLES = (
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "VECLIB_", "NUMEXPR_", "NPY_"),
+    *("ATEN_", "TORCH_", "PYTORCH_", "DNNL_", "ONEDNN_", "CUBLAS_", "CUDNN_", "CUDA_", "NVIDIA_", "TF32_", "PYTHONHASHSEED"),
+)
+"""How the names of such variables begin."""
+
 
 def environment() -> dict[str, Any]:
-    """Versions, git commit and machine, as JSON values: keys `versions`, `git` (None outside a checkout) and `machine`."""
-    return {"versions": versions(), "git": git(Path(__file__).resolve().parents[2]), "machine": machine()}
+    """What a run ran on, as JSON values.
+
+    Returns:
+        `versions`, `git` (None outside a checkout), `machine` and `variables`.
+    """
+    root = Path(__file__).resolve().parents[2]
+    return {"versions": versions(), "git": git(root), "machine": machine(), "variables": variables()}
+
+
+def variables() -> dict[str, str]:
+    """Environment variables that libraries for numbers read: threads, instruction sets, precision. Name -> value.
+
+    Threads are set anew in every process after torch is imported. The others can change the last digits of a result, hence the
+    record. A value that holds a path is not recorded.
+    """
+    found = {name: value for name, value in os.environ.items() if name.startswith(VARIABLES)}
+    return {name: "(a path)" if "/" in value or "\\" in value else value[:80] for name, value in sorted(found.items())}
 
 
 def versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_chec
 
 from common.errors import UserError
 from common.invocation import typed
-from common.run.environment import versions
+from common.run.environment import variables, versions
 from common.run.files import disk_errors
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def run_stages(
     try:
         with signals_interrupt(), disk_errors(folder.path, "everything finished so far is kept"):
             if changed := other_versions(folder):
-                progress.say(f"note: resumed under other versions, so results may differ from those of one go: {changed}")
+                where = "under other versions or environment variables"
+                progress.say(f"note: resumed {where}, so results may differ from those of one go: {changed}")
             for index, stage in enumerate(stages, start=1):
                 name = stage.name
                 progress.place(index, len(stages))
@@ -114,14 +115,20 @@ def run_stages(
 
 
 def other_versions(folder: RunFolder) -> str:
-    """Packages whose version is not the one that the run was started with, in words; empty if there is none."""
+    """What differs from the process that the run was started in, in words; empty if nothing does.
+
+    Versions of packages, and environment variables that can change a result. The number of threads is no such variable: a run
+    sets it.
+    """
     environment = folder.config.get("environment")
-    then = environment.get("versions") if isinstance(environment, dict) else None
-    if not isinstance(then, dict):
-        return ""
-    now = versions()
-    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
-    return ", ".join(f"{name} {now.get(name, 'missing')} (was {then.get(name, 'missing')})" for name in names)
+    told = []
+    for kind, now, none in (("versions", versions(), "missing"), ("variables", variables(), "not set")):
+        then = environment.get(kind) if isinstance(environment, dict) else None
+        if not isinstance(then, dict):
+            continue
+        names = [name for name in {**then, **now} if then.get(name) != now.get(name) and not name.endswith("_NUM_THREADS")]
+        told += [f"{name} {now.get(name, none)} (was {then.get(name, none)})" for name in names]
+    return ", ".join(told)
 
 
 def _run(stage: Stage[Context], folder: RunFolder, context: Context) -> None:

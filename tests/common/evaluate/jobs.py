@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+import torch
+
 from common.errors import UserError
 from common.evaluate import pool
 from common.evaluate.base import Scores
@@ -17,8 +19,8 @@ def square(x: int) -> int:
     return x * x
 
 
-def threads(_: int) -> str:
-    return os.environ["OMP_NUM_THREADS"]
+def threads(_: int) -> int:
+    return torch.get_num_threads()
 
 
 def evaluators_kept(_: None) -> int:

@@ -47,7 +47,7 @@ def test_a_candidate_that_kills_its_worker_fails_alone_and_is_named():
         results = pool.evaluator(jobs.make_evaluator)(ARCHS, "deadly")
         assert [s.values.get("gene") for s in results] == [0, None, None, 1, 2, 0]
         assert ARCHS[2].fingerprint in results[2].error and "died" in results[2].error
-        assert list(pool.map(jobs.threads, range(2))) == ["1", "1"], "a new pool works after that"
+        assert list(pool.map(jobs.threads, range(2))) == [1, 1], "a new pool works after that"
         got = []
         with pytest.raises(WorkerDied, match=r"job 1 \(1\): out of memory, killed, or crashed; .* fewer --workers"):
             for value in pool.map(jobs.die, range(4)):
@@ -62,9 +62,12 @@ def test_a_worker_keeps_the_newest_evaluator_only():
         assert list(pool.map(jobs.evaluators_kept, [None])) == [1]
 
 
-def test_workers_compute_with_the_threads_asked_for():
-    with LocalPool(1, threads=3) as pool:
-        assert list(pool.map(jobs.threads, range(1))) == ["3"]
+@pytest.mark.parametrize("asked", [1, 3])
+def test_workers_compute_with_the_threads_asked_for_whatever_the_shell_exports(asked, monkeypatch):
+    for name in ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(name, "4")
+    with LocalPool(1, threads=asked) as pool:
+        assert list(pool.map(jobs.threads, range(1))) == [asked]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

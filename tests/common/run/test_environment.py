@@ -18,6 +18,15 @@ def test_says_what_ran_where_without_naming_the_host():
     assert socket.gethostname() not in text
 
 
+def test_variables_that_can_change_results_are_recorded(monkeypatch):
+    given = {"MKL_NUM_THREADS": "4", "KMP_AFFINITY": "x" * 200, "TORCH_HOME": "/home/someone", "MY_TOKEN": "secret"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    found = environment()["variables"]
+    assert found["MKL_NUM_THREADS"] == "4" and found["KMP_AFFINITY"] == "x" * 80 and found["TORCH_HOME"] == "(a path)"
+    assert "MY_TOKEN" not in found and "someone" not in json.dumps(found)
+
+
 def test_git_names_the_commit_and_changes(tmp_path):
     assert git(tmp_path) is None
 

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from common.run.checkpoint import Checkpoint
-from common.run.environment import versions
+from common.run.environment import variables, versions
 from common.run.files import Jsonl
 from common.run.folder import RunFolder
 from common.run.progress import Progress
-from common.run.stages import clock, resume_command, run_stages, seconds_before
+from common.run.stages import clock, other_versions, resume_command, run_stages, seconds_before
 from common.train.fit import fit
 from tests.common.run.killing import die, forked, status
 
@@ -67,6 +67,14 @@ def test_other_versions_on_a_resume_are_told(tmp_path):
     with RunFolder.create(tmp_path / "same", {"environment": now}, ()) as folder:
         run_stages([], folder, Progress(stream=out), None, "cmd")
     assert out.getvalue().count("note:") == 1
+
+
+def test_other_variables_on_a_resume_are_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
+    monkeypatch.setenv("MKL_NUM_THREADS", "4")
+    then = {name: value for name, value in variables().items() if not name.startswith("MKL_")}
+    with RunFolder.create(tmp_path / "run", {"environment": {"variables": {**then, "OMP_DYNAMIC": "TRUE"}}}, ()) as folder:
+        assert other_versions(folder) == "OMP_DYNAMIC not set (was TRUE), MKL_CBWR COMPATIBLE (was not set)"
 
 
 def test_an_error_keeps_what_is_done(folder):

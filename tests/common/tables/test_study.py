@@ -20,6 +20,7 @@ from common.space import OneOf, enumerate_all
 from common.tables.columns import Lookup
 from common.tables.study import Run, Study, each, front, runs, study, summary
 from common.tables.table import Table
+from tests.common.evaluate import jobs
 
 SPACE = (OneOf(*"abcd"), OneOf(*"abc"))
 SHORT = np.array([5.0, 1, 9, 2, 4, 7, 3, 8, 6, 0, 11, 10])
@@ -147,6 +148,12 @@ def test_an_empty_study_is_refused():
     for seeds, queries in (([], 5), ([0], 0)):
         with pytest.raises(UserError, match="give at least one of each"):
             list(runs(TABLE, random, seeds, queries))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_every_process_computes_with_one_thread_whatever_the_shell_exports(workers, monkeypatch):
+    monkeypatch.setenv("MKL_NUM_THREADS", "4")
+    assert list(each(jobs.threads, [0], workers)) == [1]
 
 
 def test_each_keeps_the_order():
