@@ -81,7 +81,7 @@ def predict(run: Run, images: Annotated[tuple[Path, ...], tyro.conf.Positional],
     load_weights(best / "model.safetensors", network)
     folder = out or run / "predictions"
     make_folder(folder)
-    for row in reloaded.facts.predict(network.eval(), images, folder):
+    for row in reloaded.predict(network.eval(), images, folder):
         print(json.dumps(row))
 
 
