@@ -87,7 +87,7 @@ def predict(run: Run, images: Files, out: Folder = None) -> None:
     network = reloaded.network(load(best / "arch.json", reloaded.space))
     load_weights(best / "model.safetensors", network)
     make_folder(folder)
-    for row in reloaded.facts.predict(network.eval(), images, folder):
+    for row in reloaded.predict(network.eval(), images, folder):
         print(json.dumps(row))
 
 

@@ -57,7 +57,7 @@ def shown(value: object) -> str:
     try:
         return cut(_short.repr(value))
     except (ValueError, RecursionError):  # a number of too many digits
-        return f"a {type(value).__name__}"
+        return f"a value of type {type(value).__name__}"
 
 
 _short = reprlib.Repr()

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
+from math import isfinite
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -22,8 +24,9 @@ from torch.utils.hooks import RemovableHandle
 from common.cost.conditions import assignments, conditions_of, with_options
 from common.cost.latency import conditions, measure
 from common.cost.shapes import tensors_in
-from common.errors import UserError
-from common.json_text import read_foreign
+from common.errors import UserError, cut
+from common.json_text import NotJson, read_foreign
+from common.overrides import from_plain
 from common.space import Arch, Decision, decisions, decode, label, sample, space_fingerprint
 from common.trace import active_children, readings, sums_members
 
@@ -108,13 +111,16 @@ class LatencyTable:
             UserError: the file is missing, is not a latency table, or is the table of another space.
         """
         try:
-            table = cls(**read_foreign(path))
+            table = from_plain(cls, read_foreign(path), "it")
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); build the latency table first") from error
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{path}: is not a latency table; build it again") from error
+        except (NotJson, UserError) as error:
+            raise UserError(f"{path}: is not a latency table ({cut(str(error))}); build it again") from error
         if table.space != space_fingerprint(space):
             raise UserError(f"{path}: was measured for another space; build a latency table for this one")
+        sizes = {name: len(decision) for name, decision in decisions(space).items()}
+        if {name: len(row) for name, row in table.rows.items()} != sizes or not all(map(isfinite, chain(*table.rows.values()))):
+            raise UserError(f"{path}: does not have a time for every option; build it again")
         return table
 
 

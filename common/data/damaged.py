@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from tokenize import TokenError
 from zipfile import BadZipFile
 
 NPZ_ERRORS = (
@@ -17,7 +18,8 @@ NPZ_ERRORS = (
     TypeError,
     NotImplementedError,
     BadZipFile,
+    TokenError,
     zlib.error,
 )
 """What numpy, zipfile and zlib raise on .npz files that are cut, altered, or lack an array (NotImplementedError: packed by an
-unknown method; RuntimeError: with a password; SyntaxError, MemoryError, OverflowError: an altered header)."""
+unknown method; RuntimeError: with a password; SyntaxError, TokenError, MemoryError, OverflowError: an altered header)."""

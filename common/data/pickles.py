@@ -60,8 +60,8 @@ def _check(data: bytes) -> None:
         if operation.name in _PUTS and isinstance(argument, int) and not 0 <= argument <= len(data):
             raise DamagedPickle(f"memo index {argument:,} in a file of {len(data):,} bytes")
         nested += operation.name in _NESTED
-    if nested > MOST_TUPLES:
-        raise DamagedPickle(f"{nested:,} tuples, {MOST_TUPLES:,} are the most")
+        if nested > MOST_TUPLES:
+            raise DamagedPickle(f"more than {MOST_TUPLES:,} tuples")
 
 
 class _DataOnly(pickle.Unpickler):

@@ -39,7 +39,7 @@ class Candidates:
         space = context.task.space
         found: dict[Arch, None] = dict.fromkeys(filter(context.feasible, self.before))
         found |= {context.found(self.of): None}
-        strengths = _strengths(space, context.folder.path / "strengths.json")
+        strengths = strengths_of(space, context.folder.path / "strengths.json")
         rng = stream(context.seed, "candidates")
         for arch in islice(sample_by_scores(space, strengths, rng), DRAWS * self.count):
             if len(found) == self.count:
@@ -49,7 +49,7 @@ class Candidates:
         return list(found)
 
 
-def _strengths(space: Any, path: Path) -> dict[str, list[float]]:
+def strengths_of(space: Any, path: Path) -> dict[str, list[float]]:
     """The strengths that a search left, a number from 0 for each option.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -63,17 +63,23 @@ class ReloadedRun:
         Raises:
             UserError: the settings of the run are damaged: they give no network, or one that does not fit into memory.
         """
-        if self.source is None:
-            return self.build(self.networks.alone(decode(self.space, arch)))
         with sound(self.source):
             description = self.networks.alone(decode(self.space, arch))
-            check_size(lambda: self.build(description), self.source)
+            if self.source is not None:
+                check_size(lambda: self.build(description), self.source)
             return self.build(description)
+
+    def predict(self, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
+        """See `common.file_facts.FileFacts.predict`; what the facts cannot do is the fault of the run's settings."""
+        with sound(self.source):
+            yield from self.facts.predict(network, files, folder)
 
 
 @contextmanager
-def sound(source: Path) -> Iterator[None]:
-    """In the block, what a published system cannot build is the fault of the settings in the file `source`.
+def sound(source: Path | None) -> Iterator[None]:
+    """In the block, what a published system cannot build or run is the fault of the settings in the file `source`.
+
+    Errors of a user's own functions, which have no such file, pass as they are.
 
     Raises:
         UserError: names the file and what was raised.
@@ -83,8 +89,10 @@ def sound(source: Path) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # values out of range end in errors of torch, of numbers and of the system's own
+        if source is None:
+            raise
         said = cut(f"{type(error).__name__}: {error}", 160)
-        raise UserError(f"{source}: its settings or data give no network ({said}); restore the file from a copy") from error
+        raise UserError(f"{source}: its settings or data are out of range ({said}); restore the file from a copy") from error
 
 
 def check_size(build: Callable[[], nn.Module], source: Path) -> None:
@@ -136,6 +144,8 @@ def reload(run: Path, build: Callable[[Any], nn.Module] | None = None, space: An
         raise UserError(f"{path}: says nothing about its data; give a folder that a train script wrote")
     facts = facts_from(system.task.resolve().facts_of, data, settings, str(path))
     with sound(path):
+        if odd := [tuple(x.shape) for x in facts.example() if not x.numel()]:
+            raise UserError(f"{path}: its data give inputs of shape {odd[0]}; restore the file from a copy")
         networks = system.networks(settings, facts)
     return ReloadedRun(networks=networks, facts=facts, source=path)
 

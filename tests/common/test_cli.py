@@ -265,6 +265,24 @@ def test_a_config_that_is_not_a_runs_is_refused(tmp_path, capsys, config, reason
     assert reason in line
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda config: config["data"].update(canvas=[0, 64]), "config.json"),
+        (lambda config: config["data"].update(canvas=[-64, 64]), "config.json"),
+        (lambda config: config["settings"]["head"].update(neck_channels=10**6), "GiB"),
+        (lambda config: config["settings"]["head"].update(neck_channels=-3), "config.json"),
+    ],
+)
+def test_settings_out_of_range_are_named_before_memory_is_taken(detector_run, photo, tmp_path, capsys, change, said):
+    run = tmp_path / "run"
+    shutil.copytree(detector_run, run)
+    config = json.loads((run / "config.json").read_text())
+    change(config)
+    (run / "config.json").write_text(json.dumps(config))
+    assert said in refused(capsys, "predict", run, photo)
+
+
 def test_the_command_line_imports_nothing_heavy():
     code = "import sys, common.cli; print(*{'torch', 'detection', 'matplotlib', 'numpy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []
