@@ -18,10 +18,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from common.run.report.figures import sampled, stairs
 from common.run.report.findings import Team
 from common.run.report.text import number
 
 Point = tuple[float, float]
+MOST_DOTS = 2000
+"""Dots of a kind in a chart: each is a line of the report's text."""
+MOST_STEPS = 500
+"""Steps of a stair in a chart."""
 
 ROLES = ("ink", "muted", "rule", "card", "search", "random", "baseline", "limit")
 _STAND_IN = {role: f"#0101{index:02x}" for index, role in enumerate(ROLES, start=1)}
@@ -49,9 +54,9 @@ def trade_off(
 ) -> Markup:
     """Score against cost of every trial, the front as a stair, the constraint as an upright line, rings around `marked`."""
     figure, axes = _canvas(3.5)
-    axes.scatter(*_columns(random), s=20, c=_STAND_IN["random"], alpha=0.75, linewidths=0, marker="D")
-    axes.scatter(*_columns(search), s=20, c=_STAND_IN["search"], alpha=0.7, linewidths=0)
-    xs, ys = _columns(front)
+    axes.scatter(*_columns(sampled(random, MOST_DOTS)), s=20, c=_STAND_IN["random"], alpha=0.75, linewidths=0, marker="D")
+    axes.scatter(*_columns(sampled(search, MOST_DOTS)), s=20, c=_STAND_IN["search"], alpha=0.7, linewidths=0)
+    xs, ys = _columns(sampled(front, MOST_STEPS))
     axes.step(xs, ys, where="post", color=_STAND_IN["search"], linewidth=1.8, alpha=0.9)
     for limit in limits:
         axes.axvline(limit, color=_STAND_IN["limit"], linewidth=1.4, dashes=(4, 3))
@@ -70,9 +75,8 @@ def progress(*, search: Sequence[float | None], random: Sequence[float | None], 
     """The best score so far against the number of trials, for the search and for random search."""
     figure, axes = _canvas(3.5)
     for curve, role, width in ((random, "random", 1.8), (search, "search", 2.4)):
-        points = [(i, value) for i, value in enumerate(curve, start=1) if value is not None]
+        points = stairs(curve, MOST_STEPS)
         if points:
-            points.append((len(curve), points[-1][1]))
             axes.step(*_columns(points), where="post", color=_STAND_IN[role], linewidth=width)
             axes.scatter([points[-1][0]], [points[-1][1]], s=26, c=_STAND_IN[role], linewidths=0, zorder=3)
     axes.set_xlim(0, max(len(search), len(random), 1) * 1.03)

@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,25 @@ def front(points: Sequence[tuple[float, float]], maximise: bool) -> list[tuple[f
         if not kept or sign * score < sign * kept[-1][1]:
             kept.append((cost, score))
     return kept
+
+
+def sampled(points: Sequence[P], most: int) -> list[P]:
+    """At most `most` of the points, evenly spaced, the first and the last among them: a cloud looks the same with fewer dots."""
+    if len(points) <= most:
+        return list(points)
+    return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]
+
+
+def stairs(values: Sequence[float | None], most: int) -> list[tuple[float, float]]:
+    """The steps of a curve that is constant between changes: (number from 1, value) where it changes, and its end.
+
+    Args:
+        values: the curve; None where it has no value yet.
+        most: changes given, evenly spaced where there are more.
+    """
+    points = [(float(i), value) for i, value in enumerate(values, start=1) if value is not None]
+    changes = [point for before, point in zip([None, *points], points, strict=False) if before is None or before[1] != point[1]]
+    return [*sampled(changes, most), (float(len(values)), points[-1][1])] if points else []
 
 
 def thin(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:

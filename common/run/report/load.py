@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from common.errors import UserError
@@ -240,10 +241,10 @@ def _trial(row: Mapping[str, Any]) -> TrialRow:
         arch=_labels(row.get("arch")),
         scores=_numbers(row.get("scores")),
         cost=_numbers(row.get("cost")),
-        fidelity=str(row.get("fidelity", "")),
+        fidelity=intern(str(row.get("fidelity", ""))),
         seconds=_seconds(row),
         ok=row.get("status") == "ok",
-        origin=str(row.get("origin", "")),
+        origin=intern(str(row.get("origin", ""))),
         error=str(row.get("error") or ""),
     )
 
@@ -300,18 +301,19 @@ def _rows(file: Path, damage: list[str]) -> Iterator[Mapping[str, Any]]:
     if not file.is_file():
         return
     bad = 0
-    for line in file.read_bytes().split(b"\n"):
-        if not line.strip():
-            continue
-        try:
-            row = parse(line)
-        except NotJson:
-            bad += 1
-            continue
-        if isinstance(row, dict):
-            yield row
-        else:
-            bad += 1
+    with file.open("rb") as lines:  # a line at a time: a long search writes hundreds of megabytes
+        for line in lines:
+            if not line.strip():
+                continue
+            try:
+                row = parse(line)
+            except NotJson:
+                bad += 1
+                continue
+            if isinstance(row, dict):
+                yield row
+            else:
+                bad += 1
     if bad:
         damage.append(f"{file.name}: {bad} damaged {'line' if bad == 1 else 'lines'} left out")
 
@@ -336,7 +338,7 @@ def _number(value: object) -> float | None:
 
 def _numbers(value: object) -> Numbers:
     pairs = ((key, _number(item)) for key, item in _mapping(value).items())
-    return {key: number for key, number in pairs if number is not None}
+    return {intern(key): number for key, number in pairs if number is not None}
 
 
 def _strengths(value: object) -> Mapping[str, tuple[float, ...]]:
@@ -350,7 +352,7 @@ def _seconds(row: Mapping[str, Any]) -> float:
 
 def _labels(value: object) -> Labels:
     return {
-        key: ", ".join(str(part) for part in item) if isinstance(item, list) else str(item)
+        intern(key): intern(", ".join(str(part) for part in item) if isinstance(item, list) else str(item))
         for key, item in _mapping(value).items()
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from common.run.report.text import DASH, column, count, duration, flat, mean_sd,
 
 _BEST = 10
 _WIDEST = 12
+_MOST_ROWS = 200
 _PICTURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
 _LARGEST = 4_000_000
 
@@ -41,6 +42,15 @@ class Table:
 
     heads: tuple[tuple[str, bool], ...]
     rows: tuple[tuple[str, ...], ...]
+    cut: str = ""
+    """What is said of rows that are left out; empty where all are there."""
+
+    def shortened(self, files: str) -> Table:
+        """The table with its first `_MOST_ROWS` rows alone, and a line that counts the others and names their files."""
+        if len(self.rows) <= _MOST_ROWS:
+            return self
+        cut = f"{_MOST_ROWS:,} of {len(self.rows):,} rows are shown; {files} has all."
+        return replace(self, rows=self.rows[:_MOST_ROWS], cut=cut)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,13 +256,17 @@ def _found(run: Run, known: Axis | None) -> tuple[Mapping[str, str], str]:
 
 
 def _ranked(run: Run, known: Axis | None) -> list[TrialRow]:
-    """Feasible trials from best to worst, each architecture once."""
+    """The `_BEST` best feasible trials, from best to worst, each architecture once."""
     if known is None:
         return []
     sign = -1.0 if known.score.maximise else 1.0
     scored = [(sign * value, trial) for trial in run.trials if (value := known.score_of(trial)) is not None]
-    unique = {tuple(sorted(trial.arch.items())): trial for _, trial in sorted(scored, key=lambda item: -item[0])}
-    return sorted(unique.values(), key=lambda trial: sign * (known.score_of(trial) or 0.0))
+    unique: dict[tuple[tuple[str, str], ...], TrialRow] = {}
+    for _, trial in sorted(scored, key=lambda item: item[0]):
+        unique.setdefault(tuple(sorted(trial.arch.items())), trial)
+        if len(unique) == _BEST:
+            break
+    return list(unique.values())
 
 
 def _grids(run: Run, known: Axis | None, chosen: Mapping[str, str]) -> tuple[tuple[Grid, ...], int]:
@@ -317,7 +331,7 @@ def _retrained_table(run: Run, known: Axis | None) -> Table | None:
         (row.name, row.kind, row.seed, *(texts[index] for texts in values), duration(row.seconds))
         for index, row in enumerate(nets)
     ]
-    return Table(heads=(*heads, ("training", True)), rows=tuple(rows))
+    return Table(heads=(*heads, ("training", True)), rows=tuple(rows)).shortened("retrained.jsonl")
 
 
 def _retrained_how(run: Run) -> tuple[str, str]:
@@ -338,7 +352,8 @@ def _failures(run: Run) -> Table | None:
     rows += tuple((row.name, row.seed, row.kind, row.error, duration(row.seconds)) for row in run.retrained if row.error)
     if not rows:
         return None
-    return Table(heads=(("of", False), ("trial or seed", True), ("origin", False), ("reason", False), ("time", True)), rows=rows)
+    heads = (("of", False), ("trial or seed", True), ("origin", False), ("reason", False), ("time", True))
+    return Table(heads=heads, rows=rows).shortened("trials.jsonl, random.jsonl and retrained.jsonl together")
 
 
 def _picture(sample: SampleRow) -> Picture:

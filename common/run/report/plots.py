@@ -182,9 +182,19 @@ def _trade_off(run: Run, known: Axis) -> Plot:
             cost=_label(cost, known.cost.unit if known.cost else ""),
             maximise=known.score.maximise,
         ),
-        caption="Every trial, scored during the search. The line joins those that no other beats in both.",
+        caption=f"{_shown(run)}, scored during the search. The line joins those that no other beats in both.",
         legend=tuple(legend),
     )
+
+
+def _shown(run: Run) -> str:
+    """Which trials a chart has a dot of."""
+    cut = [
+        (name, len(rows))
+        for name, rows in (("trials", run.trials), ("random trials", run.random))
+        if len(rows) > charts.MOST_DOTS
+    ]
+    return " and ".join(f"{charts.MOST_DOTS:,} of {n:,} {name}, evenly spaced" for name, n in cut) or "Every trial"
 
 
 def _bounds(limits: Sequence[Limit], metric: str) -> list[float]:
