@@ -19,7 +19,7 @@ from common.data.digits import SPLITS, SplitName
 from common.data.folder import ENDINGS, SUFFIXES, folders, hidden_in, left_out_notes, walk
 from common.data.pictures import conversion_notes
 from common.data.problems import Problems, listing
-from common.data.shared import check_disjoint, copies
+from common.data.shared import check_disjoint, copies, same_pixels
 from common.errors import UserError
 
 _CHECK_ALL = 20_000  # images; larger folders are decoded only when read, unless damaged ones are to be skipped
@@ -70,7 +70,7 @@ def classification_folder(
 
 def _cifar(name: str, layout: Layout, read: Cifar, size: int, split_seed: int, mirrored: bool) -> ClassificationData:
     parts: dict[SplitName, Part] = {}
-    notes: list[str] = []
+    notes = same_pixels(read.images)
     for split, labels in read.labels.items():
         images = torch.from_numpy(read.images[split])
         if len(labels) != _OFFICIAL[split]:
@@ -90,7 +90,9 @@ def _image_folder(path: Path, size: int, skip_bad: bool, split_seed: int, mirror
     places = _split_folders(path)
     walks = {split: walk(place, path) for split, place in places.items()}
     notes = left_out_notes([*hidden_in(path, path), *(entry for found in walks.values() for entry in found.left_out)])
-    files = {split: _by_class(place, walks[split].files) for split, place in places.items()}
+    files: dict[SplitName, dict[str, list[Path]]] = {}
+    for split, place in places.items():
+        files[split] = _by_class(place, walks[split].files)
     classes = _classes(places, files, notes)
     listed = {split: [_pictures(own.get(label, ())) for label in classes] for split, own in files.items()}
     total = sum(len(pictures) for per_class in listed.values() for pictures in per_class)
