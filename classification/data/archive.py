@@ -16,6 +16,7 @@ from classification.data.images import fault, picture, refuse_bad, side_by_side
 from classification.data.splits import ClassificationData, Held
 from common.data.digits import SPLITS, SplitName
 from common.data.npz import BadNpz, MissingArray, read_npz
+from common.data.shared import same_pixels
 from common.errors import UserError
 
 
@@ -40,7 +41,8 @@ def read_archive(file: Path, name: str, *, size: int, skip_bad: bool, mirrored: 
         parts[split], own = _part(file, split, arrays, len(classes), size)
         faults += own
     refuse_bad(str(file), faults, skip_bad)
-    return assemble(name, classes, parts, skipped=faults, mirrored=mirrored)
+    notes = same_pixels({split: part.source.take(torch.from_numpy(part.rows)).numpy() for split, part in parts.items()})
+    return assemble(name, classes, parts, notes=notes, skipped=faults, mirrored=mirrored)
 
 
 def _arrays(file: Path) -> dict[str, NDArray]:

@@ -18,7 +18,7 @@ from common.data.digits import SPLITS, SplitName
 from common.data.folder import ENDINGS, SUFFIXES, folders, hidden_in, left_out_notes, walk
 from common.data.pictures import conversion_notes
 from common.data.problems import Problems, listing
-from common.data.shared import check_disjoint, copies
+from common.data.shared import check_disjoint, copies, same_pixels
 from common.errors import UserError
 
 _CHECK_ALL = 20_000  # images; larger folders are decoded only when read, unless damaged ones are to be skipped
@@ -69,7 +69,7 @@ def classification_folder(
 
 def _cifar(name: str, layout: Layout, read: Cifar, size: int, split_seed: int, mirrored: bool) -> ClassificationData:
     parts: dict[SplitName, Part] = {}
-    notes: list[str] = []
+    notes = same_pixels(read.images)
     own: dict[SplitName, tuple[str, ...]] = {"train": layout.train, "test": (layout.test,)}
     for split, labels in read.labels.items():
         images = read.images[split]

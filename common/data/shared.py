@@ -7,14 +7,19 @@ import os
 import stat
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from common.data.problems import Problems
 
 _ENDS = 1 << 12  # bytes at either end of a file that are compared before all of it is
 
 
-def check_disjoint(splits: Mapping[str, Iterable[Path]], root: Path, problems: Problems) -> None:
+def check_disjoint(splits: Mapping[Any, Iterable[Path]], root: Path, problems: Problems) -> None:
     """Adds a fatal problem for each file that is in two splits: links, hard links and other spellings of a path count.
 
     Args:
@@ -34,7 +39,7 @@ def check_disjoint(splits: Mapping[str, Iterable[Path]], root: Path, problems: P
                 problems.fatal.append(f"{_name(file, root)} of {split} is in {first} as well{also}: splits must be disjoint")
 
 
-def copies(splits: Mapping[str, Iterable[Path]], root: Path) -> list[str]:
+def copies(splits: Mapping[Any, Iterable[Path]], root: Path) -> list[str]:
     """A note for each two splits of which one holds copies of files of the other: other files with the same bytes.
 
     Args:
@@ -48,6 +53,21 @@ def copies(splits: Mapping[str, Iterable[Path]], root: Path) -> list[str]:
             if found is not None:
                 by_size[found.st_size].append((split, file))
     return _copies([group for group in by_size.values() if len({split for split, _ in group}) > 1], root)
+
+
+def same_pixels(splits: Mapping[Any, NDArray[np.uint8]]) -> list[str]:
+    """A note for each two splits that share pictures, told by their pixels: of data sets that are one file.
+
+    Args:
+        splits: the pictures of each, one a row of the array; all of one shape.
+    """
+    digests = {split: [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows] for split, rows in splits.items()}
+    notes = []
+    for (first, known), (split, own) in combinations(digests.items(), 2):
+        count = len(set(known) & set(own))
+        if count:
+            notes.append(f"{count:,} pictures of {split} are in {first} as well: the same pixels")
+    return notes
 
 
 def _stat(file: Path) -> os.stat_result | None:

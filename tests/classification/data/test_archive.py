@@ -18,6 +18,14 @@ def test_the_pictures_come_out_as_they_went_in(tmp_path):
         assert split.labels.tolist() == arrays[f"{split.name}_labels"].tolist()
 
 
+def test_pictures_that_two_splits_share_are_noted(tmp_path):
+    arrays = archive_arrays({"train": 8, "val": 8, "test": 6})
+    for kind in ("bytes", "offsets", "labels"):
+        arrays[f"val_{kind}"] = arrays[f"train_{kind}"]
+    data = classification_folder(write_archive(tmp_path, arrays))
+    assert data.notes == ("8 pictures of val are in train as well: the same pixels",)
+
+
 def test_other_sizes_are_scaled(tmp_path):
     data = classification_folder(write_archive(tmp_path, archive_arrays()), size=16)
     assert data.train.images(torch.arange(8)).shape == (8, 3, 16, 16)
