@@ -1,4 +1,4 @@
-"""The train script of a task package, made from the systems it lists: a command for every method, and `describe`."""
+"""The train script of a task package, made from the systems it lists: a command for every method, `describe` and `data`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tyro
 
 from common.errors import UserError
 from common.listing import settings_summary
+from common.look import data_command
 from common.options import DescribeOptions, RunOptions, settings_of
 from common.script import main, spoken_errors
 from common.system import Method, System
@@ -61,9 +62,9 @@ def further_commands(task: str) -> Mapping[str, Command]:
 
 
 def commands_of(systems: Sequence[System], chosen: str = "") -> dict[str, Command]:
-    """Method name -> its command, and `describe`; the help of the `chosen` one lists every engine with its settings."""
+    """Method name -> its command, `describe` and `data`; the help of the `chosen` one lists every engine with its settings."""
     found = {m.name: run_command(system, m, listed=m.name == chosen) for system in systems for m in system.methods}
-    return found | {"describe": _describe(systems)}
+    return found | {"describe": _describe(systems), "data": data_command(systems[0].package)}
 
 
 def run_command(system: System, method: Method, *, listed: bool) -> Command:
