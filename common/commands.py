@@ -1,4 +1,4 @@
-"""The train script of a task package, made from the systems it lists: a command for every method, and `describe`."""
+"""The train script of a task package, made from the systems it lists: a command for every method, `describe` and `data`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import tyro
 from common import reference
 from common.errors import UserError
 from common.listing import settings_summary
+from common.look import data_command
 from common.options import DescribeOptions, RunOptions, settings_of
 from common.script import main, spoken_errors
 from common.system import Method, System
@@ -68,7 +69,7 @@ def further_commands(task: str) -> Mapping[str, Command]:
 
 
 def commands_of(systems: Sequence[System], chosen: str = "", *, keys: bool = False) -> dict[str, Command]:
-    """Method name -> its command, and `describe`.
+    """Method name -> its command, `describe` and `data`.
 
     Args:
         systems: what can be run and described.
@@ -76,7 +77,7 @@ def commands_of(systems: Sequence[System], chosen: str = "", *, keys: bool = Fal
         keys: whether methods list their settings instead of running.
     """
     found = {m.name: run_command(system, m, listed=m.name == chosen, keys=keys) for system in systems for m in system.methods}
-    return found | {"describe": _describe(systems)}
+    return found | {"describe": _describe(systems), "data": data_command(systems[0].package)}
 
 
 def run_command(system: System, method: Method, *, listed: bool, keys: bool) -> Command:

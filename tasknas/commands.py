@@ -10,9 +10,11 @@ from functools import partial
 
 from common.cli import ON_NETWORKS, ON_RUNS
 from common.commands import Command, further_commands, run_commands
+from common.errors import UserError
 from common.extras import missing
 from common.listing import TASK_NAMES
-from common.script import main
+from common.look import data_command
+from common.script import main, spoken_errors
 from common.system import systems_of, task_packages
 
 PROGRAM = "tasknas"
@@ -66,11 +68,24 @@ def groups() -> list[Group]:
         summary=f"Print parameters and multiply-adds of an architecture as JSON, without training (of: {names}).",
         run=partial(run_commands, PROGRAM, systems),
     )
+    data = Entry(
+        name="data",
+        summary=f"Print what a run would find in a data folder, or why it would refuse it, as JSON (of: {', '.join(tasks)}).",
+        run=partial(_look, tasks),
+    )
     return [
         *(Group(title=_title(task), entries=tuple(_methods(task))) for task in tasks),
         Group(title="Use a finished run", entries=tuple(_entries(ON_RUNS | further))),
-        Group(title="Know networks and engines before a run", entries=(describe, *_entries(ON_NETWORKS))),
+        Group(title="Know data, networks and engines before a run", entries=(data, describe, *_entries(ON_NETWORKS))),
     ]
+
+
+def _look(tasks: Sequence[str], argv: Sequence[str]) -> None:
+    """Runs `data TASK ...`."""
+    with spoken_errors():
+        if argv[1:] and not argv[1].startswith("-") and argv[1] not in tasks:
+            raise UserError(f"task {argv[1]!r} is not installed here; choose one of {', '.join(tasks)}")
+    main(f"{PROGRAM} data", {task: data_command(task) for task in tasks}, argv[1:])
 
 
 def _title(task: str) -> str:

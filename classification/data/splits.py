@@ -182,6 +182,11 @@ class ClassificationData(SplitData[Split]):
         """See `SplitData.files`; a file that holds all pictures is named once in every split."""
         return {split.name: _files(split) for split in self.splits}
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """See `SplitData.counts`: images."""
+        found = {split.name: np.bincount(split.label_array, minlength=len(self.classes)).tolist() for split in self.splits}
+        return {name: dict(zip(self.classes, numbers, strict=True)) for name, numbers in found.items()}
+
     def marks(self) -> Iterator[bytes]:
         """See `SplitData.marks`: the classes, and the label and the row of every picture, where one file holds several."""
         yield repr(self.classes).encode()

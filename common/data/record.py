@@ -67,6 +67,10 @@ class SplitData(Generic[S]):
     def marks(self) -> Iterable[bytes]:
         """What training reads besides the files: labels, annotations, and the order of items."""
 
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Split -> class -> how many items, boxes or pixels of it; none where data have no classes."""
+        return {}
+
     def digest(self) -> str:
         """Digest of the content; see `common.data.digest`.
 

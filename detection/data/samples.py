@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,6 +170,15 @@ class Data(SplitData[Split]):
     def files(self) -> dict[str, tuple[Path, ...]]:
         """See `SplitData.files`."""
         return {split.name: split.files for split in self.splits}
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """See `SplitData.counts`: boxes."""
+        names = dict(zip(self.category_ids, self.classes, strict=True))
+        found = {}
+        for split in self.splits:
+            boxes = Counter(note["category_id"] for note in split.coco["annotations"] if not note["iscrowd"])
+            found[split.name] = {name: boxes[key] for key, name in names.items()}
+        return found
 
     def marks(self) -> Iterator[bytes]:
         """See `SplitData.marks`: the annotations of each split, names of files apart."""

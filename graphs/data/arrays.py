@@ -90,6 +90,15 @@ class GraphSet:
         """Files of pictures of each split: a graph has none."""
         return dict.fromkeys(self.splits, ())
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Split -> class -> nodes of it that count."""
+        found = {}
+        for split, graphs in self.splits.items():
+            y = np.concatenate([graph.y[graph.mask] for graph in graphs])
+            numbers = y.sum(axis=0).astype(int) if self.multilabel else np.bincount(y, minlength=len(self.classes))
+            found[split] = dict(zip(self.classes, numbers.tolist(), strict=True))
+        return found
+
     def noted(self, *notes: str) -> GraphSet:
         """The same data with further notes."""
         return replace(self, notes=(*self.notes, *notes))

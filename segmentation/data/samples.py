@@ -188,6 +188,10 @@ class SegmentationData(SplitData[Split]):
         """See `SplitData.files`."""
         return {split.name: split.images for split in self.splits}
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """See `SplitData.counts`: pixels."""
+        return {split.name: dict(zip(split.classes, split.pixels.sum(axis=0).tolist(), strict=True)) for split in self.splits}
+
     def marks(self) -> Iterator[bytes]:
         """See `SplitData.marks`: the classes, their pixels in every picture, and the annotations."""
         yield repr((self.classes, self.palette)).encode()

@@ -33,7 +33,7 @@ def test_every_command_of_every_package_is_there_and_none_has_the_name_of_anothe
     methods = [method.name for _, _, method in every_method()]
     further = [name for task in task_packages() for name in further_commands(task)]
     assert "translate" in further
-    wanted = Counter([*methods, *further, *COMMANDS, "describe"])
+    wanted = Counter([*methods, *further, *COMMANDS, "describe", "data"])
     assert {name for name, count in wanted.items() if count > 1} == set(), "two commands of one name: only one could be called"
     assert Counter(NAMES) == wanted
 

@@ -131,6 +131,7 @@ def test_pairs_need_as_many_inputs_as_targets():
     data = TranslationData(name="x", paired=False, train=good, val=bad, test=test, notes=("n",), skipped=("s",))
     assert data.describe() == {
         "name": "x",
+        "digest": data.digest(),
         "paired": False,
         "images": {name: {"inputs": 4, "targets": n} for name, n in (("train", 4), ("val", 3), ("test", 4))},
         "skipped": ["s"],
