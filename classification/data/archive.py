@@ -41,7 +41,7 @@ def read_archive(file: Path, name: str, *, size: int, skip_bad: bool, mirrored: 
         parts[split], own = _part(file, split, arrays, len(classes), size)
         faults += own
     refuse_bad(str(file), faults, skip_bad)
-    notes = same_pixels({split: part.source.take(torch.from_numpy(part.rows)).numpy() for split, part in parts.items()})
+    notes = same_pixels({split: part.source.take(part.rows) for split, part in parts.items()})
     return assemble(name, classes, parts, notes=notes, skipped=faults, mirrored=mirrored)
 
 

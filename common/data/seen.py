@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ImageOps
 
-from common.data.pictures import Unusable, displayed_size, in_threads, opened
+from common.data.pictures import displayed_size, in_threads
+from common.data.reader import Unusable, as_rgb, opened
 
 MEASURED = 500
 """Most training pictures whose channels are measured, evenly spaced."""
@@ -64,7 +64,7 @@ def _sums(file: Path) -> np.ndarray | None:
     """Number of pixels, sums and sums of squares of each channel, shape (3, 3)."""
     try:
         with opened(file) as image:
-            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB")).reshape(-1, 3).astype(np.float64)
+            pixels = np.asarray(as_rgb(image)).reshape(-1, 3).astype(np.float64)
     except Unusable:
         return None
     return np.stack([np.full(3, len(pixels)), pixels.sum(0), np.square(pixels).sum(0)])
