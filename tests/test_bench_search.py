@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from common.errors import UserError
 from common.objective import hypervolume
 from common.tables.generated import generated
 from common.tables.load import TABLES
+from common.tables.own import read_table
 from common.tables.study import Run, Study, study
 from tests.bench import search
 from tests.bench.engines import CLAIMED, ENGINES, with_fidelities, with_graph
@@ -48,6 +50,21 @@ def test_every_engine_is_made_from_a_table_and_a_seed(name):
     assert not np.isnan(found.result[:, -1]).any()
     assert source_digest(engine.make(TABLE, 0), engine.make) == source_digest(engine.make(TABLE, 1), engine.make)
     assert len(engine.settings(TABLE)) < 400 and " at 0x" not in engine.settings(TABLE)
+
+
+@pytest.mark.parametrize("decisions", [1, 3, 6])
+def test_every_engine_that_fits_searches_a_table_of_other_decisions(decisions, tmp_path):
+    """PNAS knows the edges of NAS-Bench-201 and the nodes of NAS-Bench-Graph; other tables have neither."""
+    file = tmp_path / "foreign.csv"
+    rows = list(product(range(2 if decisions > 1 else 9), repeat=decisions))
+    lines = [",".join([*(f"o{n}" for n in row), str(sum(row) + row[0] / 7)]) for row in rows]
+    file.write_text("\n".join([",".join([*(f"arch.d{i}" for i in range(decisions)), "score.accuracy"]), *lines]))
+    table = read_table(file, "accuracy").table
+    fitting = [engine for engine in ENGINES.values() if engine.fits(table)]
+    assert len(fitting) >= 8
+    for engine in fitting:
+        proposed = [proposal.arch for proposal in engine.make(table, 0).ask(3)]
+        assert proposed and all(table.row(arch) < len(rows) for arch in proposed), engine.title
 
 
 def test_settings_are_what_an_engine_does_not_share():

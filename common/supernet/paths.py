@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -14,6 +16,9 @@ from common.streams import stream
 
 Policy = Callable[[int], list[Arch]]
 """Training step -> the paths whose gradients it accumulates."""
+
+FAIR_TRIES = 64
+"""Paths sampled in a fair order, and then in any, before one that keeps the rules is given up."""
 
 
 def uniform(space: Any, seed: int) -> Policy:
@@ -28,24 +33,57 @@ def fair(space: Any, seed: int) -> Policy:
     per decision and step. A decision with fewer options, or one that is not on every path, goes round its permutation as often
     as it is met, so the counts of its options in a step differ by at most one.
 
+    A path that breaks a `Where` rule is sampled again from the options whose turn is still to come. Where no such path is found,
+    a path of the space whose options were least often active in the step takes its place: a rule can rule equal counts out.
+
     Raises:
-        UserError: from the policy, where a path drawn so breaks a `Where` rule of the space.
+        UserError: from the policy, where hardly any path keeps the rules of the space.
     """
     turns = max((len(decision) for decision in decisions(space).values()), default=1)
 
     def policy(step: int) -> list[Arch]:
-        orders: dict[str, Iterator[int]] = {}
-
-        def oracle(name: str, decision: Decision) -> int:
-            if name not in orders:
-                order = list(range(len(decision)))
-                stream(seed, "paths", step, name).shuffle(order)
-                orders[name] = cycle(order)
-            return next(orders[name])
-
-        return [_ruled(space, oracle, "fair") for _ in range(turns)]
+        rounds = _Rounds(space, seed, step)
+        return [rounds.path(number) for number in range(turns)]
 
     return policy
+
+
+class _Rounds:
+    """The options of each decision in an order of their own, gone round again and again by the paths of one step."""
+
+    def __init__(self, space: Any, seed: int, step: int) -> None:
+        self._space, self._seed, self._step = space, seed, step
+        self._orders: dict[str, list[int]] = {}
+        self._left: dict[str, list[int]] = {}  # of the present round, in order
+        self._active: Counter[tuple[str, int]] = Counter()
+
+    def path(self, number: int) -> Arch:
+        """The next path: `number` counts those of the step."""
+        for attempt in range(FAIR_TRIES):
+            rng = stream(self._seed, "paths", self._step, "again", number, attempt) if attempt else None
+            with suppress(Invalid):
+                return self._taken(record(self._space, partial(self._next, rng)))
+        rng = stream(self._seed, "paths", self._step, "any", number)
+        archs = [sample(self._space, rng) for _ in range(FAIR_TRIES)]
+        return self._taken(min(archs, key=lambda arch: sum(self._active[item] for item in arch.items())))
+
+    def _next(self, rng: Random | None, name: str, decision: Decision) -> int:
+        """The option whose turn it is; without an order, if `rng` is given."""
+        if name not in self._orders:
+            order = list(range(len(decision)))
+            stream(self._seed, "paths", self._step, name).shuffle(order)
+            self._orders[name] = order
+        left = self._left.get(name) or self._orders[name]
+        return left[0] if rng is None else rng.choice(left)
+
+    def _taken(self, arch: Arch) -> Arch:
+        for name, option in arch.items():
+            left = self._left.get(name) or list(self._orders.get(name, ()))
+            if option in left:
+                left.remove(option)
+            self._left[name] = left
+        self._active.update(arch.items())
+        return arch
 
 
 def cost_bins(space: Any, seed: int, cost: Callable[[Arch], float], edges: Sequence[float], tries: int = 500) -> Policy:

@@ -171,7 +171,8 @@ def levels(table: Table) -> Levels:
     """What PNAS opens one after the other; what is not open yet is a convolution.
 
     The groups of NAS-Bench-201's edges, which pair an edge out of the cell's input with one further on, were chosen on its
-    CIFAR-10 table. NAS-Bench-Graph's are its link pattern, then the operations of the first two nodes, then the others.
+    CIFAR-10 table. NAS-Bench-Graph's are its link pattern, then the operations of the first two nodes, then the others. Of any
+    other table the decisions are opened one by one, and what is not open yet is a first option: nothing is known of it.
     """
     paths = Encoder(table.space).paths
     if len(paths) == 1:
@@ -180,6 +181,8 @@ def levels(table: Table) -> Levels:
         ops = [path for path in paths if path != "link"]
         filler = Arch({"link": 0, **dict.fromkeys(ops, GRAPH_OPS.index("gcn"))})
         return by_decisions(table.space, [["link"], ops[:2], ops[2:]], filler)
+    if len(paths) != 6 or CONV not in table.operations:
+        return by_decisions(table.space, [[path] for path in paths], Arch(dict.fromkeys(paths, 0)))
     groups = [[paths[0], paths[3]], [paths[1], paths[4]], [paths[2], paths[5]]]
     convolution = [op for op in table.operations if op not in NODES].index(CONV)
     return by_decisions(table.space, groups, Arch(dict.fromkeys(paths, convolution)))

@@ -5,8 +5,9 @@ from random import Random
 import pytest
 
 from common.errors import UserError
-from common.space import Arch, OneOf, Where, decode, sample
+from common.space import Arch, OneOf, Where, decisions, decode, sample
 from common.supernet import cost_bins, extreme, fair, sandwich, uniform
+from common.tables import nasbench_graph
 from tests.common.supernet.networks import SPACE
 
 CHAIN = tuple(OneOf(0, 1, 2, 3) for _ in range(8))
@@ -65,12 +66,49 @@ def test_fair_paths_are_one_where_nothing_is_open():
     assert fair((1, 2), 0)(0) == [Arch({})]
 
 
-@pytest.mark.parametrize("policy", [fair, sandwich])
-def test_paths_that_break_a_rule_are_an_error_message(policy):
+def test_an_end_that_breaks_a_rule_is_an_error_message():
     space = Where((OneOf(1, 2), OneOf(1, 2)), lambda value: sum(value) == 3, "the sum is three")
     with pytest.raises(UserError, match="path breaks the rule 'the sum is three' of its space; train uniform"):
-        for step in range(9):
-            policy(space, 0)(step)
+        sandwich(space, 0)(0)
+
+
+RULED = {
+    "pairs": Where((OneOf(1, 2), OneOf(1, 2)), lambda value: sum(value) == 3, "the sum is three"),
+    "latin": Where((OneOf(0, 1, 2, 3), OneOf(0, 1, 2, 3)), lambda value: value[0] != value[1], "the two differ"),
+    "NAS-Bench-Graph": nasbench_graph.space(),
+}
+
+
+@pytest.mark.parametrize("space", RULED.values(), ids=RULED)
+def test_fair_paths_keep_rules_and_stay_fair(space):
+    widest = max(map(len, decisions(space).values()))
+    for seed in range(4):
+        policy = fair(space, seed)
+        for step in range(60):
+            paths = policy(step)
+            assert len(paths) == widest and paths == policy(step)
+            for path in paths:
+                decode(space, path)
+            for name, decision in decisions(space).items():
+                counts = Counter(dict.fromkeys(range(len(decision)), 0))
+                counts.update(path[name] for path in paths if name in path)
+                spread = max(counts.values()) - min(counts.values())
+                assert spread <= (2 if space is RULED["latin"] else 1), (seed, step, name, counts)
+
+
+def test_the_first_path_in_a_fair_order_is_kept_where_it_keeps_the_rules():
+    """Whatever a rule makes of other steps, most are those of a space without it."""
+    whole = RULED["latin"].item
+    same = [step for step in range(60) if fair(RULED["latin"], 1)(step) == fair(whole, 1)(step)]
+    kept = [step for step in range(60) if all(path["0"] != path["1"] for path in fair(whole, 1)(step))]
+    assert same == kept and kept
+
+
+def test_a_rule_that_makes_fairness_impossible_gives_paths_all_the_same():
+    space = Where((OneOf(0, 1, 2), OneOf(0, 1)), lambda value: value[0] > 0, "the first is not 0")
+    for step in range(20):
+        paths = fair(space, 0)(step)
+        assert len(paths) == 3 and {path["0"] for path in paths} == {1, 2} and {path["1"] for path in paths} == {0, 1}
 
 
 def test_cost_bins_fill_every_bin_alike():
