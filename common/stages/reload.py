@@ -67,7 +67,7 @@ class ReloadedRun:
                 check_size(lambda: self.build(description), self.source)
             return self.build(description)
 
-    def predict(self, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[dict[str, Any]]:
+    def predict(self, network: nn.Module, files: Sequence[Path], folder: Path) -> Iterator[Mapping[str, Any]]:
         """See `common.file_facts.FileFacts.predict`; what the facts cannot do is the fault of the run's settings."""
         with sound(self.source):
             yield from self.facts.predict(network, files, folder)
