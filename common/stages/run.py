@@ -145,9 +145,10 @@ def folder_of(options: RunOptions, settings: RunSettings, method: Method) -> Pat
 
 def shrunk(settings: RunSettings) -> list[str]:
     """What a reader must know of a data folder that is read by the recipe smoke: which settings fit its embedded data alone."""
-    data: Any = settings.data
-    if settings.recipe != "smoke" or data.folder is None:
+    named: Any = settings
+    if settings.recipe != "smoke" or named.data.folder is None:
         return []
+    data = named.data
     usual = plain(type(data)())
     changed = [f"data.{name}={json.dumps(value)}" for name, value in plain(data).items() if value != usual[name]]
     changed = [word for word in changed if word.split("=")[0] not in ("data.folder", "data.skip_bad", "data.name")]
