@@ -148,3 +148,48 @@ def test_every_step_of_a_run_names_a_file_to_see_it_in():
     assert [len(re.findall(r"^See it happen: \[common/\S+\.py\]\(\S+\)\.$", step, re.MULTILINE)) for step in steps] == [1] * 5
     laws = text[text.index("## Laws") : text.index("## A task package")]
     assert re.findall(r"^(\d)\. \*\*", laws, re.MULTILINE) == list("123456789")
+
+
+PAGE = (ROOT / "docs" / "results" / "search.md").read_text(encoding="utf-8")
+
+
+def scores_of(engine: str) -> dict[str, tuple[float, float]]:
+    """Table of docs/results/search.md -> mean and standard error of an engine after 150 queries."""
+    found: dict[str, tuple[float, float]] = {}
+    for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
+        row = re.search(rf"^\| {engine} \|(?: [^|]+ \|){{2}} ([\d.]+) ± ([\d.]+) ", section, re.MULTILINE)
+        if row:
+            found[section.splitlines()[0]] = float(row[1]), float(row[2])
+    return found
+
+
+def test_claims_about_engines_are_rows_of_the_results_page():
+    """README said of an engine what the page did not."""
+    claims = re.findall(r"^\| (NAS-Bench[^|]*) \| ([^|]*) \| ([^|]*) \|$", README, re.MULTILINE)
+    assert len(claims) == 3
+    for table, engine, ahead in claims:
+        assert re.search(rf"^\| {re.escape(table)} \| {engine} \| {re.escape(ahead)} \|", PAGE, re.MULTILINE), table
+    assert "after 300" not in README and "hard to beat" not in README
+
+
+def test_the_claim_about_local_search_is_what_the_page_says():
+    local, aging = scores_of("local search"), scores_of("aging evolution")
+    gaps = {
+        table: (local[table][0] - aging[table][0]) / (local[table][1] ** 2 + aging[table][1] ** 2) ** 0.5
+        for table in local
+        if table != "Generated cells"
+    }
+    ahead = [table for table, gap in gaps.items() if table.startswith("NAS-Bench-201") and gap > 2]
+    others = [gap for table, gap in gaps.items() if table not in ahead]
+    close = sum(abs(gap) < 2 for gap in others)
+    words = " ".join(README.split())
+    assert f"ahead of aging evolution by more than two standard errors on these {len(ahead)} tables; on {close} of" in words
+    assert f"of the {len(others)} other tables of the page the two differ by less than that" in words
+
+
+def test_no_page_says_that_every_run_has_a_random_search():
+    """Differentiable searches evaluate no candidates, and `search.random_baseline` may be false."""
+    texts = {path.name: " ".join(path.read_text(encoding="utf-8").split()) for path in DOCUMENTS if path.name != "CHANGELOG.md"}
+    claim = re.compile(r"(?i)every run (?:also )?(?:compares itself|searches as long|is compared) [^.]*random search")
+    assert [name for name, text in texts.items() if claim.search(text)] == []
+    assert "random search with as many, where `search.random_baseline` is true" in " ".join(README.split())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -83,7 +85,8 @@ def _run(
     progress = Progress(quiet=options.quiet)
     progress.say(f"{method.title}, recipe {settings.recipe}, into {out}")
     task = task_of(factory)
-    for note in (*task.data.notes, *(f"left out: {item}" for item in task.data.skipped)):
+    small = shrunk(settings)
+    for note in (*small, *task.data.notes, *(f"left out: {item}" for item in task.data.skipped)):
         progress.say(f"note: {note}")
     for metric, upper in settings.budget.items():
         task.check_budget(metric, upper)
@@ -106,7 +109,7 @@ def _run(
         "device": device,
         "task": task.kind,
         "data": task.data.describe(),
-        "notes": [*system.notes(settings), SPLITS, *_left_out(len(task.data.skipped))],
+        "notes": [*system.notes(settings), *small, SPLITS, *_left_out(len(task.data.skipped))],
     }
     stages = (method.stages or system.stages or standard_stages)(task)
     open_folder = RunFolder.resume if options.resume else RunFolder.create
@@ -138,6 +141,23 @@ def folder_of(options: RunOptions, settings: RunSettings, method: Method) -> Pat
     if options.resume and options.out is None:
         raise UserError("--resume needs the folder to go on with; give --out")
     return Path(options.out) if options.out else next_folder(f"{method.name}-{settings.recipe}")
+
+
+def shrunk(settings: RunSettings) -> list[str]:
+    """What a reader must know of a data folder that is read by the recipe smoke: which settings fit its embedded data alone."""
+    named: Any = settings
+    if settings.recipe != "smoke" or named.data.folder is None:
+        return []
+    data = named.data
+    usual = plain(type(data)())
+    changed = [f"data.{name}={json.dumps(value)}" for name, value in plain(data).items() if value != usual[name]]
+    changed = [word for word in changed if word.split("=")[0] not in ("data.folder", "data.skip_bad", "data.name")]
+    if not changed:
+        return []
+    return [
+        f"The recipe smoke tries every stage on embedded data, and reads this folder in the same way: {', '.join(changed)}; "
+        "the recipe small has settings for a folder."
+    ]
 
 
 def _left_out(items: int) -> list[str]:

@@ -33,6 +33,7 @@ def describe(options: Describing) -> dict[str, Any]:
     return {
         "system": "gan-compression",
         "arch": options.arch,
+        **hint(options.arch),
         "space": name,
         "convention": CONVENTION,
         "config": written(net),
@@ -41,6 +42,19 @@ def describe(options: Describing) -> dict[str, Any]:
         "macs_computed": counted(lambda: build(net), lambda: picture, conv_linear).macs,
         "description": asdict(net),
     }
+
+
+def hint(text: str) -> dict[str, str]:
+    """What is said of a configuration, or of a name, that was published for an older builder; nothing of any other."""
+    for name, published in PUBLISHED.items():
+        if published.older and text == published.older:
+            return {
+                "hint": f"{text} was published for an older builder, which makes another generator of it; the counts here are of "
+                f"the generator that it is today: --arch {name} gives the published one"
+            }
+        if published.older and text == name:
+            return {"hint": f"published as {published.older} for an older builder: `config` is how it is written today"}
+    return {}
 
 
 def read(text: str, space: str | None) -> tuple[str | None, Generator]:

@@ -203,7 +203,8 @@ def _any(hidden: int, mobile: bool = True) -> Generator:
 class Published:
     """A released generator: its configuration, the space it is taken from (None: one that holds every width) and its counts.
 
-    `params` and `macs` (at 256x256, `common.cost.conventions.output_elements`) are exact where they are known.
+    `params` and `macs` (at 256x256, `common.cost.conventions.output_elements`) are exact where they are known. `older` is the
+    configuration under which it was published for an older builder, which makes another generator of it than this one does.
     """
 
     config: str
@@ -212,6 +213,7 @@ class Published:
     mobile: bool = True
     params: int | None = None
     macs: int | None = None
+    older: str = ""
 
     def open(self) -> tuple[Generator, Arch]:
         """The open generator, and this architecture in it."""
@@ -248,6 +250,7 @@ PUBLISHED = {
         config="32_32_40_48_40_40_48_40_40_48_40_40_16_32",
         source="the paper's model, 32_32_40_48_16_32 of a builder that gives the fourth width to blocks 1, 4 and 7 and the "
         "trunk's to the others",
+        older="32_32_40_48_16_32",
     ),
     "edges2shoes": Published(
         config="32_32_48_32_48_48_16_16", source="retrained", space="channels-48", params=822_051, macs=4_993_843_200

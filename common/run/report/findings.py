@@ -69,7 +69,13 @@ class Team:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One statement; `mark` is `settled`, `open` (the data do not decide it) or empty for a plain fact."""
+    """One statement.
+
+    Attributes:
+        text: the statement.
+        mark: `settled`; `lost`, which is settled against the search; `open`, which the data do not decide; or empty for a plain
+            fact.
+    """
 
     text: str
     mark: str = ""
@@ -165,10 +171,13 @@ def comparison(searched: Team, other: Team, score: Goal) -> Finding:
     if gap.value == 0.0:
         lead = f"The {_named(searched)} and the {_named(other)} are equal in {score.name}"
     if gap.half_width is None:
-        return Finding(text=f"{lead}, but one of them has a single value: no spread to judge it by.", mark="open")
+        alone = " and the ".join(_named(team) for team in (searched, other) if team.summary.sd is None)
+        each = f"there is a single value of the {alone}"
+        return Finding(text=f"{lead}, but {each}: no spread to judge it by.", mark="open")
     interval = f"(95 % Welch interval, {searched.sample} against {other.sample})"
     if gap.beyond:
-        return Finding(text=f"{lead}: beyond the spread of its {searched.unit}s {interval}.", mark="settled")
+        mark = "lost" if side == "behind" else "settled"
+        return Finding(text=f"{lead}: beyond the spread of its {searched.unit}s {interval}.", mark=mark)
     return Finding(text=f"{lead}: not beyond the spread of its {searched.unit}s {interval}.", mark="open")
 
 
@@ -250,7 +259,9 @@ def _tau(tau: RankCorrelation) -> Finding:
         return Finding(text=f"{text}; with so few networks even a perfect order would be no evidence.", mark="open")
     if tau.p >= 0.05:
         return Finding(text=f"{text}: not to be told from no relation at all.", mark="open")
-    return Finding(text=f"{text}: the orders {'agree' if tau.tau > 0 else 'disagree'} more than by chance.", mark="settled")
+    if tau.tau > 0:
+        return Finding(text=f"{text}: the orders agree more than by chance.", mark="settled")
+    return Finding(text=f"{text}: the orders disagree more than by chance.", mark="lost")
 
 
 def _team(kind: str, name: str, rows: Sequence[RetrainedRow], where: str, axis: Axis) -> Team:

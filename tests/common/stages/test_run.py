@@ -7,10 +7,11 @@ from typing import cast
 import pytest
 
 from common.errors import UserError
-from common.options import RunOptions
-from common.stages.run import folder_of
+from common.options import RunOptions, settings_of
+from common.stages.run import folder_of, shrunk
 from common.stages.settings import RetrainSettings, RunSettings, SearchSettings
 from common.system import Method
+from tests.contracts.cases import SYSTEMS
 
 SYSTEM = cast("Method", SimpleNamespace(name="toy"))
 SETTINGS = RunSettings(recipe="small", budget={}, search=SearchSettings(), retrain=RetrainSettings())
@@ -38,3 +39,18 @@ def test_a_run_that_is_to_go_on_needs_its_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="--resume needs the folder to go on with; give --out"):
         folder_of(RunOptions(resume=True), SETTINGS, SYSTEM)
+
+
+LISTED = [system for task, system in SYSTEMS if task != "toy"]
+
+
+@pytest.mark.parametrize("system", LISTED, ids=lambda system: system.name)
+def test_smoke_on_a_folder_says_how_the_folder_is_read(system):
+    """Pictures of 32 pixels were read at 16, and flips were off, without a word."""
+    recipes = system.methods[0].recipes
+    notes = shrunk(settings_of(recipes, system.options(recipe="smoke", data="folder")))
+    assert shrunk(settings_of(recipes, system.options(recipe="smoke"))) == []
+    assert shrunk(settings_of(recipes, system.options(recipe="small", data="folder"))) == []
+    expected = {"darts": ["data.size=16", "data.flip=false"], "pdnas": []}.get(system.name, ["data."])
+    assert len(notes) == bool(expected) and all(word in notes[0] for word in expected)
+    assert all("data.folder" not in note and "the recipe small has settings for a folder" in note for note in notes)

@@ -84,3 +84,11 @@ def test_every_released_name_is_described():
         found = describe(name, None)
         assert entry.params in (None, found["params"]) and entry.macs in (None, found["macs"])
         assert found["space"] == entry.space
+
+
+def test_a_configuration_of_the_older_builder_is_told():
+    old, new = "32_32_40_48_16_32", "edges2shoes_paper"
+    counts = {arch: SYSTEM.described(SYSTEM.describing(arch=arch)) for arch in (old, new, "edges2shoes")}
+    assert counts[old]["params"] != counts[new]["params"]
+    assert f"--arch {new} gives the published one" in counts[old]["hint"] and f"published as {old}" in counts[new]["hint"]
+    assert "hint" not in counts["edges2shoes"]

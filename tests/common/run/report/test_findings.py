@@ -126,10 +126,10 @@ def team(kind: str, mean: float, sd: float | None, n: int = 3, label: str = "") 
             "settled",
             "is ahead of the baseline by 0.400 ± 0.023 acc: beyond the spread of",
         ),
-        ((0.9, 0.01), (0.5, 0.01), False, "settled", "is behind the baseline by 0.400"),
+        ((0.9, 0.01), (0.5, 0.01), False, "lost", "is behind the baseline by 0.400"),
         ((0.5, 0.30), (0.6, 0.30), True, "open", "is behind the baseline by 0.10 ± 0.68 acc: not beyond the spread"),
         ((0.5, 0.30), (0.6, 0.30), False, "open", "is ahead of the baseline"),
-        ((0.9, None), (0.5, 0.01), True, "open", "by 0.4 acc, but one of them has a single value"),
+        ((0.9, None), (0.5, 0.01), True, "open", "by 0.4 acc, but there is a single value of the searched network: no spread"),
         ((0.5, 0.01), (0.5, 0.02), True, "open", "The searched network and the baseline are equal in acc: not beyond"),
     ],
 )
@@ -177,7 +177,7 @@ def test_trainings_that_failed_are_told_even_where_all_did():
         ((0, 1, 2, 3), "open", "even a perfect order would be no evidence"),
         ((2, 0, 3, 1, 4), "open", "not to be told from no relation at all"),
         (range(7), "settled", "tau 1.00 over 7 networks (21 pairs), p = 0.0004: the orders agree more than by chance"),
-        (range(7, 0, -1), "settled", "the orders disagree"),
+        (range(7, 0, -1), "lost", "the orders disagree"),
         (range(9), "settled", "95 % bootstrap interval 1.00 to 1.00"),
     ],
 )
@@ -185,3 +185,12 @@ def test_the_order_of_inherited_scores(order, mark, words):
     rows = [net("random", f"r{i}", None, inherited={"acc": i}, val={"acc": value}) for i, value in enumerate(order)]
     last = said(run_of(retrained=tuple(rows)))[-1]
     assert last.mark == mark and words in last.text
+
+
+def test_a_comparison_without_spread_says_whose_is_missing():
+    score = Goal(name="AP", maximise=True, unit="")
+    alone, several = team("searched", 0.5, None), team("baseline", 0.6, None)
+    assert "there is a single value of the searched network and the baseline: no" in comparison(alone, several, score).text
+    other = team("baseline", 0.6, 0.1)
+    assert "there is a single value of the searched network: no" in comparison(alone, other, score).text
+    assert "there is a single value of the baseline: no" in comparison(team("searched", 0.5, 0.1), several, score).text

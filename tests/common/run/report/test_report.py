@@ -108,7 +108,7 @@ def test_a_clear_lead_is_called_settled_and_an_unclear_one_is_not(copy):
     write_rows(copy / "retrained.jsonl", retrained([0.90, 0.91, 0.92]) + retrained([0.50, 0.51, 0.52], "baseline", "all-3x3"))
     assert any(m == "settled" and "ahead of the baseline all-3x3 by 0.400 ± 0.023" in t for m, t in told(copy))
     write_rows(copy / "retrained.jsonl", retrained([0.50, 0.51, 0.52]) + retrained([0.90, 0.91, 0.92], "baseline", "all-3x3"))
-    assert any(m == "settled" and "behind the baseline all-3x3" in t for m, t in told(copy))
+    assert any(m == "lost" and "behind the baseline all-3x3" in t for m, t in told(copy))
     write_rows(copy / "retrained.jsonl", retrained([0.90]) + retrained([0.10], "baseline", "all-3x3"))
     assert any(m == "open" and "no spread to judge it by" in t for m, t in told(copy))
 
@@ -361,3 +361,22 @@ def test_compare_puts_runs_side_by_side(run, copy):
     assert "±" not in part
     with pytest.raises(UserError, match="no run folder"):
         compare([])
+
+
+def test_a_settled_loss_is_not_shown_in_green(copy):
+    """It is settled, in the colour of losses."""
+    rows = [json.loads(line) for line in (copy / "retrained.jsonl").read_text().splitlines()]
+    for row in rows:
+        shift = -0.4 if row["kind"] == "searched" else 0.0
+        row["test"] = {name: value + shift for name, value in row["test"].items()}
+    write_rows(copy / "retrained.jsonl", rows)
+    text = write_report(copy).read_text()
+    badges = re.findall(r'<span class="badge (\w+)">([\w ]+)</span>([^<]*)', text)
+    behind = [
+        (mark, word)
+        for mark, word, said in badges
+        if " is behind the " in said and "beyond the spread" in said and "not b" not in said
+    ]
+    assert behind and set(behind) == {("lost", "settled")}
+    colour = re.search(r"\.badge\.lost \{([^}]*)\}", text)
+    assert colour and "--good" not in colour[1]
