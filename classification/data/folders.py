@@ -88,11 +88,13 @@ def _resized(images: torch.Tensor, size: int) -> torch.Tensor:
 
 def _image_folder(path: Path, size: int, skip_bad: bool, split_seed: int, mirrored: bool) -> ClassificationData:
     places = _split_folders(path)
-    walks = {split: walk(place, path) for split, place in places.items()}
-    notes = left_out_notes([*hidden_in(path, path), *(entry for found in walks.values() for entry in found.left_out)])
+    left_out = hidden_in(path, path)
     files: dict[SplitName, dict[str, list[Path]]] = {}
     for split, place in places.items():
-        files[split] = _by_class(place, walks[split].files)
+        found = walk(place, path)
+        left_out += found.left_out
+        files[split] = _by_class(place, found.files)
+    notes = left_out_notes(left_out)
     classes = _classes(places, files, notes)
     listed = {split: [_pictures(own.get(label, ())) for label in classes] for split, own in files.items()}
     total = sum(len(pictures) for per_class in listed.values() for pictures in per_class)
