@@ -92,9 +92,13 @@ def _resized(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 def _image_folder(path: Path, size: int, skip_bad: bool, split_seed: int, mirrored: bool) -> ClassificationData:
     places = _split_folders(path)
-    walks = {split: walk(place, path) for split, place in places.items()}
-    notes = left_out_notes([*hidden_in(path, path), *(entry for found in walks.values() for entry in found.left_out)])
-    files: dict[SplitName, dict[str, list[Path]]] = {s: _by_class(place, walks[s].files) for s, place in places.items()}
+    left_out = hidden_in(path, path)
+    files: dict[SplitName, dict[str, list[Path]]] = {}
+    for split, place in places.items():
+        found = walk(place, path)
+        left_out += found.left_out
+        files[split] = _by_class(place, found.files)
+    notes = left_out_notes(left_out)
     classes = _classes(places, files, notes)
     listed: dict[SplitName, list[list[Path]]] = {}
     for split, own in files.items():

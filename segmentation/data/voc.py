@@ -93,11 +93,11 @@ def _split(root: Path, split: str, names: tuple[str, ...], problems: Problems) -
         pair = _pair(root, name)
         if not inside(root, pair.image) or not inside(root, pair.annotation):
             problems.fatal.append(
-                f"{name!r} in {_LISTS}/{split}.txt leads out of the data folder: list names of JPEGImages/ alone"
+                f"{shown(name)} in {_LISTS}/{split}.txt leads out of the data folder: list names of JPEGImages/ alone"
             )
             continue
         if in_hidden(root, pair.image):
-            problems.skippable.append(f"{name!r} in {_LISTS}/{split}.txt is hidden, and hidden files are no data")
+            problems.skippable.append(f"{shown(name)} in {_LISTS}/{split}.txt is hidden, and hidden files are no data")
             continue
         missing = [file for file, path in ((pair.file, pair.image), (pair.annotation_file, pair.annotation)) if not is_file(path)]
         if missing:

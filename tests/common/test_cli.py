@@ -116,7 +116,7 @@ def test_predict_prints_detections_and_draws_them(detector_run, photo, tmp_path,
 def test_predict_refuses_what_is_no_image_before_it_draws(detector_run, photo, tmp_path, capsys):
     bad = tmp_path / "notes.jpg"
     bad.write_text("not an image")
-    assert "notes.jpg: not a readable image" in refused(capsys, "predict", detector_run, photo, bad, "--out", tmp_path / "out")
+    assert "notes.jpg: not an image" in refused(capsys, "predict", detector_run, photo, bad, "--out", tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
     assert "no file given; name at least one" in refused(capsys, "predict", detector_run)
 

@@ -161,7 +161,7 @@ TASKS = {
 def used(folder: Path, file: Path) -> Pixels:
     """What `use.py` gives the network of a file: its `read`, without onnxruntime."""
     names: dict = {"__name__": "use"}
-    exec(compile((folder / "use.py").read_text(), "use.py", "exec"), names)
+    exec(compile((folder / "use.py").read_text(), "use.py", "exec", dont_inherit=True), names)
     try:
         given = names["read"](str(file))
     except names["Unusable"] as error:

@@ -122,17 +122,16 @@ def test_the_exported_files_translate_alike(finished, tmp_path, capsys):
 def test_translate_says_what_it_cannot_use(finished, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
-    see_through = tmp_path / "alpha.png"
-    Image.new("RGBA", (24, 24)).save(see_through)
+    Image.new("F", (24, 24)).save(tmp_path / "fractions.tif")
     out = str(tmp_path / "out")
     for source, part in (
         ("nowhere", "no such file or folder"),
         ("empty", "no picture in it"),
         ("broken.png", ": not an image"),
-        ("alpha.png", "has an alpha channel"),
+        ("fractions.tif", "has fractions as pixels"),
     ):
         refused(call, ["translate", str(finished), str(tmp_path / source), out], (source, part), capsys)
-    refused(call, ["translate", str(tmp_path / "empty"), str(see_through), out], ("config.json",), capsys)
+    refused(call, ["translate", str(tmp_path / "empty"), str(tmp_path / "fractions.tif"), out], ("config.json",), capsys)
 
 
 def test_another_runs_teacher_can_be_taken(finished, tmp_path, capsys, no_export):
