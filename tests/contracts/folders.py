@@ -107,6 +107,11 @@ def exchanged(file: Path) -> None:
     other.write_bytes(first)
 
 
+def other_class(file: Path) -> None:
+    """The last picture of a class becomes the first of the next one: the pictures keep their order."""
+    file.rename(file.parents[1] / "b" / "!.png")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """A task's folder.
@@ -123,7 +128,10 @@ class Case:
 
 
 CASES = {
-    "classification": Case(make=classification, changes=(("test/a/1.png", other_pixel), ("train/a/0.png", exchanged))),
+    "classification": Case(
+        make=classification,
+        changes=(("test/a/1.png", other_pixel), ("train/a/0.png", exchanged), ("train/a/2.png", other_class)),
+    ),
     "detection": Case(
         make=detection,
         changes=(("images/val/val1.png", other_pixel), ("annotations/instances_test.json", other_box)),

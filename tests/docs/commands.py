@@ -209,11 +209,13 @@ def run(module: str, words: list[str], monkeypatch: pytest.MonkeyPatch, function
 
 
 def finished(folder: Path) -> None:
-    """Fills `folder` with the files that the documents name: two finished runs and a picture."""
+    """Fills `folder` with the files that the documents name: two finished runs, a picture and data."""
     import shutil
 
     from tests.classification.micro import SETTINGS, call, words
+    from tests.contracts.folders import CASES
 
+    CASES["detection"].make(folder / "my-data")
     call(words(folder / "runs" / "mine", settings=[*SETTINGS, "weights.steps=2", "train.steps=1", "retrain.random_archs=0"]))
     shutil.copytree(folder / "runs" / "mine", folder / "runs" / "other")
     shutil.copy(folder / "runs" / "mine" / "samples" / "0.png", folder / "photo.jpg")

@@ -60,6 +60,14 @@ def test_labels_outside_the_masks_and_further_arrays(tmp_path):
     )
 
 
+def test_unlabelled_nodes_go_to_no_split_that_is_made(tmp_path):
+    y = GOOD["y"].copy()
+    y[5] = -1
+    data = own_graph(write(tmp_path, "val_mask", "test_mask", y=y))
+    assert tuple(data.describe()["labelled"].values()) == (4, 2, 1)
+    assert own_graph(write(tmp_path, "train_mask", "val_mask", "test_mask", y=y)).describe()["labelled"]["test"] == 2
+
+
 @pytest.mark.parametrize(
     ("without", "counts", "note"),
     [
