@@ -9,7 +9,7 @@ LONGEST = 255
 
 
 def broken_name(name: str) -> str:
-    """Why a text cannot be the path of a file, in words; empty if it can. Where it leads is `common.data.folder.inside`'s question."""
+    """Why a text cannot be the path of a file, in words; empty if it can (see `common.data.folder.inside` for where it leads)."""
     if not name.strip():
         return "is empty"
     if "\0" in name:
