@@ -280,7 +280,7 @@ def _check_idle(net: Supernet, shapes: Mapping[Arch, Mapping[str, torch.Size]], 
     for arch in shapes:  # every part has momentum now
         step(arch)
     for arch in shapes:
-        used = _used(net, arch, shapes[arch])
+        used = used_parts(net, arch, shapes[arch])
         before = {name: parameter.detach().clone() for name, parameter in net.module.named_parameters()}
         step(arch)
         for name, parameter in net.module.named_parameters():
@@ -288,8 +288,17 @@ def _check_idle(net: Supernet, shapes: Mapping[Arch, Mapping[str, torch.Size]], 
                 raise UserError(f"{_said(net.space, arch)}: a step changes {name!r} outside of the part that its path uses")
 
 
-def _used(net: Supernet, arch: Arch, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
-    """For each parameter of the supernet, which of its numbers the network of an architecture is made of."""
+def used_parts(net: Supernet, arch: Arch, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
+    """For each parameter of the supernet, which of its numbers the network of an architecture is made of.
+
+    Args:
+        net: the supernet.
+        arch: of the network.
+        shapes: name of a parameter of the network -> its shape.
+
+    Returns:
+        Name of a parameter of the supernet -> True where the network has the number; shape and strides of the parameter.
+    """
     parts: dict[int, list[tuple[Tensor, torch.Size]]] = {}  # views of the supernet's parameters, by the memory that they lie in
     for name, part in net.settled(arch).state_dict().items():
         if name in shapes:

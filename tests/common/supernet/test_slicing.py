@@ -1,0 +1,59 @@
+"""A module that takes a part of its own parameter is named by `check`, however it takes it: nothing guards the idle part."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from common.errors import UserError
+from common.space import OneOf
+from common.supernet import check, linear, opened
+
+WAYS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "index": lambda gain, n: gain[0, :n],
+    "narrow": lambda gain, n: gain.narrow(1, 0, n)[0],
+    "split": lambda gain, n: gain.split([n, 8 - n], 1)[0][0],
+    "tensor_split": lambda gain, n: torch.tensor_split(gain, (n,), 1)[0][0],
+    "gather": lambda gain, n: gain.gather(1, torch.arange(n)[None])[0],
+    "take": lambda gain, n: gain.take(torch.arange(n)),
+    "as_strided": lambda gain, n: gain.as_strided((n,), (1,)),
+    "masked_select": lambda gain, n: gain.masked_select(torch.arange(8)[None] < n),
+    "view": lambda gain, n: gain.view(-1)[:n],
+    "transposed": lambda gain, n: gain.t()[:n, 0],
+    "data": lambda gain, n: gain.data[0, :n],
+    "hsplit": lambda gain, n: torch.hsplit(gain, (n,))[0][0],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_part_of_an_own_parameter_is_named(way):
+    class Gain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gain = nn.Parameter(torch.rand(1, 8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x * WAYS[way](self.gain, x.shape[-1])
+
+    def build(net: dict) -> nn.Module:
+        return nn.Sequential(linear(4, net["width"]), Gain(), linear(net["width"], 2))
+
+    with pytest.raises(UserError, match=r"Gain slices its parameter '1\.gain' itself.*make it parameter"):
+        check(build, {"width": OneOf(3, 5, 8)}, [torch.ones(2, 4)])
+
+
+def test_parts_that_are_the_same_for_every_width_are_no_mistake():
+    class Halves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.rand(8, 4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            one, other = self.weight.chunk(2)
+            return x @ one.t() + x @ other.t()
+
+    space = {"width": OneOf(3, 5)}
+    build = lambda net: nn.Sequential(Halves(), linear(4, net["width"]))  # noqa: E731
+    assert build(opened(space)) is not None
+    assert check(build, space, [torch.ones(2, 4)]).archs == 2
