@@ -39,8 +39,10 @@ class Failing:
     parallel: ClassVar[bool] = False
 
     def run(self, folder):
+        for step in (1, 2):  # the second one waits to be brought to the disk when the folder is closed
+            folder.append_metrics("train", step, {"loss": 1.0})
         self.happens(folder.path)
-        folder.append_metrics("train", 1, {"loss": 1.0})
+        folder.append_metrics("train", 3, {"loss": 1.0})
         return {}
 
 
