@@ -102,7 +102,7 @@ def _image_folder(path: Path, size: int, skip_bad: bool, split_seed: int, mirror
     classes = _classes(places, files, notes)
     listed: dict[SplitName, list[list[Path]]] = {}
     for split, own in files.items():
-        listed[split] = [list(_pictures(own.get(label, ()))) for label in classes]
+        listed[split] = [_pictures(own.get(label, ())) for label in classes]
     total = sum(len(pictures) for per_class in listed.values() for pictures in per_class)
     if not total:
         raise UserError(f"{path} has no image in a class folder and is of no known layout; {KNOWN}")

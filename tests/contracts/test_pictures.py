@@ -28,7 +28,11 @@ MODES: dict[str, tuple[Callable[[], Image.Image], str, Pixels]] = {
     "L": (lambda: Image.fromarray(GREY), "png", THREE),
     "1": (lambda: Image.fromarray(GREY > 99), "png", np.where(THREE > 99, 255, 0).astype(np.uint8)),
     "16-bit grey": (lambda: Image.fromarray(GREY.astype(np.uint16) * 257), "png", THREE),
-    "16-bit grey, rounded": (lambda: Image.fromarray(GREY // 2 * np.uint16(257) + 128), "png", THREE // 2),
+    "16-bit grey, rounded": (
+        lambda: Image.fromarray(np.minimum(GREY, 254) * np.uint16(257) + 128),  # less than half a step above
+        "png",
+        np.minimum(THREE, 254),
+    ),
     "16-bit grey of a TIFF, turned": (
         lambda: turned(Image.fromarray(GREY.astype(np.uint16) * 257), 6),
         "tif",

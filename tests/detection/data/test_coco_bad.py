@@ -111,6 +111,11 @@ def test_splits_with_different_categories(folder):
     refused(folder, "instances_val.json has other categories", "[7, 8]")
 
 
+def test_a_category_of_another_name_in_one_split(folder):
+    folder.edit("val", _first("categories", name="wolf"))
+    refused(folder, "instances_val.json has other categories than instances_train.json (ids [7])")
+
+
 @pytest.mark.parametrize("name", ["train_1.jpg", "./train_1.jpg", "../images/train_1.jpg", "link.jpg", "hard.jpg"])
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_the_same_image_in_two_splits(folder, split, name):
