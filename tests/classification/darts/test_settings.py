@@ -45,6 +45,7 @@ def test_the_papers_are_in_the_recipes(method):
     assert search.rule == {"darts2": "second-order", "snas": "one-level"}.get(method, "first-order")
     assert search.forbidden == (() if method == "snas" else ("none",))
     assert search.options.temperature == {"snas": (1.0, 0.03), "gdas": (10.0, 0.1)}.get(method, (1.0, 1.0))
+    assert (search.members is not None) == (method == "pc-darts"), "edges have weights of their own in PC-DARTS alone"
     assert (arch.begin, s.space.partial) == ((0.3, 4) if method == "pc-darts" else (0.0, 1))
     assert parameters(searched(s, 10), s.network)[0] == (299_578 if method == "pc-darts" else 1_930_618)
 

@@ -1,5 +1,6 @@
 """What each searcher is known for."""
 
+from collections import Counter
 from random import Random
 
 import numpy as np
@@ -113,6 +114,17 @@ def test_aging_evolution_changes_one_gene_of_a_living_parent():
     assert np.mean([t.scores["hit"] for t in trials[-20:]]) > np.mean([t.scores["hit"] for t in trials[:20]]) + 5
 
 
+def test_aging_evolution_s_parents_are_the_best_of_random_tournaments():
+    """Of 20 alive and tournaments of 2, the best is the parent of one child in ten, one of the worse half of one in four."""
+    trials = search(AgingEvolution(TWENTY, [HIT], population=20, tournament=2), hamming, budget=420)
+    places = []
+    for trial in trials[20:]:
+        alive = sorted(trials[trial.id - 20 : trial.id], key=lambda t: (-t.scores["hit"], t.id))
+        places.append([t.id for t in alive].index(trial.parents[0]))
+    assert 15 <= places.count(0) <= 75 and 60 <= sum(place >= 10 for place in places) <= 150
+    assert len(set(places)) >= 15
+
+
 def test_aging_evolution_minimises_too():
     def size(archs, fidelity):
         return [Scores(values={"size": float(sum(arch.values()))}) for arch in archs]
@@ -156,6 +168,22 @@ def test_nsga2_survivors_are_the_first_fronts():
         inside = len(kept & set(front))
         assert inside == min(len(front), 20 - filled)
         filled += inside
+
+
+def test_nsga2_s_tournaments_go_by_front_and_then_by_crowding():
+    """How often each survivor wins is what the order of survivors makes likely."""
+    both = [HIT, Objective("size", "min")]
+    searcher = NSGA2(TWENTY, both, population=20)
+    search(searcher, two, budget=100)
+    fitness = {member.trial.id: member.fitness for member in searcher._survivors}
+    assert len({front for front, _ in fitness.values()}) < 10 < len(set(fitness.values())), "many differ in crowding alone"
+    rng, rounds = Random(0), 4000
+    won = Counter(searcher._tournament(rng).id for _ in range(rounds))
+    for trial, mine in fitness.items():
+        others = [theirs for other, theirs in fitness.items() if other != trial]
+        expected = sum(theirs > mine for theirs in others) + sum(theirs == mine for theirs in others) / 2
+        share = 2 * expected / (20 * 19)
+        assert abs(won[trial] - rounds * share) <= 5 * (rounds * share * (1 - share)) ** 0.5 + 1
 
 
 def test_nsga2_in_steady_state_keeps_the_best_of_everything():

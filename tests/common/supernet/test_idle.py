@@ -151,3 +151,31 @@ def test_a_parameter_that_two_layers_share_is_used_by_either(make_optimizer, swa
     assert (weight[:4] != before[:4]).all() and torch.equal(weight[4:], before[4:])
     for key, old in state.items():
         assert torch.equal(optimizer.state[weight][key][4:], old[4:]), key
+
+
+@pytest.mark.parametrize("make_optimizer", OPTIMISERS)
+def test_what_two_paths_leave_idle_between_them_is_put_back(make_optimizer):
+    """A wide path of small kernels and a narrow one of large kernels use a cross; the smallest box around it is all there is."""
+    space = (OneOf(2, 6), OneOf(1, 5))
+    net = Supernet(conv2d(3, *opened(space)), space)
+    layer: Any = net.module
+    optimizer = make_optimizer(layer.parameters())
+
+    def step(*archs: Arch) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        for arch in archs:
+            net.activate(arch)
+            net.module(torch.randn(2, 3, 6, 6)).square().mean().backward()
+        with net.idle_protected(optimizer):
+            optimizer.step()
+
+    step(Arch({"0": 1, "1": 1}))  # momentum everywhere
+    idle = torch.ones_like(layer.weight, dtype=torch.bool)
+    idle[:2] = False
+    idle[:, :, 2, 2] = False
+    held = [layer.weight, *(v for v in optimizer.state[layer.weight].values() if v.shape == layer.weight.shape)]
+    before = [value.detach().clone() for value in held]
+    step(Arch({"0": 1, "1": 0}), Arch({"0": 0, "1": 1}))
+    after = [layer.weight, *(v for v in optimizer.state[layer.weight].values() if v.shape == layer.weight.shape)]
+    assert len(after) > 1 and all(torch.equal(new[idle], old[idle]) for new, old in zip(after, before, strict=True))
+    assert not torch.equal(after[0][~idle], before[0][~idle])

@@ -41,6 +41,17 @@ def test_statistics_are_the_mean_over_batches():
     assert norm.training
 
 
+def test_statistics_of_a_trained_layer_are_those_of_the_batches_alone():
+    used, fresh = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+    for seed in range(5):
+        used(7 + 3 * torch.randn(8, 3, 6, 6, generator=torch.Generator().manual_seed(100 + seed)))
+    for norm in (used, fresh):
+        recalibrate(norm, batches(), lambda m, x: m(x))
+    assert used.running_mean is not None and used.running_var is not None
+    assert torch.equal(used.running_mean, fresh.running_mean) and torch.equal(used.running_var, fresh.running_var)
+    assert int(used.num_batches_tracked) == len(batches())
+
+
 def test_every_module_keeps_its_mode():
     frozen = nn.BatchNorm2d(3).eval()
     net = nn.Sequential(nn.Dropout(0.5), frozen)

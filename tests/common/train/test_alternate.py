@@ -118,6 +118,20 @@ def test_the_first_step_follows_the_gradient_of_the_mixture():
     assert all(parameter.grad is None for parameter in search.supernet.module.parameters())
 
 
+def test_logits_decay_as_the_settings_say():
+    """A decay far above the gradients: Adam's first step is towards zero, whatever the loss says."""
+    search = Search(settings=ArchSettings(lr=0.05, weight_decay=1e4))
+    values = list(search.relaxation.logits.values.values())
+    before = []
+    with torch.no_grad():
+        for value in values:
+            value.copy_(torch.tensor([1.0, -1.0, 1.0])[: len(value)])
+            before.append(value.clone())
+    search.alternation.before_step(0)
+    for old, value in zip(before, values, strict=True):
+        assert torch.allclose(value.detach() - old, -0.05 * old.sign(), atol=1e-3)
+
+
 @pytest.mark.parametrize("rule", [FIRST_ORDER, SECOND_ORDER, ONE_LEVEL], ids=["first", "second", "one-level"])
 def test_what_helps_becomes_strong(rule):
     search = Search(rule, steps=120)
