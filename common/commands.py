@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 import tyro
@@ -52,7 +53,7 @@ def run_commands(command: str, systems: Sequence[System], argv: Sequence[str], m
 
 def _bare(words: Sequence[str]) -> bool:
     """Whether `--set` stands without a word behind it."""
-    return any(word == "--set" and after.startswith("--") for word, after in zip(words, [*words[1:], "--"], strict=True))
+    return any(word == "--set" and after.startswith("--") for word, after in pairwise([*words, "--"]))
 
 
 def _check_described(words: Sequence[str], systems: Sequence[System]) -> None:

@@ -162,9 +162,15 @@ def remove_tree(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Jsonl:
-    """A file with one JSON object per line that only grows."""
+    """A file with one JSON object per line that only grows.
+
+    Attributes:
+        path: the file.
+        of_run: whether it is a file of a run, whose rows have the schema that belongs to its name (`common.run.schema`).
+    """
 
     path: Path
+    of_run: bool = True
 
     def append(self, row: Mapping[str, object], *, durable: bool = True) -> None:
         """Adds one line with one write.
@@ -214,7 +220,9 @@ class Jsonl:
     def _row(self, number: int, line: bytes) -> dict[str, Any]:
         try:
             row = parse(line)
-            fault = misfit(self.path, row) if isinstance(row, dict) else f"not a JSON object ({shown(row)})"
+            fault = "" if isinstance(row, dict) else f"not a JSON object ({shown(row)})"
+            if not fault and self.of_run:
+                fault = misfit(self.path, row)
         except NotJson as error:
             row, fault = {}, f"not a JSON object ({shown(line[:40].decode(errors='replace'))}: {error.reason})"
         if fault:

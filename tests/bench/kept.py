@@ -36,7 +36,7 @@ def kept(
         The rows, and the commit at which the file was begun.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    log = Jsonl(file)
+    log = Jsonl(file, of_run=False)  # searches with the engine `random` are kept in random.jsonl
     log.repair()
     wanted = json.loads(json.dumps(key))
     head, *rows = log.rows() or [{}]

@@ -68,7 +68,12 @@ def test_without_onnx_a_run_leaves_the_export_out_and_says_so(tmp_path, monkeypa
         f"note: {note}`tasknas export RUN`, or Run(RUN).export() in Python"
     ]
     assert note.replace("'", "&#39;") in (out / "report.html").read_text(encoding="utf-8")
-    assert {file.name for file in (out / "best").iterdir()} == {"arch.json", "metrics.json", "model.safetensors"}
+    assert {file.name for file in (out / "best").iterdir()} == {
+        "arch.json",
+        "metrics.json",
+        "model.safetensors",
+        "model.safetensors.json",
+    }
     with pytest.raises(SystemExit) as stopped:
         main("tasknas", COMMANDS, ["export", str(out)])
     line = capsys.readouterr().err

@@ -26,7 +26,7 @@ from tests.segmentation import micro as segmentation
 
 SMALLER: Mapping[str, Sequence[str]] = {
     "darts": classification.SETTINGS,
-    "dcnas": [*segmentation.SETTINGS, "space.inputs=1"],
+    "dcnas": [*segmentation.SETTINGS, "space.inputs=2"],
     "detnas": detection.SETTINGS,
     "gan-compression": gan.SETTINGS,
 }

@@ -69,7 +69,10 @@ BROKEN = {
     "empty folder": (emptied, ("data has no folder annotations/", "COCO layout is")),
     "truncated image": (truncated, ("image train_0.jpg of train: damaged", "correct the files named, or pass --skip-bad")),
     "no image": (lambda f: f.image("val_0.jpg").write_text("hello"), ("image val_0.jpg of val: not an image", "--skip-bad")),
-    "malformed json": (lambda f: f.json("val").write_text('{"images": ['), ("instances_val.json, line 1", "copy it again")),
+    "malformed json": (
+        lambda f: f.json("val").write_text('{"images": ['),
+        ("instances_val.json is not JSON (line 1", "copy it again"),
+    ),
     "missing image": (lambda f: f.image("test_0.jpg").unlink(), ("image test_0.jpg of test: missing", "--skip-bad")),
     "box outside": (first("annotations", bbox=[50, 5, 40, 10]), ("annotation 1", "lies outside the 60x40 image", "--skip-bad")),
     "no area": (first("annotations", bbox=[5, 5, 0, 10]), ("annotation 1", "has no area", "--skip-bad")),
@@ -119,8 +122,8 @@ VALUES = {
     "--set search.trial=3": ("--set 'search.trial=3': SearchSettings has no field 'trial'; it has", "trials"),
     "--set search.population=3": ("SearchSettings has no field 'population'; engine has: engine.population; it has",),
     "--set serach.trials=3": ("Settings has no field 'serach'; it has",),
-    "--set search.trials=few": ("--set 'search.trials=few': trials is int (18 so far)",),
-    "--set search.trials=2.5": ("trials is int (18 so far)",),
+    "--set search.trials=few": ("--set 'search.trials=few': trials takes a whole number; it is 18 so far",),
+    "--set search.trials=2.5": ("trials takes a whole number; it is 18 so far",),
     "--set search.trials=0": ("search.trials=0: give 1 or more",),
     "--set search.engine=evolution": (
         "engine is one of random, exhaustive, topk, ",
@@ -135,9 +138,9 @@ VALUES = {
     "--set search.reward=AP*2**": ("search.reward",),
     "--set search.reward=accuracy": ("accuracy", "AP50", "macs_backbone"),
     "--set search": ("--set 'search': write name=value",),
-    "--set search=3": ("--set 'search=3': search is SearchSettings",),
+    "--set search=3": ("--set 'search=3': search takes an object as JSON, with engine, evaluation",),
     "--set search.evaluation.images.first=3": ("int has no field 'first'; it has no fields",),
-    "--set detect.paths=random": ("detect.paths=random': paths is", "uniform"),
+    "--set detect.paths=random": ("detect.paths=random': paths takes one of uniform",),
     "--set pretrain.paths=cost-bins": ("bins belong to cost-bins; give both or neither",),
     "--set search.engine.population=0": ("search.engine.population=0: give 1 or more",),
     "--set retrain.seeds=0": ("retrain.seeds=0: give 1 or more",),
@@ -202,7 +205,7 @@ def test_folders_that_cannot_be_used(refuse, tmp_path, make, parts):
 
 def test_a_folder_that_cannot_be_made(refuse, tmp_path):
     (tmp_path / "file").write_text("mine")
-    refuse(*words(tmp_path / "file" / "run"), parts=(f"{tmp_path}/file/run cannot be made", "give another --out"))
+    refuse(*words(tmp_path / "file" / "run"), parts=(f"{tmp_path}/file is a file; give a folder as --out",))
 
 
 @pytest.mark.parametrize("make", [occupied, lambda path: None])

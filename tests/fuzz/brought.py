@@ -82,7 +82,7 @@ def _latency(folder: Path) -> None:
     names = {path: [label(decision, i) for i in range(len(decision))] for path, decision in decisions(space).items()}
     rows = {path: [0.5] * len(texts) for path, texts in names.items()}
     table = LatencyTable(space=space_fingerprint(space), base_ms=1.0, rows=rows, labels=names, conditions={"threads": 1})
-    table.save(folder / "latency.json")
+    (folder / "latency.json").write_text(table.text(), encoding="utf-8")
 
 
 def _read_latency(folder: Path, rng: Random) -> None:

@@ -155,7 +155,7 @@ SETTINGS = [
     ((), "space.widths=[8]", ("width is 16", "does not offer: 8")),
     ((), "network.dropout=1", ("network.dropout=1", "below 1")),
     ((), "train.steps=0", ("train.steps=0", "give 1 or more")),
-    ((), "train.steps=few", ("train.steps=few", "steps is int")),
+    ((), "train.steps=few", ("train.steps=few", "steps takes a whole number")),
     ((), 'weights.stop={"patience":5}', ("weights.stop", "leave weights.stop out")),
     ((), 'tune.grid={"network.dropout":[]}', ("tune.grid: network.dropout has no values",)),
     ((), "train.stop.patience=3", ("train.stop.patience=3", "as a whole")),  # which a micro run does

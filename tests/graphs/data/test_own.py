@@ -144,7 +144,7 @@ def test_files_that_are_none(tmp_path):
         load(tmp_path, "bad.npz")
     np.save(tmp_path / "one.npy", np.zeros(3))
     (tmp_path / "one.npy").rename(tmp_path / "one.npz")
-    with pytest.raises(UserError, match=r"one\.npz: a single array; give an \.npz file"):
+    with pytest.raises(UserError, match=r"one\.npz: File is not a zip file; give an \.npz file"):
         load(tmp_path / "one.npz")
     with pytest.raises(UserError, match=r"mine\.npz is one graph, and --name Cora is a second name for it"):
         load(write(tmp_path), "Cora")
