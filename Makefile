@@ -27,7 +27,7 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format docs bench bench-search bench-nasbench-graph soak fuzz systems
+.PHONY: help setup setup-dev demo test check format docs bench bench-search bench-nasbench-graph soak fuzz mutants systems
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ soak: $(VENV)/.ready-dev ## The long tests: twenty killed and resumed runs, trai
 
 fuzz: $(VENV)/.ready-dev ## 6,000 damaged inputs over everything that is read, some minutes: ARGS="--inputs 20000 --seed 1"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(ARGS)
+
+mutants: $(VENV)/.ready-dev ## Plant mistakes in the core and see which the tests notice, docs/results/mutants.md, two hours: ARGS="more options"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants $(ARGS)
 
 systems: $(VENV)/.ready ## Bring systems.mk, the README's table and docs/engines.md up to date with the systems listed
 	@$(BIN)/python -m common.cli list --write

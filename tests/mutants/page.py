@@ -1,0 +1,69 @@
+"""The page of a mutation run, docs/results/mutants.md."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.mutants.changes import Mutant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a mutant: `killed`, `timeout` or `survived`."""
+
+    mutant: Mutant
+    fate: str
+
+    @property
+    def package(self) -> str:
+        """Part of the core that the mutant is in."""
+        return Path(self.mutant.file).parts[1]
+
+
+def page(outcomes: Sequence[Outcome], reasons: Mapping[str, str], seed: int, seconds: float) -> str:
+    """The page as Markdown.
+
+    Args:
+        outcomes: of all mutants that were tried.
+        reasons: name of a mutant -> why no test notices it.
+        seed: of the sample.
+        seconds: the run took.
+    """
+    packages = list(dict.fromkeys(outcome.package for outcome in outcomes))
+    rows = []
+    for package in packages:
+        fates = Counter(outcome.fate for outcome in outcomes if outcome.package == package)
+        total, *others = fates.total(), *(fates[fate] for fate in ("killed", "timeout", "survived"))
+        rows.append(f"| `common/{package}` | {total} | {' | '.join(map(str, others))} | {fates['survived'] / total:.1%} |")
+    left = [outcome.mutant for outcome in outcomes if outcome.fate == "survived"]
+    survivors = [
+        f"| `{_cell(m.file)}`, line {m.line} | `{_cell(m.before)}` | `{_cell(m.after)}` | {reasons.get(m.name, '')} |"
+        for m in left
+    ]
+    return "\n".join(
+        [
+            "# Planted mistakes",
+            "",
+            "How many small mistakes in the core the tests notice. A mutant is one change of one place of one file: another",
+            "comparison, a number one larger, a statement or an argument left out. The tests of the file, of its folder and of",
+            "the laws run with each; one that fails, or does not end, has noticed it.",
+            "",
+            f"`make mutants`, seed {seed}; {seconds / 60:.0f} minutes.",
+            "",
+            "| package | mutants | noticed | no end | survived | share |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+            "## Survivors",
+            "",
+            *(["| place | before | after | reason |", "|---|---|---|---|", *survivors] if left else ["None."]),
+            "",
+        ]
+    )
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split())[:80].replace("|", "\\|").replace("`", "'")

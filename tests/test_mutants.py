@@ -1,0 +1,50 @@
+"""The mutation run: which mistakes it plants, which tests it runs, and its page."""
+
+import ast
+
+from tests.mutants.__main__ import PACKAGES, ROOT, runs_of, sampled
+from tests.mutants.changes import Mutant, mutants
+from tests.mutants.page import Outcome, page
+
+SOURCE = b'''"""Not this 1 < 2."""
+import os
+def f(a: int = 3, *, b: bool = True) -> int:
+    """Nor 4 + 4."""
+    if a < b and not b:
+        self.x = g(a, key=1)
+        print(f"{a + 1}")
+    for i in a:
+        continue
+    return a + b if a else -a
+'''
+
+
+def test_each_mutant_is_one_change_of_code():
+    found = mutants("common/x/y.py", SOURCE)
+    changes = {(m.before, m.after) for m in found}
+    assert {("a < b", "a <= b"), ("not b", "(b)"), ("3", "4"), ("True", "False"), ("continue", "pass"), ("-a", "(a)")} <= changes
+    assert ("a < b and not b", "(a < b or not b)") in changes and ("g(a, key=1)", "g(a)") in changes
+    assert ("self.x = g(a, key=1)", "pass") in changes and ("a + b", "(a - b)") in changes
+    assert ("return a + b if a else -a", "return None") in changes
+    for mutant in found:
+        planted = mutant.planted(SOURCE)
+        assert planted != SOURCE and ast.dump(ast.parse(planted)) != ast.dump(ast.parse(SOURCE))
+        assert (b"Not this 1 < 2" in planted and b"Nor 4 + 4" in planted and b"{a + 1}" in planted) or mutant.after == "pass"
+
+
+def test_a_sample_is_the_same_for_a_seed_and_its_tests_exist():
+    for package in PACKAGES:
+        one = sampled(package, 5, 0)
+        assert one == sampled(package, 5, 0) != sampled(package, 5, 1) and len(one) == 5
+        for mutant in one:
+            runs = runs_of(mutant.file)
+            assert runs and all((ROOT / words[0]).exists() for words in runs)
+            ast.parse(mutant.planted((ROOT / mutant.file).read_bytes()))
+
+
+def test_the_page_counts_and_names_survivors():
+    mutant = Mutant("common/run/files.py", 7, 0, 1, "a | b", "a & b")
+    text = page([Outcome(mutant=mutant, fate="survived"), Outcome(mutant=mutant, fate="killed")], {mutant.name: "why"}, 3, 60.0)
+    assert "| `common/run` | 2 | 1 | 0 | 1 | 50.0% |" in text and "seed 3; 1 minutes" in text
+    assert "| `common/run/files.py`, line 7 | `a \\| b` | `a & b` | why |" in text
+    assert "None." in page([Outcome(mutant=mutant, fate="killed")], {}, 0, 1.0)
