@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.mutants.__main__ import PACKAGES, ROOT, runs_of, sampled
+from tests.mutants.__main__ import PACKAGES, ROOT, sampled
 from tests.mutants.changes import Mutant, mutants
 from tests.mutants.page import Outcome, page
 
@@ -32,19 +32,17 @@ def test_each_mutant_is_one_change_of_code():
         assert (b"Not this 1 < 2" in planted and b"Nor 4 + 4" in planted and b"{a + 1}" in planted) or mutant.after == "pass"
 
 
-def test_a_sample_is_the_same_for_a_seed_and_its_tests_exist():
+def test_a_sample_is_the_same_for_a_seed_and_plants_valid_source():
     for package in PACKAGES:
         one = sampled(package, 5, 0)
         assert one == sampled(package, 5, 0) != sampled(package, 5, 1) and len(one) == 5
         for mutant in one:
-            runs = runs_of(mutant.file)
-            assert runs and all((ROOT / words[0]).exists() for words in runs)
             ast.parse(mutant.planted((ROOT / mutant.file).read_bytes()))
 
 
 def test_the_page_counts_and_names_survivors():
     mutant = Mutant("common/run/files.py", 7, 0, 1, "a | b", "a & b")
-    text = page([Outcome(mutant=mutant, fate="survived"), Outcome(mutant=mutant, fate="killed")], {mutant.name: "why"}, 3, 60.0)
-    assert "| `common/run` | 2 | 1 | 0 | 1 | 50.0% |" in text and "seed 3; 1 minutes" in text
+    text = page([Outcome(mutant=mutant, fate="survived"), Outcome(mutant=mutant, fate="killed")], {mutant.name: "why"}, 3)
+    assert "| `common/run` | 2 | 1 | 0 | 1 | 50.0% |" in text and "seed 3" in text
     assert "| `common/run/files.py`, line 7 | `a \\| b` | `a & b` | why |" in text
-    assert "None." in page([Outcome(mutant=mutant, fate="killed")], {}, 0, 1.0)
+    assert "None." in page([Outcome(mutant=mutant, fate="killed")], {}, 0)

@@ -42,6 +42,11 @@ class Mutant:
         short = [" ".join(text.split())[:60] for text in (self.before, self.after)]
         return f"{self.file}: {short[0]} -> {short[1]}"
 
+    @property
+    def lines(self) -> range:
+        """The lines of the place."""
+        return range(self.line, self.line + self.before.count("\n") + 1)
+
     def planted(self, source: bytes) -> bytes:
         """The file with the change."""
         return source[: self.start] + self.after.encode() + source[self.end :]

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from tests.mutants.changes import Mutant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a mutant: `killed`, `timeout` or `survived`."""
+    """What became of a mutant.
+
+    Attributes:
+        mutant: the change.
+        fate: `killed`, `timeout` or `survived`.
+        tests: how many tests reach its lines.
+        seconds: the trial took.
+    """
 
     mutant: Mutant
     fate: str
+    tests: int = 0
+    seconds: float = 0.0
+
+    def row(self) -> dict[str, object]:
+        """One line of a log, as JSON has it."""
+        return {**asdict(self.mutant), "fate": self.fate, "tests": self.tests, "seconds": round(self.seconds, 1)}
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Outcome:
+        """What `row` wrote."""
+        mutant = Mutant(*(row[name] for name in ("file", "line", "start", "end", "before", "after")))
+        return cls(mutant=mutant, fate=row["fate"], tests=row["tests"], seconds=row["seconds"])
 
     @property
     def package(self) -> str:
@@ -23,15 +44,15 @@ class Outcome:
         return Path(self.mutant.file).parts[1]
 
 
-def page(outcomes: Sequence[Outcome], reasons: Mapping[str, str], seed: int, seconds: float) -> str:
+def page(outcomes: Sequence[Outcome], reasons: Mapping[str, str], seed: int) -> str:
     """The page as Markdown.
 
     Args:
         outcomes: of all mutants that were tried.
         reasons: name of a mutant -> why no test notices it.
         seed: of the sample.
-        seconds: the run took.
     """
+    seconds = sum(outcome.seconds for outcome in outcomes)
     packages = list(dict.fromkeys(outcome.package for outcome in outcomes))
     rows = []
     for package in packages:
@@ -48,10 +69,10 @@ def page(outcomes: Sequence[Outcome], reasons: Mapping[str, str], seed: int, sec
             "# Planted mistakes",
             "",
             "How many small mistakes in the core the tests notice. A mutant is one change of one place of one file: another",
-            "comparison, a number one larger, a statement or an argument left out. The tests of the file, of its folder and of",
-            "the laws run with each; one that fails, or does not end, has noticed it.",
+            "comparison, a number one larger, a statement or an argument left out. The tests that run its line run with each; one",
+            "that fails, or does not end, has noticed it.",
             "",
-            f"`make mutants`, seed {seed}; {seconds / 60:.0f} minutes.",
+            f"`make mutants`, seed {seed}, {date.today()}, two CPU cores: {seconds / 3600:.1f} hours of one core.",
             "",
             "| package | mutants | noticed | no end | survived | share |",
             "|---|---|---|---|---|---|",

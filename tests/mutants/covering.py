@@ -1,0 +1,112 @@
+"""Which tests reach which line of the core, measured once with coverage.py, and how long each takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coverage import CoverageData
+
+GROUPS = (
+    ["tests/common/search", "tests/common/relax", "tests/common/cost", "tests/common/space", "tests/common/tables"],
+    ["tests/common/supernet", "tests/common/evaluate", "tests/common/run", "tests/common/stages", "tests/common/train"],
+    ["tests/contracts/test_laws.py", "-k", "toy or tiny"],
+)
+"""Arguments of pytest for the tests that are asked, in processes of their own."""
+CONFIG = """[run]
+dynamic_context = test_function
+source = common
+"""
+
+
+@dataclass(slots=True)
+class Covering:
+    """What the tests reach.
+
+    Attributes:
+        tests: (file, line) -> tests that run the line; a test is `path::function`.
+        seconds: a test's time, all its parameters together.
+    """
+
+    tests: dict[tuple[str, int], set[str]] = field(default_factory=lambda: defaultdict(set))
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def order(self, file: str, lines: range) -> list[str]:
+        """The tests that run these lines, those of the file first, then the files whose tests take least time.
+
+        Lines that run when the file is imported, or in a fixture, belong to no test: then every test that reaches the file
+        is returned.
+        """
+        found = set[str]().union(*(self.tests.get((file, line), set()) for line in lines))
+        if not found:
+            found = set[str]().union(*(tests for (other, _), tests in self.tests.items() if other == file))
+        spent: dict[str, float] = defaultdict(float)
+        for test in found:
+            spent[_path(test)] += self.seconds[test]
+        own = own_test(file)
+        return sorted(found, key=lambda test: (_path(test) != own, spent[_path(test)], _path(test), self.seconds[test], test))
+
+
+def own_test(file: str) -> str:
+    """The path of a file's own tests: `common/run/files.py` -> `tests/common/run/test_files.py`."""
+    path = Path(file)
+    return str(Path("tests") / path.parent / f"test_{path.stem}.py")
+
+
+def measured(copy: Path) -> Covering:
+    """Runs the tests in a copy of the checkout.
+
+    Raises:
+        SystemExit: a test fails without a mutant.
+    """
+    (copy / "cover.ini").write_text(CONFIG)
+    running = [_started(copy, i, words) for i, words in enumerate(GROUPS)]
+    for process in running:
+        if process.wait() != 0:
+            sys.exit(f"these tests fail without a mutant: {process.args}")
+    covering = Covering()
+    for i in range(len(GROUPS)):
+        functions = _times(copy / f"times{i}.xml", copy)
+        for test, (_, seconds) in functions.items():
+            covering.seconds[test] += seconds
+        _read(copy, i, {name: test for test, (name, _) in functions.items()}, covering)
+    return covering
+
+
+def _started(copy: Path, i: int, words: Sequence[str]) -> subprocess.Popen[bytes]:
+    cover = ["-m", "coverage", "run", "--rcfile=cover.ini", f"--data-file=cover{i}.data"]
+    command = [sys.executable, *cover, "-m", "pytest", "-q", f"--junitxml=times{i}.xml", "-p", "no:cacheprovider", *words]
+    return subprocess.Popen(command, cwd=copy, stdout=subprocess.DEVNULL)
+
+
+def _times(file: Path, copy: Path) -> dict[str, tuple[str, float]]:
+    """Test -> its dotted name and seconds, from pytest's report in JUnit's format."""
+    functions: dict[str, tuple[str, float]] = {}
+    for case in ElementTree.parse(file).iter("testcase"):
+        module, name = case.attrib["classname"], case.attrib["name"].partition("[")[0]
+        path = Path(*module.split(".")).with_suffix(".py")
+        if not (copy / path).is_file():
+            continue
+        test = f"{path}::{name}"
+        functions[test] = (f"{module}.{name}", functions.get(test, ("", 0.0))[1] + float(case.attrib["time"]))
+    return functions
+
+
+def _read(copy: Path, i: int, tests: Mapping[str, str], covering: Covering) -> None:
+    data = CoverageData(str(copy / f"cover{i}.data"))
+    data.read()
+    for file in data.measured_files():
+        known = str(Path(file).relative_to(copy))
+        for line, contexts in data.contexts_by_lineno(file).items():
+            found = {tests[context] for context in contexts if context in tests}
+            if found:
+                covering.tests[known, line] |= found
+
+
+def _path(test: str) -> str:
+    return test.partition("::")[0]

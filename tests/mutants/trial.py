@@ -1,0 +1,118 @@
+"""One trial: a mutant is planted in a copy of the checkout and tests run there, in a child process.
+
+The child is a fork of a process that has imported the libraries, so that a trial does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+import pytest
+
+from tests.mutants.changes import Mutant
+
+OURS = (
+    "common",
+    "tasknas",
+    "tests",
+    "conftest",
+    "detection",
+    "segmentation",
+    "graphs",
+    "gan",
+    "superres",
+    "binary",
+    "classification",
+)
+FOREIGN = (
+    "torch",
+    "numpy",
+    "hypothesis",
+    "beartype",
+    "safetensors",
+    "xdist",
+    "pytest_timeout",
+    "matplotlib.figure",
+    "yapf",
+    "scipy.stats",
+)
+IMPORTED = "pytest.PytestAssertRewriteWarning"
+"""What pytest says of plugins that are imported already."""
+Fate = Literal["killed", "timeout", "survived"]
+
+
+def prepare() -> None:
+    """Imports what the tests import, the project's own modules apart."""
+    for name in FOREIGN:
+        importlib.import_module(name)
+
+
+def fate(copy: Path, mutant: Mutant, tests: list[str], limit: float) -> Fate:
+    """What becomes of a mutant; the copy is as it was afterwards.
+
+    Args:
+        copy: a copy of the checkout that no other trial uses.
+        mutant: what is planted.
+        tests: pytest's names of the tests, in their order; the first that fails ends the trial.
+        limit: seconds after which the mutant is said not to end.
+    """
+    target = copy / mutant.file
+    source, times = target.read_bytes(), target.stat()
+    target.write_bytes(mutant.planted(source))
+    os.utime(target, ns=(times.st_atime_ns, time.time_ns() + 10**9 * (mutant.start + 1)))  # no cached bytecode is of this second
+    try:
+        return _passes(copy, tests, limit)
+    finally:
+        target.write_bytes(source)
+        os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _passes(copy: Path, tests: list[str], limit: float) -> Fate:
+    child = os.fork()
+    if child == 0:
+        os._exit(_child(copy, tests))
+    end = time.monotonic() + limit
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done or time.monotonic() > end:
+            break
+        time.sleep(0.02)
+    try:
+        os.killpg(child, signal.SIGKILL)  # the child leads a group: what its tests started ends with it
+    except ProcessLookupError:
+        pass
+    if not done:
+        os.waitpid(child, 0)
+        return "timeout"
+    match os.waitstatus_to_exitcode(status):
+        case 0:
+            return "survived"
+        case 1 | 2 | 4:  # a test failed; a module could not be imported: of a test file, of a conftest.py
+            return "killed"
+        case other:
+            raise RuntimeError(f"pytest ended with exit status {other}: {tests}")
+
+
+def _child(copy: Path, tests: list[str]) -> int:
+    """The exit status of pytest in the copy, with the project's modules imported anew."""
+    try:
+        os.setsid()
+        silent = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(silent, stream)
+        os.chdir(copy)
+        os.environ["PYTHONPATH"] = str(copy)
+        sys.path[:] = [str(copy), *(path for path in sys.path if path not in ("", os.environ.get("PWD", "")))]
+        for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
+            del sys.modules[name]
+        sys.modules["__main__"] = ModuleType("__main__")
+        return int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-W", f"ignore::{IMPORTED}", *tests]))
+    except BaseException:
+        return 99
