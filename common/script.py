@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import sys
@@ -13,13 +14,18 @@ from pathlib import Path
 
 import tyro
 
-from common.errors import UserError
+from common.errors import UserError, cut
 
 _DRAWN = {"─": "-", "━": "-", "│": "|", **dict.fromkeys("╭╮╰╯", "+"), "–": "-", "…": "...", "×": "x", "’": "'"}
 """What help and tables are drawn with, and what stands for it where a terminal has no such characters."""
 
 BAD_INPUT = 2
 """Exit status of bad input."""
+
+_REFUSED = frozenset(
+    (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO)
+)
+"""What a system says of a path that is not ours to mend."""
 
 
 def device_named(name: str) -> str:
@@ -102,6 +108,9 @@ def check_command(program: str, word: str, known: Iterable[str]) -> None:
 def spoken_errors(stopped: str = "") -> Iterator[None]:
     """In the block bad input becomes one line on standard error and exit status 2; Ctrl-C a line and status 130.
 
+    A path that the system refuses (its name is too long, its links loop, it may not be read or written, its disk is full) is
+    bad input wherever it is met.
+
     Args:
         stopped: What else to say after Ctrl-C.
     """
@@ -118,6 +127,12 @@ def spoken_errors(stopped: str = "") -> Iterator[None]:
     except BrokenPipeError:  # the reader of a pipe has seen enough: `... --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except OSError as error:
+        if error.errno not in _REFUSED or error.filename is None:
+            raise
+        path = cut(os.fsdecode(error.filename))
+        print(f"error: {path}: {error.strerror}; give another path, or make this one usable", file=sys.stderr)
+        raise SystemExit(BAD_INPUT) from None
     except KeyboardInterrupt:
         print(f"\nStopped after {time.monotonic() - start:.0f} s. {stopped}".rstrip(), file=sys.stderr)
         raise SystemExit(130) from None

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from common.errors import UserError
-from common.script import BAD_INPUT, main, next_folder
+from common.script import BAD_INPUT, main, next_folder, spoken_errors
 
 
 def test_the_next_folder_is_a_free_one(tmp_path, monkeypatch):
@@ -43,6 +43,20 @@ def test_how_commands_end(capsys):
     assert stop.value.code == 130 and capsys.readouterr().err == "\nStopped after 0 s.\n"
     with pytest.raises(ZeroDivisionError):
         main("x", commands, ["crash"])
+
+
+def test_a_path_that_the_system_refuses_is_one_line(tmp_path, capsys):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for path, reason in (
+        (tmp_path / ("a" * 5_000), "File name too long"),
+        (tmp_path / "loop", "Too many levels of symbolic links"),
+    ):
+        with pytest.raises(SystemExit) as stop, spoken_errors():
+            path.read_bytes()
+        said = capsys.readouterr().err
+        assert stop.value.code == BAD_INPUT and reason in said and said.count("\n") == 1 and len(said) < 300
+    with pytest.raises(FileNotFoundError), spoken_errors():  # a file of ours that is missing is a bug
+        (tmp_path / "none").read_bytes()
 
 
 def test_a_reader_that_has_seen_enough_ends_a_command_in_silence():

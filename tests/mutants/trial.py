@@ -5,6 +5,7 @@ The child is a fork of a process that has imported the libraries, so that a tria
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -19,29 +20,12 @@ import pytest
 from tests.mutants.changes import Mutant
 
 OURS = (
-    "common",
-    "tasknas",
-    "tests",
-    "conftest",
-    "detection",
-    "segmentation",
-    "graphs",
-    "gan",
-    "superres",
-    "binary",
-    "classification",
+    *("common", "tasknas", "tests", "conftest"),
+    *("classification", "detection", "segmentation", "graphs", "gan", "superres", "binary"),
 )
 FOREIGN = (
-    "torch",
-    "numpy",
-    "hypothesis",
-    "beartype",
-    "safetensors",
-    "xdist",
-    "pytest_timeout",
-    "matplotlib.figure",
-    "yapf",
-    "scipy.stats",
+    *("torch", "numpy", "hypothesis", "beartype", "safetensors", "xdist", "pytest_timeout"),
+    *("matplotlib.figure", "scipy.stats", "yapf"),
 )
 IMPORTED = "pytest.PytestAssertRewriteWarning"
 """What pytest says of plugins that are imported already."""
@@ -84,10 +68,8 @@ def _passes(copy: Path, tests: list[str], limit: float) -> Fate:
         if done or time.monotonic() > end:
             break
         time.sleep(0.02)
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # the child leads a group: what its tests started ends with it
-    except ProcessLookupError:
-        pass
     if not done:
         os.waitpid(child, 0)
         return "timeout"

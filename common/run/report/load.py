@@ -12,7 +12,7 @@ from pathlib import Path
 from sys import intern
 from typing import Any
 
-from common.errors import UserError
+from common.errors import UserError, cut
 from common.json_text import NotJson, parse
 
 Numbers = Mapping[str, float]
@@ -278,13 +278,13 @@ def _samples(path: Path, damage: list[str]) -> Iterator[SampleRow]:
     index = folder / "samples.json"
     if not index.is_file():
         index = path / "samples.json"
+    pictures = {entry.name: entry for entry in folder.iterdir() if entry.is_file()} if folder.is_dir() else {}
     for row in _dicts(_json(index, damage)):
         name = str(row.get("file", ""))
-        picture = folder / name
-        inside = Path(name).name == name and picture.is_file()  # an index must not pull in files from elsewhere
-        if not inside:
-            damage.append(f"samples/{name}: named in samples.json and not in the folder")
-        yield SampleRow(file=name, caption=str(row.get("caption") or ""), path=picture if inside else None)
+        picture = pictures.get(name)  # an index must not pull in files from elsewhere
+        if picture is None:
+            damage.append(f"samples/{cut(name)}: named in samples.json and not in the folder")
+        yield SampleRow(file=name, caption=str(row.get("caption") or ""), path=picture)
 
 
 def _json(file: Path, damage: list[str]) -> object:

@@ -126,8 +126,8 @@ def test_pictures_come_from_the_samples_folder_alone(folder):
     ]
     assert len(run.damage) == 2 and run.damage[0].startswith("samples/../config.json: named in samples.json")
     (folder / "samples" / "samples.json").unlink()
-    write(folder / "samples.json", [{"file": "a.png"}])
-    assert [row.path for row in read_run(folder).samples] == [folder / "samples" / "a.png"]
+    write(folder / "samples.json", [{"file": "a.png"}, {"file": "b" * 5_000}])
+    assert [row.path for row in read_run(folder).samples] == [folder / "samples" / "a.png", None]
 
 
 def test_subsets_strengths_tiles_and_the_best(folder):
