@@ -139,7 +139,10 @@ class LocalPool:
 
     def _submit(self, job: Callable[[T], R], item: T) -> Future[R]:
         if self._executor is None:
-            context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has threads
+            # A fork of this process is unsafe once torch has threads; a server that has imported torch and does nothing else is
+            # not, and its forks start at once. Processes that have imported a GPU's library, and not used it, may be forked too.
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(["torch"])
             self._executor = ProcessPoolExecutor(
                 self.workers, mp_context=context, initializer=_start_worker, initargs=(self.threads,)
             )

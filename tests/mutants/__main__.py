@@ -11,6 +11,7 @@ import argparse
 import json
 import multiprocessing
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, default=ROOT / "runs" / "mutants.jsonl", help="outcomes so far (runs/mutants.jsonl)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "mutants.md")
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it, and tests send it
     chosen = [mutant for package in given.packages for mutant in sampled(package, given.count, given.seed)]
     so_far = known(given.log)
     todo = [mutant for mutant in chosen if mutant not in so_far or so_far[mutant].fate == "survived"]

@@ -66,9 +66,10 @@ def measured(copy: Path) -> Covering:
     """
     (copy / "cover.ini").write_text(CONFIG)
     running = [_started(copy, i, words) for i, words in enumerate(GROUPS)]
-    for process in running:
+    for i, process in enumerate(running):
         if process.wait() != 0:
-            sys.exit(f"these tests fail without a mutant: {process.args}")
+            failed = [line for line in (copy / f"said{i}.txt").read_text().splitlines() if line.startswith(("FAILED", "ERROR"))]
+            sys.exit("\n".join(["these tests fail without a mutant:", *failed]))
     covering = Covering()
     for i in range(len(GROUPS)):
         functions = _times(copy / f"times{i}.xml", copy)
@@ -81,7 +82,8 @@ def measured(copy: Path) -> Covering:
 def _started(copy: Path, i: int, words: Sequence[str]) -> subprocess.Popen[bytes]:
     cover = ["-m", "coverage", "run", "--rcfile=cover.ini", f"--data-file=cover{i}.data"]
     command = [sys.executable, *cover, "-m", "pytest", "-q", f"--junitxml=times{i}.xml", "-p", "no:cacheprovider", *words]
-    return subprocess.Popen(command, cwd=copy, stdout=subprocess.DEVNULL)
+    with (copy / f"said{i}.txt").open("w") as said:
+        return subprocess.Popen(command, cwd=copy, stdout=said)
 
 
 def _times(file: Path, copy: Path) -> dict[str, tuple[str, float]]:

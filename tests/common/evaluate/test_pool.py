@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,10 @@ def test_a_worker_keeps_the_newest_evaluator_only():
 def test_workers_compute_with_the_threads_asked_for_whatever_the_shell_exports(asked, monkeypatch):
     for name in ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "4")
+    forkserver._forkserver._stop()  # pyright: ignore[reportAttributeAccessIssue]  # a new one takes over what is exported now
     with LocalPool(1, threads=asked) as pool:
         assert list(pool.map(jobs.threads, range(1))) == [asked]
+        assert list(pool.map(os.getenv, ["MKL_NUM_THREADS"])) == ["4"]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
