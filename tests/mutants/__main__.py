@@ -70,12 +70,12 @@ def known(log: Path) -> dict[Mutant, Outcome]:
 
 
 def outcomes_of(todo: list[Mutant], workers: int) -> Iterator[Outcome]:
-    """Tries mutants, several at a time; first, in each file, a change that changes nothing, which must survive."""
+    """Tries mutants, several at a time; first, in each package, a change that changes nothing, which must survive."""
     with TemporaryDirectory() as folder:
         covering = measured(copied(Path(folder).resolve() / "measured"))
         prepare()
         with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
-            controls = {mutant.file: replace(mutant, after=mutant.before) for mutant in todo}
+            controls = {mutant.file.split("/")[1]: replace(mutant, after=mutant.before) for mutant in todo}
             for outcome in pool.map(partial(tried, Path(folder).resolve(), covering), controls.values()):
                 if outcome.fate != "survived":
                     sys.exit(f"{outcome.fate} without a mutant: {covering.order(outcome.mutant.file, outcome.mutant.lines)}")

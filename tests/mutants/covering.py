@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 from coverage import CoverageData
@@ -18,6 +19,8 @@ GROUPS = (
     ["tests/contracts/test_laws.py", "-k", "toy or tiny"],
 )
 """Arguments of pytest for the tests that are asked, in processes of their own."""
+MOST_SECONDS = 60.0
+"""Of the tests that are asked about one mutant, as measured without it."""
 CONFIG = """[run]
 dynamic_context = test_function
 source = common
@@ -40,7 +43,7 @@ class Covering:
         """The tests that run these lines, those of the file first, then the files whose tests take least time.
 
         Lines that run when the file is imported, or in a fixture, belong to no test: then every test that reaches the file
-        is returned.
+        is returned; of all these, as many as take `MOST_SECONDS`.
         """
         found = set[str]().union(*(self.tests.get((file, line), set()) for line in lines))
         if not found:
@@ -49,7 +52,9 @@ class Covering:
         for test in found:
             spent[_path(test)] += self.seconds[test]
         own = own_test(file)
-        return sorted(found, key=lambda test: (_path(test) != own, spent[_path(test)], _path(test), self.seconds[test], test))
+        ordered = sorted(found, key=lambda test: (_path(test) != own, spent[_path(test)], _path(test), self.seconds[test], test))
+        until = accumulate(self.seconds[test] for test in ordered)
+        return [test for test, seconds in zip(ordered, until, strict=True) if seconds < MOST_SECONDS] or ordered[:1]
 
 
 def own_test(file: str) -> str:
