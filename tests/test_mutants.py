@@ -4,6 +4,7 @@ import ast
 
 from tests.mutants.__main__ import PACKAGES, ROOT, sampled
 from tests.mutants.changes import Mutant, mutants
+from tests.mutants.covering import Covering
 from tests.mutants.page import Outcome, page
 
 SOURCE = b'''"""Not this 1 < 2."""
@@ -13,7 +14,7 @@ def f(a: int = 3, *, b: bool = True) -> int:
     if a < b and not b:
         self.x = g(a, key=1)
         print(f"{a + 1}")
-    for i in a:
+    for i in zip(a, b, strict=True):
         continue
     return a + b if a else -a
 '''
@@ -26,6 +27,7 @@ def test_each_mutant_is_one_change_of_code():
     assert ("a < b and not b", "(a < b or not b)") in changes and ("g(a, key=1)", "g(a)") in changes
     assert ("self.x = g(a, key=1)", "pass") in changes and ("a + b", "(a - b)") in changes
     assert ("return a + b if a else -a", "return None") in changes
+    assert not any(m.before == "zip(a, b, strict=True)" or (m.line == 8 and m.before == "True") for m in found)
     for mutant in found:
         planted = mutant.planted(SOURCE)
         assert planted != SOURCE and ast.dump(ast.parse(planted)) != ast.dump(ast.parse(SOURCE))
@@ -46,3 +48,18 @@ def test_the_page_counts_and_names_survivors():
     assert "| `common/run` | 2 | 1 | 0 | 1 | 50.0% |" in text and "seed 3" in text
     assert "| `common/run/files.py`, line 7 | `a \\| b` | `a & b` | why |" in text
     assert "None." in page([Outcome(mutant=mutant, fate="killed")], {}, 0)
+
+
+def test_the_tests_of_a_line_are_those_that_run_it_the_files_own_first():
+    file = "common/errors.py"
+    lines = (ROOT / file).read_text().splitlines()
+    inside = 1 + next(i for i, line in enumerate(lines) if "text.isprintable()" in line)
+    outside = 1 + next(i for i, line in enumerate(lines) if line.startswith("_short.maxlevel"))
+    covering = Covering()
+    own, other, far = "tests/common/test_errors.py::a", "tests/x.py::b", "tests/y.py::c"
+    covering.tests.update({(file, inside): {other, own}, (file, inside + 1): {far}, (file, outside): {far}})
+    covering.seconds.update({own: 9.0, other: 1.0, far: 0.5})
+    assert covering.order(file, range(inside, inside + 1)) == [own, other]
+    assert covering.order(file, range(outside, outside + 1)) == [own, far, other], "imported by one test, used by all"
+    covering.seconds[other] = 100.0
+    assert covering.order(file, range(inside, inside + 1)) == [own], "a minute of tests"

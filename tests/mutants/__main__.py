@@ -24,11 +24,10 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from tests.mutants.changes import Mutant, mutants
-from tests.mutants.covering import Covering, measured
+from tests.mutants.covering import ROOT, Covering, measured
 from tests.mutants.page import Outcome, page
 from tests.mutants.trial import fate, prepare
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("supernet", "relax", "search", "evaluate", "run", "cost")
 
 

@@ -15,6 +15,9 @@ _BINARY: dict[type[ast.operator], type[ast.operator]] = {
     **{ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr},
 }
 
+GUARDS = frozenset(("kw_only", "init", "frozen", "slots", "strict"))
+"""Arguments that refuse what no correct caller does; type checkers hold the callers to most of them."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mutant:
@@ -55,7 +58,8 @@ class Mutant:
 def mutants(file: str, source: bytes) -> list[Mutant]:
     """Every change of a file, in the order of its lines.
 
-    Docstrings, annotations, texts, imports and what only type checkers read are left alone: no test sees them.
+    Docstrings, annotations, texts, imports and what only type checkers read are left alone: no test sees them. So are
+    assertions, `zip`'s `strict` among them, and what a dataclass forbids its callers (`kw_only`, `init`, `frozen`, `slots`).
     """
     tree = ast.parse(source)
     starts = [0]
@@ -77,7 +81,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
         if name in ("annotation", "returns", "decorator_list", "type_params"):
             continue
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST) and not _unseen(child):
+            if isinstance(child, ast.AST) and not _unseen(child) and not (isinstance(child, ast.keyword) and child.arg in GUARDS):
                 yield from _changes(child)
 
 
@@ -103,12 +107,12 @@ def _of(node: ast.expr | ast.stmt) -> Iterator[str]:
             yield f"({ast.unparse(node.operand)})"
         case ast.Constant(value=bool()):
             yield str(not node.value)
-        case ast.Constant(value=int() | float()):
-            yield f"{node.value + 1}"
+        case ast.Constant(value=int() | float() as number):
+            yield f"{number + 1}"
         case ast.IfExp():
             yield f"({ast.unparse(node.body)})"
             yield f"({ast.unparse(node.orelse)})"
-        case ast.Call(keywords=[*_, ast.keyword(arg=str())]):
+        case ast.Call(keywords=[*_, ast.keyword(arg=str(last))]) if last not in GUARDS:
             fewer = ast.Call(node.func, node.args, node.keywords[:-1])
             yield ast.unparse(fewer)
         case ast.Expr(value=ast.Call()) | ast.AugAssign() | ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):

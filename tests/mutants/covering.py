@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 
 from coverage import CoverageData
 
+ROOT = Path(__file__).resolve().parents[2]
 GROUPS = (
     ["tests/common/search", "tests/common/relax", "tests/common/cost", "tests/common/space", "tests/common/tables"],
     ["tests/common/supernet", "tests/common/evaluate", "tests/common/run", "tests/common/stages", "tests/common/train"],
@@ -42,10 +45,12 @@ class Covering:
     def order(self, file: str, lines: range) -> list[str]:
         """The tests that run these lines, those of the file first, then the files whose tests take least time.
 
-        Lines that run when the file is imported, or in a fixture, belong to no test: then every test that reaches the file
-        is returned; of all these, as many as take `MOST_SECONDS`.
+        Lines that run when the file is imported, or only in a fixture, belong to no test: then every test that reaches the
+        file is returned; of all these, as many as take `MOST_SECONDS`.
         """
-        found = set[str]().union(*(self.tests.get((file, line), set()) for line in lines))
+        found = set[str]()
+        if set(lines) <= bodies(file):
+            found = found.union(*(self.tests.get((file, line), set()) for line in lines))
         if not found:
             found = set[str]().union(*(tests for (other, _), tests in self.tests.items() if other == file))
         spent: dict[str, float] = defaultdict(float)
@@ -55,6 +60,14 @@ class Covering:
         ordered = sorted(found, key=lambda test: (_path(test) != own, spent[_path(test)], _path(test), self.seconds[test], test))
         until = accumulate(self.seconds[test] for test in ordered)
         return [test for test, seconds in zip(ordered, until, strict=True) if seconds < MOST_SECONDS] or ordered[:1]
+
+
+@cache
+def bodies(file: str) -> frozenset[int]:
+    """Lines of a file that are in the body of a function."""
+    tree = ast.parse((ROOT / file).read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return frozenset(line for f in functions for line in range(f.body[0].lineno, (f.end_lineno or f.lineno) + 1))
 
 
 def own_test(file: str) -> str:
