@@ -49,7 +49,7 @@ def copied(target: Path) -> Path:
 
 
 def tried(copies: Path, covering: Covering, mutant: Mutant) -> Outcome:
-    """What becomes of one mutant, in the copy of this process. Its tests may take three times what they took without it, and 20 s."""
+    """What becomes of one mutant, in the copy of this process, within three times what its tests take without it, and 20 s."""
     copy = copies / str(multiprocessing.current_process()._identity[0])  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]  # the pool's number
     if not copy.exists():
         shutil.copytree(copies / "measured", copy)
