@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from inspect import signature
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -78,6 +79,10 @@ def test_warming_up_changes_nothing_even_if_it_fails(workers):
     with LocalPool(workers) as pool:
         pool.warm(jobs.stumble, 2)
         assert list(pool.map(jobs.square, range(4))) == [0, 1, 4, 9]
+
+
+def test_a_pool_is_given_workers_and_threads_alone():
+    assert list(signature(LocalPool).parameters) == ["workers", "threads"] and LocalPool(3) == LocalPool(3, threads=1)
 
 
 def test_negative_workers_are_refused():
