@@ -28,7 +28,7 @@ def wait_for(mark: Path | None) -> bool:
 
 def mark_and_sleep(mark: Path) -> None:
     mark.touch()
-    time.sleep(60)
+    time.sleep(20)
 
 
 def process(_: object) -> int:

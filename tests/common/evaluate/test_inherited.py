@@ -12,17 +12,24 @@ from common.space import Arch, OneOf
 from common.supernet import Supernet, choose, opened
 from common.task import Calibration
 
-SPACE = {"op": OneOf("one", "two")}
+SPACE = {"op": OneOf(1.0, -1.0)}
 ONE, TWO = Arch({"op": 0}), Arch({"op": 1})
 
 
+class Scaled(nn.Module):
+    """Normalises and multiplies."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.norm, self.factor = nn.BatchNorm1d(1, affine=False, eps=1e-9), factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.factor * self.norm(x)
+
+
 def supernet() -> Supernet:
-    """Both options normalise; the supernet's own statistics are mean 0 and variance 1."""
-
-    def norm(_: str) -> nn.Module:
-        return nn.BatchNorm1d(1, affine=False, eps=1e-9)
-
-    return Supernet(choose(opened(SPACE)["op"], norm).train(), SPACE)
+    """Two options of opposite signs; the supernet's own statistics are mean 0 and variance 1."""
+    return Supernet(choose(opened(SPACE)["op"], Scaled).train(), SPACE)
 
 
 @dataclass(frozen=True)
@@ -54,13 +61,13 @@ def inherited(task: Any, batches: int, size: int = 2) -> Inherited:
 )
 def test_a_path_is_measured_with_the_statistics_of_the_calibration_batches(batches, size, mean, variance):
     (score,) = inherited(Task(), batches, size)([TWO], "full")
-    assert score.values["of_one"] == pytest.approx((1 - mean) / variance**0.5, abs=1e-6)
+    assert score.values["of_one"] == pytest.approx((mean - 1) / variance**0.5, abs=1e-6)
     assert score.status == "ok" and 0 < score.seconds < 10
 
 
 @pytest.mark.parametrize(("task", "batches"), [(Task(), 0), (Task(calibrates=False), 3)])
 def test_without_calibration_the_statistics_are_those_of_the_supernet(task, batches):
-    assert [s.values["of_one"] for s in inherited(task, batches)([ONE, TWO], "full")] == pytest.approx([1.0, 1.0])
+    assert [s.values["of_one"] for s in inherited(task, batches)([ONE, TWO], "full")] == pytest.approx([1.0, -1.0])
 
 
 def test_statistics_of_the_supernet_are_as_before_and_the_limit_is_passed_on():
