@@ -65,6 +65,8 @@ def sleep_long(x: int) -> int:
 
 def score(arch, fidelity):
     gene = arch["0"]
+    if fidelity == "deadly" and gene != 4:
+        time.sleep(0.03 * (1 + gene))  # long enough to be lost with what runs beside it
     if gene == 3:
         raise ValueError("gene 3\nis bad")
     if gene == 5:
