@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -35,22 +34,20 @@ class Covering:
     Attributes:
         tests: (file, line) -> tests that run the line; a test is `path::function`.
         seconds: a test's time, all its parameters together.
-        outside: file -> its lines outside the bodies of functions, which run when it is imported.
     """
 
     tests: dict[tuple[str, int], set[str]] = field(default_factory=lambda: defaultdict(set))
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    outside: dict[str, set[int]] = field(default_factory=dict)
 
     def order(self, file: str, lines: range) -> list[str]:
         """The tests that run these lines, those of the file first, then the files whose tests take least time.
 
-        Lines that run when the file is imported belong to whichever test imports it first, or to none, and those of a fixture
-        to no test: then every test that reaches the file is returned; of all these, as many as take `MOST_SECONDS`.
+        Lines that run when the file is imported, or in a fixture, belong to no test: then every test that reaches the file
+        is returned; of all these, as many as take `MOST_SECONDS`.
         """
         found = set[str]().union(*(self.tests.get((file, line), set()) for line in lines))
-        if not found or not self.outside.get(file, set()).isdisjoint(lines):
-            found = found.union(*(tests for (other, _), tests in self.tests.items() if other == file))
+        if not found:
+            found = set[str]().union(*(tests for (other, _), tests in self.tests.items() if other == file))
         spent: dict[str, float] = defaultdict(float)
         for test in found:
             spent[_path(test)] += self.seconds[test]
@@ -115,20 +112,10 @@ def _read(copy: Path, i: int, tests: Mapping[str, str], covering: Covering) -> N
     data.read()
     for file in data.measured_files():
         known = str(Path(file).relative_to(copy))
-        covering.outside[known] = outside_functions(Path(file).read_text())
         for line, contexts in data.contexts_by_lineno(file).items():
             found = {tests[context] for context in contexts if context in tests}
             if found:
                 covering.tests[known, line] |= found
-
-
-def outside_functions(source: str) -> set[int]:
-    """The lines that are in no function's body: those of modules and classes, and of signatures."""
-    inside = set[int]()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            inside.update(range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1))
-    return set(range(1, source.count("\n") + 2)) - inside
 
 
 def _path(test: str) -> str:
