@@ -52,7 +52,7 @@ class Slot:
 
     __slots__ = ("active", "many", "mixed", "path", "recompute")
 
-    def __init__(self, path: str, *, many: bool = False) -> None:
+    def __init__(self, path: str, *, many: bool) -> None:
         self.path = path
         self.many = many  # a `ManyOf`: its options are subsets, but a relaxation weighs its members
         self.active = 0

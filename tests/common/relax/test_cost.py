@@ -4,13 +4,15 @@ from math import log
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from common.cost.bounds import cheapest
 from common.cost.expected import ExpectedCost
+from common.cost.price import Price
 from common.errors import UserError
 from common.relax.cost import DualAscent, Projected, linear, mul_log, project
-from common.space import ManyOf
+from common.space import ManyOf, OneOf
+from common.supernet import choose, opened
 from tests.common.cost.test_expected import price_of
 
 
@@ -133,6 +135,27 @@ def test_out_of_reach():
         project(logits, cost, "macs", least * 0.99)
     with pytest.raises(UserError, match="must be finite"):
         project({**logits, "kernels.0": torch.full((4,), float("nan"))}, cost, "macs", least)
+
+
+def little(*ops: nn.Module) -> ExpectedCost:
+    """Of a network that is one choice."""
+    space = {"op": OneOf(*range(len(ops)))}
+    return ExpectedCost(Price(choose(opened(space)["op"], lambda i: ops[i]), (torch.zeros(1, 1),), space))
+
+
+def test_options_that_differ_by_one_parameter_are_told_apart():
+    cost = little(nn.Linear(1, 1, bias=False), nn.Linear(1, 1))
+    moved = project({"op": torch.tensor([0.0, 3.0], dtype=torch.float64)}, cost, "params", 1.25)
+    assert moved.expected == pytest.approx(1.25, rel=1e-6) and moved.expected <= 1.25 * (1 + 1e-9)
+    assert torch.softmax(moved.logits["op"], 0).tolist() == pytest.approx([0.75, 0.25])
+
+
+def test_where_all_options_cost_the_same_a_lower_budget_is_out_of_reach():
+    cost = little(nn.Linear(1, 1), nn.Sequential(nn.Linear(1, 1), nn.ReLU()))
+    logits = {"op": torch.zeros(2)}
+    assert project(logits, cost, "macs", 1).multiplier == 0
+    with pytest.raises(UserError, match="out of reach: the least expected macs found is 1;"):
+        project(logits, cost, "macs", 0.5)
 
 
 def test_bad_input():

@@ -1,20 +1,21 @@
 """One rule from strengths to architectures, and the strongest architecture within a constraint."""
 
-from math import log
+from math import exp, log
 from random import Random
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from common.cost.bounds import cheapest
 from common.cost.price import Price
 from common.errors import UserError
 from common.relax.budget import Budget, Guided
 from common.relax.discretise import discretise, discretise_within
+from common.relax.ranked import Bound
 from common.relax.scores import ranking
 from common.space import Arch, ManyOf, OneOf, Repeat, decisions, decode, enumerate_all, label
-from common.supernet import opened
+from common.supernet import choose, opened
 from tests.common.cost import cells
 from tests.common.cost.test_expected import TOYS, price_of
 from tests.common.cost.test_price import PICKY, Picky
@@ -163,6 +164,7 @@ def test_it_stays_feasible_and_says_so_when_it_gives_up():
         patient = discretise_within(space, strengths, budget, {"none"})
         assert patient.proven and budget(patient.arch) and budget(hurried.arch)
         assert hurried.score <= patient.score + 1e-9
+        assert not hurried.proven or hurried.score == pytest.approx(patient.score)
         known = decisions(space)
         assert "none" not in {label(known[path], option) for path, option in patient.arch.items()}
 
@@ -199,6 +201,36 @@ def test_nothing_feasible():
         discretise_within(space, strengths, lambda arch: False, most=10)
 
 
+def test_the_cheapest_architecture_is_known_at_the_second_look_also_beside_equals():
+    space = {"kernel": OneOf(1, 3), "act": OneOf("relu", "tanh", "gelu")}
+    acts = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
+
+    def build(net):
+        spatial = choose(net["kernel"], lambda k: nn.Conv2d(2, 2, k, padding=k // 2))
+        return nn.Sequential(nn.Conv2d(3, 2, 1), spatial, choose(net["act"], lambda act: acts[act]()))
+
+    price = Price(build(opened(space)), (torch.zeros(1, 3, 4, 4),), space)
+    least = cheapest(price, "macs").value
+    for most in (1, 2):
+        for forbidden in ((), lambda path, label: False):
+            with pytest.raises(UserError, match=f"is impossible: the cheapest architecture costs {least} macs; raise"):
+                discretise_within(space, random_strengths(space), Budget(price, "macs", least - 1), forbidden, most=most)
+    with pytest.raises(UserError, match="no valid architecture was found among the 0 cheapest"):
+        discretise_within(space, random_strengths(space), Budget(price, "macs", least - 1), most=0)
+
+
+def test_what_one_multiplier_gives_is_proven_at_the_second_look():
+    """Architectures that are the best for some price of the cost, with exactly what they cost as budget."""
+    price = price_of("chain")
+    strengths = random_strengths(price.space, 1)
+    costs = {arch: price.value(arch, "macs") for arch in enumerate_all(price.space)}
+    scores = {arch: score(price.space, strengths, arch) for arch in costs}
+    for mu in (3e-5, 1e-4, 3e-4):
+        arch = max(costs, key=lambda arch: scores[arch] - mu * costs[arch])
+        found = discretise_within(price.space, strengths, Budget(price, "macs", costs[arch]), most=1)
+        assert found.arch == arch and found.proven
+
+
 def test_a_long_chain_of_searchable_depth():
     """8^20 architectures in one tree: only what is looked at is made."""
     space = Repeat(OneOf(*range(8)), OneOf(10, 20))
@@ -220,6 +252,9 @@ def test_bad_input():
     ]:
         with pytest.raises(UserError, match=text):
             discretise(space, wrong)
+    assert discretise((OneOf("only"), OneOf("a", "b")), {"1": [1, 2]}) == Arch({"0": 0, "1": 1})
+    with pytest.raises(UserError, match="'1' has no strengths; give one for each of its 2 options"):
+        discretise((OneOf("only"), OneOf("a", "b")), {})
     with pytest.raises(UserError, match="forbidden option 'zero'"):
         discretise(space, good, {"zero"})
     with pytest.raises(UserError, match=r"nodes\.0.*every option is forbidden"):
@@ -242,3 +277,26 @@ def test_a_guide_leads_to_what_no_table_prices():
         assert budget(found.arch) and found.score <= best.score + 1e-9 and (found.proven or part < 1)
     with pytest.raises(UserError, match="no architecture was found that is feasible; loosen"):
         discretise_within(space, strengths, Guided(lambda arch: False, budget.bounds()[1]), {"none"})
+
+
+@pytest.mark.parametrize("seed", [0, 1, 8, 16])
+def test_a_guide_is_followed_as_far_as_needed_whatever_its_unit(seed):
+    """Where costs add up, what is best at a price of a unit is known; of those that are feasible, none is better."""
+    rng, n = Random(seed), 12
+    strengths = {str(i): [exp(gain) for gain in sorted(-5 * rng.random() for _ in range(4))] for i in range(n)}
+    costs = {path: [0, *sorted(rng.randint(1, 20) for _ in range(3))] for path in strengths}
+    most = 0.4 * sum(cost[-1] for cost in costs.values())
+
+    def spent(arch: Arch) -> float:
+        return sum(costs[path][option] for path, option in arch.items())
+
+    def best_at(mu: float) -> Arch:
+        return Arch({path: max(range(4), key=lambda i: log(w[i]) - mu * costs[path][i]) for path, w in strengths.items()})
+
+    at_prices = [arch for arch in (best_at(0.001 * 1.03**i) for i in range(300)) if spent(arch) <= most]
+    best = max(sum(log(strengths[path][option]) for path, option in arch.items()) for arch in at_prices)
+    space = tuple(OneOf(0, 1, 2, 3) for _ in range(n))
+    for unit in (1.0, 2.0**20, 2.0**-12):
+        guide = [Bound((path,), (path,), {(i,): unit * c for i, c in enumerate(cost)}) for path, cost in costs.items()]
+        found = discretise_within(space, strengths, Guided(lambda arch: spent(arch) <= most, guide))
+        assert spent(found.arch) <= most and not found.proven and found.score >= best - 1e-9

@@ -5,6 +5,7 @@ import torch
 from scipy.stats import chisquare
 from torch import Tensor, nn
 
+from common.errors import UserError
 from common.relax.gates import OneGate, OneHot, TwoGates
 from common.relax.weightings import Weighting
 from common.space import OneOf
@@ -193,3 +194,13 @@ def test_one_hot_keeps_several_and_computes_them_alone_when_frozen():
     assert frozen.weights.tolist() == [0, 1, 0, 1]
     assert frozen.live == (1, 3)
     assert OneHot(keep=2).weigh_frozen(values[:1], rng(), 0.0).live == (0,)  # no more than there are
+
+
+@pytest.mark.parametrize("weighting", [TwoGates(), OneHot()])
+def test_what_is_not_a_logit_per_option_is_not_moved(weighting: Weighting):
+    with pytest.raises(UserError, match=r"logits of shape \(2, 3\): a decision takes one logit per option"):
+        weighting.after_step(torch.zeros(2, 3), torch.zeros(2, 3))
+
+
+def test_one_hot_values_beyond_the_box_count_as_its_edge():
+    assert OneHot().probabilities(torch.tensor([-0.5, 0.25, 1.75])).tolist() == [0, 0.25, 1]

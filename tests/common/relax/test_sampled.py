@@ -9,6 +9,7 @@ from scipy.stats import chisquare
 from torch import Tensor, nn
 
 from common.errors import UserError
+from common.relax.gates import OneGate
 from common.relax.relaxation import Relaxation
 from common.relax.sampled import AnnealedGumbel, HardGumbel, Sampling
 from common.relax.weightings import Sigmoid, Softmax, Weighting
@@ -140,6 +141,19 @@ def test_widths_are_relaxed_by_a_weighting_that_samples(weighting: Weighting):
     assert widths == {0, 1, 2}
     relaxation.mix(0, 0.0, frozen=True)
     assert relaxation.supernet.slots["0"].mixed is None, "nothing learns from its weight: it is the option itself"
+
+
+def test_a_step_of_the_weights_alone_is_mixed_as_its_weighting_says():
+    space = {"op": OneOf("a", "b", "c")}
+    supernet = Supernet(choose(opened(space)["op"], lambda _: nn.Linear(3, 3)), space)
+    for weighting in (OneGate(), Softmax()):
+        relaxation = Relaxation(supernet=supernet, options=weighting, seed=1)
+        relaxation.mix(0, 0.0)
+        learnt = supernet.slots["op"].mixed
+        assert learnt is not None and learnt.live is None and learnt.weights.requires_grad
+        relaxation.mix(0, 0.0, frozen=True)
+        still = supernet.slots["op"].mixed
+        assert still is None if weighting == OneGate() else still is not None and not still.weights.requires_grad
 
 
 @pytest.mark.parametrize("weighting", [w for w in ALL if not isinstance(w, Sampling)], ids=str)

@@ -51,6 +51,24 @@ def test_rules_of_the_space_are_kept():
         next(sample_by_scores(space, {"0": [0, 0, 1], "1": [0, 0, 1]}, Random(0)))
 
 
+def test_a_thousand_draws_in_a_row_may_break_a_rule():
+    asked = []
+
+    def once(value):
+        asked.append(value)
+        return len(asked) in (3, 4)
+
+    draws = sample_by_scores(Where(OneOf(1, 2), once, "now and then"), {"": [1, 1]}, Random(0))
+    assert [next(draws), next(draws)] and len(asked) == 4
+    with pytest.raises(UserError, match="none of 1,000 draws"):
+        next(draws)
+    assert len(asked) == 4 + 1000
+    asked = [None] * 4
+    with pytest.raises(UserError, match="none of 1,000 draws"):
+        next(sample_by_scores(Where(OneOf(1, 2), once, "never again"), {"": [1, 1]}, Random(0)))
+    assert len(asked) == 4 + 1000
+
+
 @pytest.mark.parametrize(
     ("space", "strengths", "message"),
     [

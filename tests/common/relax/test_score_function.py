@@ -110,6 +110,15 @@ def test_the_average_is_saved():
     assert one.state() == other.state() == {"average": pytest.approx(-1.95)}
 
 
+def test_a_decision_of_one_option_need_not_be_read_by_the_network():
+    space = {"lone": OneOf("x"), **SPACE}
+    relaxed = Relaxation(supernet=Supernet(Net(opened(SPACE)), space), options=STEADY, std=0.5)
+    score = ScoreFunction()
+    score.load({"average": 0.0})
+    relaxed.mix(0, 0.0, frozen=True)
+    assert score.gradients(relaxed, {"loss": 1.0})[0].any()
+
+
 @pytest.mark.parametrize("options", [Softmax(), Softmax(keep=0.5)])
 def test_mixtures_have_no_reward(options):
     with pytest.raises(UserError, match="draws one option at a time"):

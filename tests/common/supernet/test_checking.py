@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from common.cost.conventions import output_elements
 from common.errors import UserError
 from common.space import OneOf, Repeat
 from common.supernet import Checked, batch_norm, check, choose, conv2d, fmap, linear, opened, repeat
@@ -52,6 +53,19 @@ def test_a_right_build_function_passes_and_leaves_no_trace():
     assert torch.equal(torch.random.get_rng_state(), before)
     assert check(right, Net(), IMAGES, archs=12) == found
     assert check(right, Net(blocks=Repeat(OneOf(1, 3), 1), act="relu"), IMAGES, archs=50).archs == 8
+
+
+def test_as_many_architectures_as_asked_for_are_tried_by_the_convention_given():
+    space = {"width": OneOf(*range(1, 11))}
+
+    def build(net: Any) -> nn.Module:
+        return nn.Sequential(conv2d(3, net["width"], 1), batch_norm(net["width"]))
+
+    found = check(build, space, IMAGES)
+    assert found.archs == 8
+    counted = check(build, space, IMAGES, convention=output_elements)
+    assert counted.params == found.params
+    assert counted.macs == tuple(n + n // 3 for n in found.macs)  # of the norm, one for each output element
 
 
 def test_what_a_network_gives_may_be_nested():

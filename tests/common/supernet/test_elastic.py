@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from common.cost.price import Price
 from common.space import Arch, OneOf, enumerate_all, sample
 from common.supernet import Mixed, Supernet, conv2d, conv_transpose2d, depthwise, instance_norm, opened
 from common.supernet.convolution import ElasticConv2d
@@ -218,3 +219,13 @@ def test_a_sampled_width_of_a_transposed_convolution_learns():
     mixed.sum().backward()
     assert weights.grad is not None
     torch.testing.assert_close(weights.grad, torch.tensor([0.0, float(out.detach().sum()), 0.0]))
+
+
+def test_what_follows_a_transposed_convolution_is_priced_by_its_width_alone():
+    space = {"before": OneOf(2, 4), "after": OneOf(3, 5)}
+    net = opened(space)
+    up, last = conv_transpose2d(net["before"], net["after"], 3, 2), conv2d(net["after"], 3, 1)
+    price = Price(nn.Sequential(conv2d(3, net["before"], 3), up, last), (torch.zeros(2, 3, 4, 4),), space)
+    for arch in enumerate_all(space):
+        price.price(arch)
+    assert set(price.tables) == {("before",), ("before", "after"), ("after",)}

@@ -166,6 +166,7 @@ REFUSED = {
     "groups, inputs": (lambda: conv2d(SIX, 8, 3, groups=4), r"c_in=6 of decision 'width' is not a multiple of groups=4"),
     "groups, outputs": (lambda: conv1d(8, SIX, 3, groups=4), r"c_out=6 of decision 'width' is not a multiple of groups=4"),
     "groups, fixed": (lambda: conv3d(8, 6, 3, groups=4), r"^c_out=6 is not a multiple of groups=4"),
+    "groups, fixed inputs": (lambda: conv2d(6, 8, 3, groups=4), r"^c_in=6 is not a multiple of groups=4"),
     "no groups": (lambda: conv2d(8, 8, 3, groups=0), r"groups=0: give whole numbers of 1 or more"),
     "groups of more than the width": (
         lambda: group_norm(fmap(lambda width, more: width // 2 * more, SIX, opened(OneOf(1, 2), "more")), SIX),

@@ -220,6 +220,25 @@ def test_relaxed_choice_is_the_weighted_sum_and_its_gradient():
     assert torch.equal(choice(x), parts[1])
 
 
+def test_a_weight_that_is_not_1_scales_the_only_live_option():
+    space = (OneOf(1, 3),)
+    torch.manual_seed(0)
+    net, x = Supernet(choose(opened(space)[0], lambda k: nn.Conv2d(2, 2, k, padding=k // 2)), space), torch.randn(1, 2, 5, 5)
+    net.activate(Arch({"0": 1}))
+    alone = net.module(x)
+    for weight in (0.5, 1.0):
+        net.relax({"0": Mixed(torch.tensor([0.0, weight]), (1,))})
+        assert torch.equal(net.module(x), weight * alone)
+
+
+def test_an_active_parameter_that_two_parts_share_is_named_once():
+    space = (OneOf(2, 4),)
+    one, other = linear(3, opened(space)[0]), nn.Linear(3, 4)
+    other.weight = one.weight
+    net = Supernet(nn.ModuleDict({"one": one, "other": other}), space)
+    assert [name for name, _ in net.active_parameters()] == ["one.weight", "one.bias", "other.bias"]
+
+
 def test_decisions_that_are_no_weighted_sum_are_not_relaxed():
     net = supernet()
     weights = {

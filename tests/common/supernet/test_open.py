@@ -149,6 +149,9 @@ def test_a_decision_that_no_module_reads_is_told():
     with pytest.warns(UserWarning, match="no module of the supernet reads decision 'size'"):
         net = Supernet(made({**SPACE, "size": OneOf(32, 64)}), {**SPACE, "size": OneOf(32, 64)})
     net.activate({"size": 1})
+    for unread, shown in ((4, r"'c', 'd': its options"), (5, r"'c', 'd' \.\.\.: its options")):
+        with pytest.warns(UserWarning, match=shown):
+            Supernet(nn.Identity(), {name: OneOf(1, 2) for name in "abcdef"[:unread]})
 
 
 def test_supernets_without_decisions_are_told():
@@ -169,6 +172,13 @@ def test_a_repeat_within_a_choice_can_be_copied():
     twin = copy.deepcopy([both[0], both[0].active])
     assert twin[0].active is twin[1] and twin[1].slots[0] is not both[0].active.slots[0]
     assert isinstance(second, Open)
+
+
+def test_a_copied_supernet_says_what_its_decisions_are():
+    space = {"taken": ManyOf((1, 3), 1, 2)}
+    net = Supernet(choose(opened(space)["taken"], lambda sizes: nn.Identity()), space)
+    for supernet in (net, copy.deepcopy(net)):
+        assert supernet.slots["taken"].many
 
 
 def test_slots_that_activate_cannot_reach_are_refused():

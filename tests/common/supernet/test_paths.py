@@ -111,6 +111,14 @@ def test_a_rule_that_makes_fairness_impossible_gives_paths_all_the_same():
         assert len(paths) == 3 and {path["0"] for path in paths} == {1, 2} and {path["1"] for path in paths} == {0, 1}
 
 
+def test_where_no_fair_path_is_left_the_options_least_often_active_come_next():
+    space = Where((OneOf(0, 1, 2, 3), OneOf(0, 1)), lambda value: value[0] > 1, "the first is 2 or more")
+    for step in range(20):
+        paths = fair(space, 0)(step)
+        assert sorted(path["0"] for path in paths) == [2, 2, 3, 3]
+        assert sorted(path["1"] for path in paths) == [0, 0, 1, 1]
+
+
 def test_cost_bins_fill_every_bin_alike():
     policy = cost_bins(CHAIN, 0, total, [6, 10, 14, 18])
     counts = Counter((total(policy(step)[0]) - 6) // 4 for step in range(900))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from common.errors import UserError
 from common.space import OneOf
 from common.supernet import check, linear, opened
+from common.supernet.slicing import Slices
 
 WAYS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "index": lambda gain, n: gain[0, :n],
@@ -57,3 +58,13 @@ def test_parts_that_are_the_same_for_every_width_are_no_mistake():
     build = lambda net: nn.Sequential(Halves(), linear(4, net["width"]))  # noqa: E731
     assert build(opened(space)) is not None
     assert check(build, space, [torch.ones(2, 4)]).archs == 2
+
+
+def test_tensors_without_memory_of_their_own_are_looked_at_as_well():
+    gain = nn.Parameter(torch.rand(8))
+    with Slices({"gain": gain, "nowhere": nn.Parameter(torch.rand(4, device="meta"))}) as slices:
+        assert torch.eye(3).to_sparse()[1].to_dense().tolist() == [0, 1, 0]
+        assert torch.ones(8, device="meta")[:3].shape == (3,)
+        assert slices.taken == {}
+        gain[:3]
+    assert slices.taken == {"gain": {torch.Size([3])}}
