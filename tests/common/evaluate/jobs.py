@@ -19,6 +19,22 @@ def square(x: int) -> int:
     return x * x
 
 
+def wait_for(mark: Path | None) -> bool:
+    end = time.monotonic() + 10
+    while mark is not None and not mark.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    return mark is None or mark.exists()
+
+
+def mark_and_sleep(mark: Path) -> None:
+    mark.touch()
+    time.sleep(20)
+
+
+def process(_: object) -> int:
+    return os.getpid()
+
+
 def threads(_: int) -> int:
     return torch.get_num_threads()
 
@@ -34,6 +50,8 @@ def stumble(x: int) -> int:
 
 
 def die(x: int) -> int:
+    if x == 0:
+        time.sleep(0.1)
     if x == 1:
         os._exit(9)
     return x
@@ -47,6 +65,8 @@ def sleep_long(x: int) -> int:
 
 def score(arch, fidelity):
     gene = arch["0"]
+    if fidelity == "deadly" and gene != 4:
+        time.sleep(0.03 * (1 + gene))  # long enough to be lost with what runs beside it
     if gene == 3:
         raise ValueError("gene 3\nis bad")
     if gene == 5:

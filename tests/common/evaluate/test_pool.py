@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from inspect import signature
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_results_are_in_order_whatever_the_workers(workers):
     )
 
 
-def test_a_candidate_that_kills_its_worker_fails_alone_and_is_named():
+def test_a_candidate_that_kills_its_worker_fails_alone_and_is_named(tmp_path):
     with LocalPool(2) as pool:
         results = pool.evaluator(jobs.make_evaluator)(ARCHS, "deadly")
         assert [s.values.get("gene") for s in results] == [0, None, None, 1, 2, 0]
@@ -53,7 +54,11 @@ def test_a_candidate_that_kills_its_worker_fails_alone_and_is_named():
         with pytest.raises(WorkerDied, match=r"job 1 \(1\): out of memory, killed, or crashed; .* fewer --workers"):
             for value in pool.map(jobs.die, range(4)):
                 got.append(value)
-        assert got == [0]
+        assert got == [0], "the one that ran beside it is not lost"
+        results = pool.map(jobs.wait_for, [None, mark := tmp_path / "mark"])
+        assert next(results), "while the other is running"
+        mark.touch()
+        assert next(results)
 
 
 def test_a_worker_keeps_the_newest_evaluator_only():
@@ -61,23 +66,50 @@ def test_a_worker_keeps_the_newest_evaluator_only():
         for _ in range(3):
             assert [s.values for s in pool.evaluator(jobs.make_evaluator)(ARCHS[:1], "full")] == [{"gene": 0, "full": 1.0}]
         assert list(pool.map(jobs.evaluators_kept, [None])) == [1]
+        (worker,) = pool.map(jobs.process, [None])
+        os.kill(worker, signal.SIGKILL)
+        _until(lambda: pool._executor is not None and pool._executor._broken)
+        assert list(pool.map(jobs.square, [3])) == [9], "one that dies between two jobs is replaced"
+
+
+def test_an_error_in_the_block_ends_its_workers_at_once(tmp_path):
+    began = time.monotonic()
+    with pytest.raises(KeyError), LocalPool(1) as pool:
+        (worker,) = pool.map(jobs.process, [None])
+        pool.warm(jobs.mark_and_sleep, mark := tmp_path / "mark")
+        _until(mark.exists)
+        raise KeyError
+    assert not _alive(worker) and time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("asked", [1, 3])
-def test_workers_compute_with_the_threads_asked_for_whatever_the_shell_exports(asked, monkeypatch):
+def test_workers_compute_with_the_threads_asked_for_whatever_the_shell_exports(asked, monkeypatch, tmp_path):
     for name in ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "4")
     forkserver._forkserver._stop()  # pyright: ignore[reportAttributeAccessIssue]  # a new one takes over what is exported now
     with LocalPool(1, threads=asked) as pool:
         assert list(pool.map(jobs.threads, range(1))) == [asked]
         assert list(pool.map(os.getenv, ["MKL_NUM_THREADS"])) == ["4"]
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()), "Ctrl-C is held back for a moment only"
+        (worker,) = pool.map(jobs.process, [None])
+        pool.warm(time.sleep, 0.2)
+        for i in range(5):
+            pool.warm(Path.touch, tmp_path / f"{i}")
+    assert not _alive(worker), "the block waits for the end of its workers"
+    assert not (tmp_path / "4").exists(), "and not for jobs that none of them has begun"
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_warming_up_changes_nothing_even_if_it_fails(workers):
+def test_warming_up_changes_nothing_even_if_it_fails(workers, tmp_path):
     with LocalPool(workers) as pool:
+        pool.warm(Path.touch, mark := tmp_path / "mark")
         pool.warm(jobs.stumble, 2)
         assert list(pool.map(jobs.square, range(4))) == [0, 1, 4, 9]
+        assert mark.exists() == (workers > 0), "the jobs were done before"
+
+
+def test_a_pool_is_given_workers_and_threads_alone():
+    assert list(signature(LocalPool).parameters) == ["workers", "threads"] and LocalPool(3) == LocalPool(3, threads=1)
 
 
 def test_negative_workers_are_refused():

@@ -21,13 +21,13 @@ def test_scores_are_a_function_of_architecture_seed_and_fidelity():
     assert [s.values for s in scores] == [s.values for s in again]
     assert [s.values for s in scores] != [s.values for s in other]
     assert [s.values for s in scores] != [s.values for s in short]
-    assert all(s.status == "ok" and s.seconds > 0 for s in scores)
+    assert all(s.status == "ok" and 0 < s.seconds < 60 for s in scores)
 
 
 def test_a_training_that_diverges_is_a_failed_candidate():
     task = ToyTask(training=PathPhaseSettings(steps=6, batch=8, optim=OptimSettings(lr=1e30)))
     (scores,) = FromScratch(task=task, seed=0)([sample(task.space, stream(0))], "full")
-    assert scores.status == "failed" and scores.values == {} and scores.seconds > 0
+    assert scores.status == "failed" and scores.values == {} and 0 < scores.seconds < 60
     assert scores.error.startswith("TrainingDiverged: the loss is ")
 
 

@@ -1,10 +1,12 @@
 """Wrappers around evaluators."""
 
+from inspect import signature
+
 import pytest
 
 from common.errors import UserError
 from common.evaluate.base import Scores
-from common.evaluate.wrappers import Cached, Constrained, Each
+from common.evaluate.wrappers import Cached, Constrained, Each, failed
 from common.space import Arch
 from tests.common.evaluate.jobs import score
 
@@ -15,6 +17,12 @@ def test_an_exception_is_a_failed_score_and_the_others_go_on():
     ok, bad = Each(score)([A, Arch({"0": 3})], "full")
     assert ok.status == "ok" and ok.values == {"gene": 0, "full": 1.0}
     assert bad.status == "failed" and bad.error == "ValueError: gene 3 is bad" and not bad.values
+    assert 0 <= bad.seconds < 2
+
+
+def test_a_failure_is_named_by_its_kind_where_it_has_no_words():
+    assert [failed(error).error for error in (ValueError(), KeyError("x"))] == ["ValueError", "KeyError: 'x'"]
+    assert failed(ValueError(), 3.0) == Scores(status="failed", seconds=3.0, error="ValueError")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), UserError("no such file")])
@@ -39,6 +47,7 @@ def test_the_cache_evaluates_once_per_fidelity_and_failures_again():
         calls.append((list(archs), fidelity))
         return [Scores(values={"x": 1.0}, seconds=2.0, status="failed" if arch == C else "ok") for arch in archs]
 
+    assert list(signature(Cached).parameters) == ["evaluator"], "what is known is nobody's to give"
     cached = Cached(evaluator)
     assert [s.seconds for s in cached([A, B, A], "full")] == [2.0, 2.0, 2.0]
     assert [s.seconds for s in cached([B, C], "full")] == [0.0, 2.0]
@@ -50,7 +59,7 @@ def test_the_cache_evaluates_once_per_fidelity_and_failures_again():
 
 def test_the_constraint_filter_keeps_the_order():
     def evaluator(archs, fidelity):
-        assert B not in archs
+        assert archs and B not in archs, "never asked for nothing"
         return [Scores(values={"gene": arch["0"]}) for arch in archs]
 
     results = Constrained(evaluator, lambda arch: arch != B, "gene != 1")([A, B, C], "full")

@@ -3,6 +3,7 @@
 import pytest
 
 from common.errors import UserError
+from common.run.data import digest_of, same_data
 from common.run.folder import RunFolder
 from common.space import OneOf
 
@@ -40,6 +41,18 @@ def test_settings_are_compared_as_before(run):
         RunFolder.resume(run, config("/there", "bb", size=64), SPACE)
     with pytest.raises(UserError, match=r"other settings: settings\.data\.folder was true, is now false;"):
         RunFolder.resume(run, config(None, "aa"), SPACE)
+
+
+@pytest.mark.parametrize("settings", [{}, {"data": None}, None])
+def test_configs_without_settings_of_data_are_compared_by_the_digest_alone(settings):
+    """Data of a caller's own, say."""
+    old, new = ({"seed": 1, "settings": settings, "data": {"name": name, "digest": "aa"}} for name in ("x", "y"))
+    assert same_data(old, new) == ({"seed": 1, "settings": settings},) * 2
+
+
+@pytest.mark.parametrize("data", [None, "text", {}, {"digest": None}, {"digest": 3}])
+def test_what_is_no_digest_is_none(data):
+    assert digest_of({"data": data}) is None and digest_of({"data": {"digest": "aa"}}) == "aa"
 
 
 def test_runs_without_a_digest_are_compared_entry_by_entry(tmp_path):

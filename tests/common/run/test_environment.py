@@ -1,4 +1,5 @@
 import json
+import os
 import platform
 import socket
 import subprocess
@@ -16,6 +17,11 @@ def test_says_what_ran_where_without_naming_the_host():
     assert found["machine"]["torch_threads"] == 1
     assert found["machine"]["cores"] >= 1 and found["machine"]["memory_gib"] > 0
     assert socket.gethostname() not in text
+
+
+def test_cores_are_counted_where_a_process_cannot_ask_for_its_own(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert environment()["machine"]["cores"] == os.cpu_count()
 
 
 def test_variables_that_can_change_results_are_recorded(monkeypatch):

@@ -61,6 +61,30 @@ def test_full_disk_takes_the_part_of_a_line_back(tmp_path, monkeypatch):
     assert log.rows() == [{"i": 0}, {"i": 1}]
 
 
+def test_a_line_that_the_disk_refuses_at_last_is_taken_back(tmp_path, monkeypatch):
+    log = Jsonl(tmp_path / "a.jsonl")
+    log.append({"i": 0})
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="the disk is full"):
+        patch.setattr(os, "fsync", full)
+        log.append({"i": 1})
+    assert log.path.read_bytes() == b'{"i": 0}\n'
+
+
+def test_a_replaced_file_and_its_name_are_on_the_disk_at_the_end(tmp_path, monkeypatch):
+    """The content before the new name, and the name, which its folder holds, at last."""
+    done, sync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (done.append(os.path.basename(os.readlink(f"/proc/self/fd/{handle}"))), sync(handle))
+    )
+    monkeypatch.setattr(os, "replace", lambda old, new: (done.append("renamed"), replace(old, new)))
+    write_atomic(tmp_path / "a.json", b"x")
+    assert done == [".a.json.tmp", "renamed", tmp_path.name]
+
+
 @pytest.mark.parametrize("written", [0, 4, None])
 def test_ctrl_c_while_writing_leaves_whole_lines(tmp_path, monkeypatch, written):
     """In the middle of the write the part is taken back; while waiting for the disk the line, which others may read, stays."""

@@ -190,7 +190,7 @@ def test_streams_do_not_wait_for_the_disk_each_time_and_stages_do(tmp_path, monk
         os, "fsync", lambda handle: (synced.append(os.path.basename(os.readlink(f"/proc/self/fd/{handle}"))), real(handle))[1]
     )
     with RunFolder.create(tmp_path / "run", CONFIG, SPACE) as folder:
-        monkeypatch.setattr("common.run.folder.SYNC_EVERY", 1e9)
+        monkeypatch.setattr("common.run.folder.SYNC_EVERY", 60.0)
         folder._synced = time.monotonic()
         synced.clear()
         for i in range(30):

@@ -20,7 +20,7 @@ class Clock:
 
 def test_plain_lines_start_end_and_now_and_then():
     out, clock = io.StringIO(), Clock()
-    progress = Progress(stream=out, interval=5.0, clock=clock)
+    progress = Progress(stream=out, clock=clock)
     progress.place(2, 6)
     with progress.stage("search", total=48, done=8) as bar:
         for i in range(40):
@@ -57,6 +57,15 @@ def test_no_end_line_after_an_error_and_nothing_when_quiet():
     with quiet.stage("a", total=1) as bar:
         bar.advance()
     assert quiet._stream.getvalue() == ""
+
+
+def test_nothing_done_since_a_resume_leaves_the_time_untold():
+    out, clock = io.StringIO(), Clock()
+    with Progress(stream=out, interval=0.0, clock=clock).stage("train", total=10, done=4) as bar:
+        clock.now = 2.0
+        bar.advance(0, note="measured")
+        bar.advance(2)
+    assert out.getvalue().splitlines()[1:3] == ["train: 4/10  measured", "train: 6/10  measured  4.0 s left"]
 
 
 SCRIPT = """
@@ -100,7 +109,7 @@ def test_live_on_a_terminal():
     assert "\x1b[?25l" in shown and "\x1b[?25h" in shown  # the cursor is hidden and comes back
     assert re.search(r"\x1b\[[0-9;]*3[0-9]", shown)  # colours
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
-    assert text.count("a [line]") == 3
+    assert text.count("a [line]") == 3 and shown.count("a [line]") == 3, "as it is, without colours of its own"
     assert "3/3" in text and "best 0.25  front 2" in text
     assert "3 min 20 s left" in text and "1 min 40 s left" in text, "from the first step on, however long steps take"
     assert re.search(r"\[1/2\] search \[all\]: done in 5 min 00 s, 3/3  best 0.25  front 2", text)

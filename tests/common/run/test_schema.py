@@ -75,7 +75,8 @@ def test_other_values_than_objects(tmp_path, name):
 
 def test_a_result_that_is_no_object_is_named_with_its_stage(tmp_path):
     with RunFolder.create(tmp_path / "run", {}, ()) as folder:
-        folder.finish("search", {"arch": ["x"]}, 1.0)
+        folder.finish("search", {"arch": ["x"], "best": {"a": 1}}, 1.0)
+        assert folder.result_of("search", "best") == {"a": 1}
         for key, shown in (("arch", r"\['x'\]"), ("chosen", "None")):
             with pytest.raises(
                 UserError, match=rf"stages\.jsonl: in the result of stage 'search' {key} is {shown}, not an object"

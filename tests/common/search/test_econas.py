@@ -41,7 +41,8 @@ def cycles(trials):
 
 
 def test_a_cycle_with_full_tiers_has_the_published_jobs():
-    trials = search(EcoNAS(TWENTY, [HIT]), hamming, budget=16 + 14 + 23 + 28 * 20, batch=5)
+    searcher = EcoNAS(TWENTY, [HIT])
+    trials = search(searcher, hamming, budget=16 + 14 + 23 + 28 * 20, batch=5)
     first, second, third, *full = cycles(trials)
     assert [t.origin for t in first] == ["random"] * 16
     assert len(second) == 8 + 6 and len(third) == 8 + 4 + 6 + 5, "empty tiers have no parents"
@@ -50,6 +51,9 @@ def test_a_cycle_with_full_tiers_has_the_published_jobs():
         assert jobs == [("continued", "40")] * 8 + [("continued", "60")] * 4 + [("mutation", "20")] * 16
         tiers = [trials[t.parents[0]].fidelity for t in cycle[12:]]
         assert tiers == ["20"] * 6 + ["40"] * 5 + ["60"] * 5
+    for tier, fidelity in zip(searcher.tiers, FIDELITIES, strict=True):
+        assert {t.fidelity for t in tier} == {fidelity}
+        assert list(tier) == sorted(tier, key=lambda t: (-t.scores["hit"], t.id)), "the best first"
 
 
 def test_fidelities_are_climbed_one_by_one_and_once():

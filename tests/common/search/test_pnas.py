@@ -125,6 +125,12 @@ def test_architectures_and_choices_are_each_others_inverse():
     assert set(lengths) == {1, 2, 3, 4}
 
 
+def test_tokens_are_inputs_and_operations_that_no_input_has():
+    cells = Cells(2)
+    assert cells.tokens(cells.arch([(0, 1, 2, 3), (2, 0, 5, 7)])) == [0, 1, 3 + 2, 3 + 3, 0, 2, 3 + 7, 3 + 5]
+    assert cells.vocabulary == 3 + 8
+
+
 def test_a_level_decided_anew_keeps_all_other_blocks():
     cells = Cells(3)
     arch = cells.arch([(0, 1, 2, 3), (2, 0, 5, 5), (3, 3, 1, 0)])
@@ -185,6 +191,24 @@ def test_groups_are_opened_in_turn_and_the_rest_waits_at_the_filler():
         assert all(t.arch[path] == 4 for t in part for path in waiting)
         assert len({tuple(t.arch[path] for path in PAIRS[level - 1]) for t in part}) > 1
         assert {t.origin for t in part} == {"random" if level == 1 else "expansion"}
+
+
+def test_levels_are_settled_anew_in_turn_from_the_best_of_all():
+    """Each generation changes one group. Its parents: all of the generation before; after the last level the best of all."""
+    levels, beam = by_decisions(SIX, PAIRS, FILLER), 9
+    trials = search(PNAS(SIX, [HIT], levels=levels, predictor=oracle(), first=10, beam=beam), near_target, budget=10 + 6 * beam)
+    starts = range(10, len(trials), beam)
+    for generation, start in enumerate(starts, start=1):
+        before = [t for t in trials[:start] if t.id >= max(0, start - beam if generation > 1 else 0)]
+        best = sorted(trials[:start], key=lambda t: (-t.scores["hit"], t.id))
+        parents = before if generation < 3 else best[:beam]
+        for trial in trials[start : start + beam]:
+            (parent,) = trial.parents
+            assert parent in {t.id for t in parents}
+            changed = {path for path in trial.arch if trial.arch[path] != trials[parent].arch[path]}
+            assert changed <= set(PAIRS[generation % 3])
+        assert trials[start].parents == (best[0].id,), "the best is a parent too"
+    assert best[0].arch == TARGET and best[0].id == starts[2], "the parent of later ones, though not in the generation before"
 
 
 @pytest.mark.parametrize("direction", ["max", "min"])

@@ -155,9 +155,23 @@ def test_bad_input_is_named(settings):
     with pytest.raises(UserError, match="decision '': 1,048,576 options are more than 100,000"):
         settings.policy(ManyOf(list(range(20)), 0, 20), 0)
     policy = settings.policy(SPACES["flat"], 0)
+    with pytest.raises((ValueError, RuntimeError)):  # a weight for each
+        policy.gradient([Arch({str(i): 0 for i in range(4)})] * 2, np.array([1.0]))
     for wrong in (Arch({"0": 4}), Arch({"nowhere": 0})):
         with pytest.raises(UserError, match="not of this policy's space"):
             policy.log_prob([wrong])
+
+
+def test_as_many_options_as_are_allowed_make_a_softmax(monkeypatch):
+    monkeypatch.setattr("common.search.policy.MOST_OPTIONS", 4)
+    assert Independent().policy(SPACES["flat"], 0).sizes == [4] * 4
+    with pytest.raises(UserError, match="decision '': 5 options are more than 4"):
+        Independent().policy(OneOf(*"abcde"), 0)
+
+
+def test_an_lstm_has_a_vector_in_and_one_out_for_each_option_and_one_that_begins():
+    policy = LSTM(layers=2, hidden=3).policy(SPACES["flat"], 0)
+    assert [tuple(p.shape) for p in policy.parameters] == [(16 + 1, 3), (16, 3), *[(4 * 3, 3)] * 4, (16,)]
 
 
 def test_settings_are_checked():

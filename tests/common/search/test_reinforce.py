@@ -227,7 +227,7 @@ def agreeing_with_a(archs):
         ({"children": 0}, "0 children"),
         ({"draws": 0}, "0 draws"),
         ({"rate": 0.0}, "rate 0.0"),
-        ({"power": -1.0}, "power -1.0"),
+        ({"power": 0.0}, "power 0.0"),
         ({"betas": (0.9, 1.0)}, r"betas \(0.9, 1.0\)"),
         ({"baseline": 1.0}, "baseline decay 1.0"),
         ({"epochs": 3}, "3 epochs of the plain gradient"),

@@ -61,6 +61,12 @@ def test_topk_mutation_redraws_one_gene_in_ten():
     assert len(mutants) == 900 and np.mean(moved) == pytest.approx(1.5 / (1 - 0.925**20), rel=0.1)
 
 
+def test_topk_climbs_with_one_parent_and_one_child():
+    trials = search(TopKEvolution(TWENTY, [HIT], population=1, mutants=1, crossovers=0, parents=1), hamming, budget=30)
+    for trial in trials[1:]:
+        assert trial.parents == (max(trials[: trial.id], key=lambda t: (t.scores["hit"], -t.id)).id,)
+
+
 def test_topk_that_does_not_fit_is_refused():
     with pytest.raises(UserError, match="enlarge"):
         TopKEvolution(TWENTY, [HIT], population=10)
@@ -194,6 +200,11 @@ def test_nsga2_in_steady_state_keeps_the_best_of_everything():
     kept = {t.id for t in searcher.survivors}
     assert len(kept) == 20 and (kept >= set(first) or kept < set(first))
     assert all(len(t.parents) in (1, 2) for t in trials[20:])
+
+
+def test_nsga2_takes_a_population_of_two():
+    trials = search(searcher := NSGA2(TWENTY, [HIT], population=2), hamming, budget=7)
+    assert len(trials) == 7 and len(searcher.survivors) == 2
 
 
 @pytest.mark.parametrize("wrong", [{"population": 1}, {"children": 0}, {"crossing": 1.1}, {"redrawn": -0.1}])

@@ -104,6 +104,18 @@ def test_a_history_at_other_fidelities_is_not_promoted():
     assert not {t.arch for t in foreign} & {t.arch for t in trials[4:]}
 
 
+def test_a_replay_goes_on_through_a_last_bracket_that_is_smaller():
+    space = SPACES["where"]  # 31 architectures: brackets begin with 8, 8, 8 and 7
+
+    def run(history=()):
+        return search(SuccessiveHalving(space, [HIT], fidelities=RUNGS, initial=8), flat, budget=1000, history=history)
+
+    whole = run()
+    assert [t.fidelity for t in whole[42:]] == ["0.25"] * 7 + ["0.5"] * 4 + ["full"] * 2
+    for cut in range(40, len(whole)):
+        assert run(whole[:cut]) == whole, cut
+
+
 def flat(archs, fidelity):
     return [Scores(values={"hit": float(sum(arch.values()))}) for arch in archs]
 

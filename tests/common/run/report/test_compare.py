@@ -104,4 +104,4 @@ def test_what_is_no_run_is_an_error(folder, tmp_path):
 
 def test_a_name_is_printed_as_it_is_and_the_table_begins_with_its_head(tmp_path):
     lines = compare([make_run(tmp_path / "b[x]")]).splitlines()
-    assert lines[0].split()[0] == "run" and lines[2].split()[0] == "b[x]"
+    assert lines[0].startswith(" run ") and lines[2].split()[0] == "b[x]"

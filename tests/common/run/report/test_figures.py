@@ -8,7 +8,7 @@ import random
 import pytest
 from scipy import stats
 
-from common.run.report.figures import best_so_far, difference, front, rank_correlation, spread, thin
+from common.run.report.figures import best_so_far, difference, front, rank_correlation, sampled, spread, stairs, thin
 from common.run.report.text import column, duration, mean_sd, number, quantity, signed
 
 
@@ -21,6 +21,12 @@ def test_difference_is_welchs_interval(sizes):
     assert mine.value - mine.half_width == pytest.approx(interval.low)
     assert mine.value + mine.half_width == pytest.approx(interval.high)
     assert mine.beyond == (interval.low > 0 or interval.high < 0)
+
+
+def test_sides_of_equal_spread_have_an_interval():
+    a, b = [0.1, 0.3, 0.5], [1.1, 1.3, 1.5]
+    interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    assert difference(spread(a), spread(b)).half_width == pytest.approx((interval.high - interval.low) / 2)
 
 
 def test_single_values_support_no_interval():
@@ -45,6 +51,14 @@ def test_tau_counts_pairs():
     assert tau == rank_correlation(a, b)
 
 
+def test_tau_needs_three_items_and_its_interval_eight_and_resamples():
+    items = list(range(9))
+    three, seven, eight = (rank_correlation(items[:n], items[:n], resamples=100) for n in (3, 7, 8))
+    assert three.tau == 1 and three.low is None is three.high and seven.low is None
+    assert eight.low == pytest.approx(1) == eight.high
+    assert rank_correlation(items, items, resamples=0).low is None
+
+
 @pytest.mark.parametrize(("a", "b"), [([1, 2], [1, 2]), ([1, 1, 1], [1, 2, 3]), ([], [])])
 def test_tau_of_too_little_is_none(a, b):
     assert rank_correlation(a, b).tau is None
@@ -65,6 +79,17 @@ def test_front_is_what_nothing_beats(maximise):
 def test_best_so_far_skips_failures():
     assert best_so_far([None, 2.0, None, 1.0, 3.0], maximise=True) == [None, 2.0, 2.0, 2.0, 3.0]
     assert best_so_far([2.0, 1.0, 3.0], maximise=False) == [2.0, 1.0, 1.0]
+
+
+def test_sampled_points_are_evenly_spaced_from_the_first_to_the_last():
+    assert sampled(range(9), 9) == list(range(9)) and sampled(range(9), 5) == [0, 2, 4, 6, 8]
+    assert sampled(range(1000), 2) == [0, 999]
+
+
+def test_stairs_are_where_a_curve_changes_and_its_end():
+    assert stairs([None, 0.5, 0.5, 0.75, 0.75, 0.75], 9) == [(2, 0.5), (4, 0.75), (6, 0.75)]
+    assert stairs([1.0, 2.0, 3.0, 4.0, 5.0], 3) == [(1, 1.0), (3, 3.0), (5, 5.0), (5, 5.0)]
+    assert stairs([None, None], 9) == [] == stairs([], 9)
 
 
 def test_thin_keeps_the_mean():
