@@ -236,7 +236,7 @@ def _sliced(module: nn.Module, name: str) -> str:
 
 def _unguarded(module: nn.Module) -> set[int]:
     """Where the parameters lie that no elastic layer owns: nothing guards their idle parts."""
-    guarded = {_storage(p) for part in elastic_layers(module) for p in part.parameters(recurse=False)}
+    guarded = {_storage(p) for part in elastic_layers(module) for p in part.parameters()}
     return {_storage(p) for p in module.parameters()} - guarded
 
 

@@ -19,7 +19,7 @@ def batch_norms(module: nn.Module) -> list[_BatchNorm]:
 @contextmanager
 def kept_statistics(module: nn.Module) -> Iterator[None]:
     """Whatever happens to BatchNorm statistics inside, they are as before at the end."""
-    saved = [(buffer, buffer.clone()) for norm in batch_norms(module) for buffer in norm.buffers(recurse=False)]
+    saved = [(buffer, buffer.clone()) for norm in batch_norms(module) for buffer in norm.buffers()]
     try:
         yield
     finally:

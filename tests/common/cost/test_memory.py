@@ -55,3 +55,17 @@ def test_an_inner_step_is_measured_anew():
         torch.zeros(1000)
 
     assert peak_memory(step) == peak_memory(step) == N
+
+
+def test_of_cuda_it_is_the_allocator_s_peak_above_the_start_of_a_step_that_has_ended(monkeypatch):
+    done = []
+    for name, value in {
+        "synchronize": None,
+        "reset_peak_memory_stats": None,
+        "memory_allocated": 30,
+        "max_memory_allocated": 42,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, name=name, value=value: done.append((name, device)) or value)
+    assert peak_memory(lambda: done.append(("step", "")), "cuda:0") == 12
+    names = ["synchronize", "reset_peak_memory_stats", "memory_allocated", "step", "synchronize", "max_memory_allocated"]
+    assert [name for name, _ in done] == names and {device for name, device in done if name != "step"} == {"cuda:0"}

@@ -181,6 +181,7 @@ def test_one_hot_equals_a_plain_weighted_sum_where_the_values_are_a_corner():
 def test_one_hot_takes_the_first_of_equals():
     assert OneHot().weigh(torch.full((4,), 0.5), rng(), 0.0).weights.tolist() == [1, 0, 0, 0]
     assert OneHot(keep=2).weigh(torch.full((4,), 0.5), rng(), 0.0).weights.tolist() == [1, 1, 0, 0]
+    assert OneHot(keep=3).weigh_frozen(torch.full((40,), 0.5), rng(), 0.0).live == (0, 1, 2)
     assert OneHot(keep=2).weigh(torch.tensor([0.5, 0.7, 0.1, 0.5]), rng(), 0.0).weights.tolist() == [1, 1, 0, 0]
 
 

@@ -221,6 +221,15 @@ def test_a_sampled_width_of_a_transposed_convolution_learns():
     torch.testing.assert_close(weights.grad, torch.tensor([0.0, float(out.detach().sum()), 0.0]))
 
 
+def test_a_transposed_convolution_runs_once_in_each_trace(monkeypatch):
+    space, runs = {"width": OneOf(*range(1, 41))}, []
+    layer = conv_transpose2d(3, opened(space)["width"], 3, 2)
+    monkeypatch.setattr(ElasticConvTranspose2d, "note", lambda self, region: runs.append(region))
+    price = Price(layer, (torch.zeros(2, 3, 4, 4),), space)
+    assert price.price({"width": 7}) == {"params": 8 * (3 * 9 + 1), "macs": 2 * 16 * 3 * 8 * 9}
+    assert len(runs) == price.traces
+
+
 def test_what_follows_a_transposed_convolution_is_priced_by_its_width_alone():
     space = {"before": OneOf(2, 4), "after": OneOf(3, 5)}
     net = opened(space)
