@@ -72,7 +72,7 @@ soak: $(VENV)/.ready-dev ## The long tests: twenty killed and resumed runs, trai
 fuzz: $(VENV)/.ready-dev ## 6,000 damaged inputs over everything that is read, some minutes: ARGS="--inputs 20000 --seed 1"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(ARGS)
 
-mutants: $(VENV)/.ready-dev ## Plant mistakes in the core and see which the tests notice, docs/results/mutants.md, two hours: ARGS="more options"
+mutants: $(VENV)/.ready-dev ## Plant mistakes in the core and see which the tests notice, runs/mutants.md, an hour or two: ARGS="more options"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants $(ARGS)
 
 systems: $(VENV)/.ready ## Bring systems.mk, the README's table and docs/engines.md up to date with the systems listed

@@ -21,6 +21,7 @@ from typing import Any, Self, TypeVar
 from common.errors import UserError
 from common.evaluate.base import Evaluator, Scores
 from common.evaluate.wrappers import failed
+from common.processes import server
 from common.space import Arch
 
 T = TypeVar("T")
@@ -139,12 +140,8 @@ class LocalPool:
 
     def _submit(self, job: Callable[[T], R], item: T) -> Future[R]:
         if self._executor is None:
-            # A fork of this process is unsafe once torch has threads; a server that has imported torch and does nothing else is
-            # not, and its forks start at once. Processes that have imported a GPU's library, and not used it, may be forked too.
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(["torch"])
             self._executor = ProcessPoolExecutor(
-                self.workers, mp_context=context, initializer=_start_worker, initargs=(self.threads,)
+                self.workers, mp_context=server(), initializer=_start_worker, initargs=(self.threads,)
             )
         try:
             with _ctrl_c_blocked():

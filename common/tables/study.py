@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from common.errors import UserError
 from common.objective import hypervolume
+from common.processes import server
 from common.search.base import Searcher, Trial
 from common.search.driver import search
 from common.tables.table import Table
@@ -195,10 +195,7 @@ def each(job: Callable[[int], R], seeds: Sequence[int], workers: int = 0) -> Ite
                 torch.set_num_threads(threads)
             yield result
         return
-    # a fork of a process that has computed with torch can hang; the server has only imported it, and does so once for all pools
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch"])
-    with ProcessPoolExecutor(min(workers, len(seeds)), context, initializer=_start, initargs=(job,)) as pool:
+    with ProcessPoolExecutor(min(workers, len(seeds)), server(), initializer=_start, initargs=(job,)) as pool:
         try:
             yield from pool.map(_work, seeds)
         except BaseException:  # Ctrl-C, an error, or a reader that stops: what has not begun is not begun

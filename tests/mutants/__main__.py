@@ -89,13 +89,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the sample (0)")
     parser.add_argument("--workers", type=int, default=2, help="mutants at a time (2)")
     parser.add_argument("--log", type=Path, default=ROOT / "runs" / "mutants.jsonl", help="outcomes so far (runs/mutants.jsonl)")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "mutants.md")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "mutants.md", help="the page (runs/mutants.md)")
     given = parser.parse_args()
+    if min(given.count, given.workers) < 1:
+        parser.error("--count and --workers: give 1 or more")
+    for file in (given.log, given.out):
+        if file.is_dir() or not (file.parent == ROOT / "runs" or file.parent.is_dir()):
+            parser.error(f"{file}: give a file in a folder that exists")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it, and tests send it
     chosen = [mutant for package in given.packages for mutant in sampled(package, given.count, given.seed)]
     so_far = known(given.log)
     todo = [mutant for mutant in chosen if mutant not in so_far or so_far[mutant].fate == "survived"]
-    given.log.parent.mkdir(parents=True, exist_ok=True)
+    (ROOT / "runs").mkdir(exist_ok=True)
     start = time.monotonic()
     with given.log.open("a") as log:
         for outcome in outcomes_of(todo, given.workers) if todo else ():
@@ -110,4 +115,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. What was found so far is in the log; the same command goes on.")

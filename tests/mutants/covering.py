@@ -84,9 +84,14 @@ def measured(copy: Path) -> Covering:
     """
     (copy / "cover.ini").write_text(CONFIG)
     running = [_started(copy, i, words) for i, words in enumerate(GROUPS)]
-    for i, process in enumerate(running):
-        if process.wait() > 1:
-            sys.exit((copy / f"said{i}.txt").read_text())
+    try:
+        for i, process in enumerate(running):
+            if process.wait() > 1:
+                sys.exit((copy / f"said{i}.txt").read_text())
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
     covering = Covering()
     for i in range(len(GROUPS)):
         functions = _times(copy / f"times{i}.xml", copy)
@@ -100,7 +105,7 @@ def _started(copy: Path, i: int, words: Sequence[str]) -> subprocess.Popen[bytes
     cover = ["-m", "coverage", "run", "--rcfile=cover.ini", f"--data-file=cover{i}.data"]
     command = [sys.executable, *cover, "-m", "pytest", "-q", f"--junitxml=times{i}.xml", "-p", "no:cacheprovider", *words]
     with (copy / f"said{i}.txt").open("w") as said:
-        return subprocess.Popen(command, cwd=copy, stdout=said)
+        return subprocess.Popen(command, cwd=copy, stdout=said, stderr=said)
 
 
 def _times(file: Path, copy: Path) -> dict[str, tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""The page of a mutation run, docs/results/mutants.md."""
+"""The page of a mutation run."""
 
 from __future__ import annotations
 

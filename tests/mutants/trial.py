@@ -63,23 +63,24 @@ def _passes(copy: Path, tests: list[str], limit: float) -> Fate:
     if child == 0:
         os._exit(_child(copy, tests))
     end = time.monotonic() + limit
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done or time.monotonic() > end:
-            break
-        time.sleep(0.02)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # the child leads a group: what its tests started ends with it
+    done, status = 0, 0
+    try:
+        while not done and time.monotonic() < end:
+            time.sleep(0.02)
+            done, status = os.waitpid(child, os.WNOHANG)
+    finally:  # also at Ctrl-C
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)  # the child leads a group: what its tests started ends with it
     if not done:
         os.waitpid(child, 0)
         return "timeout"
     match os.waitstatus_to_exitcode(status):
         case 0:
             return "survived"
-        case 1 | 2 | 4:  # a test failed; a module could not be imported: of a test file, of a conftest.py
+        case 5:
+            raise RuntimeError(f"pytest found none of these tests: {tests}")
+        case _:  # a test failed, a module could not be imported, or the mutant ended the process
             return "killed"
-        case other:
-            raise RuntimeError(f"pytest ended with exit status {other}: {tests}")
 
 
 def _child(copy: Path, tests: list[str]) -> int:

@@ -44,6 +44,7 @@ def test_tables_have_the_name_they_are_loaded_by(name: str):
     try:
         table = load(name, data_folder())
     except MissingTable as error:
+        assert name != "generated", "it needs no data"
         pytest.skip(str(error))
     assert table.name == name
     assert all(table.objective.name in columns for columns in table.scores.values())
