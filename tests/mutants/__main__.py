@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 from tests.mutants.changes import Mutant, mutants
 from tests.mutants.covering import ROOT, Covering, measured
 from tests.mutants.page import Outcome, page
-from tests.mutants.trial import fate, prepare
+from tests.mutants.trial import failing, fate, prepare
 
 PACKAGES = ("supernet", "relax", "search", "evaluate", "run", "cost")
 
@@ -50,14 +50,27 @@ def copied(target: Path) -> Path:
 
 def tried(copies: Path, covering: Covering, mutant: Mutant) -> Outcome:
     """What becomes of one mutant, in the copy of this process, within three times what its tests take without it, and 20 s."""
-    copy = copies / str(multiprocessing.current_process()._identity[0])  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]  # the pool's number
-    if not copy.exists():
-        shutil.copytree(copies / "measured", copy)
+    copy = _own(copies)
     tests = covering.order(mutant.file, mutant.lines)
     limit = 20 + 3 * sum(covering.seconds[test] for test in tests)
     start = time.monotonic()
     result = fate(copy, mutant, tests, limit) if tests else "survived"
     return Outcome(mutant=mutant, fate=result, tests=len(tests), seconds=time.monotonic() - start)
+
+
+def controlled(copies: Path, covering: Covering, tests: list[str]) -> set[str]:
+    """Those of the tests that fail without a mutant where the trials run."""
+    failing_there = failing(_own(copies), tests, 60 + 3 * sum(covering.seconds[test] for test in tests))
+    for test in sorted(failing_there):
+        print(f"fails in a trial without a mutant: {test}", flush=True)
+    return failing_there
+
+
+def _own(copies: Path) -> Path:
+    copy = copies / str(multiprocessing.current_process()._identity[0])  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]  # the pool's number
+    if not copy.exists():
+        shutil.copytree(copies / "measured", copy)
+    return copy
 
 
 def known(log: Path) -> dict[Mutant, Outcome]:
@@ -69,16 +82,24 @@ def known(log: Path) -> dict[Mutant, Outcome]:
 
 
 def outcomes_of(todo: list[Mutant], workers: int) -> Iterator[Outcome]:
-    """Tries mutants, several at a time; first, in each package, a change that changes nothing, which must survive."""
+    """Tries mutants, several at a time, with the tests that pass without one.
+
+    All tests run without a mutant first, as the trials run them; and in each package a change that changes nothing must survive.
+    """
     with TemporaryDirectory() as folder:
-        covering = measured(copied(Path(folder).resolve() / "measured"))
+        copies = Path(folder).resolve()
+        covering = measured(copied(copies / "measured"))
         prepare()
         with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
+            asked = sorted({test for mutant in todo for test in covering.order(mutant.file, mutant.lines)})
+            shares = [share for i in range(workers) if (share := asked[i::workers])]
+            for failing_there in pool.map(partial(controlled, copies, covering), shares):
+                covering.drop(failing_there)
             controls = {mutant.file.split("/")[1]: replace(mutant, after=mutant.before) for mutant in todo}
-            for outcome in pool.map(partial(tried, Path(folder).resolve(), covering), controls.values()):
+            for outcome in pool.map(partial(tried, copies, covering), controls.values()):
                 if outcome.fate != "survived":
                     sys.exit(f"{outcome.fate} without a mutant: {covering.order(outcome.mutant.file, outcome.mutant.lines)}")
-            yield from pool.map(partial(tried, Path(folder).resolve(), covering), todo)
+            yield from pool.map(partial(tried, copies, covering), todo)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
@@ -61,6 +61,11 @@ class Covering:
         until = accumulate(self.seconds[test] for test in ordered)
         return [test for test, seconds in zip(ordered, until, strict=True) if seconds < MOST_SECONDS] or ordered[:1]
 
+    def drop(self, failing: Set[str]) -> None:
+        """Asks these tests no more."""
+        for line, tests in self.tests.items():
+            self.tests[line] = tests - failing
+
 
 @cache
 def bodies(file: str) -> frozenset[int]:
@@ -94,7 +99,7 @@ def measured(copy: Path) -> Covering:
             process.wait()
     covering = Covering()
     for i in range(len(GROUPS)):
-        functions = _times(copy / f"times{i}.xml", copy)
+        functions = times(copy / f"times{i}.xml", copy)
         for test, (_, seconds) in functions.items():
             covering.seconds[test] += seconds
         _read(copy, i, {name: test for test, (name, _) in functions.items()}, covering)
@@ -108,8 +113,8 @@ def _started(copy: Path, i: int, words: Sequence[str]) -> subprocess.Popen[bytes
         return subprocess.Popen(command, cwd=copy, stdout=said, stderr=said)
 
 
-def _times(file: Path, copy: Path) -> dict[str, tuple[str, float]]:
-    """Test -> its dotted name and seconds, from pytest's report in JUnit's format."""
+def times(file: Path, copy: Path) -> dict[str, tuple[str, float]]:
+    """Tests that passed -> their dotted names and seconds, from pytest's report in JUnit's format."""
     functions: dict[str, tuple[str, float]] = {}
     failed = set[str]()
     for case in ElementTree.parse(file).iter("testcase"):

@@ -18,6 +18,7 @@ from typing import Literal
 import pytest
 
 from tests.mutants.changes import Mutant
+from tests.mutants.covering import times
 
 OURS = (
     *("common", "tasknas", "tests", "conftest"),
@@ -48,20 +49,33 @@ def fate(copy: Path, mutant: Mutant, tests: list[str], limit: float) -> Fate:
         limit: seconds after which the mutant is said not to end.
     """
     target = copy / mutant.file
-    source, times = target.read_bytes(), target.stat()
+    source, before = target.read_bytes(), target.stat()
     target.write_bytes(mutant.planted(source))
-    os.utime(target, ns=(times.st_atime_ns, time.time_ns() + 10**9 * (mutant.start + 1)))  # no cached bytecode is of this second
+    os.utime(target, ns=(before.st_atime_ns, time.time_ns() + 10**9 * (mutant.start + 1)))  # no cached bytecode is of this second
     try:
-        return _passes(copy, tests, limit)
+        return _ended(copy, ["-x", *tests], limit)
     finally:
         target.write_bytes(source)
-        os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+        os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def _passes(copy: Path, tests: list[str], limit: float) -> Fate:
+def failing(copy: Path, tests: list[str], limit: float) -> set[str]:
+    """Those of the tests that fail without a mutant in a child as every trial has one.
+
+    Raises:
+        RuntimeError: they did not end within `limit` seconds.
+    """
+    report = copy / "control.xml"
+    report.unlink(missing_ok=True)
+    if _ended(copy, [f"--junitxml={report}", *tests], limit) == "timeout" or not report.exists():
+        raise RuntimeError(f"the tests did not end without a mutant: {tests}")
+    return set(tests) - set(times(report, copy))
+
+
+def _ended(copy: Path, words: list[str], limit: float) -> Fate:
     child = os.fork()
     if child == 0:
-        os._exit(_child(copy, tests))
+        os._exit(_child(copy, words))
     end = time.monotonic() + limit
     done, status = 0, 0
     try:
@@ -78,12 +92,12 @@ def _passes(copy: Path, tests: list[str], limit: float) -> Fate:
         case 0:
             return "survived"
         case 5:
-            raise RuntimeError(f"pytest found none of these tests: {tests}")
+            raise RuntimeError(f"pytest found none of these tests: {words}")
         case _:  # a test failed, a module could not be imported, or the mutant ended the process
             return "killed"
 
 
-def _child(copy: Path, tests: list[str]) -> int:
+def _child(copy: Path, words: list[str]) -> int:
     """The exit status of pytest in the copy, with the project's modules imported anew."""
     try:
         os.setsid()
@@ -96,6 +110,6 @@ def _child(copy: Path, tests: list[str]) -> int:
         for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
             del sys.modules[name]
         sys.modules["__main__"] = ModuleType("__main__")
-        return int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-W", f"ignore::{IMPORTED}", *tests]))
+        return int(pytest.main(["-q", "-p", "no:cacheprovider", "-W", f"ignore::{IMPORTED}", *words]))
     except BaseException:
         return 99
