@@ -37,6 +37,11 @@ _DIMMED = 0.6  # of a photograph's brightness is left under light ink: every pla
 _TRIES = 40  # positions tried for a digit before the scene does without it
 
 
+def digits_within(size: int) -> tuple[int, int]:
+    """Lowest and highest number of digits that a scene of `size` by `size` pixels is given where nobody says another number."""
+    return (1, 2) if size <= 64 else (1, 4)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneRules:
     """What a scene looks like.

@@ -45,7 +45,8 @@ def disk_errors(path: Path, kept: str) -> Iterator[None]:
         kept: what is still whole after the failure.
 
     Raises:
-        UserError: naming the file, the cause, what survived and the remedy. Other `OSError`s pass unchanged.
+        UserError: naming the file, the cause, what survived and the remedy.
+        OSError: every other one, with the name of the file.
     """
     try:
         yield
@@ -55,6 +56,8 @@ def disk_errors(path: Path, kept: str) -> Iterator[None]:
         elif error.errno in _DENIED:
             cause, remedy = _DENIED[error.errno], "make the folder writable or give another --out"
         else:
+            if error.filename is None:  # a write and an fsync know a number only
+                error.filename = str(path)
             raise
         raise UserError(f"cannot write {path}: {cause}; {kept}; {remedy}") from error
 
@@ -67,12 +70,17 @@ def write_all(handle: int, data: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Waits until the disk has a file, or the names in a folder (a rename is durable only after this)."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Waits until the disk has a file, or the names in a folder (a rename is durable only after this).
+
+    Raises:
+        UserError: the disk is full, or has become read-only.
+    """
+    with disk_errors(path, "what was written before is kept"):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -141,10 +141,12 @@ class RunFolder:
     def close(self) -> None:
         """Lets another process open the folder; may be called twice."""
         if self._lock >= 0:
-            with suppress(FileNotFoundError):  # deleted in mid-run, which the stage says that met it
-                self._sync()
-            os.close(self._lock)
-            self._lock = -1
+            try:
+                with suppress(FileNotFoundError):  # deleted in mid-run, which the stage says that met it
+                    self._sync()
+            finally:
+                os.close(self._lock)
+                self._lock = -1
 
     def __enter__(self) -> RunFolder:
         return self

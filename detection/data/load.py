@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.data.folder import walk
+from common.data.scenes import digits_within
 from common.errors import UserError
 from detection.data.background import free_squares
 from detection.data.coco import coco_folder
@@ -50,7 +51,7 @@ def _read(settings: DataSettings) -> Data:
         train=settings.train,
         val=settings.val,
         test=settings.test,
-        digits_per_scene=(1, 2) if size <= 64 else (1, 4),
+        digits_per_scene=digits_within(size),
     )
 
 

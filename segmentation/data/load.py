@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from common.data.scenes import digits_within
 from segmentation.data.embedded import embedded
 from segmentation.data.folders import folder
 from segmentation.data.samples import SegmentationData
@@ -26,5 +27,5 @@ def load_data(settings: DataSettings) -> SegmentationData:
         train=settings.train,
         val=settings.val,
         test=settings.test,
-        digits_per_scene=(1, 2) if size <= 64 else (1, 4),
+        digits_per_scene=digits_within(size),
     )

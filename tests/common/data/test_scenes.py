@@ -3,7 +3,7 @@ import pytest
 
 from common.data.digits import digits
 from common.data.photographs import photographs
-from common.data.scenes import SceneRules, compose
+from common.data.scenes import SceneRules, compose, digits_within
 from common.errors import UserError
 from common.streams import numpy_stream
 
@@ -94,3 +94,8 @@ def test_a_scene_is_a_function_of_its_stream():
 def test_impossible_rules_are_refused(wrong, message):
     with pytest.raises(UserError, match=message):
         SceneRules(**wrong)
+
+
+def test_a_larger_scene_is_given_more_digits():
+    assert digits_within(32) == digits_within(64) == (1, 2)
+    assert digits_within(96) == (1, 4)

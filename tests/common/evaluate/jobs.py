@@ -6,8 +6,6 @@ import os
 import time
 from pathlib import Path
 
-import torch
-
 from common.errors import UserError
 from common.evaluate import pool
 from common.evaluate.base import Scores
@@ -36,6 +34,8 @@ def process(_: object) -> int:
 
 
 def threads(_: int) -> int:
+    import torch  # here alone: most scripts of the tests start without it
+
     return torch.get_num_threads()
 
 

@@ -2,6 +2,7 @@ import errno
 import os
 import resource
 import signal
+from collections.abc import Callable
 
 import pytest
 
@@ -131,6 +132,30 @@ def test_device_that_is_always_full():
         files.disk_errors(files.Path("/dev/full"), "x"),
     ):
         files.write_new(files.Path("/dev/full"), b"data")
+
+
+def test_a_disk_that_becomes_read_only_is_told_also_where_nothing_is_written(tmp_path, monkeypatch):
+    """As when a file system meets an error: what is open stays so, and an fsync is refused."""
+    path = tmp_path / "a.json"
+    write_json(path, {})
+    monkeypatch.setattr(os, "fsync", refusing(errno.EROFS))
+    for written in (path, tmp_path):
+        with pytest.raises(UserError, match=f"cannot write {written}: the file system is read-only; what was written before"):
+            files.sync(written)
+
+
+def test_an_error_that_knows_no_file_is_given_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", refusing(errno.EIO))
+    with pytest.raises(OSError, match=r"a\.jsonl") as broken:
+        Jsonl(tmp_path / "a.jsonl").append({})
+    assert broken.value.filename == str(tmp_path / "a.jsonl")
+
+
+def refusing(number: int) -> Callable[[int], None]:
+    def refuse(handle: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
 
 
 def test_other_errors_are_not_dressed_up(tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -118,6 +119,20 @@ def test_lock_of_a_killed_process_does_not_block(tmp_path):
     assert status(forked(work)) == -signal.SIGKILL
     with RunFolder.resume(run, CONFIG, SPACE) as folder:
         assert folder.trials() == [trial(0)]
+
+
+def test_a_disk_that_becomes_read_only_keeps_no_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr("common.run.folder.SYNC_EVERY", float("inf"))
+    folder = RunFolder.create(tmp_path / "run", CONFIG, SPACE)
+    folder.append_metrics("search", 0, {"loss": 1.0})
+
+    def refuse(handle):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="read-only"):
+        patch.setattr(os, "fsync", refuse)
+        folder.close()
+    RunFolder.resume(tmp_path / "run", CONFIG, SPACE).close()
 
 
 def test_killed_while_appending_loses_no_whole_line(tmp_path):
