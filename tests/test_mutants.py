@@ -61,5 +61,7 @@ def test_the_tests_of_a_line_are_those_that_run_it_the_files_own_first():
     covering.seconds.update({own: 9.0, other: 1.0, far: 0.5})
     assert covering.order(file, range(inside, inside + 1)) == [own, other]
     assert covering.order(file, range(outside, outside + 1)) == [own, far, other], "imported by one test, used by all"
+    covering.seconds[beside := "tests/common/test_other.py::d"] = 0.1
+    assert covering.order(file, range(outside, outside + 1)) == [own, beside, far, other], "and looked at by one beside its own"
     covering.seconds[other] = 100.0
     assert covering.order(file, range(inside, inside + 1)) == [own], "a minute of tests"

@@ -60,10 +60,7 @@ def tried(copies: Path, covering: Covering, mutant: Mutant) -> Outcome:
 
 def controlled(copies: Path, covering: Covering, tests: list[str]) -> set[str]:
     """Those of the tests that fail without a mutant where the trials run."""
-    failing_there = failing(_own(copies), tests, 60 + 3 * sum(covering.seconds[test] for test in tests))
-    for test in sorted(failing_there):
-        print(f"fails in a trial without a mutant: {test}", flush=True)
-    return failing_there
+    return failing(_own(copies), tests, 60 + 3 * sum(covering.seconds[test] for test in tests))
 
 
 def _own(copies: Path) -> Path:

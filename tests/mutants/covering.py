@@ -46,13 +46,15 @@ class Covering:
         """The tests that run these lines, those of the file first, then the files whose tests take least time.
 
         Lines that run when the file is imported, or only in a fixture, belong to no test: then every test that reaches the
-        file is returned; of all these, as many as take `MOST_SECONDS`.
+        file is returned, and every test beside the file's own, which may look at what the file defines; of all these, as many
+        as take `MOST_SECONDS`.
         """
         found = set[str]()
         if set(lines) <= bodies(file):
             found = found.union(*(self.tests.get((file, line), set()) for line in lines))
         if not found:
-            found = set[str]().union(*(tests for (other, _), tests in self.tests.items() if other == file))
+            found = {test for test in self.seconds if Path(_path(test)).parent == Path(own_test(file)).parent}
+            found = found.union(*(tests for (other, _), tests in self.tests.items() if other == file))
         spent: dict[str, float] = defaultdict(float)
         for test in found:
             spent[_path(test)] += self.seconds[test]
@@ -114,7 +116,7 @@ def _started(copy: Path, i: int, words: Sequence[str]) -> subprocess.Popen[bytes
 
 
 def times(file: Path, copy: Path) -> dict[str, tuple[str, float]]:
-    """Tests that passed -> their dotted names and seconds, from pytest's report in JUnit's format."""
+    """Tests that passed -> their dotted names and seconds, from pytest's report in JUnit's format; the others are printed."""
     functions: dict[str, tuple[str, float]] = {}
     failed = set[str]()
     for case in ElementTree.parse(file).iter("testcase"):

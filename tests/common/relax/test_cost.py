@@ -12,7 +12,7 @@ from common.cost.price import Price
 from common.errors import UserError
 from common.relax.cost import DualAscent, Projected, linear, mul_log, project
 from common.space import ManyOf, OneOf
-from common.supernet import choose, opened
+from common.supernet import choose, choose_many, opened
 from tests.common.cost.test_expected import price_of
 
 
@@ -124,6 +124,18 @@ def test_in_an_additive_space_it_is_the_nearest_distribution():
     assert torch.allclose(
         other.logits["kernels.0"], project(logits, cost, "macs", least + 0.05 * (now - least)).logits["kernels.0"], atol=1e-5
     )
+
+
+def test_members_are_tilted_by_their_own_costs():
+    """Of two of three: the sums over pairs are known, what a member costs is what explains them."""
+    space = {"widths": ManyOf((8, 32, 2), 2, 2)}
+    net = choose_many(opened(space)["widths"], lambda width: nn.Sequential(nn.Linear(1, width), nn.Linear(width, 1)))
+    cost = ExpectedCost(Price(net, (torch.zeros(1, 1),), space))
+    logits = {"widths": torch.zeros(3, dtype=torch.float64)}
+    moved = project(logits, cost, "macs", 0.9 * spent(cost, logits)).logits["widths"]
+    assert moved[2] > moved[0] > moved[1]
+    steps = moved - moved[2]
+    assert float(steps[1] / steps[0]) == pytest.approx(30 / 6, rel=0.2)
 
 
 def test_out_of_reach():

@@ -279,12 +279,25 @@ def test_a_guide_leads_to_what_no_table_prices():
         discretise_within(space, strengths, Guided(lambda arch: False, budget.bounds()[1]), {"none"})
 
 
-@pytest.mark.parametrize("seed", [0, 1, 8, 16])
-def test_a_guide_is_followed_as_far_as_needed_whatever_its_unit(seed):
-    """Where costs add up, what is best at a price of a unit is known; of those that are feasible, none is better."""
+def test_members_count_relative_to_the_weakest_with_what_is_decided_inside():
+    """0.5 and 0.6 inside are 0.3, so that "c" with 0.2 is the weakest: the score is that of 0.5 / 0.2, of 0.6, and of 1."""
+    space = ManyOf([OneOf("a", "b"), "c"], 0, 2)
+    (inside,) = (path for path in decisions(space) if path)
+    found = discretise_within(space, {"": [0.5, 0.2], inside: [0.6, 0.4]}, lambda arch: True)
+    assert decode(space, found.arch) == ("a", "c") and found.score == pytest.approx(log(0.5 / 0.2 * 0.6))
+
+
+@pytest.mark.parametrize(("seed", "spread"), [(0, 5.0), (1, 5.0), (8, 5.0), (16, 5.0), (0, 5e-4), (1, 5e-4)])
+def test_a_guide_is_followed_as_far_as_needed_whatever_its_unit(seed, spread):
+    """Where costs add up, what is best at a price of a unit is known; of those that are feasible, none is better.
+
+    The first price that is tried is too low where the strengths are far apart, and too high where they are close. A decision
+    between equals leaves nothing to improve.
+    """
     rng, n = Random(seed), 12
-    strengths = {str(i): [exp(gain) for gain in sorted(-5 * rng.random() for _ in range(4))] for i in range(n)}
+    strengths = {str(i): [exp(gain) for gain in sorted(-spread * rng.random() for _ in range(4))] for i in range(n)}
     costs = {path: [0, *sorted(rng.randint(1, 20) for _ in range(3))] for path in strengths}
+    strengths[str(n)], costs[str(n)] = [1.0] * 4, [0] * 4
     most = 0.4 * sum(cost[-1] for cost in costs.values())
 
     def spent(arch: Arch) -> float:
@@ -293,9 +306,9 @@ def test_a_guide_is_followed_as_far_as_needed_whatever_its_unit(seed):
     def best_at(mu: float) -> Arch:
         return Arch({path: max(range(4), key=lambda i: log(w[i]) - mu * costs[path][i]) for path, w in strengths.items()})
 
-    at_prices = [arch for arch in (best_at(0.001 * 1.03**i) for i in range(300)) if spent(arch) <= most]
+    at_prices = [arch for arch in (best_at(spread / 5000 * 1.03**i) for i in range(300)) if spent(arch) <= most]
     best = max(sum(log(strengths[path][option]) for path, option in arch.items()) for arch in at_prices)
-    space = tuple(OneOf(0, 1, 2, 3) for _ in range(n))
+    space = tuple(OneOf(0, 1, 2, 3) for _ in range(n + 1))
     for unit in (1.0, 2.0**20, 2.0**-12):
         guide = [Bound((path,), (path,), {(i,): unit * c for i, c in enumerate(cost)}) for path, cost in costs.items()]
         found = discretise_within(space, strengths, Guided(lambda arch: spent(arch) <= most, guide))

@@ -156,6 +156,17 @@ def test_a_step_of_the_weights_alone_is_mixed_as_its_weighting_says():
         assert still is None if weighting == OneGate() else still is not None and not still.weights.requires_grad
 
 
+def test_both_steps_of_one_number_draw_for_themselves():
+    """What the weights are trained on is not what the logits have just learnt from."""
+    relaxation = Relaxation(supernet=net(), options=HardGumbel(), seed=1)
+    drawn: dict[bool, list[int]] = {False: [], True: []}
+    for step in range(20):
+        for frozen in drawn:
+            relaxation.mix(step, 0.0, frozen=frozen)
+            drawn[frozen].append(relaxation.supernet.slots["0"].active)
+    assert drawn[True] != drawn[False]
+
+
 @pytest.mark.parametrize("weighting", [w for w in ALL if not isinstance(w, Sampling)], ids=str)
 def test_widths_are_not_relaxed_by_a_weighting_that_mixes(weighting: Weighting):
     with pytest.raises(UserError, match=r"'0' cannot be mixed: .*sample its options \(hard-gumbel, annealed-gumbel\), settle it"):

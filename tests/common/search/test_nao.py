@@ -47,6 +47,8 @@ def test_what_the_steps_do_not_bring_is_random():
     trials = search(NAO(TEN, [HIT], model=TINY, first=10, later=10, seeds=1, ascents=1), hamming, budget=20)
     origins = [t.origin for t in trials[10:]]
     assert origins.count("ascent") <= 1 and origins.count("random") >= 9
+    trials = search(NAO(TEN, [HIT], model=TINY, first=10, later=10, seeds=10, ascents=1), hamming, budget=20)
+    assert "ascent" in [t.origin for t in trials[10:]], "one step is a step"
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -177,5 +177,6 @@ def test_an_lstm_has_a_vector_in_and_one_out_for_each_option_and_one_that_begins
 def test_settings_are_checked():
     with pytest.raises(UserError, match="0 layers of 100 units"):
         LSTM(layers=0)
-    with pytest.raises(UserError, match="must be positive"):
-        LSTM(tanh=-1.0)
+    for wrong in ({"tanh": -1.0}, {"tanh": 0.0}, {"temperature": 0.0}, {"scale": 0.0}):
+        with pytest.raises(UserError, match="must be positive"):
+            LSTM(**wrong)

@@ -96,6 +96,9 @@ def test_ppo_stops_where_the_ratio_leaves_the_interval():
     advantages = np.array([1.0, 1.0, -1.0, -1.0, 2.0, -2.0])
     ratios = np.array([1.3, 0.5, 0.7, 1.5, 1.1, 0.9])
     np.testing.assert_allclose(clipped(advantages, ratios, 0.2), [0, 0.5, 0, -1.5, 2.2, -1.8])
+    np.testing.assert_allclose(
+        clipped(np.array([1.0, -1.0]), np.array([1.5, 0.5]), 0.5), [1.5, -0.5], err_msg="its ends are inside"
+    )
 
     def chance(clip):
         searcher = Reinforce(BANDIT, [HIT], rate=0.05, betas=(0.0, 0.999), clip=clip, epochs=100)

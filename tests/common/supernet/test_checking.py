@@ -307,6 +307,7 @@ MISTAKES = {
     "a layer in a list": (Listed, WIDTH, "no module of the supernet reads decision 'width'|in an nn.ModuleList"),
     "random in eval mode": (Noisy, WIDTH, "the network gives other outputs for the same inputs in eval mode"),
     "no module": (lambda net: None, WIDTH, "build gave None, which is no torch.nn.Module; return the network"),
+    "a number": (lambda net: 3, WIDTH, "build gave a int, which is no"),
     "nothing to train": (
         lambda net: nn.Sequential(conv2d(3, net.width, 3), linear_head(net)).requires_grad_(False),
         WIDTH,

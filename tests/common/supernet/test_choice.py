@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from common.errors import UserError
 from common.layers import EmptySum, Inputs, Sum
 from common.space import ManyOf, OneOf, Repeat, Where, decisions, decode, enumerate_all
-from common.supernet.choice import Choice, Depth, InputSubset, Subset, choose, choose_inputs, choose_many, repeat
+from common.supernet.choice import Choice, Deciding, Depth, InputSubset, Subset, choose, choose_inputs, choose_many, repeat
 from common.supernet.open import Mixed, Open, OpenMany, OpenRepeat, Slot, fmap, largest, opened
 
 
@@ -84,6 +84,12 @@ def test_fmap_combines_decisions_once_each():
     many = opened((ManyOf((1, 2, 3), 1, 3),))[0]
     assert type(fmap(sum, many)) is Open and fmap(sum, many).meanings == (1, 2, 3, 3, 4, 5, 6)
     assert (largest(b), largest(7)) == (30, 7)
+
+
+def test_every_part_of_a_module_that_says_nothing_else_runs():
+    module = Deciding()
+    module.part = nn.ReLU()
+    assert list(module.branches()) == [("part", module.part, True)]
 
 
 def test_a_choice_runs_the_active_option_and_shares_modules_of_equal_meaning():

@@ -136,7 +136,7 @@ def test_a_misspelt_decision_is_not_activated():
     net.activate({"width": 1, "act": 1})
     for arch, says in (
         ({"widht": 1}, "the space has no decision 'widht'; did you mean 'width'"),
-        ({"depth": 1}, "the space has no decision 'depth'; it has width, act"),
+        ({"depth": 0}, "the space has no decision 'depth'; it has width, act"),
         ({"act": 0, "width": 2}, "decision 'width' has options 0 to 1, not 2"),
         ({"width": -1}, "decision 'width' has options 0 to 1, not -1"),
     ):
