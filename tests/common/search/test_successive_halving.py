@@ -72,6 +72,8 @@ def test_more_given_than_a_bracket_takes_wait_for_the_next():
     given = list(enumerate_all(SPACE))[:12]
     trials = search(halving(first=given), evaluator, budget=28)
     assert [t.arch for t in trials[:8]] == given[:8] and [t.arch for t in trials[14:18]] == given[8:]
+    bred = search(halving(first=given, parents=2), evaluator, budget=28)
+    assert [t.origin for t in bred[14:]] == ["given"] * 4 + ["mutation"] * 4 + ["continued"] * 6
 
 
 def test_later_brackets_are_bred_from_the_best_at_the_dearest_fidelity():
