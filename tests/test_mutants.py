@@ -6,6 +6,7 @@ from tests.mutants.__main__ import PACKAGES, ROOT, sampled
 from tests.mutants.changes import Mutant, mutants
 from tests.mutants.covering import Covering
 from tests.mutants.page import Outcome, page
+from tests.mutants.reasons import known_places, place_of, reasons
 
 SOURCE = b'''"""Not this 1 < 2."""
 import os
@@ -44,10 +45,19 @@ def test_a_sample_is_the_same_for_a_seed_and_plants_valid_source():
 
 def test_the_page_counts_and_names_survivors():
     mutant = Mutant("common/run/files.py", 7, 0, 1, "a | b", "a & b")
-    text = page([Outcome(mutant=mutant, fate="survived"), Outcome(mutant=mutant, fate="killed")], {mutant.name: "why"}, 3)
+    text = page([Outcome(mutant=mutant, fate="survived"), Outcome(mutant=mutant, fate="killed")], {mutant: "why"}, 3)
     assert "| `common/run` | 2 | 1 | 0 | 1 | 50.0% |" in text and "seed 3" in text
     assert "| `common/run/files.py`, line 7 | `a \\| b` | `a & b` | why |" in text
     assert "None." in page([Outcome(mutant=mutant, fate="killed")], {}, 0)
+
+
+def test_every_reason_is_that_of_a_mutant_that_there_is():
+    """A reason goes with its line: the code has changed, and nobody knows whether what was said still holds."""
+    files = {file for file, *_ in known_places()}
+    every = [mutant for file in files for mutant in mutants(file, (ROOT / file).read_bytes())]
+    assert known_places().keys() - {place_of(mutant) for mutant in every} == set()
+    (one,) = (mutant for mutant in mutants("common/errors.py", (ROOT / "common/errors.py").read_bytes())[:1])
+    assert reasons([one]) == {}
 
 
 def test_the_tests_of_a_line_are_those_that_run_it_the_files_own_first():

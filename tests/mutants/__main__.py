@@ -2,7 +2,7 @@
 
 The work is done on copies of the checkout. A mutant survives if all tests that run its line pass. What becomes of a mutant is
 written to a log at once; a mutant that a log calls noticed is not tried again, so that a run can be continued, and repeated for
-its survivors after tests were added. A survivor's reason is a line of `reasons.json`: the key is the mutant's name.
+its survivors after tests were added. Why a mutant survives is a row of `reasons.json`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tempfile import TemporaryDirectory
 from tests.mutants.changes import Mutant, mutants
 from tests.mutants.covering import ROOT, Covering, measured
 from tests.mutants.page import Outcome, page
+from tests.mutants.reasons import reasons
 from tests.mutants.trial import failing, fate, prepare
 
 PACKAGES = ("supernet", "relax", "search", "evaluate", "run", "cost")
@@ -125,10 +126,9 @@ def main() -> None:
             so_far[outcome.mutant] = outcome
             log.write(json.dumps(outcome.row()) + "\n")
             log.flush()
-            place = f"line {outcome.mutant.line} of {outcome.mutant.name}"
+            place = f"{outcome.mutant.file}, line {outcome.mutant.line}: {outcome.mutant.change}"
             print(f"{time.monotonic() - start:6.0f} s  {outcome.fate:8}  {place} ({outcome.tests} tests)", flush=True)
-    reasons = json.loads((Path(__file__).parent / "reasons.json").read_text())
-    given.out.write_text(page([so_far[mutant] for mutant in chosen], reasons, given.seed))
+    given.out.write_text(page([so_far[mutant] for mutant in chosen], reasons(chosen), given.seed))
     print(given.out)
 
 

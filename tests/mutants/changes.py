@@ -40,10 +40,9 @@ class Mutant:
     after: str
 
     @property
-    def name(self) -> str:
-        """The change as one line; the key of its reason, if it survives."""
-        short = [" ".join(text.split())[:60] for text in (self.before, self.after)]
-        return f"{self.file}: {short[0]} -> {short[1]}"
+    def change(self) -> str:
+        """The change as one line."""
+        return " -> ".join(" ".join(text.split())[:60] for text in (self.before, self.after))
 
     @property
     def lines(self) -> range:

@@ -44,12 +44,12 @@ class Outcome:
         return Path(self.mutant.file).parts[1]
 
 
-def page(outcomes: Sequence[Outcome], reasons: Mapping[str, str], seed: int) -> str:
+def page(outcomes: Sequence[Outcome], reasons: Mapping[Mutant, str], seed: int) -> str:
     """The page as Markdown.
 
     Args:
         outcomes: of all mutants that were tried.
-        reasons: name of a mutant -> why no test notices it.
+        reasons: why no test notices a mutant.
         seed: of the sample.
     """
     seconds = sum(outcome.seconds for outcome in outcomes)
@@ -61,8 +61,7 @@ def page(outcomes: Sequence[Outcome], reasons: Mapping[str, str], seed: int) -> 
         rows.append(f"| `common/{package}` | {total} | {' | '.join(map(str, others))} | {fates['survived'] / total:.1%} |")
     left = [outcome.mutant for outcome in outcomes if outcome.fate == "survived"]
     survivors = [
-        f"| `{_cell(m.file)}`, line {m.line} | `{_cell(m.before)}` | `{_cell(m.after)}` | {reasons.get(m.name, '')} |"
-        for m in left
+        f"| `{_cell(m.file)}`, line {m.line} | `{_cell(m.before)}` | `{_cell(m.after)}` | {reasons.get(m, '')} |" for m in left
     ]
     return "\n".join(
         [

@@ -57,6 +57,11 @@ def die(x: int) -> int:
     return x
 
 
+def die_slowly(_: int) -> None:
+    time.sleep(0.2)
+    os._exit(9)
+
+
 def sleep_long(x: int) -> int:
     Path(os.environ["POOL_TEST_DIR"], f"{os.getpid()}").touch()
     time.sleep(60)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from common.evaluate.pool import LocalPool, WorkerDied
+from common.evaluate.pool import LocalPool, WorkerDied, _name
 from common.space import Arch
 from tests.common.evaluate import jobs
 
@@ -61,6 +61,21 @@ def test_a_candidate_that_kills_its_worker_fails_alone_and_is_named(tmp_path):
         assert next(results)
 
 
+def test_beside_a_job_that_may_have_killed_its_worker_runs_nothing(monkeypatch):
+    begun, beside = [], []
+    submit = LocalPool._submit
+
+    def watched(pool, job, item):
+        beside.append(sum(not future.done() for future in begun))
+        begun.append(submit(pool, job, item))
+        return begun[-1]
+
+    monkeypatch.setattr(LocalPool, "_submit", watched)
+    with LocalPool(2) as pool, pytest.raises(WorkerDied):
+        list(pool.map(jobs.die_slowly, range(2)))
+    assert beside == [0, 1, 0, 0][: len(beside)] and len(beside) > 2
+
+
 def test_a_worker_keeps_the_newest_evaluator_only():
     with LocalPool(1) as pool:
         for _ in range(3):
@@ -89,7 +104,7 @@ def test_workers_compute_with_the_threads_asked_for_whatever_the_shell_exports(a
     forkserver._forkserver._stop()  # pyright: ignore[reportAttributeAccessIssue]  # a new one takes over what is exported now
     with LocalPool(1, threads=asked) as pool:
         assert list(pool.map(jobs.threads, range(1))) == [asked]
-        assert list(pool.map(os.getenv, ["MKL_NUM_THREADS"])) == ["4"]
+        assert list(pool.map(os.getenv, ["MKL_NUM_THREADS", "OMP_NUM_THREADS"])) == ["4", str(asked)]
         assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()), "Ctrl-C is held back for a moment only"
         (worker,) = pool.map(jobs.process, [None])
         pool.warm(time.sleep, 0.2)
@@ -106,6 +121,10 @@ def test_warming_up_changes_nothing_even_if_it_fails(workers, tmp_path):
         pool.warm(jobs.stumble, 2)
         assert list(pool.map(jobs.square, range(4))) == [0, 1, 4, 9]
         assert mark.exists() == (workers > 0), "the jobs were done before"
+
+
+def test_a_job_of_a_long_name_is_named_in_short():
+    assert _name(ARCHS[0]) == ARCHS[0].fingerprint and _name("x" * 100) == "'" + "x" * 79
 
 
 def test_a_pool_is_given_workers_and_threads_alone():
