@@ -53,25 +53,28 @@ def test_the_page_counts_and_names_survivors():
 
 def test_every_reason_is_that_of_a_mutant_that_there_is():
     """A reason goes with its line: the code has changed, and nobody knows whether what was said still holds."""
-    files = {file for file, *_ in known_places()}
-    every = [mutant for file in files for mutant in mutants(file, (ROOT / file).read_bytes())]
-    assert known_places().keys() - {place_of(mutant) for mutant in every} == set()
+    changes = {(file, change) for file, _, _, change in known_places()}
+    every = [mutant for file in {file for file, _ in changes} for mutant in mutants(file, (ROOT / file).read_bytes())]
+    there = {place_of(mutant) for mutant in every if (mutant.file, mutant.change) in changes}
+    assert known_places().keys() - there == set()
     (one,) = (mutant for mutant in mutants("common/errors.py", (ROOT / "common/errors.py").read_bytes())[:1])
     assert reasons([one]) == {}
 
 
-def test_the_tests_of_a_line_are_those_that_run_it_the_files_own_first():
+def test_asked_are_the_files_own_tests_and_others_that_run_the_line():
     file = "common/errors.py"
     lines = (ROOT / file).read_text().splitlines()
     inside = 1 + next(i for i, line in enumerate(lines) if "text.isprintable()" in line)
     outside = 1 + next(i for i, line in enumerate(lines) if line.startswith("_short.maxlevel"))
     covering = Covering()
-    own, other, far = "tests/common/test_errors.py::a", "tests/x.py::b", "tests/y.py::c"
+    own, slow, other, far = "tests/common/test_errors.py::a", "tests/common/test_errors.py::s", "tests/x.py::b", "tests/y.py::c"
     covering.tests.update({(file, inside): {other, own}, (file, inside + 1): {far}, (file, outside): {far}})
-    covering.seconds.update({own: 9.0, other: 1.0, far: 0.5})
-    assert covering.order(file, range(inside, inside + 1)) == [own, other]
-    assert covering.order(file, range(outside, outside + 1)) == [own, far, other], "imported by one test, used by all"
+    covering.seconds.update({slow: 70.0, own: 9.0, other: 1.0, far: 0.5})
+    assert covering.order(file, range(inside, inside + 1)) == [own, slow, other], "all of its own, however long they take"
+    assert covering.order(file, range(outside, outside + 1)) == [own, slow, far, other], "imported by one test, used by all"
     covering.seconds[beside := "tests/common/test_other.py::d"] = 0.1
-    assert covering.order(file, range(outside, outside + 1)) == [own, beside, far, other], "and looked at by one beside its own"
+    assert covering.order(file, range(outside, outside + 1)) == [own, slow, beside, far, other], "looked at by one beside them"
     covering.seconds[other] = 100.0
-    assert covering.order(file, range(inside, inside + 1)) == [own], "a minute of tests"
+    assert covering.order(file, range(inside, inside + 1)) == [own, slow], "a minute of others"
+    covering.drop({slow, far})
+    assert covering.order(file, range(inside, inside + 1)) == [own]

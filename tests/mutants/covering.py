@@ -43,28 +43,34 @@ class Covering:
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def order(self, file: str, lines: range) -> list[str]:
-        """The tests that run these lines, those of the file first, then the files whose tests take least time.
+        """The tests that are asked about these lines: the file's own, all of them, then others that run the lines.
 
-        Lines that run when the file is imported, or only in a fixture, belong to no test: then every test that reaches the
-        file is returned, and every test beside the file's own, which may look at what the file defines; of all these, as many
-        as take `MOST_SECONDS`.
+        Of the others as many are asked as take `MOST_SECONDS`, those of files first whose tests take least time. Lines that run
+        when the file is imported, or only in a fixture or in another process, belong to no test: then the others are all tests
+        that reach the file, and all that stand beside its own, which may look at what it defines.
         """
+        own = own_test(file)
         found = set[str]()
         if set(lines) <= bodies(file):
             found = found.union(*(self.tests.get((file, line), set()) for line in lines))
         if not found:
-            found = {test for test in self.seconds if Path(_path(test)).parent == Path(own_test(file)).parent}
+            found = {test for test in self.seconds if Path(_path(test)).parent == Path(own).parent}
             found = found.union(*(tests for (other, _), tests in self.tests.items() if other == file))
         spent: dict[str, float] = defaultdict(float)
         for test in found:
             spent[_path(test)] += self.seconds[test]
-        own = own_test(file)
-        ordered = sorted(found, key=lambda test: (_path(test) != own, spent[_path(test)], _path(test), self.seconds[test], test))
-        until = accumulate(self.seconds[test] for test in ordered)
-        return [test for test, seconds in zip(ordered, until, strict=True) if seconds < MOST_SECONDS] or ordered[:1]
+        others = sorted(
+            (test for test in found if _path(test) != own),
+            key=lambda test: (spent[_path(test)], _path(test), self.seconds[test], test),
+        )
+        until = accumulate(self.seconds[test] for test in others)
+        asked = [test for test, seconds in zip(others, until, strict=True) if seconds < MOST_SECONDS]
+        return sorted((test for test in self.seconds if _path(test) == own), key=self.seconds.__getitem__) + asked
 
     def drop(self, failing: Set[str]) -> None:
         """Asks these tests no more."""
+        for test in failing:
+            del self.seconds[test]
         for line, tests in self.tests.items():
             self.tests[line] = tests - failing
 

@@ -22,6 +22,7 @@ def test_an_exception_is_a_failed_score_and_the_others_go_on():
 
 def test_a_failure_is_named_by_its_kind_where_it_has_no_words():
     assert [failed(error).error for error in (ValueError(), KeyError("x"))] == ["ValueError", "KeyError: 'x'"]
+    assert failed(ValueError()).seconds == 0
     assert failed(ValueError(), 3.0) == Scores(status="failed", seconds=3.0, error="ValueError")
 
 

@@ -77,7 +77,7 @@ p.place(1, 2)
 with p.stage("search [all]", total=3) as bar:
     for now in (100.0, 200.0, 300.0):
         bar.advance(1, best=0.25, front=2)
-        p.say("a [line]")
+        p.say("a [line] of 7")
         time.sleep(0.2)  # the screen is drawn ten times a second
 """
 
@@ -109,7 +109,7 @@ def test_live_on_a_terminal():
     assert "\x1b[?25l" in shown and "\x1b[?25h" in shown  # the cursor is hidden and comes back
     assert re.search(r"\x1b\[[0-9;]*3[0-9]", shown)  # colours
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
-    assert text.count("a [line]") == 3 and shown.count("a [line]") == 3, "as it is, without colours of its own"
+    assert text.count("a [line] of 7") == 3 and shown.count("a [line] of 7") == 3, "as it is, without colours of its own"
     assert "3/3" in text and "best 0.25  front 2" in text
     assert "3 min 20 s left" in text and "1 min 40 s left" in text, "from the first step on, however long steps take"
     assert re.search(r"\[1/2\] search \[all\]: done in 5 min 00 s, 3/3  best 0.25  front 2", text)

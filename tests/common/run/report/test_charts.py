@@ -132,7 +132,8 @@ def test_a_ranking_is_dots_with_room_around(drawn):
 
 def test_bars_have_their_texts_above_and_their_values_beside_them(drawn):
     svg = charts.bars(title="Which", rows=[("a: x", 0.75), ("b: $y$", 0.5)])
-    ((_, axes),) = drawn
+    ((figure, axes),) = drawn
+    assert figure.subplotpars.top == 1
     assert [(bar.get_width(), round(bar.get_y() + bar.get_height() / 2, 9)) for bar in axes.patches] == [(0.75, 0), (0.5, -1)]
     assert [(t.get_text(), t.get_position()[1]) for t in axes.texts] == [
         ("a: x", 0.19), ("0.75", 0), ("b: $y$", pytest.approx(-0.81)), ("0.50", -1),
