@@ -30,8 +30,8 @@ def known_places() -> dict[Place, str]:
 def place_of(mutant: Mutant) -> Place:
     """Where a mutant is, in words that do not change with the number of its line."""
     lines, tree = _read(mutant.file)
-    kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    around = [node for node in ast.walk(tree) if isinstance(node, kinds) and node.lineno <= mutant.line <= (node.end_lineno or 0)]
+    scopes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
+    around = [node for node in scopes if node.lineno <= mutant.line <= (node.end_lineno or 0)]
     scope = ".".join(node.name for node in sorted(around, key=lambda node: node.lineno))
     return mutant.file, scope, lines[mutant.line - 1].strip(), mutant.change
 

@@ -89,6 +89,33 @@ def test_what_runs_after_a_shape_was_read_depends_on_the_shape():
     assert found.terms[frozenset({"pool"})] == [0, 0], "the table learns that the other option may cost more"
 
 
+class Side(nn.Module):
+    """The side of a map, in one of several forms."""
+
+    def __init__(self, form: Callable[[int], Any]) -> None:
+        super().__init__()
+        self.form = form
+
+    def forward(self, x: Tensor) -> Any:
+        return self.form(x.shape[-1])
+
+
+@pytest.mark.parametrize("form", [int, lambda side: {"side": side}, lambda side: [(side,)]], ids=["number", "dict", "list"])
+def test_what_runs_after_a_module_has_told_a_number_depends_on_what_the_number_does(form):
+    class Asked(Late):
+        def __init__(self, net: Any) -> None:
+            super().__init__(net)
+            self.side = Side(form)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.pool(x)
+            return self.late(x) if self.side(y) == form(2) else y
+
+    found = tracer({"pool": OneOf(1, 2)}, Asked)
+    assert traced(found, {}) == {(): [9, 0], ("pool",): [0, 36]}
+    assert traced(found, {"pool": 1}) == {(): [9, 0]} and found.terms[frozenset({"pool"})] == [0, 0]
+
+
 class Resized(nn.Module):
     """Makes one map as large as another, whose size it reads as numbers."""
 

@@ -48,6 +48,35 @@ def interrupt():
     raise KeyboardInterrupt
 
 
+def test_what_a_stage_has_to_say_is_said_and_where_it_was_stopped_goes_to_standard_error(folder, capsys):
+    @dataclass(frozen=True)
+    class Noted(Step):
+        def run(self, context):
+            return {"note": "nothing was exported"}
+
+    with pytest.raises(SystemExit):
+        run_stages([Noted("a"), Step("b", interrupt)], folder, Progress(), None, "cmd")
+    told = capsys.readouterr()
+    assert "note: nothing was exported\n" in told.out and "Stopped" not in told.out
+    assert told.err.startswith("\nStopped in stage 'b'; ") and told.err.endswith("  cmd\n")
+
+
+def test_a_reader_who_has_gone_stops_the_run_and_what_is_printed_later_goes_nowhere(folder):
+    """As `... | head` does."""
+
+    def work():
+        reading, writing = os.pipe()
+        os.close(reading)
+        os.dup2(writing, 1)
+        with open(1, "w", buffering=1, closefd=False) as out, pytest.raises(SystemExit) as stop:
+            progress = Progress(stream=out)
+            run_stages([Step("a", lambda: progress.say("hello"))], folder, progress, None, "cmd")
+        assert stop.value.code == 130
+        os.write(1, b"left")
+
+    assert status(forked(work)) == 0
+
+
 def test_done_stages_are_skipped_with_their_result(folder):
     a, b = Step("a"), Step("b")
     first = run_stages([a, b], folder, QUIET, "context", "cmd")

@@ -83,7 +83,7 @@ def test_best_so_far_skips_failures():
 
 def test_sampled_points_are_evenly_spaced_from_the_first_to_the_last():
     assert sampled(range(9), 9) == list(range(9)) and sampled(range(9), 5) == [0, 2, 4, 6, 8]
-    assert sampled(range(1000), 2) == [0, 999]
+    assert sampled(range(1000), 2) == [0, 999] and sampled([7], 1) == [7]
 
 
 def test_stairs_are_where_a_curve_changes_and_its_end():

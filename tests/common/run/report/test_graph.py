@@ -38,6 +38,15 @@ def test_nothing_leaves_the_picture_and_edges_do_not_run_through_nodes():
     assert 0 < middle < float(of_kind("rect")[3].get("y", ""))  # above the node between them
 
 
+def test_an_edge_goes_from_the_right_side_of_one_node_to_the_left_of_the_other():
+    root = ElementTree.fromstring(graph_svg(NODES, [("low", "far")], [], [], ""))
+    boxes = [element for element in root.iter() if element.tag.endswith("rect")]
+    (path,) = (element.get("d", "").split() for element in root.iter() if element.tag.endswith("path"))
+    far, low = ({side: float(box.get(side, "")) for side in ("x", "y", "width", "height")} for box in boxes[1:3])
+    assert [float(number) for number in (path[1], path[2])] == [low["x"] + low["width"], low["y"] + low["height"] / 2]
+    assert [float(number) for number in path[-2:]] == [far["x"], far["y"] + far["height"] / 2]
+
+
 def test_the_report_takes_it():
     clean = sanitise(SVG)
     assert clean is not None and 'style="width: 100%; max-width: min(100%, ' in clean, "no larger than it was drawn"

@@ -56,7 +56,8 @@ def test_teams_are_told_by_their_distance_from_the_searched_network(begun):
     rows = [net("baseline", 0, 0.5), net("baseline", 1, 0.5), net("searched", 0, 0.75), net("searched", 1, 0.75)]
     write_rows(begun / "retrained.jsonl", rows)
     shown = page(read_run(begun))
-    assert [head for head, _ in shown.summary.heads] == ["network", "over", "test AP50", "MACs", "difference"]
+    numbers = ("test AP50", "MACs", "difference")
+    assert list(shown.summary.heads) == [("network", False), ("over", False), *((name, True) for name in numbers)]
     assert {row[0]: row[-1] for row in shown.summary.rows} == {"searched": DASH, "baseline": "+0.25 ± 0"}
     assert [row[:3] for row in shown.retrained.rows][:2] == [("searched", "searched", "0"), ("searched", "searched", "1")]
     assert ("5 M", "", "MACs", "of the searched network") in shown.tiles
@@ -67,3 +68,21 @@ def test_a_picture_is_shown_up_to_a_size(tmp_path, monkeypatch):
     for most, shown in ((file.stat().st_size, True), (file.stat().st_size - 1, False)):
         monkeypatch.setattr(module, "_LARGEST", most)
         assert (module._picture(SampleRow(file="0.png", caption="", path=file)).uri is not None) == shown
+
+
+def test_of_a_loss_the_least_is_the_best(begun):
+    (begun / "config.json").write_text(json.dumps({**CONFIG, "objectives": [{"name": "AP50", "direction": "min"}]}))
+    write_rows(begun / "trials.jsonl", [trial(0, 0.5, "x"), trial(1, 0.25, "y"), trial(2, 0.75, "z")])
+    shown = page(read_run(begun))
+    assert shown.drawing_of == "The best of the trials so far (trial 1)."
+    assert ("0.25", "", "best AP50 so far", "during the search") in shown.tiles
+
+
+def test_a_run_that_counts_no_cost_has_no_column_for_it(begun):
+    changes = {"objectives": [{"name": "AP50", "direction": "max"}], "constraints": []}
+    (begun / "config.json").write_text(json.dumps({**CONFIG, **changes}))
+    write_rows(begun / "retrained.jsonl", [{**net(kind, 0, 0.5), "cost": {}} for kind in ("searched", "baseline")])
+    summary = page(read_run(begun)).summary
+    assert [head for head, _ in summary.heads] == ["network", "over", "test AP50", "difference"]
+    assert {len(row) for row in summary.rows} == {4}
+    assert [plot.title for plot in page(read_run(begun)).lead] == ["Retrained, seed by seed"]
