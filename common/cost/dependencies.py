@@ -276,10 +276,8 @@ class Dependencies(Meter):
             with self._looking():
                 key = described((inputs, before, [slot.active for slot in slots[i]]))
             if (known := self._runs.get(part, key)) is None:
-                out = part(*inputs)
-                known = Known(outputs={(): out}, seen=self._frames[-1], dims=[], rank=NONE)
+                known = Known(outputs={(): part(*inputs)}, seen=NONE, dims=[], rank=NONE)
                 self._runs.keep(part, key, known)
-            self._frames[-1], self._around[-1] = before[0] | known.seen, before[1] | known.seen
             return known.outputs[()]
 
         def run_all(*inputs: Any) -> Any:
@@ -291,11 +289,11 @@ class Dependencies(Meter):
             self._fork()
             before = self._frames[-1], self._around[-1]
             outputs: dict[tuple[int, ...], Any] = {}
-            unknown, seen = NONE, NONE
+            unknown = NONE
             try:
                 for i, (part, active) in enumerate(branches):
                     self._recording, self._conditions, self._within = recording and active, conditions, (*within, members[i])
-                    self._frames[-1], self._around[-1] = before
+                    self._frames[-1], self._around[-1] = before  # what one member reads of a shape is nothing to the others
                     try:
                         outputs[i,] = run_member(i, part, inputs)
                     except (RuntimeError, ValueError, EmptySum):
@@ -303,8 +301,6 @@ class Dependencies(Meter):
                             raise
                         self._cut(depth)
                         unknown = inside | everything(tensors_in(inputs))
-                    seen |= self._frames[-1]
-                self._frames[-1], self._around[-1] = before[0] | seen, before[1] | seen
                 self._recording, self._conditions, self._within = recording, conditions | own, within
                 taken = [outputs[i,] for i, (_, active) in enumerate(branches) if active]
                 total = sum(taken[1:], taken[0])

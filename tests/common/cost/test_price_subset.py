@@ -105,6 +105,43 @@ def test_members_of_unlike_shapes_and_shared_parameters(low, high, monkeypatch):
             assert price.price(arch) == {"params": right[arch].params, "macs": right[arch].macs}, arch
 
 
+class Constant(nn.Module):
+    """A map that is learnt, whatever comes in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.map = nn.Parameter(torch.zeros(1, 3, 4, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.map
+
+
+class Cropped(nn.Module):
+    """A member that cannot take small maps, beside one that takes any; the layer after them runs on a map of one of two sizes."""
+
+    def __init__(self, space: Any) -> None:
+        super().__init__()
+        self.size = choose(space[0], nn.AdaptiveAvgPool2d)
+        cropped = nn.Sequential(nn.Conv2d(3, 3, 5), nn.AdaptiveAvgPool2d(1))
+        self.many = choose_many(space[1], lambda kind: Constant() if kind == "constant" else cropped)
+        self.then = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.then(self.many(self.size(x)))
+
+
+def test_what_a_member_that_failed_while_idle_would_have_given_is_not_known(monkeypatch):
+    monkeypatch.setattr(Price, "fill", lambda self: None)
+    space = (OneOf(2, 8), ManyOf(("constant", "cropped"), 1, 2))
+    image = torch.zeros(1, 3, 8, 8)
+    price = Price(Cropped(opened(space)), (image,), space)
+    fits = [arch for arch in enumerate_all(space) if not (arch["0"] == 0 and arch["1"] > 0)]
+    assert len(fits) == 4 and fits[0] == Arch({"0": 0, "1": 0})
+    for arch in fits:
+        cost = count(Cropped(decode(space, arch)), (image,))
+        assert price.price(arch) == {"params": cost.params, "macs": cost.macs}, arch
+
+
 def test_a_subset_in_an_option_and_a_subset_in_a_member(monkeypatch):
     monkeypatch.setattr(Price, "fill", lambda self: None)
     inner = ManyOf((1, OneOf(3, 5), 7), 1, 2)

@@ -221,6 +221,7 @@ def test_a_bad_check_speaks_against_a_table(percent, rank, faults):
 
 
 def test_spearman_is_scipys():
+    assert [spearman([1, 2], other) for other in ([3, 4], [4, 3], [3, 3])] == pytest.approx([1, -1, 0])
     rng = Random(0)
     for _ in range(20):
         a, b = ([float(rng.randrange(6)) for _ in range(9)] for _ in range(2))
