@@ -7,10 +7,8 @@ extra of a task package has the name of the package; `export` is that of the ONN
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import importlib.util
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +43,9 @@ def modules_of(extra: str) -> tuple[str, ...]:
 @functools.cache
 def _requirements() -> Mapping[str, Sequence[str]]:
     """Extra -> its requirements, as pip reads them."""
+    import importlib.metadata  # these two only where extras are looked up: a `--help` has no use for them
+    import tomllib
+
     source = Path(__file__).parents[1] / "pyproject.toml"
     if source.is_file():
         extras: dict[str, list[str]] = tomllib.loads(source.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
