@@ -86,6 +86,17 @@ def test_a_replaced_file_and_its_name_are_on_the_disk_at_the_end(tmp_path, monke
     assert done == [".a.json.tmp", "renamed", tmp_path.name]
 
 
+def test_the_name_of_a_new_log_is_on_the_disk_with_its_first_line(tmp_path, monkeypatch):
+    done, sync = [], os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (done.append(os.path.basename(os.readlink(f"/proc/self/fd/{handle}"))), sync(handle))
+    )
+    log = Jsonl(tmp_path / "a.jsonl")
+    log.append({})
+    log.append({"i": 1})
+    assert done == ["a.jsonl", tmp_path.name, "a.jsonl"]
+
+
 @pytest.mark.parametrize("written", [0, 4, None])
 def test_ctrl_c_while_writing_leaves_whole_lines(tmp_path, monkeypatch, written):
     """In the middle of the write the part is taken back; while waiting for the disk the line, which others may read, stays."""

@@ -108,6 +108,15 @@ def test_one_process_at_a_time(tmp_path):
     RunFolder.resume(run, CONFIG, SPACE).close()
 
 
+def test_the_lock_names_its_process_and_nothing_of_the_one_before(tmp_path):
+    run = tmp_path / "run"
+    RunFolder.create(run, CONFIG, SPACE).close()
+    (lock,) = (file for file in run.iterdir() if file.name not in ("config.json", "space.json"))
+    lock.write_text("123456789012\n")
+    with RunFolder.resume(run, CONFIG, SPACE):
+        assert lock.read_text() == f"{os.getpid()}\n"
+
+
 def test_lock_of_a_killed_process_does_not_block(tmp_path):
     run = tmp_path / "run"
 

@@ -76,7 +76,7 @@ p = Progress(clock=lambda: now)
 p.place(1, 2)
 with p.stage("search [all]", total=3) as bar:
     for now in (100.0, 200.0, 300.0):
-        bar.advance(1, best=0.25, front=2)
+        bar.advance(1, best=0.25, front=2, note="a [part]")
         p.say("a [line] of 7")
         time.sleep(0.2)  # the screen is drawn ten times a second
 """
@@ -110,6 +110,7 @@ def test_live_on_a_terminal():
     assert re.search(r"\x1b\[[0-9;]*3[0-9]", shown)  # colours
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
     assert text.count("a [line] of 7") == 3 and shown.count("a [line] of 7") == 3, "as it is, without colours of its own"
+    assert "a [part]" in text.partition("done in")[0], "and so are values"
     assert "3/3" in text and "best 0.25  front 2" in text
     assert "3 min 20 s left" in text and "1 min 40 s left" in text, "from the first step on, however long steps take"
     assert re.search(r"\[1/2\] search \[all\]: done in 5 min 00 s, 3/3  best 0.25  front 2", text)

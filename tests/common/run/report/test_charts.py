@@ -71,9 +71,12 @@ def test_a_trade_off_has_dots_a_stair_limits_and_rings(drawn):
 def test_progress_goes_from_0_to_a_little_beyond_the_last_trial_and_ends_in_a_dot(drawn):
     charts.progress(search=[None, 0.5, 0.5, 0.75], random=[0.25] * 10, score="AP")
     ((figure, axes),) = drawn
-    assert figure.get_figheight() == 3.5 and axes.get_xlim() == (0, pytest.approx(10.3))
+    assert figure.get_figheight() == 3.5 and axes.get_xlim() == (0, pytest.approx(10.3)) and ticks(axes) <= 7
     assert dots(axes) == [([[10, 0.25]], 26, 0), ([[4, 0.75]], 26, 0)]
+    charts.progress(search=[0.5], random=[], score="AP")
+    assert dots(drawn[1][1]) == [([[1, 0.5]], 26, 0)]
     (random,), (search,) = lines(axes, "random"), lines(axes, "search")
+    assert "\N{MINUS SIGN}0.8" in texts(charts.progress(search=[-1.0, 0.0], random=[], score="AP")), "not a hyphen"
     assert search.get_linewidth() > random.get_linewidth() and list(search.get_ydata()) == [0.5, 0.75, 0.75]
 
 
@@ -102,6 +105,8 @@ def test_seeds_are_rows_of_dots_with_a_bar_and_a_band(drawn):
     ((figure, axes),) = drawn
     assert figure.get_figheight() == pytest.approx(0.75 + 2 * 0.52) and ticks(axes) <= 7
     assert dots(axes) == [([[0.25, 0], [0.75, 0]], 34, 0), ([[0.5, -1]], 34, 0)]
+    assert not any(line.get_visible() for line in axes.get_xgridlines()), "no grid beside the rules"
+    assert [list(rule.get_ydata()) for rule in lines(axes, "rule")] == [[0, 0], [-1, -1]], "a rule for each row"
     band, bar = lines(axes, "search")
     sd = 0.125**0.5
     assert band.get_xdata() == pytest.approx([0.5 - sd, 0.5 + sd]) and list(band.get_ydata()) == [0, 0]
