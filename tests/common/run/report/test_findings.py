@@ -1,12 +1,13 @@
 """What a run supports saying: axes, groups, pairs and single statements, from rows written by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from common.run.report.figures import Spread
-from common.run.report.findings import Axis, Finding, Team, axis, comparison, findings, pairs, split, teams
+from common.run.report.findings import Axis, Finding, Team, axis, comparison, findings, pairs, search_axis, split, teams
 from common.run.report.load import Config, Goal, Limit, RetrainedRow, Run, TrialRow
 
 ACC, MACS = Goal(name="acc", maximise=True, unit="%"), Goal(name="macs", maximise=False, unit="MACs")
@@ -63,6 +64,14 @@ def test_the_score_is_the_first_goal_that_is_no_cost():
     assert axis(run_of(goals=(), limits=())) is None and known(run_of(limits=())).cost is None
     other = Limit(metric="ms", upper=1.0, lower=None)
     assert known(run_of((trial(1.0),), limits=(BUDGET, other))).limits == (BUDGET,), "no trial knows the other"
+
+
+def test_a_search_that_had_a_reward_is_told_by_it():
+    run = run_of()
+    assert search_axis(run, known(run)) == known(run)
+    rewarded = replace(run, config=replace(run.config, reward="acc / macs"))
+    sought = search_axis(rewarded, known(rewarded))
+    assert (sought.score, sought.cost) == (Goal(name="reward", maximise=True, unit=""), known(run).cost)
 
 
 def test_what_is_feasible():

@@ -10,7 +10,7 @@ from common.run.report import page as module
 from common.run.report.load import SampleRow, read_run
 from common.run.report.page import page
 from common.run.report.text import DASH
-from tests.common.run.report.make_run import CONFIG, write_rows
+from tests.common.run.report.make_run import CONFIG, make_run, write_rows
 
 
 @pytest.fixture
@@ -58,7 +58,13 @@ def test_teams_are_told_by_their_distance_from_the_searched_network(begun):
     shown = page(read_run(begun))
     numbers = ("test AP50", "MACs", "difference")
     assert list(shown.summary.heads) == [("network", False), ("over", False), *((name, True) for name in numbers)]
-    assert {row[0]: row[-1] for row in shown.summary.rows} == {"searched": DASH, "baseline": "+0.25 ± 0"}
+    assert {row[0]: row[-2:] for row in shown.summary.rows} == {"searched": ("5 M", DASH), "baseline": ("5 M", "+0.25 ± 0")}
+    assert {len(row) for row in shown.summary.rows} == {len(shown.summary.heads)}
+    dots = (("dot", "search", "searched"), ("dot", "baseline", "baseline"))
+    assert [(plot.title, plot.legend) for plot in shown.lead] == [
+        ("Retrained, seed by seed", ()),
+        ("What the score costs", (*dots, ("dash", "limit", "limit 6 M"))),
+    ]
     assert [row[:3] for row in shown.retrained.rows][:2] == [("searched", "searched", "0"), ("searched", "searched", "1")]
     assert ("5 M", "", "MACs", "of the searched network") in shown.tiles
 
@@ -86,3 +92,11 @@ def test_a_run_that_counts_no_cost_has_no_column_for_it(begun):
     assert [head for head, _ in summary.heads] == ["network", "over", "test AP50", "difference"]
     assert {len(row) for row in summary.rows} == {4}
     assert [plot.title for plot in page(read_run(begun)).lead] == ["Retrained, seed by seed"]
+    (begun / "config.json").write_text(json.dumps(CONFIG))  # a limit on a cost that no network has
+    assert [plot.title for plot in page(read_run(begun)).lead] == ["Retrained, seed by seed"]
+
+
+def test_a_whole_run_shows_how_inherited_scores_rank_and_how_long_it_took(begun, tmp_path):
+    shown = page(read_run(make_run(tmp_path / "whole")))
+    assert shown.ranking is not None and "Wall-clock" in dict(shown.facts)
+    assert "Wall-clock" not in dict(page(read_run(begun)).facts), "no stage is finished"
