@@ -14,7 +14,6 @@ import pytest
 
 from common.errors import UserError
 from common.overrides import in_words
-from common.run.unfinished import how_to_go_on
 from graphs.facts import GraphFacts
 from tasknas.__main__ import main
 from tasknas.commands import groups
@@ -141,13 +140,3 @@ def test_a_photo_for_a_graph_run_is_told_what_it_takes(tmp_path):
     (tmp_path / "photo.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"photo.png: no .npz file; a run on graphs predicts .*: give an .npz file with x "):
         facts.read(tmp_path / "photo.png")
-
-
-def test_an_export_of_an_unfinished_run_says_how_to_go_on(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"command": "tasknas darts --out=x --seed 2"}))
-    assert how_to_go_on(tmp_path).endswith(
-        f"(done: no stage); to go on with it: tasknas darts --seed 2 --out {tmp_path} --resume"
-    )
-    (tmp_path / "best").mkdir()
-    (tmp_path / "best" / "model.safetensors").write_bytes(b"")
-    assert how_to_go_on(tmp_path) == ""

@@ -54,11 +54,19 @@ def test_what_a_stage_has_to_say_is_said_and_where_it_was_stopped_goes_to_standa
         def run(self, context):
             return {"note": "nothing was exported"}
 
+    def search():
+        with progress.stage("b"):
+            interrupt()
+
+    progress = Progress()
     with pytest.raises(SystemExit):
-        run_stages([Noted("a"), Step("b", interrupt)], folder, Progress(), None, "cmd")
+        run_stages([Noted("a"), Step("b", search)], folder, progress, None, "cmd")
     told = capsys.readouterr()
+    assert "[2/2] b: started\n" in told.out
     assert "note: nothing was exported\n" in told.out and "Stopped" not in told.out
     assert told.err.startswith("\nStopped in stage 'b'; ") and told.err.endswith("  cmd\n")
+    run_stages([Noted("a"), Step("b")], folder, progress, None, "cmd")
+    assert "[1/2] a: done before\n" in capsys.readouterr().out
 
 
 def test_a_reader_who_has_gone_stops_the_run_and_what_is_printed_later_goes_nowhere(folder):

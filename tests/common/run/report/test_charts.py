@@ -3,6 +3,7 @@
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib import rc_context
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
@@ -64,7 +65,7 @@ def test_a_trade_off_has_dots_a_stair_limits_and_rings(drawn):
     assert figure.get_figheight() == 3.5
     assert dots(axes) == [([[3.0, 0.25]], 20, 0), ([[1.0, 0.5], [2.0, 0.75]], 20, 0), ([[2.0, 0.75]], 90, 2)]
     assert not len(axes.collections[2].get_facecolors()), "a ring is not filled"
-    assert [line.get_xdata() for line in lines(axes, "limit")] == [[2.5, 2.5]]
+    assert [line.get_xdata() for line in lines(axes, "limit")] == [[2.5, 2.5]] and "stroke-dasharray: 5.6,4.2" in svg
     assert "2 trials of the search, 1 of random search, 2 on the front. Better is above and to the left." in svg
 
 
@@ -147,6 +148,7 @@ def test_bars_have_their_texts_above_and_their_values_beside_them(drawn):
 
 
 def test_the_grid_is_thin_and_behind_everything(drawn):
-    charts.ranking(points=[((0.0, 1.0), "search")], score="AP")
+    with rc_context({"grid.linewidth": 3}):  # of a user's own
+        charts.ranking(points=[((0.0, 1.0), "search")], score="AP")
     ((_, axes),) = drawn
     assert {line.get_linewidth() for line in axes.get_xgridlines()} == {0.8} and axes.get_axisbelow() is True

@@ -2,6 +2,8 @@
 
 import json
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from common.errors import UserError
 from common.run.report import compare
+from common.run.report.load import read_run
 from tests.common.run.report.make_run import CONFIG, make_run, write_rows
 
 
@@ -105,3 +108,10 @@ def test_what_is_no_run_is_an_error(folder, tmp_path):
 def test_a_name_is_printed_as_it_is_and_the_table_begins_with_its_head(tmp_path):
     lines = compare([make_run(tmp_path / "b[x]")]).splitlines()
     assert lines[0].startswith(" run ") and lines[2].split()[0] == "b[x]"
+
+
+def test_a_note_has_300_characters_at_most(folder, monkeypatch):
+    module = sys.modules["common.run.report.compare"]
+    monkeypatch.setattr(module, "read_run", lambda path: replace(read_run(path), damage=("x" * 400,)))
+    (note,) = [line for line in compare([folder]).splitlines() if line.startswith("note: ")]
+    assert len(note.removeprefix(f"note: {folder}: ")) == 300

@@ -1,6 +1,7 @@
 """The page of a report: what is shown of a run at each point of its life."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -69,10 +70,10 @@ def test_teams_are_told_by_their_distance_from_the_searched_network(begun):
     assert ("5 M", "", "MACs", "of the searched network") in shown.tiles
 
 
-def test_a_picture_is_shown_up_to_a_size(tmp_path, monkeypatch):
+def test_a_picture_is_shown_up_to_four_megabytes(tmp_path):
     Image.new("RGB", (8, 8)).save(file := tmp_path / "0.png")
-    for most, shown in ((file.stat().st_size, True), (file.stat().st_size - 1, False)):
-        monkeypatch.setattr(module, "_LARGEST", most)
+    for size, shown in ((4_000_000, True), (4_000_001, False)):
+        os.truncate(file, size)
         assert (module._picture(SampleRow(file="0.png", caption="", path=file)).uri is not None) == shown
 
 
@@ -97,6 +98,8 @@ def test_a_run_that_counts_no_cost_has_no_column_for_it(begun):
 
 
 def test_a_whole_run_shows_how_inherited_scores_rank_and_how_long_it_took(begun, tmp_path):
-    shown = page(read_run(make_run(tmp_path / "whole")))
+    run = make_run(tmp_path / "whole")
+    shown = page(read_run(run))
+    assert "\n\n\n" not in module.render(run), "the template's own lines leave no gaps"
     assert shown.ranking is not None and "Wall-clock" in dict(shown.facts)
     assert "Wall-clock" not in dict(page(read_run(begun)).facts), "no stage is finished"
