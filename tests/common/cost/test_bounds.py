@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from common.cost.bounds import cheapest, check_budget
+from common.cost.bounds import _is_small, cheapest, check_budget
 from common.cost.count import count
 from common.cost.price import Price
 from common.errors import UserError
-from common.space import Where, decode
+from common.space import OneOf, Where, decode
 from common.supernet import opened
 from tests.common.cost.chains import Chain, build, chain_space
 
@@ -25,6 +25,10 @@ def test_budget():
     with pytest.raises(UserError) as refused:
         check_budget(price, "macs", least.value - 1)
     assert f"the cheapest architecture costs {least.value:,} macs; raise the budget" in str(refused.value)
+
+
+def test_up_to_4096_architectures_are_all_tried():
+    assert _is_small((OneOf(*range(64)), OneOf(*range(64)))) and not _is_small((OneOf(*range(17)), OneOf(*range(241))))
 
 
 def ruled(length: int) -> Where:

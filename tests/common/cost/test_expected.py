@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from common.cost.expected import ExpectedCost, expected, subset_probabilities
+from common.cost.expected import ExpectedCost, _merged, expected, subset_probabilities
 from common.cost.price import Price
 from common.errors import UserError
 from common.space import ManyOf, OneOf, enumerate_all
@@ -166,6 +166,8 @@ def test_bad_input():
     ]:
         with pytest.raises(UserError, match=text):
             cost(wrong)
+    with pytest.raises(UserError, match=r"kernels\.2.*no probabilities"):
+        cost.ranks(without)
     with pytest.raises(UserError, match=r"cannot fix.*option 9"):
         ExpectedCost(price, {"kernels.0": 9})
     with pytest.raises(UserError, match="is fixed"):
@@ -190,3 +192,7 @@ def test_a_rule_that_ties_decisions_together_is_refused_unless_they_are_fixed():
     cost = ExpectedCost(price, {"width": 1})
     got = cost({path: weights[path] for path in cost.paths})
     assert {k: float(v) for k, v in got.items()} == pytest.approx(enumerated(price, weights, {"width": 1}), rel=1e-9)
+
+
+def test_entries_that_agree_are_filled_together():
+    assert _merged({"a": 0}, [{"b": 1}, {"a": 1, "c": 1}, {"b": 0}, {"a": 0, "c": 2}]) == {"a": 0, "b": 1, "c": 2}

@@ -23,6 +23,7 @@ CONVOLUTIONS = [
 ]
 CASES = [
     *CONVOLUTIONS,
+    (F.conv2d, (empty(2, 4, 9, 9), empty(3, 2, 3, 3), None, 1, 0, 1, 2)),  # three filters are not two groups
     *[(F.linear, (x, empty(5, 4))) for x in (empty(4), empty(3, 4), empty(2, 3, 4), empty(0, 4), empty(3, 1), empty())],
     *[(F.linear, (empty(3, 4), empty(5, 4), bias)) for bias in (empty(5), empty(1), empty(4), empty(5, dtype=torch.float64))],
     (F.linear, (empty(3, 4, dtype=torch.float64), empty(5, 4))),

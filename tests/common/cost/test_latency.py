@@ -38,6 +38,19 @@ def test_measure():
         measure(Slow(1), (x,), repeats=1)
 
 
+def test_the_clock_waits_for_the_device_before_the_first_pass_and_after_each(monkeypatch):
+    happened: list[str] = []
+
+    class Told(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            happened.append("pass")
+            return x
+
+    monkeypatch.setattr("common.cost.latency._wait", lambda device: happened.append("wait"))
+    measure(Told(), (torch.zeros(1, 1),), repeats=2, warmup=1)
+    assert happened == ["wait", *["pass", "wait"] * 3]
+
+
 def test_an_exported_network_is_timed_as_it_runs(tmp_path: Path):
     pytest.importorskip("onnxruntime")
     images = (torch.zeros(2, 3, 32, 32),)

@@ -64,6 +64,12 @@ def test_prediction_is_the_base_and_what_each_option_adds():
         made.predict({"a": 0, "c": 0})
 
 
+def test_a_decision_of_one_option_has_one_row_of_no_difference(timed):
+    assert table_of({"kernel": OneOf(3)}, lambda net: nn.Sequential(nn.Conv2d(3, 4, 1), choose(net["kernel"], conv))).rows == {
+        "kernel": [0.0]
+    }
+
+
 def test_an_option_is_timed_alone_on_what_reaches_it_and_its_decision_by_the_difference_to_the_first(timed):
     def make(space: Any) -> nn.Module:
         return nn.Sequential(nn.Conv2d(3, 4, 1, 2, bias=False), choose(space["kernel"], conv), nn.Flatten())
