@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -93,13 +94,15 @@ def test_a_run_that_counts_no_cost_has_no_column_for_it(begun):
     assert [head for head, _ in summary.heads] == ["network", "over", "test AP50", "difference"]
     assert {len(row) for row in summary.rows} == {4}
     assert [plot.title for plot in page(read_run(begun)).lead] == ["Retrained, seed by seed"]
-    (begun / "config.json").write_text(json.dumps(CONFIG))  # a limit on a cost that no network has
+    (begun / "config.json").write_text(json.dumps(CONFIG))
+    write_rows(begun / "trials.jsonl", [trial(0, 0.5, "x")])  # whose cost is known, that of the networks is not
     assert [plot.title for plot in page(read_run(begun)).lead] == ["Retrained, seed by seed"]
 
 
 def test_a_whole_run_shows_how_inherited_scores_rank_and_how_long_it_took(begun, tmp_path):
     run = make_run(tmp_path / "whole")
     shown = page(read_run(run))
-    assert "\n\n\n" not in module.render(run), "the template's own lines leave no gaps"
+    html = module.render(run)
+    assert "\n\n\n" not in html and not re.search("^[ ]+$", html, re.MULTILINE), "the template's own lines leave no gaps"
     assert shown.ranking is not None and "Wall-clock" in dict(shown.facts)
     assert "Wall-clock" not in dict(page(read_run(begun)).facts), "no stage is finished"
