@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from common.run.report.figures import Spread
-from common.run.report.findings import Axis, Finding, Team, axis, comparison, findings, pairs, search_axis, split, teams
+from common.run.report.figures import RankCorrelation, Spread
+from common.run.report.findings import Axis, Finding, Team, _tau, axis, comparison, findings, pairs, search_axis, split, teams
 from common.run.report.load import Config, Goal, Limit, RetrainedRow, Run, TrialRow
 
 ACC, MACS = Goal(name="acc", maximise=True, unit="%"), Goal(name="macs", maximise=False, unit="MACs")
@@ -194,6 +194,11 @@ def test_the_order_of_inherited_scores(order, mark, words):
     rows = [net("random", f"r{i}", None, inherited={"acc": i}, val={"acc": value}) for i, value in enumerate(order)]
     last = said(run_of(retrained=tuple(rows)))[-1]
     assert last.mark == mark and words in last.text
+
+
+def test_an_order_is_told_from_none_below_5_percent_not_at_it():
+    marks = [_tau(RankCorrelation(n=9, tau=0.5, p=p, low=None, high=None)).mark for p in (0.05, 0.049)]
+    assert marks == ["open", "settled"]
 
 
 def test_a_comparison_without_spread_says_whose_is_missing():
