@@ -1,6 +1,5 @@
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -312,22 +311,6 @@ def test_mixed_level_of_second_order_is_the_sum_of_both_terms():
         val = problem.gradient(Rule(lookahead=1.0, plain=True), inner)
         found = problem.gradient(mixed_level(0.5, 1.0), inner)
         torch.testing.assert_close(found, train + 0.5 * val, rtol=tolerance, atol=tolerance)
-
-
-def test_losses_are_those_of_their_names_where_the_rule_takes_them():
-    w, a = leaf(1.0), leaf(2.0)
-
-    def found(rule: Rule) -> tuple[Any, Any]:
-        inner = Inner(rate=1e-12) if rule.lookahead else None
-        result = arch_gradient(rule, lambda: (a * w.square()).sum(), lambda: 3 * (a * w).sum(), [w], [a], inner)
-        return tuple(None if loss is None else round(float(loss), 6) for loss in (result.train, result.val))
-
-    assert found(Rule(train=1.0, amended=0.1)) == found(mixed_level()) == found(mixed_level(1.0, 1.0)) == (2.0, 6.0)
-    assert found(AMENDED) == found(FIRST_ORDER) == (None, 6.0) and found(ONE_LEVEL) == (2.0, None)
-
-
-def test_the_look_ahead_of_mixed_level_is_a_bare_gradient_step():
-    assert mixed_level(1.0, 1.0).plain and not mixed_level().plain
 
 
 def test_a_vanishing_direction_gives_no_implicit_term():
