@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import os
 import re
 import runpy
 import shlex
@@ -119,7 +120,10 @@ def accepted(line: str, monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     """
     words = words_of(line)
     if words[0] == "make":
-        expanded = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+        own = {name: text for name, text in os.environ.items() if name not in ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES")}
+        expanded = subprocess.run(  # as typed in a shell, also where the tests were started by `make test ARGS=...`
+            ["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False, env=own
+        )
         assert expanded.returncode == 0, f"{line}: {expanded.stderr}"
         found = [
             call for module, more in OURS.findall(expanded.stdout) for call in _parsed(module, shlex.split(more), monkeypatch)
