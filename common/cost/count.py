@@ -126,7 +126,7 @@ def run(module: nn.Module, inputs: Iterable[Tensor], forward: Forward | None, mo
     try:
         with torch.no_grad(), mode:  # `placed` does the work of torch.device("meta"), at a fraction of its time
             return module(*empty) if forward is None else forward(module, *empty)
-    except (NotImplementedError, RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError) as error:  # NotImplementedError is a RuntimeError
         if not re.search(r"(?<![a-z])meta(?![a-z])", str(error), re.IGNORECASE):  # an error of the network's own
             raise
         raise UserError(

@@ -75,22 +75,25 @@ def test_a_line_that_the_disk_refuses_at_last_is_taken_back(tmp_path, monkeypatc
     assert log.path.read_bytes() == b'{"i": 0}\n'
 
 
-def test_a_replaced_file_and_its_name_are_on_the_disk_at_the_end(tmp_path, monkeypatch):
-    """The content before the new name, and the name, which its folder holds, at last."""
-    done, sync, replace = [], os.fsync, os.replace
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of what is waited for from now on."""
+    done, sync = [], os.fsync
     monkeypatch.setattr(
         os, "fsync", lambda handle: (done.append(os.path.basename(os.readlink(f"/proc/self/fd/{handle}"))), sync(handle))
     )
+    return done
+
+
+def test_a_replaced_file_and_its_name_are_on_the_disk_at_the_end(tmp_path, monkeypatch):
+    """The content before the new name, and the name, which its folder holds, at last."""
+    done, replace = synced(monkeypatch), os.replace
     monkeypatch.setattr(os, "replace", lambda old, new: (done.append("renamed"), replace(old, new)))
     write_atomic(tmp_path / "a.json", b"x")
     assert done == [".a.json.tmp", "renamed", tmp_path.name]
 
 
 def test_the_name_of_a_new_log_is_on_the_disk_with_its_first_line(tmp_path, monkeypatch):
-    done, sync = [], os.fsync
-    monkeypatch.setattr(
-        os, "fsync", lambda handle: (done.append(os.path.basename(os.readlink(f"/proc/self/fd/{handle}"))), sync(handle))
-    )
+    done = synced(monkeypatch)
     log = Jsonl(tmp_path / "a.jsonl")
     log.append({})
     log.append({"i": 1})
