@@ -1,12 +1,16 @@
 """The mutation run: which mistakes it plants, which tests it runs, and its page."""
 
 import ast
+from pathlib import Path
+
+import pytest
 
 from tests.mutants.__main__ import PACKAGES, ROOT, sampled
 from tests.mutants.changes import Mutant, mutants
 from tests.mutants.covering import Covering
 from tests.mutants.page import Outcome, page
 from tests.mutants.reasons import known_places, place_of, reasons
+from tests.mutants.trial import failing
 
 SOURCE = b'''"""Not this 1 < 2."""
 import os
@@ -78,3 +82,9 @@ def test_asked_are_the_files_own_tests_and_others_that_run_the_line():
     assert covering.order(file, range(inside, inside + 1)) == [own, slow], "a minute of others"
     covering.drop({slow, far})
     assert covering.order(file, range(inside, inside + 1)) == [own]
+
+
+def test_tests_that_hang_without_a_mutant_are_said_in_one_line(tmp_path: Path):
+    (tmp_path / "test_hangs.py").write_text("import time\n\n\ndef test_hangs():\n    time.sleep(60)\n")
+    with pytest.raises(TimeoutError, match=r"^1 tests, test_hangs.py first, did not end within 1 s without a mutant$"):
+        failing(tmp_path, ["test_hangs.py"], limit=1)

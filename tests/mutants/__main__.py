@@ -137,3 +137,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit("\nStopped. What was found so far is in the log; the same command goes on.")
+    except TimeoutError as error:
+        sys.exit(f"\n{error}; a slow machine needs fewer --workers, a test that hangs has to be mended first")

@@ -63,12 +63,12 @@ def failing(copy: Path, tests: list[str], limit: float) -> set[str]:
     """Those of the tests that fail without a mutant in a child as every trial has one.
 
     Raises:
-        RuntimeError: they did not end within `limit` seconds.
+        TimeoutError: they did not end within `limit` seconds, or pytest ended before its report.
     """
     report = copy / "control.xml"
     report.unlink(missing_ok=True)
     if _ended(copy, [f"--junitxml={report}", *tests], limit) == "timeout" or not report.exists():
-        raise RuntimeError(f"the tests did not end without a mutant: {tests}")
+        raise TimeoutError(f"{len(tests)} tests, {tests[0]} first, did not end within {limit:.0f} s without a mutant")
     return set(tests) - set(times(report, copy))
 
 
