@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torchvision
 from jaxtyping import Float, UInt8
@@ -219,6 +220,42 @@ def _nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Te
     return torchvision.ops.nms(boxes, scores, iou_threshold)
 
 
+def _soft_nms(
+    boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, sigma: float, min_score: float, method: int, offset: int
+) -> Tensor:
+    """Soft-NMS (arXiv 1704.04503): indices of the boxes whose scores stay above `min_score`, best first; `dets` gets them.
+
+    The best box is taken, and the scores of the others are multiplied by a function of their overlap with it. `method`: 0 drops
+    above the threshold, 1 multiplies by 1 - overlap there, 2 by exp(-overlap**2 / sigma) everywhere.
+    """
+    rest = boxes.double().numpy()
+    left, found = scores.double().numpy().copy(), []
+    areas = (rest[:, 2] - rest[:, 0] + offset) * (rest[:, 3] - rest[:, 1] + offset)
+    places = np.arange(len(left))
+    while len(places):
+        best = int(left.argmax())
+        if left[best] <= min_score:
+            break
+        found.append((int(places[best]), float(left[best])))
+        low, high = np.maximum(rest[best, :2], rest[:, :2]), np.minimum(rest[best, 2:], rest[:, 2:])
+        common = np.clip(high - low + offset, 0, None).prod(1)
+        overlap = common / (areas[best] + areas - common)
+        match method:
+            case 0:
+                left = np.where(overlap > iou_threshold, 0.0, left)
+            case 1:
+                left = np.where(overlap > iou_threshold, left * (1 - overlap), left)
+            case _:
+                left = left * np.exp(-(overlap**2) / sigma)
+        left[best] = -np.inf
+        keep = left > min_score
+        rest, areas, left, places = rest[keep], areas[keep], left[keep], places[keep]
+    kept = torch.tensor([i for i, _ in found], dtype=torch.long)
+    dets[: len(found), :4] = boxes[kept]
+    dets[: len(found), 4] = torch.tensor([score for _, score in found], dtype=dets.dtype)
+    return kept
+
+
 def _focal_terms(logits: Tensor, target: Tensor, alpha: float) -> tuple[Tensor, Tensor, Tensor]:
     hit = torch.nn.functional.one_hot(target, logits.shape[1] + 1)[:, :-1].to(logits.dtype)
     return hit * alpha, (1 - hit) * (1 - alpha), logits.sigmoid()
@@ -251,6 +288,7 @@ def _weigh(values: Tensor, target: Tensor, weight: Tensor) -> None:
 
 _OPERATORS: dict[str, Callable] = {
     "nms": _nms,
+    "softnms": _soft_nms,
     "sigmoid_focal_loss_forward": _focal_forward,
     "sigmoid_focal_loss_backward": _focal_backward,
 }

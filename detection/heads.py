@@ -41,6 +41,9 @@ class Postprocess:
     """Most candidates kept in a pyramid level (RetinaNet only)."""
     per_image: int = 100
     """Most detections in an image."""
+    soft_sigma: float | None = None
+    """Soft-NMS (arXiv 1704.04503) in the place of `nms_iou`: the score of a box that overlaps a better one of its class is
+    multiplied by exp(-overlap**2 / soft_sigma)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,42 @@ class FasterRCNN:
     postprocess: Postprocess = Postprocess()
 
 
-Head = RetinaNet | FasterRCNN
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EfficientHead:
+    """Class and box nets of EfficientDet (arXiv 1911.09070; numbers of the official code), with focal loss and Huber loss.
+
+    Losses are divided by the number of positive anchors and one, as in the official code.
+    """
+
+    strides: tuple[int, ...] = (8, 16, 32, 64, 128)
+    """Strides of the pyramid levels that the head reads, each twice the one before."""
+    anchor_scale: float = 4.0
+    """Side of the smallest square anchor on a level, in strides."""
+    scales_per_octave: int = 3
+    """Anchor sizes a level: anchor_scale * stride * 2 ** (i / scales_per_octave)."""
+    sides: tuple[tuple[float, float], ...] = ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4))
+    """Width and height of the anchors, as multiples of the size."""
+    neck_channels: int = 64
+    """Channels of the pyramid and of the head's convolutions."""
+    depth: int = 3
+    """Separable 3x3 convolutions before the last one, shared by all levels; each level has BatchNorm of its own."""
+    positive_iou: float = 0.5
+    """An anchor that overlaps an object by this much is positive; so is every object's best anchor. Others are background."""
+    alpha: float = 0.25
+    """Of the focal loss."""
+    gamma: float = 1.5
+    """Of the focal loss."""
+    box_delta: float = 0.1
+    """Where the Huber loss of the boxes turns from quadratic to linear."""
+    box_weight: float = 50.0
+    """Factor of the box loss."""
+    pixels: Pixels = Pixels()
+    postprocess: Postprocess = Postprocess(score_threshold=0.0, before_nms=5000, soft_sigma=0.5)
+
+
+WithPyramid = RetinaNet | FasterRCNN
+"""Heads that bring a feature pyramid of their own."""
+Head = WithPyramid | EfficientHead
 
 _RAW_BGR = Pixels(order="bgr", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 PAPER_RETINANET = RetinaNet(pixels=_RAW_BGR)
@@ -154,7 +192,7 @@ def checked(head: Head, backbone_strides: Sequence[int]) -> None:
     strides = head.strides
     if any(b != 2 * a for a, b in itertools.pairwise(strides)):
         raise UserError(f"head strides {strides}: each must be twice the one before; give e.g. (8, 16, 32)")
-    if len(head.anchor_sizes) != len(strides):
+    if not isinstance(head, EfficientHead) and len(head.anchor_sizes) != len(strides):
         raise UserError(f"head anchor_sizes {head.anchor_sizes}: {len(strides)} levels need as many sizes; give one for each")
     if strides[0] not in backbone_strides:
         raise UserError(

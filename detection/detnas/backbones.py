@@ -17,9 +17,10 @@ from common.errors import UserError
 from common.space import Arch, decode
 from common.supernet import Supernet, opened, uniform
 from detection import mm
+from detection.backbones.descriptions import ShuffleNet
 from detection.detnas.model import build
 from detection.detnas.names import read_arch
-from detection.detnas.space import Backbone, backbone, uniform_arch
+from detection.detnas.space import backbone, uniform_arch
 
 
 class DetNASNet(nn.Module):
@@ -112,7 +113,7 @@ class DetNASSupernet(nn.Module):
         return tuple(maps[i] for i in self.out_indices)
 
 
-def _cut(net: Backbone, out_indices: Sequence[int] | None) -> tuple[tuple[int, ...], Backbone]:
+def _cut(net: ShuffleNet, out_indices: Sequence[int] | None) -> tuple[tuple[int, ...], ShuffleNet]:
     """The stages to return, and the backbone up to the last of them."""
     chosen = tuple(range(len(net.stages)) if out_indices is None else out_indices)
     if not chosen or list(chosen) != sorted(set(chosen)) or not set(chosen) <= set(range(len(net.stages))):

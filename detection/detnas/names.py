@@ -12,11 +12,11 @@ from common.cost.conventions import conv_linear
 from common.describe import Read, check_name, check_own_space, counted, is_file, read_file
 from common.errors import UserError
 from common.space import decisions, decode
+from detection.description import DetectorNet
 from detection.detnas.model import build
 from detection.detnas.space import (
     PUBLISHED,
     SIZES,
-    DetectorNet,
     arch_of_genes,
     classifier,
     genes_of,

@@ -12,13 +12,14 @@ from torch import Tensor
 from common.cost.costs import Tabulated
 from common.system import PublishedNetwork
 from common.task import Networks
-from detection.detnas.model import cost_tables, detector
+from detection.build import fast
+from detection.description import DetectorNet
+from detection.detnas.model import cost_tables
 from detection.detnas.settings import Settings
 from detection.detnas.space import (
     COUNTS,
     PUBLISHED,
     SIZES,
-    DetectorNet,
     backbone,
     classifier,
     published_classifier,
@@ -34,12 +35,13 @@ TINY = "tiny detector"
 
 def networks(settings: Settings, facts: DetectionFacts) -> Networks:
     """Detectors with DetNAS's backbones."""
-    space = DetectorNet(backbone=backbone(settings.space), head=settings.head, classes=len(facts.classes))
+    body = backbone(settings.space)
+    space = DetectorNet(backbone=body, head=settings.head, classes=len(facts.classes))
     costs = Tabulated(partial(cost_tables, space, classifier(settings.space), facts.canvas))
-    groups = [[f"backbone.stages.{i}.blocks.{k}" for k in range(len(s.blocks))] for i, s in enumerate(space.backbone.stages)]
+    groups = [[f"backbone.stages.{i}.blocks.{k}" for k in range(len(s.blocks))] for i, s in enumerate(body.stages)]
     return Networks(
         space=space,
-        build=detector,
+        build=fast,
         baseline=uniform_arch(space, 0),
         costs=costs,
         order=[group[i : i + 2] for group in groups for i in range(0, len(group), 2)],

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from common.stages.settings import PhaseSettings
-from detection.detnas.model import DetNASBackbone, DetNASClassifier
+from detection.backbones.shufflenet import ShuffleNetBackbone
+from detection.detnas.model import DetNASClassifier
 from detection.detnas.settings import Settings
 from detection.detnas.space import SIZES
 from detection.detnas.warm_start import inherit_from_baseline
@@ -24,7 +25,7 @@ def phases(task: DetectionTask, kind: Kind) -> Sequence[Phase]:
     s: Settings = task.settings
 
     def classifier(backbone: nn.Module, classes: int) -> nn.Module:
-        assert isinstance(backbone, DetNASBackbone)
+        assert isinstance(backbone, ShuffleNetBackbone)
         return DetNASClassifier(backbone, SIZES[s.space].last, classes, s.dropout)
 
     def classify(name: str, settings: PhaseSettings) -> Classify:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from common.errors import UserError
 from common.stages.settings import PathPhaseSettings, PhaseSettings, RunSettings, check_trained
 from detection.detnas.space import SIZES
-from detection.heads import Head
+from detection.heads import WithPyramid
 from detection.settings import DataSettings
 
 COSTS = ("params", "macs", "macs_backbone", "macs_classifier")
@@ -23,7 +23,7 @@ class Settings(RunSettings):
 
     space: str
     """Size of the search space: tiny, 300M, 1.3G or 3.8G."""
-    head: Head
+    head: WithPyramid
     """What is put on the backbone."""
     data: DataSettings
     warm_up: PathPhaseSettings

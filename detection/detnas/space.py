@@ -12,52 +12,17 @@ from typing import Any
 
 from common.errors import UserError
 from common.space import Arch, OneOf, decisions
-from detection.heads import Head
-
-KINDS = ("shuffle3", "shuffle5", "shuffle7", "xception3")
-"""The options of every block, in the order of the paper's notation 0 1 2 3."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Blocks of one resolution; the first halves it."""
-
-    width: int
-    """Output channels; even."""
-    blocks: tuple[Any, ...]
-    """Kinds of block, or decisions between them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backbone:
-    """A 3x3 stride-2 stem, then stages; stage i has stride 4 * 2**i."""
-
-    stem: int
-    """Channels of the stem."""
-    stages: tuple[Stage, ...]
+from detection.backbones.descriptions import KINDS, ShuffleNet, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classifier:
     """A backbone, a 1x1 convolution, average pooling and a linear layer: what is pre-trained and what the tables count."""
 
-    backbone: Backbone
+    backbone: ShuffleNet
     last: int = 1024
     """Channels of the 1x1 convolution before the pooling."""
     classes: int = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetectorNet:
-    """A backbone with a detection head that reads its last stages."""
-
-    backbone: Backbone
-    head: Head
-    classes: int
-
-    def first_stage(self) -> int:
-        """The first stage whose map the head reads."""
-        return {4: 0, 8: 1, 16: 2, 32: 3}.get(self.head.strides[0], 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +49,7 @@ SIZES = {
 """Name -> size. `tiny` is this project's own, for small images on a CPU; it ends at stride 16, where the small head ends."""
 
 
-def backbone(size: str) -> Backbone:
+def backbone(size: str) -> ShuffleNet:
     """The open backbone of a size.
 
     Raises:
@@ -97,7 +62,7 @@ def backbone(size: str) -> Backbone:
         Stage(width=width, blocks=tuple(OneOf(*KINDS) for _ in range(n)))
         for width, n in zip(form.widths, form.repeats, strict=True)
     )
-    return Backbone(stem=form.stem, stages=stages)
+    return ShuffleNet(stem=form.stem, stages=stages)
 
 
 def classifier(size: str, classes: int = 1000) -> Classifier:

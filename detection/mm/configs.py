@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from detection.heads import FasterRCNN, Postprocess, RetinaNet
+    from detection.heads import EfficientHead, FasterRCNN, Postprocess, RetinaNet
 
 _NORM = {"type": "BN", "requires_grad": True}
 
@@ -27,7 +27,15 @@ def _neck(head: RetinaNet | FasterRCNN, in_channels: list[int], strides: list[in
 
 
 def _test(post: Postprocess) -> dict[str, Any]:
-    nms = {"type": "nms", "iou_threshold": post.nms_iou}
+    nms: dict[str, Any] = {"type": "nms", "iou_threshold": post.nms_iou}
+    if post.soft_sigma is not None:
+        nms = {
+            "type": "soft_nms",
+            "iou_threshold": post.nms_iou,
+            "sigma": post.soft_sigma,
+            "method": "gaussian",
+            "min_score": 1e-3,
+        }
     return {"score_thr": post.score_threshold, "nms": nms, "max_per_img": post.per_image}
 
 
@@ -71,6 +79,45 @@ def retinanet_config(head: RetinaNet, in_channels: list[int], strides: list[int]
         "bbox_head": dense,
         "train_cfg": ConfigDict(assigner=assigner, allowed_border=-1, pos_weight=-1, debug=False),
         "test_cfg": ConfigDict(test),
+    }
+
+
+def efficient_config(head: EfficientHead, classes: int) -> dict[str, Any]:
+    """Configuration of EfficientDet's head on a neck that gives its levels; arguments as in `detection.mm.detector.build`."""
+    from mmengine.config import ConfigDict
+
+    from detection.mm.efficient_head import Anchors, EfficientDetHead
+
+    assigner = {
+        "type": "MaxIoUAssigner",
+        "pos_iou_thr": head.positive_iou,
+        "neg_iou_thr": head.positive_iou,
+        "min_pos_iou": 0.0,
+        "ignore_iof_thr": -1,
+    }
+    # A Huber loss is delta times the smooth L1 loss; the mean over a box's four numbers is a quarter of their sum.
+    weight = head.box_weight * head.box_delta / 4
+    return {
+        "type": "RetinaNet",
+        "bbox_head": {
+            "type": EfficientDetHead,
+            "depth": head.depth,
+            "num_classes": classes,
+            "in_channels": head.neck_channels,
+            "feat_channels": head.neck_channels,
+            "anchor_generator": {
+                "type": Anchors,
+                "strides": head.strides,
+                "scale": head.anchor_scale,
+                "scales_per_octave": head.scales_per_octave,
+                "sides": head.sides,
+            },
+            "bbox_coder": _coder((1.0, 1.0, 1.0, 1.0)),
+            "loss_cls": {"type": "FocalLoss", "use_sigmoid": True, "gamma": head.gamma, "alpha": head.alpha, "loss_weight": 1.0},
+            "loss_bbox": {"type": "SmoothL1Loss", "beta": head.box_delta, "loss_weight": weight},
+        },
+        "train_cfg": ConfigDict(assigner=assigner, allowed_border=-1, pos_weight=-1, debug=False),
+        "test_cfg": ConfigDict({"nms_pre": head.postprocess.before_nms, "min_bbox_size": 0, **_test(head.postprocess)}),
     }
 
 

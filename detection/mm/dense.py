@@ -26,8 +26,12 @@ def losses(
     features: Sequence[Tensor],
     boxes: Sequence[Float[Tensor, "_ 4"]],
     labels: Sequence[Int[Tensor, "_"]],
+    extra: int = 0,
 ) -> dict[str, Tensor]:
-    """What `head.loss` gives for images of one size, summed over levels: `loss_cls` and `loss_bbox`."""
+    """What `head.loss` gives for images of one size, summed over levels: `loss_cls` and `loss_bbox`.
+
+    Both are divided by the number of positives, of which every image counts at least one, or by the plain number and `extra`.
+    """
     levels, deltas = head(features)
     scores = _flat(levels, head.cls_out_channels)
     deltas = _flat(deltas, 4)
@@ -37,8 +41,9 @@ def losses(
     assigned = torch.cat(parts)  # (n, priors): -1 ignored, 0 background, i + 1 object i
     image, prior = (assigned > 0).nonzero(as_tuple=True)
     chosen = assigned[image, prior] - 1
-    # Each image counts at least one positive, as in mmdet's sampling result.
-    positives = (assigned > 0).sum(1).clamp(min=1).sum()
+    # Without `extra` each image counts at least one positive, as in mmdet's sampling result.
+    counts = (assigned > 0).sum(1)
+    positives = counts.sum() + extra if extra else counts.clamp(min=1).sum()
     target = torch.full_like(assigned, head.num_classes)
     target[image, prior] = pad_sequence(list(labels), batch_first=True)[image, chosen]
     objects = pad_sequence(list(boxes), batch_first=True)[image, chosen]

@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
+from common.errors import UserError
 from common.mm import Wrapped, built
 from detection.detections import Detections
-from detection.heads import Head, RetinaNet, checked
+from detection.heads import EfficientHead, FasterRCNN, Head, RetinaNet, checked
 from detection.mm import dense
-from detection.mm.configs import faster_rcnn_config, retinanet_config
+from detection.mm.configs import efficient_config, faster_rcnn_config, retinanet_config
 from detection.mm.setup import prepare
 
 
@@ -35,12 +36,12 @@ class Detector(Wrapped):
     def forward(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
         """Outputs of every last layer, flat, for counting cost; works on the meta device.
 
-        RetinaNet: class scores of each level, then box deltas of each level. Faster R-CNN: the same of the proposal head, then
+        A dense head: class scores of each level, then box deltas of each level. Faster R-CNN: the same of the proposal head, then
         scores and deltas of the box head on `head.test_proposals` blank proposals an image: their number sets the cost, their
         content does not. No shape in it depends on the values of the pixels.
         """
         features = self.pyramid(images)
-        if isinstance(self.head, RetinaNet):
+        if not isinstance(self.head, FasterRCNN):
             scores, deltas = self.net.get_submodule("bbox_head")(features)
             return (*scores, *deltas)
         scores, deltas = self.net.get_submodule("rpn_head")(features)
@@ -57,6 +58,7 @@ def build(
     in_channels: Sequence[int],
     strides: Sequence[int],
     classes: int,
+    neck: nn.Module | None = None,
     seed: int = 0,
 ) -> Detector:
     """Build a detector around `backbone`, which is used as it is.
@@ -67,17 +69,30 @@ def build(
         in_channels: channels of the backbone's maps.
         strides: strides of the backbone's maps, ascending.
         classes: number of classes, background not counted.
-        seed: of the initial weights of neck and head; the backbone's are left alone.
+        neck: takes the backbone's maps and returns one of `head.neck_channels` for each of the head's strides; used as it is.
+            None: mmdet's feature pyramid.
+        seed: of the initial weights of the head, and of mmdet's neck; those of modules that are given are left alone.
 
     Raises:
-        UserError: the head does not fit the backbone's maps.
+        UserError: the head does not fit the backbone's maps, or EfficientDet's head has no neck.
     """
     checked(head, strides)
     prepare()
-    write = retinanet_config if isinstance(head, RetinaNet) else faster_rcnn_config
-    config = write(head, list(in_channels), list(strides), classes)  # pyright: ignore[reportArgumentType]
-    parts = ("neck", "bbox_head") if isinstance(head, RetinaNet) else ("neck", "rpn_head", "roi_head")
-    return Detector(built("mmdet", config, backbone, parts, seed), head, classes)
+    match head:
+        case RetinaNet():
+            config, parts = retinanet_config(head, list(in_channels), list(strides), classes), ["bbox_head"]
+        case FasterRCNN():
+            config, parts = faster_rcnn_config(head, list(in_channels), list(strides), classes), ["rpn_head", "roi_head"]
+        case EfficientHead():
+            if neck is None:
+                raise UserError("EfficientDet's head has no pyramid of its own: give a neck")
+            config, parts = efficient_config(head, classes), ["bbox_head"]
+    if neck is not None:
+        config = {**config, "neck": None}
+    net = built("mmdet", config, backbone, parts if neck is not None else ["neck", *parts], seed)
+    if neck is not None:
+        net.neck = neck
+    return Detector(net, head, classes)
 
 
 def losses(
@@ -96,11 +111,13 @@ def losses(
         images: uint8 RGB.
         boxes: x1, y1, x2, y2 of each image's objects, in pixels; may be empty.
         labels: their classes from 0.
-        batched: RetinaNet only: assign targets to all images at once. The values and gradients are mmdet's own, sooner.
+        batched: dense heads only: assign targets to all images at once. The values and gradients are mmdet's own, sooner.
         seed: Faster R-CNN only: which anchors and proposals are sampled.
     """
-    if isinstance(detector.head, RetinaNet) and batched:
-        return dense.losses(detector.net.get_submodule("bbox_head"), detector.pyramid(images), boxes, labels)
+    if not isinstance(detector.head, FasterRCNN) and batched:
+        head = detector.net.get_submodule("bbox_head")
+        extra = 1 if isinstance(detector.head, EfficientHead) else 0
+        return dense.losses(head, detector.pyramid(images), boxes, labels, extra)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # mmdet's sampler draws on the CPU, on every device
         terms = detector.net.loss(detector.normalised(images), _samples(images, boxes, labels))  # pyright: ignore[reportCallIssue]
@@ -114,7 +131,7 @@ def losses(
 @torch.no_grad()
 def predict(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> list[Detections]:
     """Detections in each image by the head's `postprocess`. The caller chooses train or eval mode."""
-    if isinstance(detector.head, RetinaNet):
+    if not isinstance(detector.head, FasterRCNN):
         height, width = images.shape[-2:]
         return dense.predict(detector.net.get_submodule("bbox_head"), detector.pyramid(images), (height, width))
     none = [images.new_zeros(0, 4, dtype=torch.float32)] * len(images)
@@ -125,7 +142,7 @@ def predict(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> list[Detect
 
 
 def decoded(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n a 4"], Float[Tensor, "n a classes"]]:
-    """Boxes (xyxy, pixels) and class scores of every anchor of a RetinaNet, before selection by score and overlap."""
+    """Boxes (xyxy, pixels) and class scores of every anchor of a dense head, before selection by score and overlap."""
     height, width = images.shape[-2:]
     return dense.decoded(detector.net.get_submodule("bbox_head"), detector.pyramid(images), (height, width))
 

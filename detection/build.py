@@ -1,0 +1,39 @@
+"""The module of a detector's description."""
+
+from __future__ import annotations
+
+import torch
+
+from common.errors import UserError
+from detection import mm
+from detection.backbones.modules import backbone
+from detection.description import DetectorNet
+from detection.necks.modules import neck
+
+
+def build(net: DetectorNet, seed: int = 0) -> mm.Detector:
+    """The detector of a description, open or settled; weights are a function of `seed`.
+
+    Raises:
+        UserError: the parts do not fit each other.
+    """
+    devices: list[int] = []
+    with torch.random.fork_rng(devices):
+        torch.default_generator.manual_seed(seed)
+        body = backbone(net.backbone, net.head.strides[0])
+        pyramid = None
+        if net.neck is not None:
+            if net.neck.width != net.head.neck_channels:
+                raise UserError(f"neck of {net.neck.width} channels: the head reads {net.head.neck_channels}; give both the same")
+            pyramid = neck(net.neck, body.channels, body.strides)
+            strides = tuple(2**level for level in net.neck.levels)
+            if strides != net.head.strides:
+                raise UserError(f"neck of strides {strides}: the head reads {net.head.strides}; give both the same")
+        return mm.build(
+            body, net.head, in_channels=body.channels, strides=body.strides, classes=net.classes, neck=pyramid, seed=seed
+        )
+
+
+def fast(net: DetectorNet, seed: int) -> mm.Detector:
+    """`build` with convolutions in channels-last order, a third faster on a CPU."""
+    return build(net, seed).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

@@ -1,0 +1,23 @@
+"""A detector as plain data: any backbone, neck and head of the package. No torch here; `detection.build` makes the module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detection.backbones.descriptions import Backbone
+from detection.heads import Head
+from detection.necks.layered import BiFPN
+from detection.necks.merges import NASFPN
+
+Neck = BiFPN | NASFPN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorNet:
+    """A backbone, a neck on its last maps, and a head on the neck's; each may have open decisions."""
+
+    backbone: Backbone
+    head: Head
+    classes: int
+    neck: Neck | None = None
+    """None: the head's own feature pyramid."""

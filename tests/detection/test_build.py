@@ -1,0 +1,100 @@
+"""Detectors of any backbone, neck and head: published counts, losses and detections, and parts that do not fit."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from common.cost.conventions import conv_linear
+from common.cost.count import count
+from common.errors import UserError
+from common.space import decode
+from detection import mm
+from detection.backbones.descriptions import EfficientNet, MBStage, efficientnet
+from detection.build import build
+from detection.description import DetectorNet
+from detection.detnas.space import backbone, uniform_arch
+from detection.heads import EfficientHead, RetinaNet
+from detection.necks.layered import BiFPN, BiFPNLayer
+from detection.necks.merges import NASFPN, Cell, Wiring
+
+TINY = EfficientNet(
+    stem=8,
+    stages=tuple(MBStage(blocks=1, kernel=3, stride=2, expand=2, width=w) for w in (8, 12, 16)),
+    taps=(1, 2),
+)
+LEVELS = (3, 4)
+BIFPN = BiFPN(width=16, levels=LEVELS, layers=(BiFPNLayer(),) * 2)
+MERGING = NASFPN(
+    wiring=Wiring(levels=LEVELS, between=(), order=LEVELS, cells=(Cell(inputs=(0, 1), op="sum"), Cell(inputs=(1, 2), op="sum"))),
+    width=16,
+    stacks=2,
+)
+EFFICIENT = EfficientHead(strides=(8, 16), neck_channels=16, depth=1)
+RETINA = RetinaNet(strides=(8, 16), anchor_sizes=(24, 32), neck_channels=16, stacked_convs=1, head_norm="separate")
+
+
+def efficientdet(size: int, width: int, layers: int, depth: int, fusion: str = "fast") -> DetectorNet:
+    """A row of the paper's table 1."""
+    return DetectorNet(
+        backbone=efficientnet(f"b{min(size, 6)}"),
+        neck=BiFPN(width=width, layers=(BiFPNLayer(fusion=fusion),) * layers),
+        head=EfficientHead(neck_channels=width, depth=depth),
+        classes=90,
+    )
+
+
+@pytest.mark.parametrize(
+    ("net", "params", "side", "macs"),
+    [
+        (efficientdet(0, 64, 3, 3), 3_880_067, 512, 2.492e9),
+        (efficientdet(1, 88, 4, 3), 6_625_898, 640, 6.003e9),
+        (efficientdet(2, 112, 5, 3), 8_097_039, 768, 10.832e9),
+        (efficientdet(3, 160, 6, 4), 12_032_296, 896, 24.569e9),
+        (efficientdet(4, 224, 7, 4), 20_723_675, 1024, 54.584e9),
+        (efficientdet(6, 384, 8, 5, "sum"), 51_871_782, 1280, 224.12e9),
+        (efficientdet(6, 384, 8, 5, "sum"), 51_871_782, 1536, 322.73e9),
+    ],
+)
+def test_efficientdet_has_the_counts_of_the_official_test(net, params, side, macs):
+    with torch.device("meta"):
+        found = count(build(net), (torch.empty(1, 3, side, side, dtype=torch.uint8),), convention=conv_linear)
+    assert found.params == params
+    assert found.macs == pytest.approx(macs, rel=3e-4)
+
+
+@pytest.mark.parametrize("body", [TINY, decode(backbone("tiny"), uniform_arch(backbone("tiny"), 0))])
+@pytest.mark.parametrize("neck", [BIFPN, MERGING])
+@pytest.mark.parametrize("head", [EFFICIENT, RETINA])
+def test_any_backbone_neck_and_head_learns_and_detects(body, neck, head):
+    net = build(DetectorNet(backbone=body, neck=neck, head=head, classes=3), seed=1)
+    images = torch.randint(0, 255, (2, 3, 72, 56), dtype=torch.uint8)
+    boxes = [torch.tensor([[10.0, 12, 40, 44], [20, 8, 50, 40]]), torch.zeros(0, 4)]
+    labels = [torch.tensor([0, 2]), torch.zeros(0, dtype=torch.int64)]
+    loss = sum(mm.losses(net, images, boxes, labels).values())
+    loss.backward()
+    assert all(p.grad is not None for p in net.parameters())
+    found = mm.predict(net.eval(), images)
+    assert [one.boxes.shape[1] for one in found] == [4, 4]
+    assert [len(out) for out in net(images)] == [2] * 4
+
+
+def test_weights_are_a_function_of_the_seed():
+    net = DetectorNet(backbone=TINY, neck=BIFPN, head=EFFICIENT, classes=3)
+    state = torch.random.get_rng_state()
+    one, same, other = (build(net, seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert {name.split(".")[1] for name in one if not torch.equal(one[name], other[name])} == {"backbone", "neck", "bbox_head"}
+
+
+def test_parts_that_do_not_fit_are_refused():
+    net = DetectorNet(backbone=TINY, neck=BIFPN, head=EFFICIENT, classes=3)
+    with pytest.raises(UserError, match="neck of 16 channels: the head reads 24; give both the same"):
+        build(replace(net, head=replace(EFFICIENT, neck_channels=24)))
+    with pytest.raises(UserError, match=r"neck of strides \(8, 16\): the head reads \(8, 16, 32\); give both the same"):
+        build(replace(net, head=replace(EFFICIENT, strides=(8, 16, 32))))
+    with pytest.raises(UserError, match="EfficientDet's head has no pyramid of its own: give a neck"):
+        build(replace(net, neck=None))
+    with pytest.raises(UserError, match=r"pyramid levels \(2, 3\): their strides \(4, 8\) do not begin with the backbone"):
+        build(replace(net, neck=replace(BIFPN, levels=(2, 3))))
