@@ -85,9 +85,7 @@ def classify(session, path):
 def main():
     if len(sys.argv) < 2:
         sys.exit("usage: python use.py IMAGE...")
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
+    session = open_session()
     for path in sys.argv[1:]:
         try:
             print(json.dumps({"image": path, "classes": classify(session, path)}))

@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from common.errors import NotExported, UserError
 from common.extras import require
+from common.run.digests import record_digest
 from common.run.files import write_atomic
 
 TOLERANCE = 1e-4
@@ -85,6 +86,7 @@ def export_onnx(
     given = {name: x.cpu().numpy() for name, x in zip(names[0], inputs, strict=True)}
     found = [*zip(_run(path, given), expected, strict=True), *_scores(path, given, [squashed.before(out) for out in expected])]
     diff, scale = agreement(path, found)
+    record_digest(path)
     return Parity(max_abs_diff=diff, scale=scale, dynamic_batch=dynamic)
 
 
@@ -223,14 +225,36 @@ def _quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
+_SESSION = '''def open_session():
+    """The network, if model.onnx is the file that was exported."""
+    import hashlib
+    import json
+    import sys
+    from pathlib import Path
+
+    import onnxruntime
+
+    model = Path(__file__).with_name("model.onnx")
+    record = model.with_name("model.onnx.json")
+    try:
+        if record.exists() and json.loads(record.read_bytes())["sha256"] != hashlib.sha256(model.read_bytes()).hexdigest():
+            sys.exit(f"{model} is damaged: its SHA-256 is not that of {record.name}; export the network again")
+        return onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    except (OSError, ValueError, KeyError) as error:
+        sys.exit(f"{model} or {record.name} cannot be read ({type(error).__name__}); export the network again")
+'''
+"""What every script opens its network with."""
+
+
 def write_script(folder: Path, script: str, values: Mapping[str, object]) -> None:
     """Writes `use.py` beside `model.onnx`: a script that runs it without this package.
 
     Args:
         folder: the folder of `model.onnx`.
-        script: its text; `@NAME@` stands for the value of `NAME`.
+        script: its text; `@NAME@` stands for the value of `NAME`. `open_session()` in it opens the network.
         values: name -> value, written as Python writes it.
     """
+    script = script.replace("\ndef main(", f"\n{_SESSION}\n\ndef main(", 1)
     for name, value in values.items():
         script = script.replace(f"@{name}@", repr(value))
     write_atomic(folder / "use.py", script.encode())

@@ -131,9 +131,7 @@ def detect(session, path):
 def main():
     if len(sys.argv) < 2:
         sys.exit("usage: python use.py IMAGE...")
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
+    session = open_session()
     for path in sys.argv[1:]:
         try:
             print(json.dumps({"image": path, "detections": detect(session, path)}))

@@ -75,9 +75,7 @@ def translate(session, path):
 def main():
     if len(sys.argv) < 2:
         sys.exit("usage: python use.py IMAGE...")
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
+    session = open_session()
     taken = {Path(path).resolve() for path in sys.argv[1:]}
     for path in sys.argv[1:]:
         target, n = Path(f"{Path(path).stem}-translated.png"), 2

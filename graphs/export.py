@@ -66,10 +66,8 @@ left out, for the network gives every node one.
 
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 CLASSES = @CLASSES@
 THRESHOLD = @THRESHOLD@  # a node has every class of a higher probability; None: a node has the class of the highest
@@ -98,7 +96,7 @@ def found(row):
 def main():
     if len(sys.argv) < 2:
         sys.exit("usage: python use.py GRAPH.npz...")
-    session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
+    session = open_session()
     for path in sys.argv[1:]:
         scores = session.run(None, {given.name: value for given, value in zip(session.get_inputs(), read(path))})[0]
         for node, row in enumerate(scores):

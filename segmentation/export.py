@@ -104,9 +104,7 @@ def segment(session, path):
 def main():
     if len(sys.argv) < 2:
         sys.exit("usage: python use.py IMAGE...")
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")), providers=["CPUExecutionProvider"])
+    session = open_session()
     taken = {Path(path).resolve() for path in sys.argv[1:]}
     for path in sys.argv[1:]:
         try:

@@ -18,10 +18,8 @@ Each input is a file that numpy.save wrote. Needs the packages numpy and onnxrun
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 INPUTS = @INPUTS@  # shapes of the inputs that the network was exported on
 
@@ -30,7 +28,7 @@ def main(files: list[str]) -> None:
     """Runs the network on one array for each input."""
     if len(files) != len(INPUTS):
         sys.exit(f"give {len(INPUTS)} .npy files, one for each input; the network was exported on shapes {INPUTS}")
-    session = onnxruntime.InferenceSession(str(Path(__file__).parent / "model.onnx"), providers=["CPUExecutionProvider"])
+    session = open_session()
     arrays = {entry.name: np.load(file, allow_pickle=False) for entry, file in zip(session.get_inputs(), files)}
     for index, output in enumerate(session.run(None, arrays)):
         np.save(f"output{index}.npy", output)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +60,27 @@ def read_with_digest(path: Path) -> bytes:
     return data
 
 
-def damaged_weights(run: Path) -> list[str]:
-    """What is wrong with the weights of a run, a line for each damaged file.
+def record_digest(path: Path) -> None:
+    """Writes the digest of a file that lies there already.
+
+    Raises:
+        UserError: the disk is full or cannot be written.
+    """
+    write_json(digest_file(path), digest_of(path.read_bytes()))
+
+
+def damaged_weights(run: Path, kinds: Sequence[str] = ("safetensors", "onnx")) -> list[str]:
+    """What is wrong with the weights and exported networks of a run, a line for each damaged file.
 
     Weights without a digest are left out, and so are digests without weights: users remove weights to save space.
 
     Args:
         run: the run folder.
+        kinds: endings of the files.
     """
     faults = []
     for folder in FOLDERS:
-        for record in sorted((run / folder).glob("*.safetensors.json")):
+        for record in sorted(path for kind in kinds for path in (run / folder).glob(f"*.{kind}.json")):
             path = record.with_suffix("")
             try:
                 fault = _fault(path, path.read_bytes())
@@ -90,7 +101,7 @@ def check_weights(run: Path) -> None:
     Raises:
         UserError: names the first damaged file, the number of the others, and the remedy.
     """
-    faults = damaged_weights(run)
+    faults = damaged_weights(run, ["safetensors"])  # a network can be exported again
     if faults:
         raise UserError(faults[0] + (f" ({len(faults) - 1} more files of weights are damaged)" if len(faults) > 1 else ""))
 
@@ -110,4 +121,6 @@ def _fault(path: Path, data: bytes) -> str:
 
 
 def _remedy(path: Path) -> str:
+    if path.suffix == ".onnx":
+        return "export the network again (`export` of the task's script), or restore the file from a copy"
     return f"restore {path.name} from a copy of the run, or start a new run with another --out"

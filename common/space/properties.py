@@ -97,10 +97,12 @@ def restrict(space: Any, keep: Mapping[str, Sequence[int]]) -> Any:
 
 def describe(space: Any) -> dict[str, list[str]]:
     """Decision path -> labels of its options, in order (a subset decision lists what it chooses from and how many)."""
-    return {
-        path: list(d.labels) if isinstance(d, OneOf) else [f"{d.low}..{d.high} of", *d.labels]
-        for path, d in decisions(space).items()
-    }
+    return {path: labels(decision) for path, decision in decisions(space).items()}
+
+
+def labels(decision: Decision) -> list[str]:
+    """Labels of a decision's options; of a subset decision what it chooses from, and how many."""
+    return list(decision.labels) if isinstance(decision, OneOf) else [f"{decision.low}..{decision.high} of", *decision.labels]
 
 
 def space_fingerprint(space: Any) -> str:

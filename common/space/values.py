@@ -72,6 +72,10 @@ class ManyOf:
     labels: tuple[str, ...] = dataclasses.field(compare=False, repr=False)
 
     def __init__(self, options: Sequence[Any], low: int, high: int) -> None:
+        if not isinstance(options, Sequence):
+            raise UserError(f"ManyOf({options!r:.80}, ...): give a sequence of options, then how many are taken, least and most")
+        if not all(type(n) is int for n in (low, high)):
+            raise UserError(f"ManyOf takes {low!r} to {high!r} of {len(options)} options: give whole numbers")
         if not 0 <= low <= high <= len(options):
             raise UserError(f"ManyOf takes {low} to {high} of {len(options)} options: needs 0 <= low <= high <= options")
         object.__setattr__(self, "options", tuple(options))
@@ -108,12 +112,23 @@ class ManyOf:
         return before
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, init=False)
 class Repeat:
-    """`count` copies of `item`, each with decisions of its own: searchable depth. Resolves to a tuple."""
+    """`count` copies of `item`, each with decisions of its own: searchable depth. Resolves to a tuple.
+
+    Raises:
+        UserError: the count, or an option of it, is no whole number of 0 or more.
+    """
 
     item: Any
     count: int | OneOf
+
+    def __init__(self, item: Any, count: int | OneOf) -> None:
+        counts = count.options if isinstance(count, OneOf) else (count,)
+        if odd := [n for n in counts if type(n) is not int or n < 0]:
+            raise UserError(f"Repeat has {odd[0]!r} copies: give a whole number of 0 or more, or OneOf of such numbers")
+        object.__setattr__(self, "item", item)
+        object.__setattr__(self, "count", count)
 
     def most(self) -> int:
         """The largest number of copies an architecture can have."""

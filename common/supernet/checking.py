@@ -18,6 +18,7 @@ from common.errors import UserError
 from common.space import Arch, decisions, decode, sample
 from common.space.values import label
 from common.streams import stream
+from common.supernet.effects import used_in_part
 from common.supernet.elastic import elastic_layers
 from common.supernet.net import Supernet
 from common.supernet.open import opened
@@ -75,15 +76,19 @@ def check(
     >>> check(lambda net: nn.Sequential(linear(4, net["width"]), linear(net["width"], 2)), space, [torch.ones(2, 4)])
     Checked(archs=2, params=(23, 37), macs=(36, 60))
     """
+    if not callable(build):
+        raise UserError(f"build is a {type(build).__name__}; give a function, description -> module")
     if isinstance(inputs, Tensor):
         raise UserError(f"inputs is a tensor of shape {tuple(inputs.shape)}; give the list of a network's inputs: [tensor]")
+    if odd := [x for x in inputs if not isinstance(x, Tensor)]:
+        raise UserError(f"inputs holds a {type(odd[0]).__name__}; give the list of a network's inputs, tensors: [images]")
     if archs < 1:
         raise UserError(f"archs={archs}: give 1 or more")
     if not decisions(space):
         raise UserError("the space has no decision: open one, for instance width=OneOf(16, 32)")
     chosen = list(dict.fromkeys(sample(space, stream(seed, "check", i)) for i in range(4 * archs)))[:archs]
     for description in (opened(space), decode(space, chosen[0])):
-        check_pure(build, description, seed)
+        check_pure(build, description, seed, inputs)
     with _seeded(seed):
         net = _supernet(build, space)
         shapes = {arch: _check_extraction(net, build, arch, inputs) for arch in chosen}
@@ -109,16 +114,17 @@ def _supernet(build: Build, space: Any) -> Supernet:
     return net
 
 
-def check_pure(build: Build, description: Any, seed: int) -> None:
-    """Builds a network twice from the same state of torch's generator.
+def check_pure(build: Build, description: Any, seed: int, inputs: Sequence[Tensor] | None = None) -> None:
+    """Builds a network twice from the same state of torch's generator, and runs both in training mode from the same state.
 
     Args:
         build: description -> module.
         description: opened or fixed.
         seed: of the initial weights.
+        inputs: of a network; None: the networks are not run.
 
     Raises:
-        UserError: the two networks differ, or share memory.
+        UserError: the two networks differ, give other outputs, or share memory.
     """
     networks = []
     for _ in range(2):
@@ -138,6 +144,15 @@ def check_pure(build: Build, description: Any, seed: int) -> None:
         raise UserError(
             f"the build function gives {odd[0]!r} to every network that it builds, so that they would train each other; make "
             "every layer inside of the function, or put a copy.deepcopy of it there"
+        )
+    outputs = []
+    for network in networks if inputs is not None else ():
+        with _seeded(seed):
+            outputs.append(outputs_of(network.train(), inputs or ()))
+    if outputs and not _equal(*outputs):
+        raise UserError(
+            "two networks of one description give other outputs in training, from the same state of torch's generator; read the "
+            "description alone, and take random numbers from torch's generator, when a network is built and when it runs"
         )
 
 
@@ -224,13 +239,26 @@ def _check_slices(net: Supernet, archs: Sequence[Arch], inputs: Sequence[Tensor]
             taken.setdefault(name, set()).add(frozenset(sizes))
     if odd := [name for name, sizes in taken.items() if len(sizes) > 1]:
         raise UserError(_sliced(net.module, odd[0]))
+    for name in used_in_part(net, _own(net.module), archs, inputs):
+        raise UserError(_sliced(net.module, name))
+
+
+def _own(module: nn.Module) -> list[str]:
+    """Parameters of classes that are not torch's, which no elastic layer owns: torch's layers use all of theirs."""
+    alone = _unguarded(module)
+    return [
+        name
+        for name, parameter in module.named_parameters()
+        if _storage(parameter) in alone
+        and not type(module.get_submodule(name.rpartition(".")[0])).__module__.startswith("torch.")
+    ]
 
 
 def _sliced(module: nn.Module, name: str) -> str:
     owner = type(module.get_submodule(name.rpartition(".")[0])).__name__
     return (
-        f"{owner} slices its parameter {name!r} itself, so that momentum and weight decay change the idle part in every step; "
-        "make it parameter((...), init=...) of common.supernet, and call that in the forward pass"
+        f"{owner} takes a part of its parameter {name!r} itself, so that momentum and weight decay change the idle part in every "
+        "step; make it parameter((...), init=...) of common.supernet, and call that in the forward pass"
     )
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from common.errors import UserError
 from common.space import decisions, decode
+from common.space.properties import labels
 from common.supernet.choice import Deciding
 from common.supernet.elastic import Region, elastic_layers
 from common.supernet.idle import Narrowed, covers
@@ -47,7 +48,12 @@ class Supernet:
         self._weights: dict[str, int] = {}  # how many weights mix a decision
         single: set[str] = set()  # decisions that some module cannot run as a weighted sum
         gated: set[str] = set()
-        self._options = {path: len(decision) for path, decision in decisions(space).items()}
+        if not isinstance(module, nn.Module):
+            kind = getattr(module, "__name__", type(module).__name__)
+            raise UserError(f"Supernet takes the network, an nn.Module, not {kind}; give build(opened(space)) and the space")
+        known = decisions(space)
+        self._options = {path: len(decision) for path, decision in known.items()}
+        self._labels = {path: tuple(labels(decision)) for path, decision in known.items()}
         for part in module.modules():
             if isinstance(part, Deciding):
                 for decision in part.decisions:
@@ -90,6 +96,12 @@ class Supernet:
                 f"the module reads decision {slot.path!r}, which the space does not have; it has {known}: give the space that "
                 "was opened for the module"
             )
+        if slot.labels != self._labels[slot.path]:
+            inside, given = (", ".join(names[:8]) for names in (slot.labels, self._labels[slot.path]))
+            raise UserError(
+                f"decision {slot.path!r} has the options {inside} in the module and {given} in the space; give the space that "
+                "was opened for the module"
+            )
         if self.slots.setdefault(slot.path, slot) is not slot:
             raise UserError(
                 f"the module reads decision {slot.path!r} through two slots, of which activate would set one; call opened(space) "
@@ -102,8 +114,10 @@ class Supernet:
         Raises:
             UserError: the space has no such decision or option. Nothing is set then.
         """
+        if not isinstance(arch, Mapping):
+            raise UserError(f"activate takes an architecture, decision path -> number of an option, not {arch!r:.80}")
         for path, option in arch.items():
-            if not 0 <= option < self._options.get(path, 0):
+            if not hasattr(option, "__index__") or not 0 <= option < self._options.get(path, 0):
                 self._refuse(path, option)
         slots = self.slots
         for path, option in arch.items():
@@ -112,10 +126,10 @@ class Supernet:
                 slot.active = option
                 slot.mixed = None
 
-    def _refuse(self, path: str, option: int) -> NoReturn:
+    def _refuse(self, path: str, option: object) -> NoReturn:
         if path in self._options:
-            raise UserError(f"decision {path!r} has options 0 to {self._options[path] - 1}, not {option}")
-        near = get_close_matches(path, self._options, 1, 0.7)
+            raise UserError(f"decision {path!r} has options 0 to {self._options[path] - 1}, not {option!r:.80}")
+        near = get_close_matches(str(path), self._options, 1, 0.7)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self._options) or 'none'}"
         raise UserError(f"the space has no decision {path!r}; {hint}")
 

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from common.errors import UserError
 from common.space import ManyOf, OneOf, Repeat, Where
+from common.space.properties import labels
 from common.space.walk import fields_of
 
 
@@ -47,13 +48,18 @@ class Mixed:
         return [(i, weights[i]) for i in (range(len(weights)) if self.live is None else sorted(self.live))]
 
 
+class NoAttribute(UserError, AttributeError):
+    """A build function reads an attribute of an open value."""
+
+
 class Slot:
     """The active option, or the relaxation, of one decision. All modules that read the decision share its slot."""
 
-    __slots__ = ("active", "many", "mixed", "path", "recompute")
+    __slots__ = ("active", "labels", "many", "mixed", "path", "recompute")
 
-    def __init__(self, path: str, *, many: bool) -> None:
+    def __init__(self, path: str, labels: tuple[str, ...], *, many: bool) -> None:
         self.path = path
+        self.labels = labels  # of the decision's options, as `common.space.describe` gives them
         self.many = many  # a `ManyOf`: its options are subsets, but a relaxation weighs its members
         self.active = 0
         self.mixed: Mixed | None = None  # the relaxation of the decision, instead of its active option
@@ -61,7 +67,7 @@ class Slot:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Slot:
         """Returns a copy that shares the relaxation, because the relaxation's weights belong to a graph."""
-        twin = memo[id(self)] = Slot(self.path, many=self.many)
+        twin = memo[id(self)] = Slot(self.path, self.labels, many=self.many)
         twin.active, twin.mixed, twin.recompute = self.active, self.mixed, self.recompute
         return twin
 
@@ -125,6 +131,22 @@ class Open:
 
     def __call__(self, *arguments: object) -> Any:
         self._refuse("calls it")
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuses what its options may have and it has not, `net.act.upper()` say; names of protocols are merely absent.
+
+        Raises:
+            NoAttribute: a `UserError`, and an `AttributeError` for those who ask with `hasattr`.
+        """
+        if name.startswith("_") or name in ("slots", "sizes", "meanings", "members", "subsets"):  # a copy in the making
+            raise AttributeError(name)
+        try:
+            self._refuse(f"reads its attribute {name!r}")
+        except UserError as error:
+            raise NoAttribute(str(error)) from None
+
+    def __array__(self, *arguments: object) -> NoReturn:
+        self._refuse("makes an array of it")
 
     def __str__(self) -> str:
         self._refuse("writes it into a text")
@@ -193,7 +215,7 @@ def opened(space: Any, path: str = "", slots: dict[str, Slot] | None = None) -> 
     dot = f"{path}." if path else ""
 
     def slot() -> Slot:
-        return slots.setdefault(path, Slot(path, many=isinstance(space, ManyOf)))
+        return slots.setdefault(path, Slot(path, tuple(labels(space)), many=isinstance(space, ManyOf)))
 
     match space:
         case OneOf():

@@ -22,7 +22,7 @@ def check(data: GraphSet) -> GraphSet:
 
     Raises:
         UserError: a graph is unusable (see `check_graph`), or the splits are: one is empty, a node is in train and in another
-            split, or a class has no training node.
+            split, a class has no training node, or there are fewer than two classes.
     """
     notes = list(data.notes)
     if data.transductive:
@@ -37,6 +37,9 @@ def check(data: GraphSet) -> GraphSet:
             if not graphs:
                 raise UserError(f"{data.name}: {split} has no graph: every split needs at least one; add some")
             splits.append(_graphs(graphs, f"{data.name}, {split}", data, notes))
+    if len(data.classes) < 2 and not data.multilabel:
+        known = ", ".join(map(repr, data.classes)) or "none"
+        raise UserError(f"{data.name}: classes of labelled nodes: {known}; there must be two at least to tell apart: correct y")
     train, val, test = splits
     checked = replace(data, train=train, val=val, test=test)
     _check_widths(checked)
@@ -91,6 +94,8 @@ def check_graph(
     if isolated:
         notes.append(f"{name}: {isolated} of {nodes} nodes have no edge: only their own features say what they are")
     unlabelled = 0 if multilabel else int((y < 0).sum())
+    if not x.any():
+        notes.append(f"{name}: every feature is 0: only the edges say what nodes are")
     if unlabelled:
         notes.append(f"{name}: {unlabelled} of {nodes} nodes have no label: only their features and edges are used")
     return Arrays(x=x, edge_index=edge_index, y=y, mask=graph.mask), tuple(notes)

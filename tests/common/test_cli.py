@@ -137,7 +137,7 @@ def test_export_gives_a_script_that_finds_what_predict_finds(detector_run, photo
     told = json.loads(capsys.readouterr().out)
     assert told["folder"] == str(tmp_path / "out")
     assert told["onnx_max_abs_diff"] <= 1e-4 * told["largest_output"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["arch.json", "model.onnx", "use.py"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["arch.json", "model.onnx", "model.onnx.json", "use.py"]
     square = tmp_path / "square.png"  # 64 x 64: nothing is resized, so that the two must agree
     with Image.open(photo) as picture:
         picture.resize((64, 64)).save(square)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -70,6 +73,10 @@ def test_export_runs_the_network_and_writes_what_belongs_to_it(made, capsys, tmp
     row = json.loads(said(capsys, "export", run, "--out", tmp_path / "out"))
     assert row == {"folder": str(tmp_path / "out"), **same.facts()}
     assert {"arch.json", "model.onnx", "use.py"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    (tmp_path / "out" / "model.onnx").write_bytes(b"onny")
+    ended = subprocess.run([sys.executable, tmp_path / "out" / "use.py", "x"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.fullmatch(r".*model\.onnx is damaged: its SHA-256 is not that of model\.onnx\.json; export the .*\n", ended.stderr)
 
 
 def test_compare_has_a_line_of_the_run(made, capsys):

@@ -79,7 +79,7 @@ def test_the_script_needs_numpy_and_onnxruntime_alone(exported):
     tree = ast.parse((exported / "use.py").read_text(encoding="utf-8"))
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert names == {"json", "sys", "pathlib", "numpy", "onnxruntime"}
+    assert names == {"hashlib", "json", "sys", "pathlib", "numpy", "onnxruntime"}
 
 
 def test_probabilities(network):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from common.errors import UserError
-from common.space import Arch, OneOf, decode, sample
+from common.space import Arch, ManyOf, OneOf, decode, sample
 from common.supernet import Mixed, Supernet, batch_norm, choose, conv2d, fmap, linear, opened
 from common.supernet.choice import Choice
 from tests.common.supernet.networks import LITTLE, SPACE, build
@@ -290,3 +290,41 @@ def test_activate_is_fast():
     for arch in archs:
         net.activate(arch)
     assert (perf_counter() - start) / len(archs) < 1e-3  # the bench states the real figure
+
+
+@pytest.mark.parametrize(
+    ("inside", "given"),
+    [
+        (OneOf("relu", "gelu"), OneOf("gelu", "relu")),
+        (OneOf(8, 16), OneOf(8, 16, 32)),
+        (OneOf(8, 16), OneOf(8, 32)),
+        (OneOf(8, 16), OneOf(8)),
+        (ManyOf((1, 2, 3), 1, 2), ManyOf((1, 2, 3), 1, 3)),
+    ],
+)
+def test_a_space_of_other_options_than_the_modules_is_refused(inside, given):
+    module = choose(opened({"act": inside})["act"], lambda _: nn.Linear(2, 2))
+    with pytest.raises(
+        UserError, match=r"decision 'act' has the options .* in the module and .* in the space; give the space that"
+    ):
+        Supernet(module, {"act": given})
+
+
+def test_a_build_function_in_the_place_of_a_network_is_refused():
+    with pytest.raises(UserError, match=r"Supernet takes the network, an nn\.Module, not build; give build"):
+        Supernet(build, SPACE)
+
+
+@pytest.mark.parametrize("arch", [None, [0, 1], 3])
+def test_what_is_no_architecture_is_refused(arch):
+    with pytest.raises(UserError, match="activate takes an architecture, decision path -> number of an option, not "):
+        supernet(LITTLE).activate(arch)
+
+
+@pytest.mark.parametrize("option", ["1", 1.0, None])
+def test_options_are_whole_numbers(option):
+    net = supernet({"act": OneOf(1, 2)}, lambda net: choose(net["act"], lambda n: nn.Linear(2, n)))
+    with pytest.raises(UserError, match=r"decision 'act' has options 0 to 1, not "):
+        net.activate({"act": option})
+    net.activate({"act": torch.tensor(1).numpy()[()]})
+    assert net.slots["act"].active == 1

@@ -4,6 +4,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -56,6 +57,9 @@ MISTAKES = {
     "get": (lambda net: {"relu": nn.ReLU}.get(net.act), "act", "looks it up"),
     "set": (lambda net: {net.width}, "width", "looks it up"),
     "call": (lambda net: net.act(), "act", "calls it"),
+    "method": (lambda net: net.act.upper(), "act", "reads its attribute 'upper'"),
+    "attribute": (lambda net: net.width.real, "width", "reads its attribute 'real'"),
+    "array": (lambda net: np.asarray(net.width), "width", "makes an array of it"),
 }
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
-from common.space import OneOf
-from common.supernet import check, linear, opened
+from common.space import Arch, OneOf
+from common.supernet import Supernet, check, linear, opened
+from common.supernet.effects import used_in_part
 from common.supernet.slicing import Slices
 
 WAYS: dict[str, Callable[[Tensor, int], Tensor]] = {
@@ -23,6 +24,9 @@ WAYS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "view": lambda gain, n: gain.view(-1)[:n],
     "transposed": lambda gain, n: gain.t()[:n, 0],
     "data": lambda gain, n: gain.data[0, :n],
+    "of a sum": lambda gain, n: torch.zeros(1, 8).add(gain)[0, :n],
+    "of a copy": lambda gain, n: gain.clone()[0, :n],
+    "of a product": lambda gain, n: (torch.eye(8) @ gain.t())[:n, 0],
     "hsplit": lambda gain, n: torch.hsplit(gain, (n,))[0][0],
 }
 
@@ -40,7 +44,7 @@ def test_a_part_of_an_own_parameter_is_named(way):
     def build(net: dict) -> nn.Module:
         return nn.Sequential(linear(4, net["width"]), Gain(), linear(net["width"], 2))
 
-    with pytest.raises(UserError, match=r"Gain slices its parameter '1\.gain' itself.*make it parameter"):
+    with pytest.raises(UserError, match=r"Gain takes a part of its parameter '1\.gain' itself.*make it parameter"):
         check(build, {"width": OneOf(3, 5, 8)}, [torch.ones(2, 4)])
 
 
@@ -68,3 +72,36 @@ def test_tensors_without_memory_of_their_own_are_looked_at_as_well():
         assert slices.taken == {}
         gain[:3]
     assert slices.taken == {"gain": {torch.Size([3])}}
+
+
+def test_a_rectifier_that_is_off_is_no_mistake():
+    """Half of the gains get no gradient from a batch of two, other ones for other widths."""
+
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.rand(64))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (x.mean(-1, keepdim=True) + self.bias).relu()
+
+    build = lambda net: nn.Sequential(linear(4, net["width"]), Gated(), nn.ReLU(), nn.Linear(64, 2))  # noqa: E731
+    for seed in range(4):
+        assert check(build, {"width": OneOf(3, 5, 8)}, [torch.ones(2, 4)], seed=seed).archs == 3
+
+
+def test_weights_are_as_they_were_after_the_look():
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gain = nn.Parameter(torch.ones(()))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x * self.gain
+
+    space = {"width": OneOf(3, 5)}
+    net = Supernet(nn.Sequential(linear(4, opened(space)["width"]), Own()), space)
+    before = {name: value.clone() for name, value in net.module.state_dict().items()}
+    assert list(used_in_part(net, ["1.gain"], [Arch({"width": 0}), Arch({"width": 1})], [torch.ones(2, 4)])) == []
+    assert all(torch.equal(value, before[name]) for name, value in net.module.state_dict().items())
+    assert all(p.grad is None for p in net.module.parameters())

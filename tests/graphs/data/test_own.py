@@ -150,3 +150,13 @@ def test_files_that_are_none(tmp_path):
         load(write(tmp_path), "Cora")
     with pytest.raises(UserError, match=r"it has bad\.npz, mine\.npz, one\.npz: name one, or name .*package\.module:Class"):
         load(tmp_path)
+
+
+def test_a_single_class_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"classes of labelled nodes: '0'; there must be two at least to tell apart: correct y"):
+        load(write(tmp_path, y=np.zeros(8, dtype=np.int64)))
+
+
+def test_features_that_say_nothing_are_noted(tmp_path):
+    file = write(tmp_path, x=np.zeros((8, 3), dtype=np.float32))
+    assert f"{file}: every feature is 0: only the edges say what nodes are" in load(file).notes
