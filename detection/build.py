@@ -30,7 +30,14 @@ def build(net: DetectorNet, seed: int = 0) -> mm.Detector:
             if strides != net.head.strides:
                 raise UserError(f"neck of strides {strides}: the head reads {net.head.strides}; give both the same")
         return mm.build(
-            body, net.head, in_channels=body.channels, strides=body.strides, classes=net.classes, neck=pyramid, seed=seed
+            body,
+            net.head,
+            in_channels=body.channels,
+            strides=body.strides,
+            classes=net.classes,
+            neck=pyramid,
+            side=net.side,
+            seed=seed,
         )
 
 

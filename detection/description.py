@@ -21,3 +21,6 @@ class DetectorNet:
     classes: int
     neck: Neck | None = None
     """None: the head's own feature pyramid."""
+    side: int | None = None
+    """Images are resized to this long side, in pixels, before the backbone sees them; boxes are those of the images as they come.
+    None: they are taken as they are."""

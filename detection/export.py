@@ -1,6 +1,6 @@
 """A detector as `model.onnx` and a `use.py` beside it that needs numpy, Pillow and onnxruntime alone.
 
-For RetinaNet heads the file gives the box and the class scores of every anchor; the script selects by score and overlap. Of
+For dense heads the file gives the box and the class scores of every anchor; the script selects by score and overlap. Of
 Faster R-CNN the backbone is exported, what was searched, without a script: its second stage selects boxes between layers.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from common.data.reader import with_reader
 from common.export import Parity, export_onnx, write_script
 from detection import mm
-from detection.heads import Postprocess, RetinaNet
+from detection.heads import FasterRCNN, Postprocess
 
 
 class _Decoded(nn.Module):
@@ -41,7 +41,7 @@ class _Maps(nn.Module):
 
 
 def export(network: mm.Detector, canvas: tuple[int, int], classes: Sequence[str], folder: Path) -> Parity:
-    """Writes `model.onnx`, checked against torch, and for RetinaNet heads `use.py` into `folder`.
+    """Writes `model.onnx`, checked against torch, and for dense heads `use.py` into `folder`.
 
     Args:
         network: a standalone detector.
@@ -55,7 +55,7 @@ def export(network: mm.Detector, canvas: tuple[int, int], classes: Sequence[str]
     height, width = canvas
     rows, columns = torch.arange(height)[:, None], torch.arange(width)
     image = torch.stack([(rows * k + columns * (4 - k)) % 256 for k in (1, 2, 3)])[None].to(torch.uint8)  # not a blank one
-    if not isinstance(network.head, RetinaNet):
+    if isinstance(network.head, FasterRCNN):
         return export_onnx(_Maps(network), (image,), folder / "model.onnx")
     parity = export_onnx(_Decoded(network), (image,), folder / "model.onnx")
     write_use(folder, canvas, classes, network.head.postprocess)
@@ -69,6 +69,7 @@ def write_use(folder: Path, canvas: tuple[int, int], classes: Sequence[str], pos
         "CLASSES": tuple(classes),
         "THRESHOLD": post.score_threshold,
         "NMS": post.nms_iou,
+        "SOFT": post.soft_sigma,
         "MOST": post.per_image,
     }
     write_script(folder, with_reader(SCRIPT), values)
@@ -83,6 +84,7 @@ import sys
 SIZE = @SIZE@  # height, width of the network's input
 CLASSES = @CLASSES@
 THRESHOLD, NMS, MOST = @THRESHOLD@, @NMS@, @MOST@  # least score, largest overlap within a class, most detections
+SOFT = @SOFT@  # with a number, scores of boxes that overlap a better one are multiplied by exp(-overlap**2 / SOFT) instead
 
 
 @READER@
@@ -102,16 +104,31 @@ def read(path):
     return canvas.transpose(2, 0, 1)[None], (x, y), (height, width)
 
 
+def overlaps(boxes, i, others):
+    """Overlap (intersection over union) of box i with others."""
+    sides = np.minimum(boxes[others, 2:], boxes[i, 2:]) - np.maximum(boxes[others, :2], boxes[i, :2])
+    shared, area = sides.clip(0).prod(1), (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    return shared / np.maximum(area[others] + area[i] - shared, 1e-12)
+
+
 def suppressed(boxes, scores, labels):
-    """Positions of the boxes that stay, best first."""
-    kept, area = [], (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    """Positions of the boxes that stay, best first, and their scores."""
+    kept, left = [], scores.astype(np.float64)
+    if SOFT is not None:
+        found = []
+        while len(kept) < MOST and len(left) and left.max() > 1e-3:
+            i = int(left.argmax())
+            kept.append(i)
+            found.append(left[i])
+            left[i] = -1
+            others = np.flatnonzero((labels == labels[i]) & (left > 0))
+            left[others] *= np.exp(-(overlaps(boxes, i, others) ** 2) / SOFT)
+        return kept, found
     for i in np.argsort(-scores, kind="stable"):
         others = [j for j in kept if labels[j] == labels[i]]
-        sides = np.minimum(boxes[others, 2:], boxes[i, 2:]) - np.maximum(boxes[others, :2], boxes[i, :2])
-        shared = sides.clip(0).prod(1)
-        if not (shared > NMS * (area[others] + area[i] - shared)).any():
+        if not (overlaps(boxes, i, others) > NMS).any():
             kept.append(i)
-    return kept[:MOST]
+    return kept[:MOST], scores[kept[:MOST]]
 
 
 def detect(session, path):
@@ -120,11 +137,13 @@ def detect(session, path):
     every_box, every_score = (output[0] for output in session.run(None, {session.get_inputs()[0].name: image}))
     anchor, labels = (every_score > THRESHOLD).nonzero()
     scores, boxes = every_score[anchor, labels], every_box[anchor]
-    stay = suppressed(boxes, scores, labels)
+    best = np.argsort(-scores, kind="stable")[:5000]
+    scores, boxes, labels = scores[best], boxes[best], labels[best]
+    stay, scores = suppressed(boxes, scores, labels)
     boxes = (boxes[stay] / (*scale, *scale)).clip(0, [width, height, width, height])
     return [
         {"class": CLASSES[label], "score": round(float(score), 4), "box": [round(float(x), 2) for x in box]}
-        for box, score, label in zip(boxes, scores[stay], labels[stay])
+        for box, score, label in zip(boxes, scores, labels[stay])
     ]
 
 

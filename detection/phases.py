@@ -16,8 +16,10 @@ from detection import mm
 from detection.data import Batch, Split, batch_at
 
 if TYPE_CHECKING:
+    from common.task import Kind, Phase
     from detection.data.classification import Images
     from detection.mm import Detector
+    from detection.task import DetectionTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,20 @@ class Classify(NetworkPhase):
             self.after(network)
 
 
+class Pooled(nn.Module):
+    """A classifier on any backbone: the means of its last map, then a linear layer."""
+
+    def __init__(self, backbone: nn.Module, classes: int) -> None:
+        """Puts the classifier on `backbone`, which is used as it is."""
+        super().__init__()
+        self.backbone = backbone
+        self.linear = nn.Linear(backbone.channels[-1], classes)  # pyright: ignore[reportArgumentType, reportIndexIssue]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class scores of normalised images."""
+        return self.linear(self.backbone(x)[-1].mean((2, 3)))
+
+
 class _Normalised(nn.Module):
     """A classifier that takes uint8 pixels and normalises them as its detector does."""
 
@@ -98,3 +114,22 @@ class Detect(NetworkPhase):
         device = detector.mean.device
         boxes, labels = [b.to(device) for b in images.boxes], [c.to(device) for c in images.labels]
         return mm.losses(detector, images.images.to(device), boxes, labels, seed=seed)
+
+
+def alone(task: DetectionTask, kind: Kind) -> Sequence[Phase]:
+    """Of systems without a supernet: classification of single objects, where there are several classes, then detection.
+
+    Their settings have `retrain_pretrain`, `retrain_detect` and `label_smoothing`.
+    """
+    if kind != "standalone":
+        return []
+    s = task.settings
+    classify = Classify(
+        name="pretrain",
+        settings=s.retrain_pretrain,
+        images=lambda: task.images,
+        classifier=Pooled,
+        label_smoothing=s.label_smoothing,
+    )
+    detect = Detect(name="detect", settings=s.retrain_detect, split=task.data.train, flip=task.flip)
+    return [*([classify] if task.classifies else []), detect]

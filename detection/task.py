@@ -24,7 +24,7 @@ from detection.data.classification import BoxCrops, Folder, Images
 from detection.data.load import load_data
 from detection.detections import Detections
 from detection.facts import DetectionFacts
-from detection.heads import RetinaNet
+from detection.heads import FasterRCNN
 from detection.pictures import draw_predictions
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class DetectionTask(SystemTask):
         """
         device = _device_of(network)
         images = batch.images.to(device)
-        if isinstance(self.settings.head, RetinaNet):
+        if not isinstance(self.settings.head, FasterRCNN):
             return network(images)
         boxes, labels = [b.to(device) for b in batch.boxes], [c.to(device) for c in batch.labels]
         seed = derive(self.settings.seed, "calibration", *batch.ids)

@@ -26,6 +26,12 @@ class Reinforce(Plain):
     """Learning rate of the policy, GraphNAS's (1904.09981) by default, for thousands of trials; 60 want 0.01 (LSTM) or 0.3."""
     entropy: float = 0.0
     """Weight of the policy's mean entropy in its objective."""
+    baseline: float | None = 0.9
+    """Decay of the average of rewards that a reward is compared with; none compares with 0."""
+    clip: float | None = None
+    """PPO (1707.06347): the ratio of new and old probabilities is clipped at 1 - clip and 1 + clip; none: the plain gradient."""
+    epochs: int = 1
+    """Steps for each update of the policy; more than 1 with PPO alone."""
 
     def parameters(self, problem: Problem) -> dict[str, Any]:
         """See `Plain.parameters`."""

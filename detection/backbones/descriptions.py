@@ -7,7 +7,7 @@ MBStage(blocks=2, kernel=3, stride=2, expand=6, width=24)
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from common.errors import UserError
@@ -68,15 +68,20 @@ class EfficientNet:
         return 2 * math.prod(one.stride for one in self.stages[: stage + 1])
 
 
-_B0 = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
+B0 = EfficientNet(
+    stem=32,
+    stages=(
+        MBStage(blocks=1, kernel=3, stride=1, expand=1, width=16),
+        MBStage(blocks=2, kernel=3, stride=2, expand=6, width=24),
+        MBStage(blocks=2, kernel=5, stride=2, expand=6, width=40),
+        MBStage(blocks=3, kernel=3, stride=2, expand=6, width=80),
+        MBStage(blocks=3, kernel=5, stride=1, expand=6, width=112),
+        MBStage(blocks=4, kernel=5, stride=2, expand=6, width=192),
+        MBStage(blocks=1, kernel=3, stride=1, expand=6, width=320),
+    ),
+    taps=(2, 4, 6),
 )
+"""EfficientNet-B0 (table 1), with the maps of strides 8, 16 and 32."""
 SCALES = {
     "b0": (1.0, 1.0),
     "b1": (1.0, 1.1),
@@ -98,16 +103,13 @@ def efficientnet(name: str) -> EfficientNet:
     """
     if name not in SCALES:
         raise UserError(f"EfficientNet {name!r} does not exist; choose one of {', '.join(SCALES)}")
-    return scaled(*SCALES[name])
+    return scaled(B0, *SCALES[name])
 
 
-def scaled(width: float, depth: float) -> EfficientNet:
-    """B0 with `width` times the channels and `depth` times the blocks, rounded as the official code rounds them."""
-    stages = tuple(
-        MBStage(blocks=math.ceil(depth * blocks), kernel=kernel, stride=stride, expand=expand, width=rounded(width * channels))
-        for blocks, kernel, stride, expand, channels in _B0
-    )
-    return EfficientNet(stem=rounded(width * 32), stages=stages, taps=(2, 4, 6))
+def scaled(net: EfficientNet, width: float, depth: float) -> EfficientNet:
+    """`net` with `width` times the channels and `depth` times the blocks, rounded as the official code rounds them."""
+    stages = tuple(replace(one, blocks=math.ceil(depth * one.blocks), width=rounded(width * one.width)) for one in net.stages)
+    return replace(net, stem=rounded(width * net.stem), stages=stages)
 
 
 def rounded(channels: float) -> int:
@@ -120,4 +122,17 @@ def rounded(channels: float) -> int:
     return nearest if nearest >= 0.9 * channels else nearest + 8
 
 
-Backbone = ShuffleNet | EfficientNet
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResNet:
+    """torchvision's ResNet without its classifier (He et al., 1512.03385): maps of strides 4, 8, 16 and 32."""
+
+    depth: int
+    """18, 34, 50 or 101; or 10, one basic block a stage, the proxy of NAS-FPN (1904.07392, section 4.2)."""
+
+
+SMALL_SHUFFLENET = ShuffleNet(
+    stem=8,
+    stages=tuple(Stage(width=width, blocks=("shuffle3",) * blocks) for width, blocks in ((16, 2), (32, 3), (64, 3))),
+)
+"""This project's own, for small images on a CPU: maps of strides 4, 8 and 16. The hand-made network of DetNAS's tiny space."""
+Backbone = ShuffleNet | EfficientNet | ResNet

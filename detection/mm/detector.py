@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from common.errors import UserError
 from common.mm import Wrapped, built
@@ -22,16 +24,31 @@ class Detector(Wrapped):
 
     Attributes:
         head: the description it was built from.
+        side: long side that images are resized to; None: none.
     """
 
-    def __init__(self, net: nn.Module, head: Head, classes: int) -> None:
+    def __init__(self, net: nn.Module, head: Head, classes: int, side: int | None = None) -> None:
         """Wraps `net`, an mmdet detector built from `head`."""
         super().__init__(net, classes, head.pixels.mean, head.pixels.std, head.pixels.order)
         self.head = head
+        self.side = side
 
     def pyramid(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
         """Maps of backbone and neck, one for each stride of the head."""
-        return self.net.extract_feat(self.normalised(images))  # pyright: ignore[reportCallIssue]
+        pixels = self.normalised(images)
+        if self.side is not None:
+            pixels = F.interpolate(pixels, size=self.size(images), mode="bilinear")
+        return self.net.extract_feat(pixels)  # pyright: ignore[reportCallIssue]
+
+    def factor(self, images: Tensor) -> float:
+        """Pixels that the backbone sees for a pixel of the images, along a side."""
+        return 1.0 if self.side is None else self.side / max(images.shape[-2:])
+
+    def size(self, images: Tensor) -> tuple[int, int]:
+        """Height and width that the backbone sees."""
+        height, width = images.shape[-2:]
+        factor = self.factor(images)
+        return round(height * factor), round(width * factor)
 
     def forward(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
         """Outputs of every last layer, flat, for counting cost; works on the meta device.
@@ -59,6 +76,7 @@ def build(
     strides: Sequence[int],
     classes: int,
     neck: nn.Module | None = None,
+    side: int | None = None,
     seed: int = 0,
 ) -> Detector:
     """Build a detector around `backbone`, which is used as it is.
@@ -71,12 +89,15 @@ def build(
         classes: number of classes, background not counted.
         neck: takes the backbone's maps and returns one of `head.neck_channels` for each of the head's strides; used as it is.
             None: mmdet's feature pyramid.
+        side: images are resized to this long side; dense heads only. None: they are taken as they are.
         seed: of the initial weights of the head, and of mmdet's neck; those of modules that are given are left alone.
 
     Raises:
         UserError: the head does not fit the backbone's maps, or EfficientDet's head has no neck.
     """
     checked(head, strides)
+    if side is not None and isinstance(head, FasterRCNN):
+        raise UserError("Faster R-CNN takes images as they are: leave the detector's side out, and give data.size")
     prepare()
     match head:
         case RetinaNet():
@@ -92,7 +113,7 @@ def build(
     net = built("mmdet", config, backbone, parts if neck is not None else ["neck", *parts], seed)
     if neck is not None:
         net.neck = neck
-    return Detector(net, head, classes)
+    return Detector(net, head, classes, side)
 
 
 def losses(
@@ -117,7 +138,8 @@ def losses(
     if not isinstance(detector.head, FasterRCNN) and batched:
         head = detector.net.get_submodule("bbox_head")
         extra = 1 if isinstance(detector.head, EfficientHead) else 0
-        return dense.losses(head, detector.pyramid(images), boxes, labels, extra)
+        factor = detector.factor(images)
+        return dense.losses(head, detector.pyramid(images), [factor * b for b in boxes], labels, extra)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # mmdet's sampler draws on the CPU, on every device
         terms = detector.net.loss(detector.normalised(images), _samples(images, boxes, labels))  # pyright: ignore[reportCallIssue]
@@ -132,8 +154,9 @@ def losses(
 def predict(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> list[Detections]:
     """Detections in each image by the head's `postprocess`. The caller chooses train or eval mode."""
     if not isinstance(detector.head, FasterRCNN):
-        height, width = images.shape[-2:]
-        return dense.predict(detector.net.get_submodule("bbox_head"), detector.pyramid(images), (height, width))
+        factor, size = detector.factor(images), detector.size(images)
+        found = dense.predict(detector.net.get_submodule("bbox_head"), detector.pyramid(images), size)
+        return found if factor == 1 else [replace(one, boxes=one.boxes / factor) for one in found]
     none = [images.new_zeros(0, 4, dtype=torch.float32)] * len(images)
     samples = _samples(images, none, [images.new_zeros(0, dtype=torch.long)] * len(images))
     found = detector.net.predict(detector.normalised(images), samples, rescale=False)  # pyright: ignore[reportCallIssue]
@@ -143,8 +166,9 @@ def predict(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> list[Detect
 
 def decoded(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n a 4"], Float[Tensor, "n a classes"]]:
     """Boxes (xyxy, pixels) and class scores of every anchor of a dense head, before selection by score and overlap."""
-    height, width = images.shape[-2:]
-    return dense.decoded(detector.net.get_submodule("bbox_head"), detector.pyramid(images), (height, width))
+    head = detector.net.get_submodule("bbox_head")
+    boxes, scores = dense.decoded(head, detector.pyramid(images), detector.size(images))
+    return boxes / detector.factor(images), scores
 
 
 def _samples(images: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> list:

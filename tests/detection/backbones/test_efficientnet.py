@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from common.errors import UserError
-from detection.backbones.descriptions import EfficientNet, MBStage, efficientnet, rounded, scaled
+from detection.backbones.descriptions import B0, EfficientNet, MBStage, efficientnet, rounded, scaled
 from detection.backbones.efficientnet import EfficientNetBackbone
 
 COUNTS = {"b0": 3_595_388, "b1": 6_101_024, "b2": 7_202_562, "b3": 10_103_336, "b4": 16_742_216, "b6": 39_403_992}
@@ -35,7 +35,7 @@ def test_a_size_that_does_not_exist_is_refused():
 
 def test_widths_are_rounded_to_eights_and_never_down_by_more_than_a_tenth():
     assert [rounded(c) for c in (1, 11.9, 12, 18, 19, 28.8)] == [8, 16, 16, 24, 24, 32]
-    assert [stage.blocks for stage in scaled(1.0, 1.1).stages] == [2, 3, 3, 4, 4, 5, 2]
+    assert [stage.blocks for stage in scaled(B0, 1.0, 1.1).stages] == [2, 3, 3, 4, 4, 5, 2]
 
 
 @pytest.mark.parametrize("size", [(64, 64), (63, 65), (33, 50)])

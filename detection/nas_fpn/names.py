@@ -1,0 +1,97 @@
+"""The paper's notation: `7@256` is the published pyramid, stacked seven times, of 256 channels."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from common.cost.conventions import conv_linear
+from common.describe import Read, check_name, counted, is_file, read_file
+from common.errors import UserError
+from common.space import Arch, decode
+from detection.build import build
+from detection.description import DetectorNet
+from detection.heads import RetinaNet
+from detection.nas_fpn.settings import BACKBONES, PyramidSettings
+from detection.nas_fpn.space import arch_of, space
+from detection.necks.merges import NASFPN, PUBLISHED, merges
+
+CONVENTION = "the whole RetinaNet (90 classes) at the size given, MACs of convolutions"
+HEAD = RetinaNet(head_norm="separate")
+"""The head of the paper's tables: BatchNorm of its own for each level (official code)."""
+
+
+def published_space(stacks: int, width: int, backbone: str = "resnet-50", lite: bool = False) -> DetectorNet:
+    """The open detector that published pyramids belong to."""
+    return space(backbone, PyramidSettings(stacks=stacks, width=width, lite=lite), HEAD, 90)
+
+
+def describe(options: Any) -> dict[str, Any]:
+    """Counts of an architecture as a RetinaNet for 90 classes, and its merging cells."""
+    if options.size < 1:
+        raise UserError(f"--size {options.size}: give the side of the image in pixels, 640 say")
+    check_name(options.backbone, BACKBONES, "backbone")
+    read = read_arch(options.arch, options.backbone)
+    net = decode(read.space, read.arch)
+    side = options.size
+    cost = counted(lambda: build(net), lambda: (torch.empty(1, 3, side, side, dtype=torch.uint8),), conv_linear)
+    return {
+        "system": "nas-fpn",
+        "arch": options.arch,
+        "backbone": options.backbone,
+        "size": side,
+        "convention": CONVENTION,
+        "cells": [
+            {
+                "level": cell.level,
+                "op": cell.op,
+                "inputs": list(cell.inputs),
+                "orphans": list(cell.orphans),
+                "output": cell.output,
+            }
+            for cell in merges(net.neck.wiring)
+        ],
+        "params": cost.params,
+        "macs": cost.macs,
+    }
+
+
+def read_arch(text: str, backbone: str) -> Read:
+    """Name of the space, open detector and architecture that `text` stands for.
+
+    Args:
+        text: `STACKS@WIDTH` for the published pyramid (`7@256`), with `lite:` before it for its Lite variant; or an architecture
+            file, whose pyramid is stacked seven times at 256 channels.
+        backbone: name of the backbone.
+
+    Raises:
+        UserError: neither.
+    """
+    if named := re.fullmatch(r"(lite:)?(\d{1,3})@(\d{1,5})", text):
+        lite, stacks, width = bool(named[1]), int(named[2]), int(named[3])
+        if not stacks or not width:
+            raise UserError(f"{text!r}: give one stack and one channel at least, 7@256 say")
+        net = published_space(stacks, width, backbone, lite)
+        return Read("paper", net, arch_of(net, PUBLISHED))
+    if "@" in text and not Path(text).exists():
+        raise UserError(f"{text!r}: write STACKS@WIDTH, 7@256 say, with lite: before it for separable convolutions")
+    is_file(text, ["7@256", "lite:7@64"], "")
+    sizes = [(levels, between) for levels in LEVELS for between in range(4)]
+    forms = [(str(i), _form(levels, between, backbone)) for i, (levels, between) in enumerate(sizes)]
+    name, net, arch = read_file(Path(text), forms, "NAS-FPN")
+    return Read(name, net, Arch(arch))
+
+
+LEVELS = ((3, 4, 5, 6, 7), (3, 4, 5, 6), (3, 4, 5), (3, 4), (2, 3, 4, 5), (2, 3, 4))
+"""Levels of pyramids that architecture files are looked for in."""
+
+
+def _form(levels: tuple[int, ...], between: int, backbone: str) -> DetectorNet:
+    head = replace(HEAD, anchor_sizes=tuple(4.0 * 2**level for level in levels))
+    net = space(backbone, PyramidSettings(levels=levels, between=between), head, 90)
+    assert isinstance(net.neck, NASFPN)
+    return net

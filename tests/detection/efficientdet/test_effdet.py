@@ -1,0 +1,53 @@
+"""effdet's networks, where the package is installed: equal outputs with its weights, equal anchors."""
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from common.space import decode
+from detection.build import build
+from detection.efficientdet.space import detector, family, published
+from detection.efficientdet.weights import translated
+
+
+@pytest.fixture(scope="module")
+def effdet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("effdet", reason="effdet is not installed: its networks are not compared with ours")
+
+
+@pytest.mark.parametrize(("name", "side"), [("d0", 512), ("d1", 256)])
+def test_outputs_are_those_of_effdet_with_its_weights(effdet, name, side):
+    torch.manual_seed(0)
+    config = effdet.get_efficientdet_config(f"tf_efficientdet_{name}")
+    config.image_size = (side, side)
+    theirs = effdet.EfficientDet(config, pretrained_backbone=False).eval()
+    for key, value in (*theirs.named_parameters(), *theirs.named_buffers()):
+        if key.endswith(("running_mean", "running_var", "edge_weights")):
+            nn.init.uniform_(value, 0.1, 1.5)
+    net = detector(decode(family("paper"), published(name.upper())))
+    ours = build(net).eval()
+    ours.net.load_state_dict(translated(theirs.state_dict()))
+    x = torch.randn(1, 3, side, side)
+    with torch.no_grad():
+        scores, boxes = ours.net.get_submodule("bbox_head")(ours.net.extract_feat(x))
+        wanted_scores, wanted_boxes = theirs(x)
+    for mine, other in zip(scores, wanted_scores, strict=True):
+        assert (mine - other).abs().max() < 1e-4
+    for mine, other in zip(boxes, wanted_boxes, strict=True):
+        assert (mine.unflatten(1, (-1, 4))[:, :, [1, 0, 3, 2]].flatten(1, 2) - other).abs().max() < 1e-4
+
+
+def test_anchors_are_those_of_effdet(effdet):
+    from effdet.anchors import Anchors
+
+    config = effdet.get_efficientdet_config("tf_efficientdet_d0")
+    theirs = Anchors.from_config(config).boxes[:, [1, 0, 3, 2]]
+    ours = build(detector(decode(family("paper"), published("D0"))))
+    generator = ours.net.get_submodule("bbox_head").prior_generator
+    mine = torch.cat(generator.grid_priors([(512 // 2**level,) * 2 for level in range(3, 8)], device="cpu"))
+    assert mine.shape == theirs.shape
+    assert (mine - theirs).abs().max() < 1e-3
