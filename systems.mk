@@ -1,5 +1,5 @@
 # Made by `python -m common.cli list --write`: a target for every method of every system.
-.PHONY: darts darts2 snas pc-darts gdas detnas gan-compression pdnas graphnas evolution halving random dcnas darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke
+.PHONY: darts darts2 snas pc-darts gdas detnas nas-fpn efficientdet gan-compression pdnas graphnas evolution halving random dcnas darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke
 
 darts: $(VENV)/.ready ## DARTS, first order, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m classification.train darts $(OPTIONS)
@@ -18,6 +18,12 @@ gdas: $(VENV)/.ready ## GDAS, image classification (RECIPE=small DATA=folder OUT
 
 detnas: $(VENV)/.ready ## DetNAS, object detection (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m detection.train detnas $(OPTIONS)
+
+nas-fpn: $(VENV)/.ready ## NAS-FPN, object detection (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m detection.train nas-fpn $(OPTIONS)
+
+efficientdet: $(VENV)/.ready ## EfficientDet, object detection (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m detection.train efficientdet $(OPTIONS)
 
 gan-compression: $(VENV)/.ready ## GAN Compression, image-to-image translation (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m gan.train gan-compression $(OPTIONS)
@@ -40,5 +46,5 @@ random: $(VENV)/.ready ## Random search on graphs, node classification (RECIPE=s
 dcnas: $(VENV)/.ready ## DCNAS, semantic segmentation (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m segmentation.train dcnas $(OPTIONS)
 
-darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: RECIPE = smoke
-darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: %-smoke: %
+darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: RECIPE = smoke
+darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: %-smoke: %

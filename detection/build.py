@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from common.errors import UserError
 from detection import mm
@@ -29,7 +30,7 @@ def build(net: DetectorNet, seed: int = 0) -> mm.Detector:
             strides = tuple(2**level for level in net.neck.levels)
             if strides != net.head.strides:
                 raise UserError(f"neck of strides {strides}: the head reads {net.head.strides}; give both the same")
-        return mm.build(
+        detector = mm.build(
             body,
             net.head,
             in_channels=body.channels,
@@ -39,6 +40,10 @@ def build(net: DetectorNet, seed: int = 0) -> mm.Detector:
             side=net.side,
             seed=seed,
         )
+    for part in detector.modules():
+        if net.momentum is not None and isinstance(part, nn.BatchNorm2d):
+            part.momentum = net.momentum
+    return detector
 
 
 def fast(net: DetectorNet, seed: int) -> mm.Detector:

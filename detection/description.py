@@ -21,6 +21,8 @@ class DetectorNet:
     classes: int
     neck: Neck | None = None
     """None: the head's own feature pyramid."""
+    momentum: float | None = None
+    """Share of a batch in the running statistics of every BatchNorm, large in short trainings; None: as the parts have it."""
     side: int | None = None
-    """Images are resized to this long side, in pixels, before the backbone sees them; boxes are those of the images as they come.
-    None: they are taken as they are."""
+    """Images are resized to this long side, in pixels, before the backbone sees them; boxes are in pixels of the images as they
+    come. None: images are taken as they are."""

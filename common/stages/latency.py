@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from common.cost.table import Errors, build_table, errors
 from common.errors import UserError
@@ -18,7 +19,7 @@ from common.supernet import Supernet, opened
 from common.system import system_of
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +30,13 @@ class Subject:
         description: of the networks, with open decisions.
         build: description -> module.
         inputs: of a network.
+        shared: whether `build` makes a supernet of the opened description; else whole networks are timed.
     """
 
     description: Any
     build: Callable[[Any], nn.Module]
     inputs: tuple[Tensor, ...]
+    shared: bool = True
 
     @classmethod
     def of_run(cls, run: Path) -> Subject:
@@ -43,7 +46,12 @@ class Subject:
             UserError: the run cannot be reloaded.
         """
         reloaded = reload(run)
-        return cls(description=reloaded.described, build=reloaded.build, inputs=reloaded.facts.example())
+        return cls(
+            description=reloaded.described,
+            build=reloaded.build,
+            inputs=reloaded.facts.example(),
+            shared=reloaded.networks.has_supernet,
+        )
 
     @classmethod
     def of_system(cls, task: str, name: str, space: str) -> Subject:
@@ -55,8 +63,17 @@ class Subject:
         system = system_of(task, name, "latency-table")
         spaces = system.spaces()
         if space not in spaces:
-            raise UserError(f"latency-table: {name} has no space {space!r}; choose one of {', '.join(spaces)}")
+            known = f"choose one of {', '.join(spaces)}" if spaces else "give a run folder"
+            raise UserError(f"latency-table: {name} has no space {space!r}; {known}")
         return cls(description=spaces[space], build=system.build, inputs=system.example(space))
+
+
+class _Whole:
+    """In the place of a supernet: no part of it can be timed alone."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.module = nn.Module()
+        self.space = subject.description
 
 
 def measured(subject: Subject, target: Path, *, repeats: int, archs: int, device: str, threads: int) -> Errors:
@@ -77,7 +94,7 @@ def measured(subject: Subject, target: Path, *, repeats: int, archs: int, device
         UserError: a rule of the space forbids options on their own, or the file cannot be written.
     """
     torch.set_num_threads(threads)
-    supernet = Supernet(subject.build(opened(subject.description)), subject.description)
+    supernet = Supernet(subject.build(opened(subject.description)), subject.description) if subject.shared else _Whole(subject)
     table = build_table(supernet, subject.inputs, subject.build, repeats=repeats, device=device, observe=print)
     found = errors(table, supernet, subject.inputs, subject.build, n=archs, repeats=repeats, device=device)
     write_atomic(target, replace(table, check=asdict(found)).text().encode())

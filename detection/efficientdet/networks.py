@@ -13,6 +13,7 @@ from torch import nn
 from common.cost.conventions import conv_linear
 from common.cost.costs import Counted
 from common.describe import counted, is_file, read_file
+from common.errors import UserError
 from common.space import decisions, decode
 from common.system import PublishedNetwork
 from common.task import Networks
@@ -85,7 +86,8 @@ def describe(options: Any) -> dict[str, Any]:
     if text in PUBLISHED:
         space, arch = family("paper"), published_arch(text)
     else:
-        is_file(text, PUBLISHED, "")
+        if not is_file(text, PUBLISHED, ""):
+            raise UserError(f"{text!r} is no published name ({', '.join(PUBLISHED)}) and no architecture file")
         _, space, arch = read_file(Path(text), [(name, family(name)) for name in ("paper", "tiny")], "EfficientDet")
     net = decode(space, arch)
     cost = counted(lambda: build(net), lambda: (torch.empty(1, 3, net.side, net.side, dtype=torch.uint8),), conv_linear)

@@ -116,6 +116,7 @@ def detector(net: EfficientDetNet) -> DetectorNet:
         neck=BiFPN(width=net.channels, levels=levels, layers=(BiFPNLayer(fusion=net.fusion),) * net.layers),
         head=replace(net.head, strides=strides, neck_channels=net.channels, depth=net.convs),
         classes=net.classes,
+        momentum=0.1 if net.base == "tiny" else None,
         side=net.side,
     )
 

@@ -109,10 +109,8 @@ def build(
                 raise UserError("EfficientDet's head has no pyramid of its own: give a neck")
             config, parts = efficient_config(head, classes), ["bbox_head"]
     if neck is not None:
-        config = {**config, "neck": None}
+        config = {**config, "neck": {"type": lambda: neck}}
     net = built("mmdet", config, backbone, parts if neck is not None else ["neck", *parts], seed)
-    if neck is not None:
-        net.neck = neck
     return Detector(net, head, classes, side)
 
 

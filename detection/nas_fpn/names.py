@@ -79,7 +79,8 @@ def read_arch(text: str, backbone: str) -> Read:
         return Read("paper", net, arch_of(net, PUBLISHED))
     if "@" in text and not Path(text).exists():
         raise UserError(f"{text!r}: write STACKS@WIDTH, 7@256 say, with lite: before it for separable convolutions")
-    is_file(text, ["7@256", "lite:7@64"], "")
+    if not is_file(text, ["7@256", "lite:7@64"], ""):
+        raise UserError(f"{text!r} is no published name (7@256, lite:7@64) and no architecture file")
     sizes = [(levels, between) for levels in LEVELS for between in range(4)]
     forms = [(str(i), _form(levels, between, backbone)) for i, (levels, between) in enumerate(sizes)]
     name, net, arch = read_file(Path(text), forms, "NAS-FPN")

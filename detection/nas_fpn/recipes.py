@@ -14,6 +14,8 @@ from detection.settings import DataSettings
 
 _ADAMW = OptimSettings(name="adamw", lr=2e-2, weight_decay=0.05, schedule="one-cycle", clip=10.0)
 """One-cycle AdamW, as in the recipes of DetNAS: what trains small detectors from little data in seconds."""
+_BRISK = replace(_ADAMW, lr=3e-2, momentum=0.85)
+"""The same at a higher rate, for trainings of ten seconds."""
 _HEAD = RetinaNet(
     anchor_sizes=(20, 28, 36),
     scales_per_octave=1,
@@ -38,8 +40,8 @@ def smoke() -> Settings:
             engine=Reinforce(children=2, rate=0.01, clip=0.2, epochs=2),
             evaluation=ProxySettings(overrides=("pyramid.stacks=1",), fidelity=1 / 3),
         ),
-        retrain_pretrain=PhaseSettings(steps=40, batch=64, optim=_ADAMW),
-        retrain_detect=PhaseSettings(steps=120, batch=24, optim=_ADAMW),
+        retrain_pretrain=PhaseSettings(steps=60, batch=64, optim=_BRISK),
+        retrain_detect=PhaseSettings(steps=160, batch=24, optim=_BRISK),
         retrain=RetrainSettings(random_archs=1, seeds=2),
     )
 

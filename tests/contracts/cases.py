@@ -72,13 +72,15 @@ class Case:
     def inputs(self, seed: int = 0) -> tuple[Tensor, ...]:
         """The example with random values; indices (graphs) are left as they are."""
         rng = torch.Generator().manual_seed(seed)
+        return tuple(filled(x, rng) for x in self.system.example(self.name))
 
-        def filled(x: Tensor) -> Tensor:
-            if x.is_floating_point():
-                return torch.randn(x.shape, generator=rng)
-            return torch.randint(0, 256, x.shape, generator=rng, dtype=x.dtype) if x.dtype == torch.uint8 else x
 
-        return tuple(filled(x) for x in self.system.example(self.name))
+def filled(x: Tensor, rng: torch.Generator | None = None) -> Tensor:
+    """Random values of the shape and type of `x`; indices (graphs) as they are."""
+    rng = rng or torch.Generator().manual_seed(0)
+    if x.is_floating_point():
+        return torch.randn(x.shape, generator=rng)
+    return torch.randint(0, 256, x.shape, generator=rng, dtype=x.dtype) if x.dtype == torch.uint8 else x
 
 
 SYSTEMS = list(listed())

@@ -17,7 +17,7 @@ from common.options import RunOptions
 from common.stages.run import run
 from common.system import System
 from common.system_task import SystemTask
-from tests.contracts.cases import SYSTEMS
+from tests.contracts.cases import SYSTEMS, filled
 
 IDS = [f"{task}-{system.name}" for task, system in SYSTEMS]
 NEEDY = [(task, system, module) for task, system in SYSTEMS for module in modules_of(task)]
@@ -40,9 +40,19 @@ def test_every_task_with_an_extra_is_tried():
 
 @pytest.fixture(scope="module", params=[system for _, system in SYSTEMS], ids=IDS)
 def found(request, tmp_path_factory) -> tuple[SystemTask, nn.Module]:
-    """The task of a smoke run, and a network of it."""
+    """The task of a smoke run, and a network of it whose norms know its activations: a change of weights is seen far off."""
     made = request.param.make(request.param.methods[0].recipes["smoke"](), tmp_path_factory.mktemp("run") / "weights")
-    return made, made.network(made.baseline, 0)
+    network = made.network(made.baseline, 0)
+    norms = [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    if norms:
+        with torch.no_grad():
+            network.train()(*(filled(torch.cat([x, x]) if x.dtype == torch.uint8 else x) for x in made.facts.example()))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return made, network.eval()
 
 
 def test_without_onnx_the_export_of_a_task_says_so_and_writes_nothing(found, tmp_path, monkeypatch):

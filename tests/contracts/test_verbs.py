@@ -14,6 +14,7 @@ import pytest
 from common import export
 from common.cost import table
 from common.export import Parity
+from common.stages.reload import reload
 from tasknas.__main__ import main
 from tests.contracts.cases import SYSTEMS
 from tests.contracts.runs import finished, item
@@ -33,6 +34,11 @@ def said(capsys, *words: object) -> str:
     capsys.readouterr()
     main([str(word) for word in words])
     return capsys.readouterr().out
+
+
+def test_systems_without_spaces_are_those_without_a_supernet(made):
+    system, run = made
+    assert bool(system.spaces()) == reload(run).networks.has_supernet
 
 
 def test_describe_counts_the_found_network(made, capsys):
