@@ -127,6 +127,8 @@ IDEAS = {  # space, model and algorithm files, the paper's notation, drawings of
     "detection/detnas": {
         *("space", "model", "networks", "backbones", "mmdet_backbones", "warm_start", "names", "phases", "recipes"),
     },
+    "detection/efficientdet": {"space", "networks", "weights", "recipes"},
+    "detection/nas_fpn": {"space", "networks", "names", "drawing", "recipes"},
     "gan/compression": {"space", "model", "networks", "phases", "transfer", "stages", "names", "recipes", "task"},
     "graphs/pdnas": {"space", "model", "networks", "attention", "edges", "propagation", "names", "drawing", "methods", "recipes"},
     "segmentation/dcnas": {

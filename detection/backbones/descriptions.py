@@ -115,8 +115,8 @@ def scaled(net: EfficientNet, width: float, depth: float) -> EfficientNet:
 def rounded(channels: float) -> int:
     """The nearest multiple of 8, at least 8, and at least 90 % of `channels`.
 
-    >>> [rounded(1.2 * c) for c in (16, 24, 40)]
-    [24, 32, 48]
+    >>> rounded(1.2 * 24), rounded(1.2 * 16)
+    (32, 24)
     """
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest if nearest >= 0.9 * channels else nearest + 8

@@ -39,10 +39,33 @@ class Anchors(AnchorGenerator):
 class EfficientDetHead(AnchorHead):
     """Two towers over the pyramid: class scores and box numbers of every anchor."""
 
-    def __init__(self, depth: int, num_classes: int, in_channels: int, **options: Any) -> None:
-        """Makes the head; `options` are those of mmdet's `AnchorHead`."""
+    def __init__(
+        self,
+        depth: int,
+        num_classes: int,
+        in_channels: int,
+        feat_channels: int,
+        anchor_generator: dict[str, Any],
+        bbox_coder: dict[str, Any],
+        loss_cls: dict[str, Any],
+        loss_bbox: dict[str, Any],
+        train_cfg: Any,
+        test_cfg: Any,
+    ) -> None:
+        """Makes the head; all but `depth`, the convolutions before the last, is as in mmdet's `AnchorHead`."""
         self.depth = depth
-        super().__init__(num_classes=num_classes, in_channels=in_channels, init_cfg=None, **options)  # else biases become 0
+        super().__init__(
+            num_classes=num_classes,
+            in_channels=in_channels,
+            feat_channels=feat_channels,
+            anchor_generator=anchor_generator,
+            bbox_coder=bbox_coder,
+            loss_cls=loss_cls,
+            loss_bbox=loss_bbox,
+            train_cfg=train_cfg,
+            test_cfg=test_cfg,
+            init_cfg=None,  # else biases become 0
+        )
 
     def _init_layers(self) -> None:
         levels, anchors = len(self.prior_generator.strides), self.num_base_priors

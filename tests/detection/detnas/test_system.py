@@ -175,7 +175,7 @@ def test_the_command_prints_json_alone():
 def test_the_command_answers_bad_input_with_one_line_and_status_2(capsys):
     done = run("no-such-system", "--arch", "0")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: system 'no-such-system' does not exist; choose one of detnas\n"
+    assert done.stderr == "error: system 'no-such-system' does not exist; choose one of detnas, nas-fpn, efficientdet\n"
     for genes, says in {"0 1 2 3 0 1 2 7": "gene 7: a block is one of 0 1 2 3", "0 1": "no space has 2 blocks"}.items():
         with pytest.raises(SystemExit) as left:
             run_commands("python -m detection.train", SYSTEMS, ["describe", "detnas", "--arch", genes])

@@ -26,8 +26,10 @@ def test_outputs_are_those_of_effdet_with_its_weights(effdet, name, side):
     config.image_size = (side, side)
     theirs = effdet.EfficientDet(config, pretrained_backbone=False).eval()
     for key, value in (*theirs.named_parameters(), *theirs.named_buffers()):
-        if key.endswith(("running_mean", "running_var", "edge_weights")):
-            nn.init.uniform_(value, 0.1, 1.5)
+        if key.endswith(("running_mean", "running_var")):  # activations stay near 1, scores near 5
+            nn.init.uniform_(value, 0.5, 1.5)
+        elif key.endswith("edge_weights"):
+            nn.init.uniform_(value, -0.3, 1)
     net = detector(decode(family("paper"), published(name.upper())))
     ours = build(net).eval()
     ours.net.load_state_dict(translated(theirs.state_dict()))
