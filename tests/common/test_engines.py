@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from common.arch import labels
 from common.commands import run_commands
-from common.engines import Problem
+from common.engines import Problem, Reinforce
 from common.listing import ROOT, compatibility, engine_kinds, engines_page, evaluation_kinds
 from common.objective import Objective
 from common.run.files import Jsonl, read_json
@@ -77,6 +77,8 @@ def quick(monkeypatch):
 
 OTHERWISE = {("halving", "candidates"): "initial", ("topk", "lean"): "", ("nao", "steps"): ""}
 """Settings that the searcher calls by another name, or has in another form (tested where they belong)."""
+WITH_CLIP = Reinforce(clip=0.2)
+"""Several epochs need a clip."""
 
 
 @pytest.mark.parametrize("engine", [e for e in (kind() for kind in engine_kinds()) if e.name != "gradient"], ids=lambda e: e.name)
@@ -87,7 +89,8 @@ def test_every_number_of_an_engine_reaches_its_searcher(engine):
         if type(value) not in (int, float) or not (name := OTHERWISE.get((engine.name, field.name), field.name)):
             continue
         changed = value + 1 if type(value) is int else value / 2 + 0.1
-        searcher = dataclasses.replace(engine, **{field.name: changed}).searcher(problem)
+        base = WITH_CLIP if engine.name == "reinforce" else engine
+        searcher = dataclasses.replace(base, **{field.name: changed}).searcher(problem)
         assert getattr(searcher, name) == changed, field.name
 
 

@@ -14,8 +14,10 @@ from detection.efficientdet.weights import translated
 
 @pytest.fixture(scope="module")
 def effdet():
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patched:
         warnings.simplefilter("ignore")
+        # effdet compiles its anchors when it is imported, which fails where another library has replaced an operator of torch
+        patched.setattr(torch.jit, "script", lambda function: function)
         return pytest.importorskip("effdet", reason="effdet is not installed: its networks are not compared with ours")
 
 
