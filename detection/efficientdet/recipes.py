@@ -25,7 +25,7 @@ _SCENES = EfficientHead(
 
 
 def smoke() -> Settings:
-    """Every stage on the embedded scenes in under two minutes on two cores; candidates get a third of the training."""
+    """Every stage on the embedded scenes in minutes on two cores; candidates get a third of the training."""
     return Settings(
         recipe="smoke",
         family="tiny",
@@ -40,7 +40,7 @@ def smoke() -> Settings:
 
 
 def small() -> Settings:
-    """A real data folder, about an hour on two cores; images of 256 pixels."""
+    """A real data folder; images of 256 pixels. How long it takes was not measured yet."""
     optim = replace(_ADAMW, lr=6e-3)
     return Settings(
         recipe="small",

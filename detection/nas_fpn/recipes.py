@@ -27,7 +27,7 @@ _HEAD = RetinaNet(
 
 
 def smoke() -> Settings:
-    """Every stage on the embedded scenes in two minutes on two cores; candidates are one stack with a third of the steps."""
+    """Every stage on the embedded scenes in minutes on two cores; candidates are one stack with a third of the steps."""
     return Settings(
         recipe="smoke",
         backbone="shufflenet-tiny",
@@ -47,7 +47,7 @@ def smoke() -> Settings:
 
 
 def small() -> Settings:
-    """A real data folder, about an hour on two cores; images of 256 pixels, five levels, one stack for candidates."""
+    """A real data folder; images of 256 pixels, five levels, one stack for candidates. How long it takes was not measured yet."""
     optim = replace(_ADAMW, lr=6e-3)
     return Settings(
         recipe="small",

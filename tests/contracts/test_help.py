@@ -39,6 +39,6 @@ def test_law_9_help_is_instant(task):
 def test_law_9_help_of_a_system_loads_no_torch(task, system):
     seconds, printed = cpu_seconds("-m", f"{task}.train", system.methods[0].name, "--help")
     assert "--recipe" in printed and "search.engine=NAME" in printed and "options options" not in printed
-    again = [cpu_seconds("-m", f"{task}.train", system.methods[0].name, "--help")[0] for _ in range(3)]
-    assert min(seconds, *again) < 0.5
+    again, _ = cpu_seconds("-m", f"{task}.train", system.methods[0].name, "--help")
+    assert min(seconds, again) < 0.5
     cpu_seconds("-c", f"import sys, {task}.train; assert 'torch' not in sys.modules")
