@@ -104,17 +104,18 @@ def read(path):
     return canvas.transpose(2, 0, 1)[None], (x, y), (height, width)
 
 
-def overlaps(boxes, i, others):
+def overlaps(boxes, area, i, others):
     """Overlap (intersection over union) of box i with others."""
     sides = np.minimum(boxes[others, 2:], boxes[i, 2:]) - np.maximum(boxes[others, :2], boxes[i, :2])
-    shared, area = sides.clip(0).prod(1), (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    shared = sides.clip(0).prod(1)
     return shared / np.maximum(area[others] + area[i] - shared, 1e-12)
 
 
 def suppressed(boxes, scores, labels):
     """Positions of the boxes that stay, best first, and their scores."""
-    kept, left = [], scores.astype(np.float64)
+    kept, area = [], (boxes[:, 2:] - boxes[:, :2]).prod(1)
     if SOFT is not None:
+        left = scores.astype(np.float64)
         found = []
         while len(kept) < MOST and len(left) and left.max() > 1e-3:
             i = int(left.argmax())
@@ -122,11 +123,11 @@ def suppressed(boxes, scores, labels):
             found.append(left[i])
             left[i] = -1
             others = np.flatnonzero((labels == labels[i]) & (left > 0))
-            left[others] *= np.exp(-(overlaps(boxes, i, others) ** 2) / SOFT)
+            left[others] *= np.exp(-(overlaps(boxes, area, i, others) ** 2) / SOFT)
         return kept, found
     for i in np.argsort(-scores, kind="stable"):
         others = [j for j in kept if labels[j] == labels[i]]
-        if not (overlaps(boxes, i, others) > NMS).any():
+        if not (overlaps(boxes, area, i, others) > NMS).any():
             kept.append(i)
     return kept[:MOST], scores[kept[:MOST]]
 
@@ -137,8 +138,6 @@ def detect(session, path):
     every_box, every_score = (output[0] for output in session.run(None, {session.get_inputs()[0].name: image}))
     anchor, labels = (every_score > THRESHOLD).nonzero()
     scores, boxes = every_score[anchor, labels], every_box[anchor]
-    best = np.argsort(-scores, kind="stable")[:5000]
-    scores, boxes, labels = scores[best], boxes[best], labels[best]
     stay, scores = suppressed(boxes, scores, labels)
     boxes = (boxes[stay] / (*scale, *scale)).clip(0, [width, height, width, height])
     return [

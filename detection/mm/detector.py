@@ -137,7 +137,8 @@ def losses(
         head = detector.net.get_submodule("bbox_head")
         extra = 1 if isinstance(detector.head, EfficientHead) else 0
         factor = detector.factor(images)
-        return dense.losses(head, detector.pyramid(images), [factor * b for b in boxes], labels, extra)
+        seen = boxes if factor == 1 else [factor * b for b in boxes]
+        return dense.losses(head, detector.pyramid(images), seen, labels, extra)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # mmdet's sampler draws on the CPU, on every device
         terms = detector.net.loss(detector.normalised(images), _samples(images, boxes, labels))  # pyright: ignore[reportCallIssue]
