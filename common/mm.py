@@ -1,8 +1,11 @@
-"""The mm* packages (mmdetection, mmsegmentation) on a current torch: importing them, and registration of our backbones.
+"""The mm* packages (mmdetection, mmsegmentation) on a current torch: importing them, registration of our modules, checkpoints.
 
 mmcv has no compiled wheel for a current torch. `mmcv-lite` lacks the module `mmcv._ext` only; the few operators that
 our networks call are put there in plain torch and torchvision. Where a real mmcv is installed it is left alone. Which package a
 task needs is the task's business.
+
+`torch.load` refuses the checkpoints of mmengine's Runner, because they hold more than tensors. Importing a package here puts the
+few classes that they hold on torch's allow list; `weights_only` stays on.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ import importlib
 import importlib.machinery
 import importlib.util
 import logging
+import pickle
 import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +31,7 @@ import torchvision
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from common.errors import UserError
+from common.errors import UserError, cut
 from common.extras import missing_packages
 
 _HARMLESS = (
@@ -58,6 +63,52 @@ def import_packages(modules: Sequence[str], extra: str) -> None:
             sys.modules["mmcv._ext"] = stand_in()
         for module in modules:
             importlib.import_module(module)
+    torch.serialization.add_safe_globals(_held_by_checkpoints())
+
+
+def _held_by_checkpoints() -> list[Any]:
+    """What a checkpoint of mmengine's Runner holds beside tensors: logged values, and arrays and numbers of numpy."""
+    array, number = np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+    functions = {"_reconstruct": array, "scalar": number}
+    # numpy 1 wrote `numpy.core`, numpy 2 writes `numpy._core`.
+    named = [(found, f"numpy.{core}.multiarray.{name}") for name, found in functions.items() for core in ("core", "_core")]
+    dtypes = [type(np.dtype(code)) for code in "?bBhHiIlLqQefd"]
+    buffer = importlib.import_module("mmengine.logging").HistoryBuffer
+    return [buffer, np.ndarray, np.dtype, *dtypes, *named, (_statistic, "builtins.getattr")]
+
+
+def _statistic(owner: object, name: str) -> object:
+    """Stands in for `getattr` in checkpoints: a `HistoryBuffer` names the functions of its statistics so.
+
+    `getattr` itself would let a file reach any attribute of any object.
+
+    Raises:
+        UnpicklingError: anything else is asked for.
+    """
+    buffer = importlib.import_module("mmengine.logging").HistoryBuffer
+    if owner is not buffer or name not in ("min", "max", "current", "mean"):
+        raise pickle.UnpicklingError(f"attribute {name!r} of {owner!r} is no statistic of a HistoryBuffer")
+    return getattr(owner, name)
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The weights in a checkpoint of mmengine's Runner, by their names; nothing in the file is executed.
+
+    Raises:
+        UserError: the file is missing or is no such checkpoint.
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give a checkpoint of mmengine's Runner (.pth)") from None
+    except Exception as error:  # torch, zipfile and pickle each have their own for files that hold something else
+        raise UserError(f"{path} is no checkpoint of mmengine's Runner ({cut(str(error))}); give a file that it wrote") from None
+    state = found.get("state_dict") if isinstance(found, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(
+            f"{path} is no checkpoint of mmengine's Runner: it has no 'state_dict' of tensors; give a file that it wrote"
+        )
+    return state
 
 
 @contextmanager
@@ -169,18 +220,23 @@ class Package:
         """
         _prepare(self)
 
-    def register(self, name: str, backbone: type[nn.Module]) -> None:
-        """Makes `backbone` available to the package's configurations as `backbone=dict(type=name, ...)`.
+    def register(self, name: str, kind: type, registry: Literal["MODELS", "HOOKS"] = "MODELS") -> None:
+        """Makes `kind` available to the package's configurations as `dict(type=name, ...)`.
+
+        Args:
+            name: in configurations.
+            kind: the class.
+            registry: of the package: `MODELS` for backbones and necks, `HOOKS` for hooks of the Runner.
 
         Raises:
             ValueError: another class already has this name.
         """
         self.prepare()
-        registry = importlib.import_module(f"{self.name}.registry").MODELS
-        known = registry.module_dict.get(name)
+        found = getattr(importlib.import_module(f"{self.name}.registry"), registry)
+        known = found.module_dict.get(name)
         if known is None:
-            registry.register_module(name=name, module=backbone)
-        elif known is not backbone:
+            found.register_module(name=name, module=kind)
+        elif known is not kind:
             raise ValueError(f"{name} is already registered as {known}")
 
 

@@ -161,26 +161,47 @@ def load_weights(path: Path, module: nn.Module) -> None:
         UserError: the file is missing, not what its digest says, no safetensors file, or was written by another network (the
             first misfits are named).
     """
+    load_exactly(module, read_weights(path), str(path), f"this {type(module).__name__}")
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors that `save_weights` wrote, by their names.
+
+    Raises:
+        UserError: the file is missing, not what its digest says, or no safetensors file.
+    """
     try:
-        found = parse(read_with_digest(path))
+        return parse(read_with_digest(path))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give a .safetensors file of weights") from None
     except SafetensorError as error:
         raise UserError(f"{path}: not a whole safetensors file ({error}); write or copy it again") from None
+
+
+def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str, what: str) -> None:
+    """Loads tensors into a module whose names and shapes they all fit; if one does not, nothing is loaded.
+
+    Args:
+        module: the module.
+        tensors: by their names in the module.
+        source: what to call their file in an error.
+        what: what to call the module in an error.
+
+    Raises:
+        UserError: a tensor is missing, superfluous or of another shape (the first misfits are named).
+    """
     wanted = module.state_dict()
-    misfits = [f"{name} is missing" for name in wanted if name not in found]
-    misfits += [f"{name} is not in the network" for name in found if name not in wanted]
+    misfits = [f"{name} is missing" for name in wanted if name not in tensors]
+    misfits += [f"{name} is not in the network" for name in tensors if name not in wanted]
     misfits += [
-        f"{name} is {tuple(found[name].shape)}, the network has {tuple(tensor.shape)}"
+        f"{name} is {tuple(tensors[name].shape)}, the network has {tuple(tensor.shape)}"
         for name, tensor in wanted.items()
-        if name in found and found[name].shape != tensor.shape
+        if name in tensors and tensors[name].shape != tensor.shape
     ]
     if misfits:
         more = f" and {len(misfits) - 3} more" if len(misfits) > 3 else ""
-        raise UserError(
-            f"{path} does not fit this {type(module).__name__}: {'; '.join(misfits[:3])}{more}; give weights of this architecture"
-        )
-    module.load_state_dict(found)
+        raise UserError(f"{source} does not fit {what}: {'; '.join(misfits[:3])}{more}; give weights of this architecture")
+    module.load_state_dict(tensors)
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,29 +1,30 @@
 """DetNAS's backbones by name, for mmdet configurations: `backbone=dict(type="DetNASNet", arch="COCO_FPN_300M")`.
 
-A configuration finds them through `custom_imports=dict(imports=["detection.detnas.mmdet_backbones"])`. Both are plain torch
-modules, ready with their initial weights: mmengine's `init_weights` passes over them, `load_from` loads into them.
+A configuration finds them through `custom_imports=dict(imports=["detection.mmdet_types"])`. Both are torch modules that have
+their initial weights once they are built; `init_cfg` gives a `DetNASNet` the weights of a run instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from common.errors import UserError
+from common.mm_weights import Part
 from common.space import Arch, decode
 from common.supernet import Supernet, opened, uniform
-from detection import mm
 from detection.backbones.descriptions import ShuffleNet
 from detection.detnas.model import build
 from detection.detnas.names import read_arch
 from detection.detnas.space import backbone, uniform_arch
 
 
-class DetNASNet(nn.Module):
+class DetNASNet(Part):
     """The backbone of one architecture.
 
     Attributes:
@@ -32,7 +33,16 @@ class DetNASNet(nn.Module):
         channels: of those maps: the neck's `in_channels`.
     """
 
-    def __init__(self, arch: str, space: str | None = None, out_indices: Sequence[int] | None = None, seed: int = 0) -> None:
+    role = "backbone"
+
+    def __init__(
+        self,
+        arch: str,
+        space: str | None = None,
+        out_indices: Sequence[int] | None = None,
+        seed: int = 0,
+        init_cfg: Mapping[str, Any] | None = None,
+    ) -> None:
         """Makes the backbone.
 
         Args:
@@ -41,11 +51,12 @@ class DetNASNet(nn.Module):
             out_indices: stages to return, ascending; stage i has stride 4 * 2**i. All if none are given; those after the
                 last one are left out.
             seed: of the initial weights.
+            init_cfg: weights of a run; see `common.mm_weights.Part`.
 
         Raises:
             UserError: no such architecture or stage.
         """
-        super().__init__()
+        super().__init__(init_cfg)
         _, classifier, settled = read_arch(arch, space)
         self.out_indices, net = _cut(decode(classifier, settled).backbone, out_indices)
         self.net = build(net, seed)
@@ -119,13 +130,3 @@ def _cut(net: ShuffleNet, out_indices: Sequence[int] | None) -> tuple[tuple[int,
     if not chosen or list(chosen) != sorted(set(chosen)) or not set(chosen) <= set(range(len(net.stages))):
         raise UserError(f"out_indices {chosen}: the backbone has {len(net.stages)} stages; give numbers from 0, ascending")
     return chosen, replace(net, stages=net.stages[: chosen[-1] + 1])
-
-
-def register_backbones() -> None:
-    """Makes both available to mmdet configurations under their class names.
-
-    Raises:
-        ValueError: another class already has one of the names.
-    """
-    for kind in (DetNASNet, DetNASSupernet):
-        mm.register(kind.__name__, kind)

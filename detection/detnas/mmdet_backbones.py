@@ -1,5 +1,5 @@
-"""Importing this registers DetNAS's backbones with mmdet: `custom_imports=dict(imports=["detection.detnas.mmdet_backbones"])`."""
+"""An earlier name of `detection.mmdet_types`, for configurations that import it."""
 
-from detection.detnas.backbones import register_backbones
+from detection.mmdet_types import register
 
-register_backbones()
+register()

@@ -12,7 +12,7 @@ from torch import nn
 
 from common.cost.conventions import conv_linear
 from common.cost.costs import Counted
-from common.describe import counted, is_file, read_file
+from common.describe import Read, counted, is_file, read_file
 from common.errors import UserError
 from common.space import decisions, decode
 from common.system import PublishedNetwork
@@ -83,12 +83,7 @@ def published() -> Mapping[str, PublishedNetwork]:
 def describe(options: Any) -> dict[str, Any]:
     """Counts of a published member (D0 to D7x), or of an architecture file."""
     text = options.arch
-    if text in PUBLISHED:
-        space, arch = family("paper"), published_arch(text)
-    else:
-        if not is_file(text, PUBLISHED, ""):
-            raise UserError(f"{text!r} is no published name ({', '.join(PUBLISHED)}) and no architecture file")
-        _, space, arch = read_file(Path(text), [(name, family(name)) for name in ("paper", "tiny")], "EfficientDet")
+    _, space, arch = read_arch(text)
     net = decode(space, arch)
     cost = counted(lambda: build(net), lambda: (torch.empty(1, 3, net.side, net.side, dtype=torch.uint8),), conv_linear)
     return {
@@ -99,3 +94,19 @@ def describe(options: Any) -> dict[str, Any]:
         "params": cost.params,
         "macs": cost.macs,
     }
+
+
+def read_arch(text: str) -> Read:
+    """Family, open description and architecture that `text` stands for.
+
+    Args:
+        text: a published name (D0 to D7x), or an architecture file.
+
+    Raises:
+        UserError: neither.
+    """
+    if text in PUBLISHED:
+        return Read("paper", family("paper"), published_arch(text))
+    if not is_file(text, PUBLISHED, ""):
+        raise UserError(f"{text!r} is no published name ({', '.join(PUBLISHED)}) and no architecture file")
+    return Read(*read_file(Path(text), [(name, family(name)) for name in ("paper", "tiny")], "EfficientDet"))

@@ -1,29 +1,31 @@
 """DCNAS's networks by name, for mmsegmentation configurations: `backbone=dict(type="DCNAS", arch="unet", space="small")`.
 
-A configuration finds them through `custom_imports=dict(imports=["segmentation.dcnas.mmseg_backbones"])`. Both are plain torch
-modules, ready with their initial weights: mmengine's `init_weights` passes over them, `load_from` loads into them.
+A configuration finds them through `custom_imports=dict(imports=["segmentation.mmseg_types"])`. Both are torch modules that have
+their initial weights once they are built; `init_cfg` gives a `DCNAS` the weights of a run instead.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from common.errors import UserError
+from common.mm_weights import Part
 from common.relax.relaxation import Relaxation
 from common.relax.weightings import Softmax
 from common.supernet import Supernet, opened
-from segmentation import mm
 from segmentation.dcnas.derive import network_of
 from segmentation.dcnas.model import build
 from segmentation.dcnas.names import read_arch
 from segmentation.dcnas.sizes import SIZES
 
 
-class DCNAS(nn.Module):
+class DCNAS(Part):
     """The network of one architecture, without orphans.
 
     Attributes:
@@ -31,7 +33,16 @@ class DCNAS(nn.Module):
         channels: of its maps: the head's `in_channels`.
     """
 
-    def __init__(self, arch: str, space: str | None = None, width: int | None = None, seed: int = 0) -> None:
+    role = "backbone"
+
+    def __init__(
+        self,
+        arch: str,
+        space: str | None = None,
+        width: int | None = None,
+        seed: int = 0,
+        init_cfg: Mapping[str, Any] | None = None,
+    ) -> None:
         """Makes the network.
 
         Args:
@@ -39,11 +50,12 @@ class DCNAS(nn.Module):
             space: name of the size, as for `describe`.
             width: channels at the finest stride; those of the size by default.
             seed: of the initial weights.
+            init_cfg: weights of a run; see `common.mm_weights.Part`.
 
         Raises:
             UserError: no such architecture or size.
         """
-        super().__init__()
+        super().__init__(init_cfg)
         _, opened_net, settled = read_arch(arch, space)
         network = network_of(opened_net, settled)
         self.net = build(network if width is None else replace(network, width=width), seed)
@@ -110,13 +122,3 @@ class DCNASSupernet(nn.Module):
             whole = Softmax()
             self._relaxation.supernet.relax({path: whole.weigh(v, torch.Generator(), 0.0) for path, v in values.items()})
         return self.net(x)
-
-
-def register_backbones() -> None:
-    """Makes both available to mmsegmentation configurations under their class names.
-
-    Raises:
-        ValueError: another class already has one of the names.
-    """
-    for kind in (DCNAS, DCNASSupernet):
-        mm.register(kind.__name__, kind)

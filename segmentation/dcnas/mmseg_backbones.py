@@ -1,5 +1,5 @@
-"""Importing this registers DCNAS's networks with mmseg: `custom_imports=dict(imports=["segmentation.dcnas.mmseg_backbones"])`."""
+"""An earlier name of `segmentation.mmseg_types`, for configurations that import it."""
 
-from segmentation.dcnas.backbones import register_backbones
+from segmentation.mmseg_types import register
 
-register_backbones()
+register()

@@ -1,0 +1,122 @@
+"""EfficientDet's backbone and neck in configurations of mmdetection: `dict(type="SearchedEfficientNet", arch="D0")` and
+`dict(type="BiFPN", arch="D0", in_channels=[...])`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from common.errors import UserError
+from common.mm_weights import Part
+from common.space import decode
+from detection.backbones.descriptions import SCALES, efficientnet
+from detection.backbones.modules import backbone
+from detection.description import DetectorNet
+from detection.efficientdet.networks import read_arch
+from detection.efficientdet.space import detector
+from detection.mm.neck import NeckPart
+from detection.necks import layered
+
+
+class SearchedEfficientNet(Part):
+    """The backbone of a member of EfficientDet's family, or a published EfficientNet.
+
+    Attributes:
+        channels: of its maps: the neck's `in_channels`.
+        strides: of its maps.
+    """
+
+    role = "backbone"
+
+    def __init__(self, arch: str, seed: int = 0, init_cfg: Mapping[str, Any] | None = None) -> None:
+        """Makes the backbone.
+
+        Args:
+            arch: a published detector (`D0` to `D7x`), a published backbone (`b0` to `b7`), or an architecture file of an
+                EfficientDet run.
+            seed: of the initial weights.
+            init_cfg: weights of a run; see `common.mm_weights.Part`.
+
+        Raises:
+            UserError: no such architecture.
+        """
+        super().__init__(init_cfg)
+        with torch.random.fork_rng([]):
+            torch.default_generator.manual_seed(seed)
+            # maps of a stride below 8, which no pyramid of the family reads, are left out
+            self.net = backbone(efficientnet(arch) if arch in SCALES else _detector(arch).backbone, 8)
+        self.channels, self.strides = self.net.channels, self.net.strides
+
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
+        """Maps from stride 8 on."""
+        return self.net(x)
+
+
+class BiFPN(NeckPart):
+    """A stack of BiFPN layers; it takes the place of mmdetection's FPN in front of a dense head."""
+
+    def __init__(
+        self,
+        in_channels: Sequence[int] | Mapping[str, Any],
+        arch: str | None = None,
+        out_channels: int | None = None,
+        layers: int | None = None,
+        levels: Sequence[int] | None = None,
+        fusion: layered.Fusion | None = None,
+        wiring: layered.Wiring = "bifpn",
+        start_level: int | None = None,
+        seed: int = 0,
+        init_cfg: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Makes the neck.
+
+        Args:
+            in_channels: channels of the backbone's maps, or the backbone's entry; see `detection.mm.neck.NeckPart`.
+            arch: a published detector (`D0` to `D7x`) or an architecture file of an EfficientDet run, which says channels,
+                layers, levels and fusion. Or give the sizes:
+            out_channels: channels of the neck; 64 by default.
+            layers: number of layers; 3 by default.
+            levels: of the pyramid; level l has stride 2**l. (3, 4, 5, 6, 7) by default.
+            fusion: `fast` (default), `softmax` or `sum`; see `detection.necks.bifpn.Fuse`.
+            wiring: `bifpn`, or `panet` or `fpn`, which the paper compares it with.
+            start_level: see `NeckPart`.
+            seed: of the initial weights.
+            init_cfg: weights of a run; see `common.mm_weights.Part`.
+
+        Raises:
+            UserError: no such architecture, sizes beside an architecture, sizes out of range, or maps that do not fit the levels.
+        """
+        sizes = {"out_channels": out_channels, "layers": layers, "levels": levels, "fusion": fusion}
+        if arch is None:
+            known = {name: value for name, value in sizes.items() if value is not None}
+            net = _stack(**{**_SIZES, **known}, wiring=wiring)
+        elif said := [name for name, value in sizes.items() if value is not None]:
+            raise UserError(f"BiFPN: arch {arch!r} says {said[0]} itself; leave one of the two out")
+        else:
+            net = _detector(arch).neck
+        assert isinstance(net, layered.BiFPN)
+        super().__init__(net, in_channels, start_level, seed, init_cfg)
+
+
+_SIZES: dict[str, Any] = {"out_channels": 64, "layers": 3, "levels": (3, 4, 5, 6, 7), "fusion": "fast"}
+"""Those of EfficientDet-D0."""
+
+
+def _stack(
+    out_channels: int, layers: int, levels: Sequence[int], fusion: layered.Fusion, wiring: layered.Wiring
+) -> layered.BiFPN:
+    for name, value in (("out_channels", out_channels), ("layers", layers)):
+        if type(value) is not int or value < 1:
+            raise UserError(f"BiFPN: {name}={value!r}; give a whole number, 1 at least")
+    many = (layered.BiFPNLayer(fusion=fusion),) * layers
+    return layered.BiFPN(width=out_channels, levels=tuple(levels), layers=many, wiring=wiring)
+
+
+def _detector(arch: str) -> DetectorNet:
+    """The detector of a published name or an architecture file."""
+    _, space, found = read_arch(arch)
+    return detector(decode(space, found))

@@ -1,0 +1,90 @@
+"""NAS-FPN's pyramids in configurations of mmdetection: `neck=dict(type="SearchedFPN", arch="7@256", in_channels=[...])`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+from common.errors import UserError
+from common.overrides import from_plain
+from common.run.files import read_json
+from common.space import decode
+from detection.mm.neck import NeckPart
+from detection.nas_fpn.names import read_arch
+from detection.nas_fpn.settings import PyramidSettings
+from detection.necks.merges import NASFPN, Gate
+
+
+class SearchedFPN(NeckPart):
+    """The pyramid of one architecture; it takes the place of mmdetection's FPN in front of a dense head."""
+
+    def __init__(
+        self,
+        arch: str,
+        in_channels: Sequence[int] | Mapping[str, Any],
+        out_channels: int | None = None,
+        stacks: int | None = None,
+        gate: str | None = None,
+        lite: bool | None = None,
+        start_level: int | None = None,
+        seed: int = 0,
+        init_cfg: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Makes the pyramid.
+
+        Args:
+            arch: a published name (`7@256`, `lite:7@64`), or an architecture file of a NAS-FPN run.
+            in_channels: channels of the backbone's maps, or the backbone's entry; see `detection.mm.neck.NeckPart`.
+            out_channels: channels of the pyramid. A published name says them. For a file RUN/best/arch.json they are those of
+                the run's config.json, for another file 256.
+            stacks: copies of the merging cells; as `out_channels`, for another file 7.
+            gate: how attention cells work, `coarse-max` or `fine-mean`; that of the run, or `coarse-max`.
+            lite: separable convolutions and ReLU6; as `out_channels`, for another file False.
+            start_level: see `NeckPart`.
+            seed: of the initial weights.
+            init_cfg: weights of a run; see `common.mm_weights.Part`.
+
+        Raises:
+            UserError: no such architecture, or maps that do not fit its levels.
+        """
+        _check(out_channels, stacks, gate)
+        given: dict[str, Any] = {"width": out_channels, "stacks": stacks, "gate": gate, "lite": lite}
+        super().__init__(_pyramid(arch, given), in_channels, start_level, seed, init_cfg)
+
+
+def _pyramid(arch: str, given: Mapping[str, Any]) -> NASFPN:
+    """The settled pyramid of a name or file, with the sizes that are given (not None)."""
+    read = read_arch(arch, "shufflenet-tiny")  # pyramids are the same on every backbone
+    net = decode(read.space, read.arch).neck
+    sizes = {name: value for name, value in given.items() if value is not None}
+    if read.name == "paper":
+        if said := sizes.keys() - {"gate"}:
+            name = "out_channels" if "width" in said else min(said)
+            raise UserError(f"SearchedFPN: arch {arch!r} says stacks, channels and convolutions itself; leave {name} out")
+        known = {}
+    else:
+        known = _sizes_of_run(Path(arch))
+    return replace(net, **{**known, **sizes})
+
+
+def _check(out_channels: int | None, stacks: int | None, gate: str | None) -> None:
+    """Refuses sizes out of range."""
+    for name, value in (("out_channels", out_channels), ("stacks", stacks)):
+        if value is not None and (type(value) is not int or value < 1):
+            raise UserError(f"SearchedFPN: {name}={value!r}; give a whole number, 1 at least")
+    if gate is not None and gate not in get_args(Gate):
+        raise UserError(f"SearchedFPN: gate {gate!r} does not exist; choose one of {', '.join(get_args(Gate))}")
+
+
+def _sizes_of_run(path: Path) -> dict[str, Any]:
+    """Sizes of the pyramid in the settings of the run that an architecture file belongs to; none for a file of no run."""
+    config = path.resolve().parent.parent / "config.json"
+    if path.resolve().parent.name != "best" or not config.is_file():
+        return {}
+    found = read_json(config)
+    settings = found.get("settings") if isinstance(found, dict) else None
+    pyramid = settings.get("pyramid") if isinstance(settings, dict) else None
+    known = from_plain(PyramidSettings, pyramid, f"{config}: settings.pyramid")
+    return {"width": known.width, "stacks": known.stacks, "gate": known.gate, "lite": known.lite}
