@@ -29,8 +29,8 @@ def maps_of(backbone: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[int, ..
     from mmdet.registry import MODELS
 
     image = torch.empty(1, 3, _SIDE, _SIDE, device="meta")
-    with torch.random.fork_rng([]), torch.no_grad(), torch.device("meta"), scope("mmdet"):
-        net = MODELS.build(dict(backbone))
+    with torch.random.fork_rng([]), torch.no_grad(), scope("mmdet"):
+        net = MODELS.build(dict(backbone)).to("meta")  # not built there: a Swin transformer reads numbers while it is built
         net.eval()  # that of mmdetection's ResNet returns None
         try:
             maps = net(image)
