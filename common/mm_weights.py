@@ -74,7 +74,7 @@ class Part(nn.Module):
         if not own:
             raise UserError(
                 f"{path} has no weights for {name}: no tensor's name begins with {prefix!r} (the first is "
-                f"{shown(next(iter(tensors), ''))}); give a file of a network with such a {self.role}"
+                f"{shown(min(tensors, default=''))}); give a file of a network with such a {self.role}"
             )
         load_exactly(self.net if of_run else self, own, str(path), f"the {self.role} {name} of this configuration")
 

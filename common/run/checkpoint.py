@@ -192,7 +192,7 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str, 
     """
     wanted = module.state_dict()
     misfits = [f"{name} is missing" for name in wanted if name not in tensors]
-    misfits += [f"{name} is not in the network" for name in tensors if name not in wanted]
+    misfits += [f"{name} is not in the network" for name in sorted(tensors) if name not in wanted]
     misfits += [
         f"{name} is {tuple(tensors[name].shape)}, the network has {tuple(tensor.shape)}"
         for name, tensor in wanted.items()

@@ -112,6 +112,7 @@ def _stack(
     for name, value in (("out_channels", out_channels), ("layers", layers)):
         if type(value) is not int or value < 1:
             raise UserError(f"BiFPN: {name}={value!r}; give a whole number, 1 at least")
+    layered.wired(wiring, levels)  # refuses what does not exist before maps are fitted to the levels
     many = (layered.BiFPNLayer(fusion=fusion),) * layers
     return layered.BiFPN(width=out_channels, levels=tuple(levels), layers=many, wiring=wiring)
 

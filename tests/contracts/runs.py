@@ -61,10 +61,13 @@ def untrained(task: Any) -> Sequence[Stage[Context]]:
     return [Untrained()]
 
 
-def finished(system: System, folder: Path) -> Path:
-    """The folder of such a run, by the recipe smoke of the system's first method, made smaller where `SMALLER` says how."""
+def finished(system: System, folder: Path, *more: str) -> Path:
+    """The folder of such a run, by the recipe smoke of the system's first method, made smaller where `SMALLER` says how.
+
+    `more` are further settings.
+    """
     method = replace(system.methods[0], stages=untrained)
-    options = RunOptions(out=str(folder), workers=0, quiet=True, device="cpu", set=tuple(SMALLER.get(system.name, ())))
+    options = RunOptions(out=str(folder), workers=0, quiet=True, device="cpu", set=(*SMALLER.get(system.name, ()), *more))
     run(system, method, settings_of(method.recipes, options), options)
     return folder
 

@@ -74,6 +74,13 @@ def python_blocks() -> list[tuple[str, str]]:
     return [(name, code) for name, text in texts for kind, code in fences(text) if kind.startswith("py")]
 
 
+def files_of(document: str) -> dict[str, str]:
+    """The blocks of Python of a document that begin with a comment `# NAME.py`: name -> code."""
+    blocks = [code for name, code in python_blocks() if name == document]
+    named = [(re.match(r"# (\w+\.py)\n", code), code) for code in blocks]
+    return {found[1]: code for found, code in named if found}
+
+
 def fenced() -> list[Line]:
     """The command lines of all fenced blocks. A block with one of them has nothing else.
 

@@ -7,13 +7,15 @@ import pytest
 
 from common.errors import UserError
 from common.listing import every_method
-from tests.docs.commands import SCRIPTS, accepted, fenced, finished, python_blocks, run, spans, words_of
+from tests.docs.commands import SCRIPTS, accepted, fenced, files_of, finished, python_blocks, run, spans, words_of
 
 FENCED, SPANS = fenced(), spans()
 TRIED_ELSEWHERE = {
     "README.md": "tests/test_readme.py",
     "docs/own-network.md": "tests/test_readme.py",
     "CONTRIBUTING.md": "tests/test_contributing.py",
+    "docs/mmdetection.md": "tests/detection/test_mmdetection_page.py",
+    "docs/mmsegmentation.md": "tests/segmentation/test_mmsegmentation_page.py",
 }
 """Document -> what runs its blocks of Python, or holds them to the files that they show."""
 LONG = {"study"}
@@ -116,6 +118,10 @@ def test_a_block_of_python_runs(document, code, place, monkeypatch, capsys):
 
 
 def test_blocks_of_python_that_are_not_run_here_are_tried_elsewhere():
-    """test_readme runs those of README.md and docs/own-network.md; CONTRIBUTING.md has two files, a searcher and an engine."""
+    """test_readme runs those of README.md and docs/own-network.md; CONTRIBUTING.md has two files, a searcher and an engine.
+
+    Each block of the pages on mmdetection and mmsegmentation is a file with its name in the first line.
+    """
     counts = {name: sum(document == name for document, _ in python_blocks()) for name in TRIED_ELSEWHERE}
-    assert counts == {"README.md": 1, "docs/own-network.md": 1, "CONTRIBUTING.md": 4}
+    pages = {name: len(files_of(name)) for name in ("docs/mmdetection.md", "docs/mmsegmentation.md")}
+    assert counts == {"README.md": 1, "docs/own-network.md": 1, "CONTRIBUTING.md": 4} | pages

@@ -1,0 +1,135 @@
+"""docs/mmdetection.md: its configurations train with mmengine's Runner, and its scripts run, as they stand on the page."""
+
+import runpy
+
+import pytest
+import torch
+from PIL import Image
+
+pytest.importorskip("mmdet")
+
+from common.run.checkpoint import read_weights, save_weights
+from common.stages.reload import reload
+from detection.data import embedded, write_coco
+from detection.systems import SYSTEMS
+from tests.contracts.runs import finished
+from tests.docs.commands import ROOT, files_of
+
+PAGE = "docs/mmdetection.md"
+FEW = ["data.train=8", "data.val=4", "data.test=4", "pictures=0"]
+SETTINGS = {
+    # levels and width of the page's head
+    "nas-fpn": [*FEW, "pyramid.levels=[3,4,5,6,7]", "pyramid.width=64", "head.anchor_sizes=[20,28,36,48,64]"],
+    "detnas": FEW,
+}
+
+
+def scramble(run):
+    """Gives the found network of a run weights that no seed gives."""
+    reloaded = reload(run)
+    network = reloaded.network(reloaded.networks.baseline)
+    generator = torch.Generator().manual_seed(5)
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.uniform_(0.01, 0.1, generator=generator)
+    save_weights(run / "best" / "model.safetensors", network)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the page's files, the data, the picture and the runs that they name; trainings have one epoch."""
+    folder = tmp_path_factory.mktemp("page")
+    for name, code in files_of(PAGE).items():
+        (folder / name).write_text(code.replace("max_epochs=12", "max_epochs=1").replace("epoch_12", "epoch_1"))
+    write_coco(embedded(train=4, val=1, test=2), folder / "my-data")
+    Image.open(next((folder / "my-data" / "images").rglob("*.png"))).save(folder / "photo.jpg")
+    for system in SYSTEMS:
+        if system.name in SETTINGS:
+            scramble(finished(system, folder / "runs" / system.name, *SETTINGS[system.name]))
+    return folder
+
+
+@pytest.fixture
+def runner(place, monkeypatch):
+    """(name of a configuration, changes of it) -> a Runner in the folder of the files."""
+    monkeypatch.chdir(place)
+    import detection.mmdet_types  # noqa: F401
+
+    def made(name, **changes):
+        from mmengine.config import Config
+        from mmengine.runner import Runner
+
+        config = Config.fromfile(place / f"{name}.py")
+        config.merge_from_dict({"log_level": "ERROR", "experiment_name": f"{name}{len(changes)}", **changes})
+        return Runner.from_cfg(config)
+
+    return made
+
+
+def test_each_file_of_the_page_is_tried_and_one_epoch_takes_the_place_of_twelve():
+    assert set(files_of(PAGE)) == {
+        *("base.py", "retinanet.py", "bifpn.py", "found.py", "whole.py"),
+        *("write_model.py", "use.py"),
+    }
+    text = (ROOT / PAGE).read_text()
+    assert text.count("max_epochs=12") == text.count("epoch_12.pth") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "backbone", "neck"), [("retinanet", "DetNASNet", "SearchedFPN"), ("bifpn", "SearchedEfficientNet", "BiFPN")]
+)
+def test_a_configuration_trains_and_its_checkpoint_finds_objects(runner, place, name, backbone, neck):
+    made = runner(name)
+    before = {key: value.clone() for key, value in made.model.state_dict().items()}
+    trained = made.train()
+    assert (type(trained.backbone).__name__, type(trained.neck).__name__, made.iter) == (backbone, neck, 2)
+    after = trained.state_dict()
+    moved = {key.split(".")[0] for key in after if not torch.equal(after[key], before[key])}
+    assert moved == {"backbone", "neck", "bbox_head"}
+    from mmdet.apis import inference_detector, init_detector
+
+    detector = init_detector(str(place / f"{name}.py"), str(place / "work" / "epoch_1.pth"), device="cpu")
+    loaded = detector.state_dict()
+    assert loaded.keys() == after.keys() and all(torch.equal(loaded[key], after[key]) for key in after)
+    assert detector.dataset_meta["classes"] == ("zero", "one", "two", "three", "four")
+    found = inference_detector(detector, str(place / "photo.jpg")).pred_instances
+    assert found.bboxes.shape == (len(found.scores), 4)
+
+
+def test_init_cfg_loads_every_tensor_of_the_parts_of_two_runs(runner, place):
+    model = runner("found").model
+    model.init_weights()
+    for part, run in (("backbone", "detnas"), ("neck", "nas-fpn")):
+        wanted = read_weights(place / "runs" / run / "best" / "model.safetensors")
+        own = model.get_submodule(part).net.state_dict()
+        assert {f"net.{part}.{key}" for key in own} == {key for key in wanted if key.startswith(f"net.{part}.")}
+        assert all(torch.equal(value, wanted[f"net.{part}.{key}"]) for key, value in own.items())
+    assert len(model.neck.net.stacks) == 2  # of the run's settings; seven without them
+
+
+@pytest.mark.filterwarnings("ignore:'.*' found in sys.modules:RuntimeWarning")
+def test_the_script_trains_and_prints_what_it_finds(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    found = runpy.run_path(str(place / "use.py"))["found"]
+    assert found.bboxes.shape[1] == 4
+    assert "tensor(" in capsys.readouterr().out
+
+
+def test_a_whole_detector_gives_the_outputs_of_the_run(runner, place, monkeypatch):
+    monkeypatch.chdir(place)
+    for run in ("detnas", "nas-fpn"):
+        reloaded = reload(place / "runs" / run)
+        network = scramble(place / "runs" / run)
+        for name in ("write_model.py", "whole.py"):
+            (place / f"{run}_{name}").write_text((place / name).read_text().replace("runs/detnas", f"runs/{run}"))
+        runpy.run_path(str(place / f"{run}_write_model.py"))
+        made = runner(f"{run}_whole")
+        made.test()
+        image = reloaded.facts.example()[0] + torch.arange(64, dtype=torch.uint8)
+        with torch.no_grad():
+            batch = made.model.data_preprocessor({"inputs": [image[0].flip(0)]})["inputs"]  # as a file is read: BGR
+            scores, boxes = made.model.bbox_head(made.model.extract_feat(batch))
+            wanted = network(image)
+        assert any(score.std() > 0.01 for score in scores)
+        torch.testing.assert_close((*scores, *boxes), wanted)  # a run's convolutions are in channels-last order
