@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from common.errors import UserError, cut, shown
 from common.mm import read_checkpoint
-from common.run.checkpoint import load_exactly, read_weights
+from common.run.checkpoint import check_fits, load_exactly, read_weights
 from common.run.files import read_json
 
 _USAGE = "init_cfg=dict(type='Pretrained', checkpoint='RUN/best/model.safetensors')"
@@ -76,7 +76,32 @@ class Part(nn.Module):
                 f"{path} has no weights for {name}: no tensor's name begins with {prefix!r} (the first is "
                 f"{shown(min(tensors, default=''))}); give a file of a network with such a {self.role}"
             )
-        load_exactly(self.net if of_run else self, own, str(path), f"the {self.role} {name} of this configuration")
+        load_exactly(self.net if of_run else self, own, str(path), self._name())
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: Mapping[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Refuses a checkpoint that has this part with another architecture, which mmengine itself would only log.
+
+        mmengine calls it for `load_from`, `init_detector` and `init_model`. A checkpoint without the part is left to mmengine.
+        """
+        own = {key.removeprefix(prefix): tensor for key, tensor in state_dict.items() if key.startswith(prefix)}
+        if own:
+            # as mmengine does: weights of before torch counted batches lack these
+            counts = {key: tensor for key, tensor in self.state_dict().items() if key.endswith("num_batches_tracked")}
+            check_fits(self, {**counts, **own}, "the checkpoint", self._name())
+        arguments = (local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+
+    def _name(self) -> str:
+        return f"the {self.role} {type(self).__name__} of this configuration"
 
 
 def load_run(model: nn.Module, run: Path, heads: Sequence[str], data: Sequence[str] | None = None) -> None:

@@ -107,12 +107,22 @@ def system_folders() -> list[Path]:
     return sorted(path.parent for task in TASKS for path in (ROOT / task).glob("*/system.py"))
 
 
+CONFIGURED = ("mmdet_types.py", "mmseg_types.py")
+"""What configurations of mm* packages import: it names types of every system."""
+
+
+def test_the_types_of_configurations_are_imported_by_no_module_but_their_earlier_names():
+    names = {f"{task}.{name.removesuffix('.py')}" for task in TASKS for name in CONFIGURED}
+    found = {str(path.relative_to(ROOT)) for path in SOURCES if names & set(imports(ast.parse(path.read_text(encoding="utf-8"))))}
+    assert found == {"detection/detnas/mmdet_backbones.py", "segmentation/dcnas/mmseg_backbones.py"}
+
+
 def test_no_module_of_a_task_outside_a_systems_folder_imports_a_system():
     wrong = []
     for folder in system_folders():
         system = ".".join(folder.relative_to(ROOT).parts)
         for path in folder.parent.rglob("*.py"):
-            if path.is_relative_to(folder) or path == folder.parent / "systems.py":
+            if path.is_relative_to(folder) or (path.parent == folder.parent and path.name in ("systems.py", *CONFIGURED)):
                 continue
             for name in imports(ast.parse(path.read_text(encoding="utf-8"))):
                 if name == system or name.startswith(f"{system}."):
@@ -127,8 +137,8 @@ IDEAS = {  # space, model and algorithm files, the paper's notation, drawings of
     "detection/detnas": {
         *("space", "model", "networks", "backbones", "mmdet_backbones", "warm_start", "names", "phases", "recipes"),
     },
-    "detection/efficientdet": {"space", "networks", "weights", "recipes"},
-    "detection/nas_fpn": {"space", "networks", "names", "drawing", "recipes"},
+    "detection/efficientdet": {"space", "networks", "weights", "mmdet_parts", "recipes"},
+    "detection/nas_fpn": {"space", "networks", "names", "mmdet_neck", "drawing", "recipes"},
     "gan/compression": {"space", "model", "networks", "phases", "transfer", "stages", "names", "recipes", "task"},
     "graphs/pdnas": {"space", "model", "networks", "attention", "edges", "propagation", "names", "drawing", "methods", "recipes"},
     "segmentation/dcnas": {

@@ -188,6 +188,16 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str, 
         what: what to call the module in an error.
 
     Raises:
+        UserError: see `check_fits`.
+    """
+    check_fits(module, tensors, source, what)
+    module.load_state_dict(tensors)
+
+
+def check_fits(module: nn.Module, tensors: Mapping[str, Tensor], source: str, what: str) -> None:
+    """Refuses tensors that are not those of a module; arguments as in `load_exactly`.
+
+    Raises:
         UserError: a tensor is missing, superfluous or of another shape (the first misfits are named).
     """
     wanted = module.state_dict()
@@ -201,7 +211,6 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], source: str, 
     if misfits:
         more = f" and {len(misfits) - 3} more" if len(misfits) > 3 else ""
         raise UserError(f"{source} does not fit {what}: {'; '.join(misfits[:3])}{more}; give weights of this architecture")
-    module.load_state_dict(tensors)
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from detection.efficientdet.system import SYSTEM as EFFICIENTDET
 from detection.nas_fpn.system import SYSTEM as NAS_FPN
 from tests.contracts.runs import finished
 
-TINY = dict(type="DetNASNet", arch="0 1 2 3 0 1 2 3", space="tiny")
+TINY = {"type": "DetNASNet", "arch": "0 1 2 3 0 1 2 3", "space": "tiny"}
 MAPS = [16, 32, 64]
 
 
@@ -99,11 +99,15 @@ def test_a_file_of_another_system_is_refused(types, runs, tmp_path):
         (64, None, "in_channels=64; give a list"),
         ("64", None, "in_channels='64'; give a list"),
         (
-            dict(type="DetNASNet", arch="COCO_FPN_300M", out_indices=(1, 3)),
+            {"type": "DetNASNet", "arch": "COCO_FPN_300M", "out_indices": (1, 3)},
             None,
             r"strides \(8, 32\), .* 3 to 7 .*; give out_indices",
         ),
-        (dict(type="DetNASNet", arch="COCO_FPN_300M", out_indices=(0,)), None, r"strides \(4,\), the pyramid's levels 3 to 7"),
+        (
+            {"type": "DetNASNet", "arch": "COCO_FPN_300M", "out_indices": (0,)},
+            None,
+            r"strides \(4,\), the pyramid's levels 3 to 7",
+        ),
     ],
 )
 @pytest.mark.parametrize("name", ["SearchedFPN", "BiFPN"])
@@ -120,12 +124,12 @@ def test_a_backbone_that_gives_no_maps_is_refused(types):
             return [x[:, :, :: int(x.sum()) or 1]]
 
     MODELS.register_module(name="TestReads", module=Reads, force=True)
-    refused("maps of backbone TestReads cannot be found .*give their channels", types.BiFPN, dict(type="TestReads"))
+    refused("maps of backbone TestReads cannot be found .*give their channels", types.BiFPN, {"type": "TestReads"})
 
 
 def test_a_neck_reads_channels_and_first_map_from_any_backbone(types):
     images = torch.zeros(2, 3, 64, 64)
-    resnet = types.SearchedFPN("lite:1@8", dict(type="ResNet", depth=18))
+    resnet = types.SearchedFPN("lite:1@8", {"type": "ResNet", "depth": 18})
     assert resnet._into == (64, 128, 256, 512) and resnet._first == 1
     tiny = types.SearchedFPN("lite:1@8", TINY)
     listed = types.SearchedFPN("lite:1@8", MAPS, start_level=1)
@@ -181,9 +185,9 @@ def test_bifpn_of_sizes_is_that_of_the_name(types):
 @pytest.mark.parametrize(
     ("init_cfg", "message"),
     [
-        (dict(type="Kaiming"), r"DetNASNet: init_cfg of type 'Kaiming'; .* come from a file: init_cfg=dict\(type='Pretrained'"),
-        (dict(type="Pretrained"), "init_cfg names no file; give init_cfg="),
-        (dict(type="Pretrained", checkpoint="a", layer="b"), "init_cfg has no entry 'layer'; give init_cfg="),
+        ({"type": "Kaiming"}, r"DetNASNet: init_cfg of type 'Kaiming'; .* come from a file: init_cfg=dict\(type='Pretrained'"),
+        ({"type": "Pretrained"}, "init_cfg names no file; give init_cfg="),
+        ({"type": "Pretrained", "checkpoint": "a", "layer": "b"}, "init_cfg has no entry 'layer'; give init_cfg="),
     ],
 )
 def test_other_ways_to_initialise_are_refused(types, init_cfg, message):
@@ -236,11 +240,29 @@ def test_a_checkpoint_of_the_runner_gives_its_part(types, tmp_path):
     refused("epoch.pth has no weights for DetNASNet: no tensor's name begins with 'backbone.'", backbone.init_weights)
 
 
+def test_a_checkpoint_of_another_architecture_is_refused_by_mmengine_s_loading(types):
+    from mmengine.runner.checkpoint import load_state_dict
+
+    def detector(arch):
+        return torch.nn.ModuleDict({"neck": types.SearchedFPN(arch, MAPS), "head": torch.nn.Linear(1, 1)})
+
+    one, other = detector("lite:1@8"), detector("lite:2@8")
+    state = one.state_dict()
+    load_state_dict(detector("lite:1@8"), state)
+    load_state_dict(other, {key: value for key, value in state.items() if key.startswith("head.")})  # has no neck
+    uncounted = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    load_state_dict(detector("lite:1@8"), uncounted)
+    message = r"the checkpoint does not fit the neck SearchedFPN of this configuration: net.stacks.1.\S+ is missing"
+    refused(message, load_state_dict, other, state)
+    refused("is not in the network", load_state_dict, one, other.state_dict())
+
+
 @pytest.fixture(scope="module")
 def whole(types, runs):
     """(changes of the head, names of the data's classes) -> `LoadRun` tried on the run's detector with those changes."""
-    from common.mm import scope
     from mmdet.registry import MODELS
+
+    from common.mm import scope
 
     def tried(classes=None, **changes):
         config = types.model_of(runs["nas-fpn"])

@@ -1,5 +1,6 @@
 """docs/mmdetection.md: its configurations train with mmengine's Runner, and its scripts run, as they stand on the page."""
 
+import re
 import runpy
 
 import pytest
@@ -11,6 +12,9 @@ pytest.importorskip("mmdet")
 from common.run.checkpoint import read_weights, save_weights
 from common.stages.reload import reload
 from detection.data import embedded, write_coco
+from detection.detnas.backbones import DetNASNet
+from detection.detnas.space import backbone, published_classifier
+from detection.efficientdet.mmdet_parts import SearchedEfficientNet
 from detection.systems import SYSTEMS
 from tests.contracts.runs import finished
 from tests.docs.commands import ROOT, files_of
@@ -74,6 +78,22 @@ def test_each_file_of_the_page_is_tried_and_one_epoch_takes_the_place_of_twelve(
     }
     text = (ROOT / PAGE).read_text()
     assert text.count("max_epochs=12") == text.count("epoch_12.pth") == 1
+
+
+def test_the_table_of_channels_is_right():
+    rows = re.findall(r"^\| `(\w+)`, (.*?) +\| ([\d, ]+) \| ([\d, ]+) \|$", (ROOT / PAGE).read_text(), re.MULTILINE)
+    assert len(rows) == 5
+    for kind, which, channels, strides in rows:
+        if kind == "DetNASNet":
+            size = backbone(which.split()[1])
+            found = [stage.width for stage in size.stages], [4 * 2**i for i in range(len(size.stages))]
+            assert all(published_classifier(name)[0].backbone == size for name in re.findall(r"`(\w+)`", which))
+            assert DetNASNet("0 0 0 0 0 0 0 0").channels == (16, 32, 64)
+        else:
+            net = SearchedEfficientNet(which.split()[0])
+            found = list(net.channels), list(net.strides)
+            assert SearchedEfficientNet(which.split()[-1]).channels == net.channels
+        assert ([int(n) for n in channels.split(",")], [int(n) for n in strides.split(",")]) == found
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_other_classes_are_refused(runner, place):
         runner("whole").train()
     metainfo = {"classes": ["x"] * count, "palette": [[0, 0, 0]] * count}
     changes = {"model.decode_head.num_classes": count, "train_dataloader.dataset.metainfo": metainfo}
-    with pytest.raises(UserError, match="its classes are .*those of the configuration's data are x, x"):
+    with pytest.raises(UserError, match=r"its classes are .*those of the configuration's data are x, x"):
         runner("whole", **changes).train()
 
 
@@ -158,5 +158,5 @@ def test_weights_of_another_architecture_are_refused(place):
     file = {"type": "Pretrained", "checkpoint": str(place / RUN)}
     for changes in ({"width": 16}, {"arch": "unet", "space": "small"}):
         network = DCNAS(**{"arch": str(place / "runs" / "dcnas" / "best" / "arch.json"), "init_cfg": file, **changes})
-        with pytest.raises(UserError, match="does not fit the backbone DCNAS of this configuration: .*weights of this arch"):
+        with pytest.raises(UserError, match=r"does not fit the backbone DCNAS of this configuration: .*weights of this arch"):
             network.init_weights()
