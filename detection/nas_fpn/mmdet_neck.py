@@ -79,12 +79,17 @@ def _check(out_channels: int | None, stacks: int | None, gate: str | None) -> No
 
 
 def _sizes_of_run(path: Path) -> dict[str, Any]:
-    """Sizes of the pyramid in the settings of the run that an architecture file belongs to; none for a file of no run."""
-    config = path.resolve().parent.parent / "config.json"
-    if path.resolve().parent.name != "best" or not config.is_file():
-        return {}
-    found = read_json(config)
-    settings = found.get("settings") if isinstance(found, dict) else None
-    pyramid = settings.get("pyramid") if isinstance(settings, dict) else None
-    known = from_plain(PyramidSettings, pyramid, f"{config}: settings.pyramid")
-    return {"width": known.width, "stacks": known.stacks, "gate": known.gate, "lite": known.lite}
+    """Sizes of the pyramid in the settings of the run that an architecture file belongs to; none for a file of no run.
+
+    Raises:
+        UserError: the run's config.json is damaged.
+    """
+    for folder in path.resolve().parents[1:3]:  # of RUN/best/arch.json, and of RUN/exported/NAME/arch.json
+        config = folder / "config.json"
+        found = read_json(config) if config.is_file() else None
+        if isinstance(found, dict) and found.get("system") == "nas-fpn":
+            settings = found.get("settings")
+            pyramid = settings.get("pyramid") if isinstance(settings, dict) else None
+            known = from_plain(PyramidSettings, pyramid, f"{config}: settings.pyramid")
+            return {"width": known.width, "stacks": known.stacks, "gate": known.gate, "lite": known.lite}
+    return {}

@@ -142,6 +142,7 @@ def test_a_neck_reads_channels_and_first_map_from_any_backbone(types):
 
 def test_building_a_neck_takes_no_random_numbers_and_depends_on_its_seed(types):
     state = torch.random.get_rng_state()
+    types.BiFPN({"type": "ResNet", "depth": 18})
     one, same, other = (types.BiFPN(TINY, "D0", seed=seed).state_dict() for seed in (0, 0, 1))
     assert torch.equal(torch.random.get_rng_state(), state)
     assert all(torch.equal(one[key], same[key]) for key in one) and not all(torch.equal(one[key], other[key]) for key in one)
@@ -160,6 +161,26 @@ def test_sizes_of_a_pyramid_are_checked(types, sizes, message):
     refused(message, types.SearchedFPN, in_channels=MAPS, **sizes)
 
 
+def test_sizes_of_a_pyramid_are_those_of_the_run_of_its_file(types, runs, tmp_path):
+    file = (runs["nas-fpn"] / "best" / "arch.json").read_bytes()
+    settings = {"levels": [3, 4, 5], "between": 1, "width": 8, "stacks": 3, "gate": "fine-mean", "lite": True}
+    for place in ("run/best", "run/exported/searched-0", "elsewhere/best"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "arch.json").write_bytes(file)
+    (tmp_path / "run" / "config.json").write_text(json.dumps({"system": "nas-fpn", "settings": {"pyramid": settings}}))
+
+    def sizes(place, **more):
+        made = types.SearchedFPN(str(tmp_path / place / "arch.json"), MAPS, **more)
+        first = made.net.stacks[0]
+        return made.channels[0], len(made.net.stacks), first._gate, hasattr(first.convs[0], "depthwise")
+
+    assert sizes("run/best") == sizes("run/exported/searched-0") == (8, 3, "fine-mean", True)
+    assert sizes("run/best", out_channels=4, stacks=1, gate="coarse-max", lite=False) == (4, 1, "coarse-max", False)
+    assert sizes("elsewhere/best", out_channels=16) == (16, 7, "coarse-max", False)
+    (tmp_path / "run" / "config.json").write_text(json.dumps({"system": "nas-fpn", "settings": {"pyramid": {"width": "8"}}}))
+    refused("config.json: settings.pyramid", sizes, "run/best")
+
+
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
@@ -176,9 +197,9 @@ def test_sizes_of_bifpn_are_checked(types, sizes, message):
 
 
 def test_bifpn_of_sizes_is_that_of_the_name(types):
-    named, sized = types.BiFPN(MAPS, "D1"), types.BiFPN(MAPS, out_channels=88, layers=4)
-    assert named.state_dict().keys() == sized.state_dict().keys()
-    assert all(torch.equal(value, sized.state_dict()[key]) for key, value in named.state_dict().items())
+    for name, sizes in (("D0", {}), ("D1", {"out_channels": 88, "layers": 4})):
+        named, sized = types.BiFPN(MAPS, name).state_dict(), types.BiFPN(MAPS, **sizes).state_dict()
+        assert named.keys() == sized.keys() and all(torch.equal(value, sized[key]) for key, value in named.items())
     assert len(types.BiFPN(MAPS, wiring="fpn", levels=(3, 4, 5), layers=1).net.layers[0].nodes) == 3
 
 

@@ -174,7 +174,7 @@ def test_a_whole_detector_gives_the_outputs_of_the_run(runner, place, monkeypatc
         runpy.run_path(str(place / f"{run}_write_model.py"))
         made = runner(f"{run}_whole")
         made.test()
-        image = reloaded.facts.example()[0] + torch.arange(64, dtype=torch.uint8)
+        image = reloaded.facts.example()[0] + torch.arange(3 * 64, dtype=torch.uint8).reshape(3, 1, 64)
         with torch.no_grad():
             batch = made.model.data_preprocessor({"inputs": [image[0].flip(0)]})["inputs"]  # as a file is read: BGR
             scores, boxes = made.model.bbox_head(made.model.extract_feat(batch))
