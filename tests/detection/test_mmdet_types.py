@@ -131,6 +131,8 @@ def test_a_neck_reads_channels_and_first_map_from_any_backbone(types):
     images = torch.zeros(2, 3, 64, 64)
     resnet = types.SearchedFPN("lite:1@8", {"type": "ResNet", "depth": 18})
     assert resnet._into == (64, 128, 256, 512) and resnet._first == 1
+    swin = types.SearchedFPN("lite:1@8", {"type": "SwinTransformer", "depths": (1, 1, 1, 1), "drop_path_rate": 0.1})
+    assert swin._into == (96, 192, 384, 768) and swin._first == 1
     tiny = types.SearchedFPN("lite:1@8", TINY)
     listed = types.SearchedFPN("lite:1@8", MAPS, start_level=1)
     maps = types.DetNASNet(TINY["arch"])(images)
