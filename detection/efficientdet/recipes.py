@@ -44,7 +44,7 @@ def small() -> Settings:
     optim = replace(_ADAMW, lr=6e-3)
     return Settings(
         recipe="small",
-        family="tiny",
+        family="small",
         head=EfficientHead(anchor_scale=3.0, box_weight=5.0, postprocess=Postprocess(per_image=100, score_threshold=0.05)),
         data=DataSettings(size=256, flip=True),
         budget={"macs": 60e6},

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from common.cost.conventions import conv_linear
-from common.cost.costs import Counted
-from common.space import decode
 from common.system import PublishedNetwork
 from common.task import Networks
 from detection.build import build as build_detector
-from detection.build import fast
+from detection.build import costs, fast
 from detection.description import DetectorNet
 from detection.nas_fpn.drawing import draw
 from detection.nas_fpn.names import published_space
@@ -32,15 +29,11 @@ def networks(settings: Settings, facts: DetectionFacts) -> Networks:
     """Detectors with every pyramid of the grammar. All of them cost the same but for what merging costs, which is not counted."""
     net = space(settings.backbone, settings.pyramid, settings.head, len(facts.classes))
     baseline = arch_of(net, top_down(settings.pyramid.levels, settings.pyramid.between))
-    image = (1, 3, *facts.canvas)
-    costs = Counted(
-        lambda arch: build(decode(net, arch)), lambda: (torch.empty(image, dtype=torch.uint8),), lambda: baseline, conv_linear
-    )
     return Networks(
         space=net,
         build=fast,
         baseline=baseline,
-        costs=costs,
+        costs=costs(net, baseline, facts.canvas),
         hand_made=hand_made(net),
         draw=partial(draw, net),
         has_supernet=False,

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from common.errors import UserError, check_least
-from common.stages.settings import PhaseSettings, RunSettings, check_trained
 from detection.heads import RetinaNet
-from detection.settings import DataSettings
+from detection.settings import AloneSettings
 
-COSTS = ("params", "macs")
-"""What an architecture costs: parameters and MACs of the whole detector at the run's image size."""
 BACKBONES = ("shufflenet-tiny", "resnet-10", "resnet-18", "resnet-34", "resnet-50", "resnet-101")
 
 
@@ -45,7 +42,7 @@ class PyramidSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(RunSettings):
+class Settings(AloneSettings):
     """Everything that decides what a run computes."""
 
     backbone: str
@@ -53,14 +50,6 @@ class Settings(RunSettings):
     pyramid: PyramidSettings
     head: RetinaNet
     """Anchors, losses and post-processing; strides and channels are the pyramid's."""
-    data: DataSettings
-    retrain_pretrain: PhaseSettings
-    """Classification of single objects with a network's backbone, before it is trained to detect. A departure from the paper,
-    which begins with weights of ImageNet."""
-    retrain_detect: PhaseSettings
-    """Detection, of candidates as of the networks that are compared."""
-    label_smoothing: float = 0.0
-    """Of the classification loss."""
 
     def __post_init__(self) -> None:
         """Checks what can be checked without data.
@@ -68,7 +57,7 @@ class Settings(RunSettings):
         Raises:
             UserError: an unknown backbone or budget, or a number out of range.
         """
-        RunSettings.__post_init__(self)  # not super(): slots make the class anew
+        AloneSettings.__post_init__(self)  # not super(): slots make the class anew
         if self.backbone not in BACKBONES:
             raise UserError(f"backbone {self.backbone!r} does not exist; choose one of {', '.join(BACKBONES)}")
         if len(self.head.anchor_sizes) != len(self.pyramid.levels):
@@ -76,5 +65,3 @@ class Settings(RunSettings):
                 f"head.anchor_sizes={list(self.head.anchor_sizes)}: the pyramid has {len(self.pyramid.levels)} levels; give one "
                 "size for each"
             )
-        self.check_costs(COSTS, "detector")
-        check_trained({"retrain_detect": self.retrain_detect}, "detector")
