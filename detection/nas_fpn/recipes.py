@@ -48,7 +48,7 @@ def smoke() -> Settings:
 
 def small() -> Settings:
     """A real data folder; images of 256 pixels, five levels, one stack for candidates. How long it takes was not measured yet."""
-    optim = replace(_ADAMW, lr=6e-3)
+    optim = replace(_ADAMW, lr=1.2e-2)
     return Settings(
         recipe="small",
         backbone="shufflenet-tiny",
