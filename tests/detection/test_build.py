@@ -16,9 +16,9 @@ from detection.build import build
 from detection.description import DetectorNet
 from detection.detnas.space import backbone, uniform_arch
 from detection.heads import EfficientHead, RetinaNet
-from detection.nas_fpn.space import top_down
 from detection.necks.layered import BiFPN, BiFPNLayer
 from detection.necks.merges import NASFPN, Cell, Wiring
+from detection.necks.wirings import top_down
 
 TINY = EfficientNet(
     stem=8,
