@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -36,6 +37,13 @@ class Detector(Wrapped):
     def pyramid(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
         """Maps of backbone and neck, one for each stride of the head."""
         return self.net.extract_feat(self.seen(images))  # pyright: ignore[reportCallIssue]
+
+    def pyramids(self, images: UInt8[Tensor, "n 3 h w"]) -> list[tuple[Tensor, ...]]:
+        """What the head learns on: the pyramid, or that of every stack of an anytime neck."""
+        neck = getattr(self.net, "neck", None)
+        if not getattr(neck, "anytime", False):
+            return [self.pyramid(images)]
+        return neck.every(self.backbone(self.seen(images)))  # pyright: ignore[reportOptionalMemberAccess]
 
     def seen(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 i j"]:
         """Normalised pixels at the size that the backbone sees."""
@@ -140,7 +148,8 @@ def losses(
     if not isinstance(detector.head, FasterRCNN) and batched:
         head = detector.net.get_submodule("bbox_head")
         extra = 1 if isinstance(detector.head, EfficientHead) else 0
-        return dense.losses(head, detector.pyramid(images), boxes, labels, extra)
+        found = [dense.losses(head, pyramid, boxes, labels, extra) for pyramid in detector.pyramids(images)]
+        return {name: torch.stack([terms[name] for terms in found]).mean() for name in found[0]} if found[1:] else found[0]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # mmdet's sampler draws on the CPU, on every device
         terms = detector.net.loss(detector.seen(images), _samples(detector.size(images), boxes, labels))  # pyright: ignore[reportCallIssue]
@@ -152,8 +161,19 @@ def losses(
 
 
 @torch.no_grad()
-def predict(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> list[Detections]:
-    """Detections in each image by the head's `postprocess`. The caller chooses train or eval mode."""
+def predict(detector: Detector, images: UInt8[Tensor, "n 3 h w"], stacks: int | None = None) -> list[Detections]:
+    """Detections in each image by the head's `postprocess`. The caller chooses train or eval mode.
+
+    Args:
+        detector: as built.
+        images: uint8 RGB.
+        stacks: of an anytime neck, after how many to stop, 1 or more; None: the last.
+
+    Raises:
+        UserError: the neck is none, or has fewer stacks.
+    """
+    if stacks is not None:
+        detector = _stopped(detector, stacks)
     if not isinstance(detector.head, FasterRCNN):
         factor, size = detector.factor(images), detector.size(images)
         found = dense.predict(detector.net.get_submodule("bbox_head"), detector.pyramid(images), size)
@@ -163,6 +183,18 @@ def predict(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> list[Detect
     found = detector.net.predict(detector.normalised(images), samples, rescale=False)  # pyright: ignore[reportCallIssue]
     instances = [sample.pred_instances for sample in found]
     return [Detections(boxes=i.bboxes, scores=i.scores, labels=i.labels) for i in instances]
+
+
+def _stopped(detector: Detector, stacks: int) -> Detector:
+    """The detector without the stacks after the first ones; weights are shared."""
+    neck = getattr(detector.net, "neck", None)
+    if not getattr(neck, "anytime", False) or not 1 <= stacks <= len(neck.stacks):  # pyright: ignore[reportOptionalMemberAccess]
+        raise UserError(f"stacks={stacks}: give a network of pyramid.anytime=true, and 1 to as many stacks as it has")
+    short, net, part = copy.copy(detector), copy.copy(detector.net), copy.copy(neck)
+    part._modules = {**part._modules, "stacks": neck.stacks[:stacks]}  # pyright: ignore[reportOptionalMemberAccess]
+    net._modules = {**net._modules, "neck": part}
+    short._modules = {**short._modules, "net": net}
+    return short
 
 
 def decoded(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n a 4"], Float[Tensor, "n a classes"]]:

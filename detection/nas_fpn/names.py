@@ -36,7 +36,8 @@ def describe(options: Any) -> dict[str, Any]:
     """Counts of an architecture as a RetinaNet for 90 classes, and its merging cells."""
     if options.size < 1:
         raise UserError(f"--size {options.size}: give the side of the image in pixels, 640 say")
-    check_name(options.backbone, BACKBONES, "backbone")
+    if not options.backbone.startswith("timm:"):
+        check_name(options.backbone, BACKBONES, "backbone")
     read = read_arch(options.arch, options.backbone)
     net = decode(read.space, read.arch)
     side = options.size

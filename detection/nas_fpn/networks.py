@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 def networks(settings: Settings, facts: DetectionFacts) -> Networks:
     """Detectors with every pyramid of the grammar. All of them cost the same but for what merging costs, which is not counted."""
-    net = space(settings.backbone, settings.pyramid, settings.head, len(facts.classes))
+    net = space(settings.backbone, settings.pyramid, settings.head, len(facts.classes), settings.backbone_weights)
     baseline = arch_of(net, top_down(settings.pyramid.levels, settings.pyramid.between))
     return Networks(
         space=net,

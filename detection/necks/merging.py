@@ -133,6 +133,7 @@ class NASFPNNeck(nn.Module):
             UserError: the maps do not fit the levels, or the wiring is wrong; see `merges`.
         """
         super().__init__()
+        self.anytime = net.anytime
         wanted = tuple(2**level for level in net.wiring.levels)
         if tuple(strides) != wanted[: len(strides)]:
             raise UserError(
@@ -144,10 +145,20 @@ class NASFPNNeck(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The backbone's maps -> one map of `width` channels for every level."""
+        return self.stacks(self._inputs(maps))
+
+    def every(self, maps: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+        """The backbone's maps -> the pyramid after each stack."""
+        pyramids = [self._inputs(maps)]
+        for stack in self.stacks:
+            pyramids.append(stack(pyramids[-1]))
+        return pyramids[1:]
+
+    def _inputs(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
         pyramid = [lateral(x) for lateral, x in zip(self.laterals, maps, strict=True)]
         for project in self.extra:
             pyramid.append(resampled(project(pyramid[-1]), 1, (0, 0)))
-        return self.stacks(tuple(pyramid))
+        return tuple(pyramid)
 
 
 def _project(c_in: int, width: int) -> nn.Sequential:

@@ -34,6 +34,8 @@ class PyramidSettings:
     """Which map scales the other in an attention cell, and by what: the official code's rule, or mmdetection's."""
     lite: bool = False
     """Separable convolutions and ReLU6."""
+    anytime: bool = False
+    """The head learns on the pyramid of every stack, so that a network can be stopped after any of them."""
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -49,7 +51,12 @@ class PyramidSettings:
     def neck(self) -> NASFPN:
         """The open pyramid: every wiring of the grammar."""
         return NASFPN(
-            wiring=grammar(self.levels, self.between), width=self.width, stacks=self.stacks, gate=self.gate, lite=self.lite
+            wiring=grammar(self.levels, self.between),
+            width=self.width,
+            stacks=self.stacks,
+            gate=self.gate,
+            lite=self.lite,
+            anytime=self.anytime,
         )
 
     def under(self, head: H) -> H:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from common.cost.conventions import conv_linear
@@ -91,6 +92,29 @@ def test_any_backbone_neck_and_head_learns_and_detects(body, neck, head):
     found = mm.predict(net.eval(), images)
     assert [one.boxes.shape[1] for one in found] == [4, 4]
     assert [len(out) for out in net(images)] == [2] * 2 * len(head.strides)
+
+
+def test_an_anytime_head_learns_on_every_stack_and_stops_after_any():
+    plain, every = (
+        build(DetectorNet(backbone=TINY, neck=replace(MERGING, anytime=anytime), head=RETINA, classes=3), seed=1)
+        for anytime in (False, True)
+    )
+    nn.init.normal_(plain.net.get_submodule("bbox_head").retina_cls.weight)  # else all scores are those of the bias
+    every.load_state_dict(plain.state_dict())
+    short = build(DetectorNet(backbone=TINY, neck=replace(MERGING, stacks=1), head=RETINA, classes=3), seed=1)
+    short.load_state_dict({name: value for name, value in plain.state_dict().items() if "stacks.1" not in name})
+    images = torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8)
+    truth = [torch.tensor([[10.0, 12, 40, 44]])] * 2, [torch.tensor([1])] * 2
+    one, other, both = (mm.losses(net.eval(), images, *truth) for net in (short, plain, every))
+    for name, value in both.items():
+        assert value.item() == pytest.approx((one[name] + other[name]).item() / 2, rel=1e-5)
+    assert one["loss_cls"] != other["loss_cls"]
+    for net, stacks in ((short, 1), (plain, 2), (plain, None)):
+        for mine, wanted in zip(mm.predict(every, images, stacks), mm.predict(net, images), strict=True):
+            torch.testing.assert_close((mine.boxes, mine.scores), (wanted.boxes, wanted.scores))
+    for net, stacks in ((every, 3), (every, 0), (plain, 1)):
+        with pytest.raises(UserError, match=f"stacks={stacks}: give a network of pyramid.anytime=true"):
+            mm.predict(net, images, stacks)
 
 
 @pytest.mark.parametrize("batched", [True, False])

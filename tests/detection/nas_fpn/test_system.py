@@ -69,6 +69,10 @@ def test_other_mistakes_are_refused():
         SYSTEM.described(Describing(arch="7@256", size=0))
     with pytest.raises(UserError, match="backbone 'vgg' does not exist"):
         SYSTEM.described(Describing(arch="7@256", backbone="vgg"))
+    with pytest.raises(UserError, match=r"backbone 'vgg' does not exist; choose one of .*, or timm:NAME"):
+        replace(smoke(), backbone="vgg")
+    with pytest.raises(UserError, match="backbone_weights: nobody has published weights of shufflenet-tiny"):
+        replace(smoke(), backbone_weights="w.pth")
     with pytest.raises(UserError, match=r"pyramid.levels=\[3, 5\]: give two or more consecutive levels"):
         PyramidSettings(levels=(3, 5))
     with pytest.raises(UserError, match=r"head.anchor_sizes=\[20, 28, 36\]: the pyramid has 2 levels; give one size for each"):
