@@ -1,5 +1,5 @@
 # Made by `python -m common.cli list --write`: a target for every method of every system.
-.PHONY: darts darts2 snas pc-darts gdas detnas nas-fpn efficientdet gan-compression pdnas graphnas evolution halving random dcnas darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke
+.PHONY: darts darts2 snas pc-darts gdas detnas detnas-fpn nas-fpn efficientdet gan-compression pdnas graphnas evolution halving random dcnas darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke
 
 darts: $(VENV)/.ready ## DARTS, first order, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m classification.train darts $(OPTIONS)
@@ -18,6 +18,9 @@ gdas: $(VENV)/.ready ## GDAS, image classification (RECIPE=small DATA=folder OUT
 
 detnas: $(VENV)/.ready ## DetNAS, object detection (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m detection.train detnas $(OPTIONS)
+
+detnas-fpn: $(VENV)/.ready ## DetNAS with NAS-FPN, object detection (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m detection.train detnas-fpn $(OPTIONS)
 
 nas-fpn: $(VENV)/.ready ## NAS-FPN, object detection (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m detection.train nas-fpn $(OPTIONS)
@@ -46,5 +49,5 @@ random: $(VENV)/.ready ## Random search on graphs, node classification (RECIPE=s
 dcnas: $(VENV)/.ready ## DCNAS, semantic segmentation (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m segmentation.train dcnas $(OPTIONS)
 
-darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: RECIPE = smoke
-darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: %-smoke: %
+darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: RECIPE = smoke
+darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: %-smoke: %

@@ -76,6 +76,14 @@ def shaped_by(module: nn.Module) -> tuple[Reading, ...] | None:
     return module.shaped_by() if is_elastic(module) else None  # pyright: ignore[reportCallIssue]
 
 
+def sized_by(module: nn.Module) -> tuple[Reading, ...] | None:
+    """The readings that set the sizes of the output of a module without weights, for the third and later dimensions.
+
+    None where nothing is said: run the options and compare.
+    """
+    return module.sized_by() if hasattr(module, "sized_by") else None  # pyright: ignore[reportCallIssue]
+
+
 def sums_members(module: nn.Module) -> bool:
     """Whether the module sums the members of a subset, each a module of its own that gets the module's inputs."""
     return bool(readings(module)) and hasattr(module, "members")

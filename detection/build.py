@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import nn
 
+from common.cost.conventions import conv_linear
+from common.cost.costs import Counted
 from common.errors import UserError
+from common.space import Arch, decode
+from common.task import unchanged
 from detection import mm
 from detection.backbones.modules import backbone
 from detection.description import DetectorNet
@@ -49,3 +56,21 @@ def build(net: DetectorNet, seed: int = 0) -> mm.Detector:
 def fast(net: DetectorNet, seed: int) -> mm.Detector:
     """`build` with convolutions in channels-last order, a third faster on a CPU."""
     return build(net, seed).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def costs(space: Any, baseline: Arch, canvas: tuple[int, int], detector: Callable[[Any], DetectorNet] = unchanged) -> Counted:
+    """What the detectors of a space cost, by counting each: for spaces whose costs are no sums over decisions.
+
+    Args:
+        space: open description.
+        baseline: one of its architectures.
+        canvas: height and width of the images, in pixels.
+        detector: gives the detector of a settled description.
+    """
+    image = (1, 3, *canvas)
+    return Counted(
+        lambda arch: build(detector(decode(space, arch))),
+        lambda: (torch.empty(image, dtype=torch.uint8),),
+        lambda: baseline,
+        conv_linear,
+    )

@@ -55,7 +55,7 @@ def model_of(run: str | Path) -> dict[str, Any]:
     """The best detector of a run as the entry `model` of a configuration; `LoadRun` loads its weights.
 
     Args:
-        run: folder of a DetNAS run, or of a NAS-FPN run whose backbone is `shufflenet-tiny`.
+        run: folder of a run of `detnas` or `detnas-fpn`, or of one of `nas-fpn` whose backbone is `shufflenet-tiny`.
 
     Raises:
         UserError: no run folder, or a detector that has no types in mmdetection.

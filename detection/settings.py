@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import UserError
+from common.stages.settings import PhaseSettings, RunSettings, check_trained
 from detection.layout import check_layout
 
+COSTS = ("params", "macs")
+"""What an architecture costs: parameters and MACs of the whole detector, at the side of the images that it sees."""
 LARGEST_SCENE = 288
 """Largest side of an embedded scene, in pixels: the photographs have no more."""
 
@@ -50,3 +53,27 @@ class DataSettings:
                 f"data.size={self.size}: embedded scenes have sides of at most {LARGEST_SCENE}; give --data FOLDER or "
                 "--set data.size=64"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AloneSettings(RunSettings):
+    """Settings of a system whose networks share no weights: each is trained alone, by the phases of `detection.phases.alone`."""
+
+    data: DataSettings
+    retrain_pretrain: PhaseSettings
+    """Classification of single objects with a network's backbone, before it is trained to detect. A departure from the papers,
+    which begin with weights of ImageNet."""
+    retrain_detect: PhaseSettings
+    """Detection, of candidates as of the networks that are compared."""
+    label_smoothing: float = 0.0
+    """Of the classification loss."""
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked without data.
+
+        Raises:
+            UserError: an unknown budget, or a number out of range.
+        """
+        RunSettings.__post_init__(self)  # not super(): slots make the class anew
+        self.check_costs(COSTS, "detector")
+        check_trained({"retrain_detect": self.retrain_detect}, "detector")

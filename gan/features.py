@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.errors import UserError
+from common.foreign_weights import load_strictly, read_state
 from common.streams import torch_stream
 
 WIDTHS = (16, 16, 32)
@@ -77,17 +77,8 @@ class InceptionFeatures(nn.Module):
         super().__init__()
         from torchvision.models import inception_v3
 
-        try:
-            weights = torch.load(file, map_location="cpu", weights_only=True)
-        except OSError as error:
-            raise UserError(f"{file}: cannot be read ({error.strerror}); {_REMEDY}") from None
-        except Exception as error:  # torch, zipfile and pickle each have their own for files that hold something else
-            raise UserError(f"{file}: holds no weights that can be read ({type(error).__name__}); {_REMEDY}") from None
         self.network = inception_v3(weights=None, init_weights=False, transform_input=True)
-        try:
-            self.network.load_state_dict(weights)
-        except (RuntimeError, TypeError, AttributeError) as error:
-            raise UserError(f"{file}: holds no weights of Inception v3 ({_short(error)}); {_REMEDY}") from None
+        load_strictly(self.network, read_state(file, _REMEDY), file, _REMEDY)
         self.network.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
         self.network.eval().requires_grad_(False)
 
@@ -99,7 +90,3 @@ class InceptionFeatures(nn.Module):
 
 
 _REMEDY = "give torchvision's inception_v3_google-0cc3c7bd.pth, or leave --features out"
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]

@@ -25,6 +25,7 @@ from common.cost.conditions import Condition
 from common.cost.conventions import Convention
 from common.cost.count import Forward, Meter, placed, run
 from common.cost.dims import (
+    Dims,
     aligned,
     changes_rank,
     depends,
@@ -40,7 +41,18 @@ from common.cost.presence import NONE, Living, Membership, Paths, conditioned, m
 from common.cost.shapes import perform, tensors_in
 from common.errors import UserError
 from common.layers import EmptySum
-from common.trace import Slot, active_children, feature_axis, is_elastic, readings, sets_width, shaped_by, sums_members
+from common.trace import (
+    Slot,
+    active_children,
+    feature_axis,
+    is_elastic,
+    readings,
+    sets_width,
+    shaped_by,
+    sized_by,
+    slots_of,
+    sums_members,
+)
 
 _SHAPE_READS = {
     torch.Tensor.shape.__get__,  # pyright: ignore[reportAttributeAccessIssue]
@@ -88,6 +100,8 @@ class Dependencies(Meter):
                 part.forward = self._with_width_apart(part, part.forward)
             if id(part) in members:
                 part.forward = self._over_every_member(part, part.forward, members[id(part)])
+            elif (sizes := sized_by(part)) is not None:
+                part.forward = self._as_declared(part, part.forward, setting(sizes))
             elif slots := {slot.path: (slot, n) for r in readings(part) for slot, n in zip(r.slots, r.sizes, strict=True)}:
                 part.forward = self._under_every_option(part, part.forward, list(slots.values()))
 
@@ -312,6 +326,33 @@ class Dependencies(Meter):
 
         return run_all
 
+    def _as_declared(self, module: nn.Module, forward: Any, sizes: Paths) -> Callable[..., Any]:
+        """The output's sizes depend on the decisions that the module names, and on those of its inputs that are not its own."""
+        own = frozenset(_slots_inside(module))
+        found: dict[Any, Any] = {}
+
+        def run_active(*inputs: Any) -> Any:
+            conditions, before = self._conditions, (self._frames[-1], self._around[-1])
+            self._conditions |= own
+            try:
+                out = forward(*inputs)
+            finally:
+                self._conditions = conditions
+            self._frames[-1], self._around[-1] = before  # sizes that it has read are of its inputs
+            with self._looking():
+                given = NONE.union(*(paths for x in tensors_in(inputs) for paths in depends(x)[2:])) - own
+                active = {slot.path: slot.active for slot in slots_of(self.module).values()}
+                shape = tuple([x.shape[2:] for x in tensors_in(out)])
+                key = tuple([(path, active[path]) for path in sorted(sizes | given)])
+                if found.setdefault(key, shape) != shape:
+                    raise UserError(
+                        f"a module made by weightless gives sizes {found[key]} and {shape} under the same options of "
+                        f"{', '.join(map(repr, sorted(sizes))) or 'no decision'}; name what else sets its sizes in sized_by"
+                    )
+                return mapped(out, lambda x: _declared(inputs, x, plus((sizes | given,) * x.dim(), self._around[-1])))
+
+        return run_active
+
     def _cut(self, depth: int) -> None:
         """Forgets the modules that an error has left."""
         del self._frames[depth:], self._around[depth:], self._composite[depth:]
@@ -333,6 +374,14 @@ class Dependencies(Meter):
                         "width is unknown; price the supernet with a forward pass that runs every layer"
                     )
             self._add(paths, numel, 0)
+
+
+def _declared(inputs: Any, out: Tensor, sizes: Dims) -> Tensor:
+    """`out` marked: batch and channels depend on what the inputs' own do, later dimensions on `sizes`."""
+    theirs = aligned([depends(x) for x in tensors_in(inputs) if x.dim() == out.dim()], out.dim()) or sizes
+    out = out.view(out.shape)  # an input that is given on keeps its own marks
+    mark(out, (*theirs[:2], *sizes[2:]))
+    return out
 
 
 def _slots_inside(module: nn.Module) -> dict[str, Slot]:

@@ -51,7 +51,7 @@ class RelaxedSearch:
         """Searches; gives the architecture found, how sure the search was, and when it stopped.
 
         Raises:
-            UserError: the task has no two phases of kind `relaxed`, a decision cannot be mixed, or nothing keeps the budget.
+            UserError: the task has no two phases of kind `relaxed`, or a decision cannot be mixed, or nothing keeps the budget.
         """
         s, task = self.settings, context.task
         penalties = penalty_of(s, context)

@@ -48,6 +48,9 @@ class TrainSettings:
     optim: OptimSettings
     stop: StopSettings | None = None
     """When a network that is trained alone stops early; none trains all steps."""
+    ema: float | None = None
+    """What a moving average of the weights keeps at a step, in (0, 1); less in the first steps. The network ends with that
+    average. None: it ends with the weights of the last step. Not with `stop`, nor where an architecture is relaxed."""
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -57,6 +60,12 @@ class TrainSettings:
         """
         if self.steps < 0:
             raise UserError(f"a phase of {self.steps} steps: give 0 or more")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise UserError(f"ema is {self.ema}; give a number above 0 and below 1, or none")
+        if self.ema is not None and self.stop is not None:
+            raise UserError(
+                "ema and stop: a network that stops early has the weights it was measured best with; give one of both"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

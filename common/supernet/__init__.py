@@ -12,6 +12,7 @@ from common.supernet.open import Mixed, Open, fmap, opened
 from common.supernet.paths import cost_bins, extreme, fair, sandwich, uniform
 from common.supernet.recalibrate import kept_statistics, recalibrate
 from common.supernet.transposed import conv_transpose2d
+from common.supernet.weightless import weightless
 
 __all__ = [
     "Checked",
@@ -49,4 +50,5 @@ __all__ = [
     "scale",
     "shift",
     "uniform",
+    "weightless",
 ]

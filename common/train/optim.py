@@ -149,8 +149,14 @@ def make_schedule(settings: OptimSettings) -> Schedule:
 def averaged(module: nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average of the weights of `module`; `fit` updates it. Its `.module` is the averaged network.
 
+    After n updates the next one keeps min(`decay`, (1 + n) / (10 + n)) of the average, so that a short training is not an average
+    of initial weights (TensorFlow's `ExponentialMovingAverage` with `num_updates`, as in the official code of EfficientDet).
     Buffers are copied, not averaged: BatchNorm statistics are moving averages already.
     """
     from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-    return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    def blend(averages: Any, weights: Any, updates: Any) -> None:
+        n = int(updates)
+        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averages, weights, updates)
+
+    return AveragedModel(module, multi_avg_fn=blend)

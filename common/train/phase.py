@@ -13,7 +13,7 @@ from common.supernet import Supernet
 from common.supernet.paths import Policy
 from common.train.early import EarlyStop
 from common.train.fit import fit
-from common.train.optim import make_optimizer, make_schedule
+from common.train.optim import averaged, make_optimizer, make_schedule
 
 if TYPE_CHECKING:
     from common.run.checkpoint import Checkpoint
@@ -64,6 +64,8 @@ def train_phase(
     if settings.stop is not None and measure is not None:
         early = EarlyStop(network=network, measure=measure, settings=settings.stop)
 
+    ema = None if settings.ema is None else averaged(model, settings.ema)
+
     def seen(step: int, values: Mapping[str, float]) -> None:
         if early is not None:
             early.look(step)
@@ -83,12 +85,15 @@ def train_phase(
         before_step=before_step,
         clip_norm=settings.optim.clip,
         observe=seen,
+        ema=ema,
         side=early,
         until=None if early is None else early.ended,
         **guard,
     )
     if early is not None:
         early.restore()
+    if ema is not None and last:
+        model.load_state_dict(ema.module.state_dict())
     with torch.no_grad():
         phase.finish(network, model)
     return last

@@ -128,6 +128,18 @@ class ResNet:
 
     depth: int
     """18, 34, 50 or 101; or 10, one basic block a stage, the proxy of NAS-FPN (1904.07392, section 4.2)."""
+    weights: str | None = None
+    """A file of torchvision's weights to begin with; None: random ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timm:
+    """A network of the package timm, as far as its maps of stride 4 and more."""
+
+    name: str
+    """One of `timm.list_models()` that gives its features."""
+    weights: str | None = None
+    """A file of timm's weights to begin with; None: random ones."""
 
 
 SMALL_SHUFFLENET = ShuffleNet(
@@ -135,4 +147,4 @@ SMALL_SHUFFLENET = ShuffleNet(
     stages=tuple(Stage(width=width, blocks=("shuffle3",) * blocks) for width, blocks in ((16, 2), (32, 3), (64, 3))),
 )
 """This project's own, for small images on a CPU: maps of strides 4, 8 and 16. The hand-made network of DetNAS's tiny space."""
-Backbone = ShuffleNet | EfficientNet | ResNet
+Backbone = ShuffleNet | EfficientNet | ResNet | Timm

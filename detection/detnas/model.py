@@ -17,7 +17,7 @@ from common.supernet import opened
 from detection.backbones.descriptions import ShuffleNet
 from detection.backbones.shufflenet import ShuffleNetBackbone, named, norm_relu
 from detection.description import DetectorNet
-from detection.detnas.space import Classifier
+from detection.detnas.space import Classifier, of_backbone
 
 
 class DetNASClassifier(nn.Module):
@@ -71,11 +71,11 @@ def cost_tables(space: DetectorNet, published: Classifier, canvas: tuple[int, in
     prices = Price(whole, (scene,), space, convention=conv_linear)
 
     def bare(arch: Arch) -> Arch:
-        return Arch({path.removeprefix("backbone."): option for path, option in arch.items()})
+        return Arch({path.removeprefix("backbone."): option for path, option in of_backbone(arch).items()})
 
     return {
         "params": Entry(prices, "params"),
         "macs": Entry(prices, "macs"),
         "macs_backbone": Entry(Price(body, (image,), space.backbone, convention=conv_linear), "macs", bare),
-        "macs_classifier": Entry(Price(classifier, (image,), published, convention=conv_linear), "macs"),
+        "macs_classifier": Entry(Price(classifier, (image,), published, convention=conv_linear), "macs", of_backbone),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,17 @@ from detection.detnas.model import build
 from detection.detnas.space import (
     PUBLISHED,
     SIZES,
+    Classifier,
     arch_of_genes,
     classifier,
+    detector,
     genes_of,
     parse_genes,
     published_classifier,
     space_for,
 )
 from detection.heads import PAPER_FASTER_RCNN, SMALL_RETINANET
+from detection.necks.settings import SHAPES, PyramidSettings
 
 CONVENTION = "ImageNet classifier (1000 classes) at 224x224: MACs of convolutions and linear layers, all trainable parameters"
 
@@ -34,13 +38,11 @@ def describe(options: Any) -> dict[str, Any]:
     name, net, arch = read_arch(options.arch, options.space)
     whole = decode(net, arch)
     tiny = name == "tiny"
-    detector = DetectorNet(
-        backbone=whole.backbone, head=SMALL_RETINANET if tiny else PAPER_FASTER_RCNN, classes=5 if tiny else 80
-    )
+    under = DetectorNet(backbone=whole.backbone, head=SMALL_RETINANET if tiny else PAPER_FASTER_RCNN, classes=5 if tiny else 80)
     size = (64, 64) if tiny else (800, 1344)
     full = counted(lambda: build(whole), lambda: (torch.empty(1, 3, 224, 224),), conv_linear)
     inner = counted(lambda: build(whole.backbone), lambda: (torch.empty(1, 3, 224, 224),), conv_linear)
-    found = counted(lambda: build(detector), lambda: (torch.empty(1, 3, *size, dtype=torch.uint8),), conv_linear)
+    found = counted(lambda: build(under), lambda: (torch.empty(1, 3, *size, dtype=torch.uint8),), conv_linear)
     # The official code regresses boxes for the background class too: 4 more outputs of its last linear layer.
     official = {} if tiny else {"params_official": found.params + 4 * (PAPER_FASTER_RCNN.box_features + 1)}
     return {
@@ -54,8 +56,8 @@ def describe(options: Any) -> dict[str, Any]:
         "params_backbone": inner.params,
         "macs_backbone": inner.macs,
         "detector": {
-            "head": type(detector.head).__name__,
-            "classes": detector.classes,
+            "head": type(under.head).__name__,
+            "classes": under.classes,
             "image": list(size),
             "params": found.params,
             "macs": found.macs,
@@ -90,13 +92,22 @@ def read_arch(text: str, space: str | None) -> Read:
 def _from_file(path: Path, space: str | None) -> Read:
     """A file of a classifier or detector, or of a backbone alone; of the smaller size where two have its blocks."""
     wholes = {name: classifier(name) for name in SIZES}
-    forms = [(name, form) for name, net in wholes.items() for form in (net, net.backbone) if space in (None, name)]
+    forms = [(name, form) for name, net in wholes.items() for form in _forms(name, net) if space in (None, name)]
     try:
         name, _, arch = read_file(path, forms, "DetNAS")
     except UserError:
-        every = [(name, form) for name, net in wholes.items() for form in (net, net.backbone)]
+        every = [(name, form) for name, net in wholes.items() for form in _forms(name, net)]
         own, found, _ = read_file(path, every, "DetNAS")  # of another size, or damaged: says so
         raise UserError(
             f"{path} is an architecture of space {own} ({len(decisions(found))} blocks), not {space}; leave --space out"
         ) from None
     return Read(name, wholes[name], arch_of_genes(wholes[name], genes_of(arch)))
+
+
+def _forms(size: str, net: Classifier) -> Iterator[Any]:
+    """What a file of this size may be of: a classifier or detector, a backbone, a detector whose pyramid is searched as well."""
+    yield net
+    yield net.backbone
+    for levels, between in SHAPES:
+        head = replace(SMALL_RETINANET, anchor_sizes=tuple(4.0 * 2**level for level in levels))
+        yield detector(size, head, 1, PyramidSettings(levels=levels, between=between))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from common.cost.costs import Tabulated
+from common.space import Arch, decisions
 from common.system import PublishedNetwork
 from common.task import Networks
 from detection.build import fast
@@ -21,43 +22,57 @@ from detection.detnas.space import (
     PUBLISHED,
     SIZES,
     backbone,
+    baseline,
     classifier,
+    detector,
+    genes_of,
     published_classifier,
-    uniform_arch,
 )
 from detection.heads import SMALL_RETINANET
+from detection.necks.drawing import draw
+from detection.necks.settings import PyramidSettings
 
 if TYPE_CHECKING:
     from detection.facts import DetectionFacts
 
 TINY = "tiny detector"
+JOINT = "tiny detector with pyramid"
 
 
 def networks(settings: Settings, facts: DetectionFacts) -> Networks:
     """Detectors with DetNAS's backbones."""
-    body = backbone(settings.space)
-    space = DetectorNet(backbone=body, head=settings.head, classes=len(facts.classes))
+    space = detector(settings.space, settings.head, len(facts.classes), settings.pyramid)
     costs = Tabulated(partial(cost_tables, space, classifier(settings.space), facts.canvas))
-    groups = [[f"backbone.stages.{i}.blocks.{k}" for k in range(len(s.blocks))] for i, s in enumerate(body.stages)]
+    groups = [
+        [f"backbone.stages.{i}.blocks.{k}" for k in range(len(s.blocks))] for i, s in enumerate(backbone(settings.space).stages)
+    ]
+    wiring = [path for path in decisions(space) if path.startswith("neck.")]
     return Networks(
         space=space,
         build=fast,
-        baseline=uniform_arch(space, 0),
+        baseline=baseline(space),
         costs=costs,
-        order=[group[i : i + 2] for group in groups for i in range(0, len(group), 2)],
+        order=[*(group[i : i + 2] for group in groups for i in range(0, len(group), 2)), *([wiring] if wiring else [])],
         price=costs.price,
+        draw=None if settings.pyramid is None else partial(_drawn, space),
     )
 
 
+def _drawn(space: DetectorNet, arch: Arch) -> str:
+    """The pyramid, with the backbone's genes in the title."""
+    return draw(space, arch, f", on blocks {' '.join(map(str, genes_of(arch)))}")
+
+
 def spaces() -> dict[str, Any]:
-    """Spaces for the laws: the classifiers of every size, and the detector of the smoke recipe."""
-    tiny = DetectorNet(backbone=classifier("tiny").backbone, head=SMALL_RETINANET, classes=5)
-    return {**{name: classifier(name) for name in SIZES}, TINY: tiny}
+    """Spaces for the laws: the classifiers of every size, the detector of the smoke recipe, and one with a pyramid."""
+    pyramid = PyramidSettings(levels=(3, 4), between=1, width=16, stacks=1)
+    detectors = {TINY: detector("tiny", SMALL_RETINANET, 5), JOINT: detector("tiny", SMALL_RETINANET, 5, pyramid)}
+    return {**{name: classifier(name) for name in SIZES}, **detectors}
 
 
 def example(space: str) -> tuple[Tensor, ...]:
     """Inputs small enough for tests."""
-    return (torch.zeros(2, 3, 64, 64, dtype=torch.uint8 if space == TINY else torch.float32),)
+    return (torch.zeros(2, 3, 64, 64, dtype=torch.uint8 if space in (TINY, JOINT) else torch.float32),)
 
 
 def published() -> Mapping[str, PublishedNetwork]:

@@ -8,6 +8,7 @@ from common.errors import UserError
 from common.stages.settings import PathPhaseSettings, PhaseSettings, RunSettings, check_trained
 from detection.detnas.space import SIZES
 from detection.heads import WithPyramid
+from detection.necks.settings import PyramidSettings
 from detection.settings import DataSettings
 
 COSTS = ("params", "macs", "macs_backbone", "macs_classifier")
@@ -25,6 +26,8 @@ class Settings(RunSettings):
     """Size of the search space: tiny, 300M, 1.3G or 3.8G."""
     head: WithPyramid
     """What is put on the backbone."""
+    pyramid: PyramidSettings | None = None
+    """A feature pyramid that is searched with the backbone; None: the head's own."""
     data: DataSettings
     warm_up: PathPhaseSettings
     """Classification with the hand-made path alone, whose weights its siblings then start from. A departure from the paper."""
@@ -50,5 +53,7 @@ class Settings(RunSettings):
         RunSettings.__post_init__(self)  # not super(): slots make the class anew
         if self.space not in SIZES:
             raise UserError(f"space {self.space!r} does not exist; choose one of {', '.join(SIZES)}")
+        if self.pyramid is not None:
+            self.pyramid.under(self.head)
         self.check_costs(COSTS, "detector")
         check_trained({"detect": self.detect, "retrain_detect": self.retrain_detect}, "detector")

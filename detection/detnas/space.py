@@ -13,6 +13,11 @@ from typing import Any
 from common.errors import UserError
 from common.space import Arch, OneOf, decisions
 from detection.backbones.descriptions import KINDS, ShuffleNet, Stage
+from detection.description import DetectorNet
+from detection.heads import WithPyramid
+from detection.necks.merges import NASFPN
+from detection.necks.settings import PyramidSettings
+from detection.necks.wirings import choices, top_down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,22 @@ def classifier(size: str, classes: int = 1000) -> Classifier:
     return Classifier(backbone=backbone(size), last=SIZES[size].last if size in SIZES else 1024, classes=classes)
 
 
+def detector(size: str, head: WithPyramid, classes: int, pyramid: PyramidSettings | None = None) -> DetectorNet:
+    """The open detector: a backbone of a size, under a head with its own pyramid, or with one that is searched as well."""
+    if pyramid is None:
+        return DetectorNet(backbone=backbone(size), head=head, classes=classes)
+    return DetectorNet(backbone=backbone(size), neck=pyramid.neck(), head=pyramid.under(head), classes=classes)
+
+
+def baseline(space: DetectorNet) -> Arch:
+    """The hand-made detector: 3x3 shuffle blocks, and a pyramid in the manner of FPN where it is searched."""
+    arch = uniform_arch(space, 0)
+    if not isinstance(space.neck, NASFPN):
+        return arch
+    wiring = space.neck.wiring
+    return Arch({**arch, **choices(space.neck, top_down(wiring.levels, len(wiring.between)))})
+
+
 def uniform_arch(space: Any, kind: int) -> Arch:
     """The architecture with the same option at every block."""
     return Arch(dict.fromkeys(decisions(space), kind))
@@ -92,7 +113,12 @@ def arch_of_genes(space: Any, genes: Sequence[int]) -> Arch:
 
 def genes_of(arch: Arch) -> tuple[int, ...]:
     """The gene tuple in depth order: the order in which a walk over the space, and so every drawn or read arch, has them."""
-    return tuple(arch.values())
+    return tuple(of_backbone(arch).values())
+
+
+def of_backbone(arch: Arch) -> Arch:
+    """The architecture without the decisions of a pyramid."""
+    return Arch({path: option for path, option in arch.items() if not path.startswith("neck.")})
 
 
 def parse_genes(text: str) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import tyro
 from common.deferred import Deferred
 from common.options import DescribeOptions, RunOptions, without_default
 from common.system import Method, System
+from detection.detnas import joint
 from detection.detnas.recipes import RECIPES, with_head
 from detection.detnas.settings import Settings
 
@@ -59,6 +60,14 @@ SYSTEM = System(
             authors="Chen et al., NeurIPS 2019",
             summary="search the backbone of a detector, from images to a report",
             recipes=RECIPES,
+        ),
+        Method(
+            name="detnas-fpn",
+            title="DetNAS with NAS-FPN",
+            paper="arXiv:1903.10979",
+            authors="Chen et al., NeurIPS 2019; pyramid of Ghiasi et al., CVPR 2019",
+            summary="search the backbone and the feature pyramid of a detector together",
+            recipes=joint.RECIPES,
         ),
     ),
     networks=Deferred(f"{HERE}.networks", "networks"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,15 @@ import torch
 from torch import nn
 
 from common.cost.conventions import conv_linear
-from common.cost.costs import Counted
 from common.describe import Read, counted, is_file, read_file
 from common.errors import UserError
 from common.space import decisions, decode
 from common.system import PublishedNetwork
 from common.task import Networks
 from detection.build import build as build_detector
-from detection.build import fast
+from detection.build import costs, fast
 from detection.efficientdet.settings import Settings
-from detection.efficientdet.space import PUBLISHED, EfficientDetNet, compound, detector, family, smallest
+from detection.efficientdet.space import FAMILIES, PUBLISHED, EfficientDetNet, compound, detector, family, smallest
 from detection.efficientdet.space import published as published_arch
 
 if TYPE_CHECKING:
@@ -33,26 +33,20 @@ def networks(settings: Settings, facts: DetectionFacts) -> Networks:
     """The members of the family on the data of a run."""
     space = family(settings.family, len(facts.classes), settings.head)
     base = smallest(space)
-    image = (1, 3, *facts.canvas)
-    costs = Counted(
-        lambda arch: build(decode(space, arch)),
-        lambda: (torch.empty(image, dtype=torch.uint8),),
-        lambda: base,
-        conv_linear,
-    )
-    hand_made = {name: arch for name, arch in compound(space).items() if _allowed(costs.of(arch), settings.budget)}
+    prices = costs(space, base, facts.canvas, detector)
+    affordable = takewhile(lambda one: _allowed(prices.of(one[1]), settings.budget), compound(space).items())
     return Networks(
         space=space,
         build=lambda net, seed: fast(detector(net), seed),
         baseline=base,
-        costs=costs,
-        hand_made=hand_made,
+        costs=prices,
+        hand_made=dict(affordable),
         has_supernet=False,
     )
 
 
-def _allowed(costs: Mapping[str, int], budget: Mapping[str, float]) -> bool:
-    return all(costs[name] <= most for name, most in budget.items())
+def _allowed(found: Mapping[str, int], budget: Mapping[str, float]) -> bool:
+    return all(found[name] <= most for name, most in budget.items())
 
 
 def build(net: EfficientDetNet) -> nn.Module:
@@ -109,4 +103,4 @@ def read_arch(text: str) -> Read:
         return Read("paper", family("paper"), published_arch(text))
     if not is_file(text, PUBLISHED, ""):
         raise UserError(f"{text!r} is no published name ({', '.join(PUBLISHED)}) and no architecture file")
-    return Read(*read_file(Path(text), [(name, family(name)) for name in ("paper", "tiny")], "EfficientDet"))
+    return Read(*read_file(Path(text), [(name, family(name)) for name in FAMILIES], "EfficientDet"))

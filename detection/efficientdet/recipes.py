@@ -44,7 +44,7 @@ def small() -> Settings:
     optim = replace(_ADAMW, lr=6e-3)
     return Settings(
         recipe="small",
-        family="tiny",
+        family="small",
         head=EfficientHead(anchor_scale=3.0, box_weight=5.0, postprocess=Postprocess(per_image=100, score_threshold=0.05)),
         data=DataSettings(size=256, flip=True),
         budget={"macs": 60e6},
@@ -59,8 +59,9 @@ def paper() -> Settings:
     """The published hyper-parameters for COCO: weeks of many GPUs.
 
     Not there yet, and part of the published training: weights of ImageNet to begin with (here: classification of COCO's boxes),
-    scale jitter from 0.1 to 2 with crops, the moving average of weights (0.9998), gradients clipped for each variable, and
-    statistics of BatchNorm over all processes. The cosine begins after the warm-up (there: with the first step).
+    scale jitter from 0.1 to 2 with crops, gradients clipped for each variable, and statistics of BatchNorm over all processes.
+    The moving average is of weights alone (there: of the statistics of BatchNorm as well). The cosine begins after the warm-up
+    (there: with the first step).
     """
     optim = OptimSettings(name="sgd", lr=0.16, momentum=0.9, weight_decay=4e-5, schedule="cosine", warmup=1 / 300, clip=10.0)
     return Settings(
@@ -71,7 +72,7 @@ def paper() -> Settings:
         budget={"macs": 2.6e9},
         search=SearchSettings(trials=50, engine=Aging(population=20, tournament=5), evaluation=ScratchSettings(fidelity=0.1)),
         retrain_pretrain=PhaseSettings(steps=100_000, batch=1024, optim=replace(optim, lr=0.5)),
-        retrain_detect=PhaseSettings(steps=277_000, batch=128, optim=optim),
+        retrain_detect=PhaseSettings(steps=277_000, batch=128, optim=optim, ema=0.9998),
         retrain=RetrainSettings(),
         threads=4,
     )

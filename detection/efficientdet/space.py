@@ -63,19 +63,41 @@ class EfficientDetNet:
 BASES = {"b0": B0, "tiny": TINY}
 
 
+FAMILIES = ("tiny", "small", "paper")
+
+
 def family(name: str, classes: int = 90, head: EfficientHead | None = None) -> EfficientDetNet:
     """The open description of a family.
 
     Args:
-        name: `paper` (the sizes of D0 to D7x) or `tiny` (this project's own, for small images on a CPU).
+        name: `paper` (the sizes of D0 to D7x), or one of this project's own for a CPU: `tiny` for images of 64 pixels, `small`
+            for images of 256.
         classes: of the data.
         head: anchors, losses and post-processing; the paper's by default.
 
     Raises:
         UserError: there is no such family.
     """
+    head = head or EfficientHead()
     fusion = OneOf("fast", "softmax", "sum")
+    tiny = EfficientDetNet(
+        width=OneOf(1.0, 1.5, 2.0),
+        depth=OneOf(1.0, 2.0, 3.0),
+        channels=OneOf(16, 24, 32),
+        layers=OneOf(1, 2, 3),
+        convs=OneOf(1, 2),
+        side=OneOf(48, 64, 80),
+        fusion=fusion,
+        top=4,
+        base="tiny",
+        classes=classes,
+        head=head,
+    )
     match name:
+        case "tiny":
+            return tiny
+        case "small":
+            return replace(tiny, channels=OneOf(24, 32, 48), side=OneOf(160, 208, 256), top=5)
         case "paper":
             return EfficientDetNet(
                 width=OneOf(1.0, 1.1, 1.2, 1.4, 1.6, 1.8, 2.0),
@@ -87,24 +109,10 @@ def family(name: str, classes: int = 90, head: EfficientHead | None = None) -> E
                 fusion=fusion,
                 top=OneOf(7, 8),
                 classes=classes,
-                head=head or EfficientHead(),
-            )
-        case "tiny":
-            return EfficientDetNet(
-                width=OneOf(1.0, 1.5, 2.0),
-                depth=OneOf(1.0, 2.0, 3.0),
-                channels=OneOf(16, 24, 32),
-                layers=OneOf(1, 2, 3),
-                convs=OneOf(1, 2),
-                side=OneOf(48, 64, 80),
-                fusion=fusion,
-                top=4,
-                base="tiny",
-                classes=classes,
-                head=head or EfficientHead(),
+                head=head,
             )
         case _:
-            raise UserError(f"family {name!r} does not exist; choose paper or tiny")
+            raise UserError(f"family {name!r} does not exist; choose one of {', '.join(FAMILIES)}")
 
 
 def detector(net: EfficientDetNet) -> DetectorNet:

@@ -10,9 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from common.describe import check_name
+from common.foreign_weights import load_strictly, read_state
+from common.space import decode
+from detection.build import build
+from detection.efficientdet.space import PUBLISHED, detector, family, published
+from detection.mm import Detector
 
 MAPS = 3
 """Maps that the backbone returns; effdet counts the levels of the pyramid from the first of them."""
@@ -65,3 +73,22 @@ def translated(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             boxes = result[name].unflatten(0, (-1, 4))
             result[name] = boxes[:, order].flatten(0, 1)
     return result
+
+
+def load(file: Path, name: str, classes: int = 90) -> Detector:
+    """A published network with its weights: `load(Path("tf_efficientdet_d0.pth"), "D0")`, then `detection.mm.predict`.
+
+    Args:
+        file: a state of effdet's `tf_efficientdet_d0` to `d7x`, written by `torch.save` or as safetensors.
+        name: of the member, D0 to D7x.
+        classes: that it tells apart; COCO's numbers reach to 90.
+
+    Raises:
+        UserError: no such member; the file cannot be read, or is of another member or other classes.
+    """
+    check_name(name, PUBLISHED, "member")
+    remedy = f"give effdet's tf_efficientdet_{name.lower()} of {classes} classes, or name its member and classes"
+    state = translated(read_state(file, remedy))
+    network = build(detector(decode(family("paper", classes), published(name))))
+    load_strictly(network, {f"net.{key}": value for key, value in state.items()}, file, remedy)
+    return network.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -35,10 +36,19 @@ class Detector(Wrapped):
 
     def pyramid(self, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
         """Maps of backbone and neck, one for each stride of the head."""
+        return self.net.extract_feat(self.seen(images))  # pyright: ignore[reportCallIssue]
+
+    def pyramids(self, images: UInt8[Tensor, "n 3 h w"]) -> list[tuple[Tensor, ...]]:
+        """What the head learns on: the pyramid, or that of every stack of an anytime neck."""
+        neck = getattr(self.net, "neck", None)
+        if not getattr(neck, "anytime", False):
+            return [self.pyramid(images)]
+        return neck.every(self.backbone(self.seen(images)))  # pyright: ignore[reportOptionalMemberAccess]
+
+    def seen(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 i j"]:
+        """Normalised pixels at the size that the backbone sees."""
         pixels = self.normalised(images)
-        if self.side is not None:
-            pixels = F.interpolate(pixels, size=self.size(images), mode="bilinear")
-        return self.net.extract_feat(pixels)  # pyright: ignore[reportCallIssue]
+        return pixels if self.side is None else F.interpolate(pixels, size=self.size(images), mode="bilinear")
 
     def factor(self, images: Tensor) -> float:
         """Pixels that the backbone sees for a pixel of the images, along a side."""
@@ -133,15 +143,16 @@ def losses(
         batched: dense heads only: assign targets to all images at once. The values and gradients are mmdet's own, sooner.
         seed: Faster R-CNN only: which anchors and proposals are sampled.
     """
+    factor = detector.factor(images)
+    boxes = boxes if factor == 1 else [factor * b for b in boxes]
     if not isinstance(detector.head, FasterRCNN) and batched:
         head = detector.net.get_submodule("bbox_head")
         extra = 1 if isinstance(detector.head, EfficientHead) else 0
-        factor = detector.factor(images)
-        seen = boxes if factor == 1 else [factor * b for b in boxes]
-        return dense.losses(head, detector.pyramid(images), seen, labels, extra)
+        found = [dense.losses(head, pyramid, boxes, labels, extra) for pyramid in detector.pyramids(images)]
+        return {name: torch.stack([terms[name] for terms in found]).mean() for name in found[0]} if found[1:] else found[0]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # mmdet's sampler draws on the CPU, on every device
-        terms = detector.net.loss(detector.normalised(images), _samples(images, boxes, labels))  # pyright: ignore[reportCallIssue]
+        terms = detector.net.loss(detector.seen(images), _samples(detector.size(images), boxes, labels))  # pyright: ignore[reportCallIssue]
     return {
         name: torch.stack(list(value)).sum() if isinstance(value, list | tuple) else value
         for name, value in terms.items()
@@ -150,17 +161,40 @@ def losses(
 
 
 @torch.no_grad()
-def predict(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> list[Detections]:
-    """Detections in each image by the head's `postprocess`. The caller chooses train or eval mode."""
+def predict(detector: Detector, images: UInt8[Tensor, "n 3 h w"], stacks: int | None = None) -> list[Detections]:
+    """Detections in each image by the head's `postprocess`. The caller chooses train or eval mode.
+
+    Args:
+        detector: as built.
+        images: uint8 RGB.
+        stacks: of an anytime neck, after how many to stop, 1 or more; None: the last.
+
+    Raises:
+        UserError: the neck is none, or has fewer stacks.
+    """
+    if stacks is not None:
+        detector = _stopped(detector, stacks)
     if not isinstance(detector.head, FasterRCNN):
         factor, size = detector.factor(images), detector.size(images)
         found = dense.predict(detector.net.get_submodule("bbox_head"), detector.pyramid(images), size)
         return found if factor == 1 else [replace(one, boxes=one.boxes / factor) for one in found]
     none = [images.new_zeros(0, 4, dtype=torch.float32)] * len(images)
-    samples = _samples(images, none, [images.new_zeros(0, dtype=torch.long)] * len(images))
+    samples = _samples(detector.size(images), none, [images.new_zeros(0, dtype=torch.long)] * len(images))
     found = detector.net.predict(detector.normalised(images), samples, rescale=False)  # pyright: ignore[reportCallIssue]
     instances = [sample.pred_instances for sample in found]
     return [Detections(boxes=i.bboxes, scores=i.scores, labels=i.labels) for i in instances]
+
+
+def _stopped(detector: Detector, stacks: int) -> Detector:
+    """The detector without the stacks after the first ones; weights are shared."""
+    neck = getattr(detector.net, "neck", None)
+    if not getattr(neck, "anytime", False) or not 1 <= stacks <= len(neck.stacks):  # pyright: ignore[reportOptionalMemberAccess]
+        raise UserError(f"stacks={stacks}: give a network of pyramid.anytime=true, and 1 to as many stacks as it has")
+    short, net, part = copy.copy(detector), copy.copy(detector.net), copy.copy(neck)
+    part._modules = {**part._modules, "stacks": neck.stacks[:stacks]}  # pyright: ignore[reportOptionalMemberAccess]
+    net._modules = {**net._modules, "neck": part}
+    short._modules = {**short._modules, "net": net}
+    return short
 
 
 def decoded(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n a 4"], Float[Tensor, "n a classes"]]:
@@ -170,12 +204,11 @@ def decoded(detector: Detector, images: UInt8[Tensor, "n 3 h w"]) -> tuple[Float
     return boxes / detector.factor(images), scores
 
 
-def _samples(images: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> list:
-    """mmdet's description of a batch whose images are all of one size."""
+def _samples(shape: tuple[int, int], boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> list:
+    """mmdet's description of a batch whose images are all of one (height, width)."""
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
 
-    shape = tuple(images.shape[-2:])
     meta = {"img_shape": shape, "pad_shape": shape, "ori_shape": shape, "batch_input_shape": shape}
     samples = []
     for b, c in zip(boxes, labels, strict=True):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from common.arch import from_labels
 from common.errors import UserError
+from common.json_text import NotJson, read_foreign
 from common.overrides import from_plain
 from common.run.files import read_json
-from common.space import decode
+from common.space import decisions, decode
 from detection.mm.neck import NeckPart
 from detection.nas_fpn.names import read_arch
-from detection.nas_fpn.settings import PyramidSettings
 from detection.necks.merges import NASFPN, Gate
+from detection.necks.settings import SHAPES, PyramidSettings
 
 
 class SearchedFPN(NeckPart):
@@ -35,7 +37,8 @@ class SearchedFPN(NeckPart):
         """Makes the pyramid.
 
         Args:
-            arch: a published name (`7@256`, `lite:7@64`), or an architecture file of a NAS-FPN run.
+            arch: a published name (`7@256`, `lite:7@64`), or an architecture file of a run that searches pyramids (`nas-fpn`,
+                `detnas-fpn`).
             in_channels: channels of the backbone's maps, or the backbone's entry; see `detection.mm.neck.NeckPart`.
             out_channels: channels of the pyramid. A published name says them. For a file RUN/best/arch.json they are those of
                 the run's config.json, for another file 256.
@@ -56,10 +59,9 @@ class SearchedFPN(NeckPart):
 
 def _pyramid(arch: str, given: Mapping[str, Any]) -> NASFPN:
     """The settled pyramid of a name or file, with the sizes that are given (not None)."""
-    read = read_arch(arch, "shufflenet-tiny")  # pyramids are the same on every backbone
-    net = decode(read.space, read.arch).neck
+    published, net = _read(arch)
     sizes = {name: value for name, value in given.items() if value is not None}
-    if read.name == "paper":
+    if published:
         if said := sizes.keys() - {"gate"}:
             name = "out_channels" if "width" in said else min(said)
             raise UserError(f"SearchedFPN: arch {arch!r} says stacks, channels and convolutions itself; leave {name} out")
@@ -67,6 +69,46 @@ def _pyramid(arch: str, given: Mapping[str, Any]) -> NASFPN:
     else:
         known = _sizes_of_run(Path(arch))
     return replace(net, **{**known, **sizes})
+
+
+def _read(arch: str) -> tuple[bool, NASFPN]:
+    """Whether a text is a published name, and its settled pyramid. The pyramid of a joint search is a part of its file."""
+    path = Path(arch)
+    choices = _choices(path) if path.is_file() else {}
+    pyramid = {name: label for name, label in choices.items() if name.startswith("neck.")}
+    if pyramid and len(pyramid) < len(choices):
+        for levels, between in SHAPES:
+            space = Pyramid(neck=PyramidSettings(levels=levels, between=between).neck())
+            if decisions(space).keys() == pyramid.keys() and _fits(space, pyramid):
+                return False, decode(space, from_labels(space, pyramid, arch)).neck
+    read = read_arch(arch, "shufflenet-tiny")  # pyramids are the same on every backbone
+    return read.name == "paper", decode(read.space, read.arch).neck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pyramid:
+    """A pyramid under the name that it has in a detector."""
+
+    neck: NASFPN
+
+
+def _choices(path: Path) -> dict[str, str]:
+    """The choices in an architecture file; none where it is damaged, which `read_arch` explains."""
+    try:
+        found = read_foreign(path)
+    except (OSError, NotJson):
+        return {}
+    choices = found.get("choices") if isinstance(found, dict) else None
+    return choices if isinstance(choices, dict) else {}
+
+
+def _fits(space: Pyramid, pyramid: Mapping[str, str]) -> bool:
+    """Whether the labels are options of a space."""
+    try:
+        from_labels(space, pyramid)
+    except UserError:
+        return False
+    return True
 
 
 def _check(out_channels: int | None, stacks: int | None, gate: str | None) -> None:
@@ -87,9 +129,9 @@ def _sizes_of_run(path: Path) -> dict[str, Any]:
     for folder in path.resolve().parents[1:3]:  # of RUN/best/arch.json, and of RUN/exported/NAME/arch.json
         config = folder / "config.json"
         found = read_json(config) if config.is_file() else None
-        if isinstance(found, dict) and found.get("system") == "nas-fpn":
-            settings = found.get("settings")
-            pyramid = settings.get("pyramid") if isinstance(settings, dict) else None
+        settings = found.get("settings") if isinstance(found, dict) else None
+        pyramid = settings.get("pyramid") if isinstance(settings, dict) else None
+        if isinstance(pyramid, dict):
             known = from_plain(PyramidSettings, pyramid, f"{config}: settings.pyramid")
             return {"width": known.width, "stacks": known.stacks, "gate": known.gate, "lite": known.lite}
     return {}

@@ -16,9 +16,11 @@ from common.space import Arch, decode
 from detection.build import build
 from detection.description import DetectorNet
 from detection.heads import RetinaNet
-from detection.nas_fpn.settings import BACKBONES, PyramidSettings
-from detection.nas_fpn.space import arch_of, space
+from detection.nas_fpn.settings import BACKBONES
+from detection.nas_fpn.space import space
 from detection.necks.merges import NASFPN, PUBLISHED, merges
+from detection.necks.settings import SHAPES, PyramidSettings
+from detection.necks.wirings import arch_of
 
 CONVENTION = "the whole RetinaNet (90 classes) at the size given, MACs of convolutions"
 HEAD = RetinaNet(head_norm="separate")
@@ -34,7 +36,8 @@ def describe(options: Any) -> dict[str, Any]:
     """Counts of an architecture as a RetinaNet for 90 classes, and its merging cells."""
     if options.size < 1:
         raise UserError(f"--size {options.size}: give the side of the image in pixels, 640 say")
-    check_name(options.backbone, BACKBONES, "backbone")
+    if not options.backbone.startswith("timm:"):
+        check_name(options.backbone, BACKBONES, "backbone")
     read = read_arch(options.arch, options.backbone)
     net = decode(read.space, read.arch)
     side = options.size
@@ -81,14 +84,9 @@ def read_arch(text: str, backbone: str) -> Read:
         raise UserError(f"{text!r}: write STACKS@WIDTH, 7@256 say, with lite: before it for separable convolutions")
     if not is_file(text, ["7@256", "lite:7@64"], ""):
         raise UserError(f"{text!r} is no published name (7@256, lite:7@64) and no architecture file")
-    sizes = [(levels, between) for levels in LEVELS for between in range(4)]
-    forms = [(str(i), _form(levels, between, backbone)) for i, (levels, between) in enumerate(sizes)]
+    forms = [(str(i), _form(levels, between, backbone)) for i, (levels, between) in enumerate(SHAPES)]
     name, net, arch = read_file(Path(text), forms, "NAS-FPN")
     return Read(name, net, Arch(arch))
-
-
-LEVELS = ((3, 4, 5, 6, 7), (3, 4, 5, 6), (3, 4, 5), (3, 4), (2, 3, 4, 5), (2, 3, 4))
-"""Levels of pyramids that architecture files are looked for in."""
 
 
 def _form(levels: tuple[int, ...], between: int, backbone: str) -> DetectorNet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +11,21 @@ import torch
 from torch import nn
 
 from common.cost.conventions import conv_linear
-from common.cost.costs import Counted
-from common.space import decode
+from common.cost.costs import tabulated
+from common.supernet import opened
 from common.system import PublishedNetwork
 from common.task import Networks
 from detection.build import build as build_detector
 from detection.build import fast
 from detection.description import DetectorNet
-from detection.nas_fpn.drawing import draw
+from detection.heads import RetinaNet
 from detection.nas_fpn.names import published_space
 from detection.nas_fpn.settings import Settings
-from detection.nas_fpn.space import arch_of, hand_made, space, top_down
+from detection.nas_fpn.space import hand_made, space
+from detection.necks.drawing import draw
 from detection.necks.merges import PUBLISHED
+from detection.necks.settings import PyramidSettings
+from detection.necks.wirings import arch_of, top_down
 
 if TYPE_CHECKING:
     from common.space import Arch
@@ -30,20 +34,15 @@ if TYPE_CHECKING:
 
 def networks(settings: Settings, facts: DetectionFacts) -> Networks:
     """Detectors with every pyramid of the grammar. All of them cost the same but for what merging costs, which is not counted."""
-    net = space(settings.backbone, settings.pyramid, settings.head, len(facts.classes))
+    net = space(settings.backbone, settings.pyramid, settings.head, len(facts.classes), settings.backbone_weights)
     baseline = arch_of(net, top_down(settings.pyramid.levels, settings.pyramid.between))
-    image = (1, 3, *facts.canvas)
-    costs = Counted(
-        lambda arch: build(decode(net, arch)), lambda: (torch.empty(image, dtype=torch.uint8),), lambda: baseline, conv_linear
-    )
     return Networks(
         space=net,
         build=fast,
         baseline=baseline,
-        costs=costs,
+        costs=tabulated(lambda: build(opened(net)), net, (torch.empty(1, 3, *facts.canvas, dtype=torch.uint8),), conv_linear),
         hand_made=hand_made(net),
         draw=partial(draw, net),
-        has_supernet=False,
     )
 
 
@@ -53,8 +52,11 @@ def build(net: DetectorNet) -> nn.Module:
 
 
 def spaces() -> dict[str, Any]:
-    """None: pyramids share no weights, so that the laws of supernets do not apply."""
-    return {}
+    """Spaces for the laws: a small detector with every pyramid of two stacks, and one of the Lite variant."""
+    head = RetinaNet(anchor_sizes=(20, 28, 36), scales_per_octave=1, ratios=(1.0,), stacked_convs=1, head_norm="separate")
+    small = PyramidSettings(levels=(3, 4, 5), between=1, width=16, stacks=2)
+    lite = replace(small, between=2, stacks=1, gate="fine-mean", lite=True)
+    return {name: space("shufflenet-tiny", one, head, 3) for name, one in (("small", small), ("lite", lite))}
 
 
 def example(space: str) -> tuple[torch.Tensor, ...]:

@@ -9,7 +9,8 @@ from common.evaluate.settings import ProxySettings
 from common.stages.settings import PhaseSettings, RetrainSettings, SearchSettings
 from common.train.optim import OptimSettings
 from detection.heads import Postprocess, RetinaNet
-from detection.nas_fpn.settings import PyramidSettings, Settings
+from detection.nas_fpn.settings import Settings
+from detection.necks.settings import PyramidSettings
 from detection.settings import DataSettings
 
 _ADAMW = OptimSettings(name="adamw", lr=2e-2, weight_decay=0.05, schedule="one-cycle", clip=10.0)
@@ -48,7 +49,7 @@ def smoke() -> Settings:
 
 def small() -> Settings:
     """A real data folder; images of 256 pixels, five levels, one stack for candidates. How long it takes was not measured yet."""
-    optim = replace(_ADAMW, lr=6e-3)
+    optim = replace(_ADAMW, lr=1.2e-2)
     return Settings(
         recipe="small",
         backbone="shufflenet-tiny",

@@ -65,6 +65,9 @@ class NASFPN:
     by the finer one's means (mmdetection's code). Of two maps of one level, the first counts as the one that gates."""
     lite: bool = False
     """Separable convolutions and ReLU6 (section 4.4, NAS-FPNLite)."""
+    anytime: bool = False
+    """Training: the head reads every stack's pyramid, and its losses are their mean (section 3.3): a network can be stopped after
+    any stack. How the stacks are weighted is not published."""
 
     @property
     def levels(self) -> tuple[int, ...]:

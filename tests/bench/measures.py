@@ -34,6 +34,7 @@ from detection.detnas.space import backbone
 from gan.compression.model import build as build_generator
 from gan.compression.space import open_space
 from tests.bench.graph_step import graph_search_steps
+from tests.bench.pyramids import bifpn, nas_fpn
 from tests.bench.rows import Row
 from tests.bench.search_step import search_memory, search_steps
 from tests.bench.timing import ratios, timed
@@ -252,6 +253,7 @@ def everything(quick: bool) -> Iterator[Row]:
         yield paths(f"DetNAS 300M backbone, 16 images of {side} px", backbone("300M"), images, repeats=repeats)
     pixels = torch.randint(0, 256, (16, 3, 64, 64), dtype=torch.uint8, generator=rng)
     yield paths("tiny detector, 16 images of 64 px", spaces()[TINY], pixels, repeats=2 * repeats, channels_last=True)
+    yield from (row for row in (bifpn(repeats), nas_fpn(repeats)) if row is not None)
     yield from search_steps(max(2, repeats // 2))
     yield from graph_search_steps(max(2, repeats // 2))
     yield search_memory()

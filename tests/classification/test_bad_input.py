@@ -35,6 +35,7 @@ def refuse(capsys, tmp_path):
         ((), "network.drop_path=1.0", ("network.drop_path=1.0", "below 1")),
         ((), "train.steps=0", ("train.steps=0", "give 1 or more")),
         ((), "method=nas", ("method 'nas' does not exist", "darts, darts2, snas, pc-darts, gdas")),
+        ((), "weights.ema=0.9", ("weights: ema=0.9: a relaxed architecture learns from the weights of a step; give none",)),
         ((), 'search.engine.forbidden=["nothing"]', ("search.engine.forbidden: 'nothing' is no operation", "skip_connect")),
         (("--data", "no-such-folder"), "", ("no-such-folder is not a folder",)),
     ],

@@ -44,6 +44,51 @@ def reference_nms(boxes, scores, threshold, offset):
     return kept
 
 
+def reference_soft_nms(boxes, scores, threshold, sigma, least, method):
+    """The pseudo-code of the paper's figure 3: in turn the best box left, and the scores of the others decayed."""
+
+    def overlap(a, b):
+        shared = max(min(a[2], b[2]) - max(a[0], b[0]), 0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0)
+        return shared / (sum((x[2] - x[0]) * (x[3] - x[1]) for x in (a, b)) - shared)
+
+    def decay(v):
+        match method:
+            case "naive":
+                return 0.0 if v > threshold else 1.0
+            case "linear":
+                return 1 - v if v > threshold else 1.0
+            case _:
+                return np.exp(-(v**2) / sigma)
+
+    left, found = dict(enumerate(scores)), []
+    while left and max(left.values()) > least:
+        best = max(left, key=left.__getitem__)
+        found.append((best, left.pop(best)))
+        left = {i: score * decay(overlap(boxes[best], boxes[i])) for i, score in left.items()}
+    return found
+
+
+@pytest.mark.parametrize("method", ["naive", "linear", "gaussian"])
+def test_soft_nms_stand_in_equals_the_definition(method):
+    mm.import_packages((), "detection")
+    from mmcv.ops import soft_nms
+
+    lost = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        corner = rng.random((25, 2)) * 12
+        boxes = np.concatenate([corner, corner + 1 + rng.random((25, 2)) * 8], axis=1).astype(np.float32)
+        scores = (1 + rng.permutation(25).astype(np.float32)) / 26
+        threshold, sigma = float(rng.choice([0.1, 0.3])), float(rng.choice([0.1, 0.5]))
+        wanted = reference_soft_nms(boxes.astype(float).tolist(), scores.tolist(), threshold, sigma, 0.05, method)
+        found, index = soft_nms(torch.from_numpy(boxes), torch.from_numpy(scores), threshold, sigma, 0.05, method)
+        assert index.tolist() == [i for i, _ in wanted]
+        assert found[:, 4].tolist() == pytest.approx([score for _, score in wanted], rel=1e-5)
+        assert torch.equal(found[:, :4], torch.from_numpy(boxes)[index])
+        lost += 25 - len(wanted)
+    assert lost
+
+
 @pytest.mark.parametrize("offset", [0, 1])
 def test_nms_stand_in_equals_the_definition(offset):
     mm.import_packages((), "detection")

@@ -61,12 +61,12 @@ def untrained(task: Any) -> Sequence[Stage[Context]]:
     return [Untrained()]
 
 
-def finished(system: System, folder: Path, *more: str) -> Path:
-    """The folder of such a run, by the recipe smoke of the system's first method, made smaller where `SMALLER` says how.
+def finished(system: System, folder: Path, *more: str, name: str = "") -> Path:
+    """The folder of such a run, by the recipe smoke of a method, made smaller where `SMALLER` says how.
 
-    `more` are further settings.
+    `more` are further settings, `name` is that of the method, by default the system's first one.
     """
-    method = replace(system.methods[0], stages=untrained)
+    method = replace(system.method(name or system.methods[0].name), stages=untrained)
     options = RunOptions(out=str(folder), workers=0, quiet=True, device="cpu", set=(*SMALLER.get(system.name, ()), *more))
     run(system, method, settings_of(method.recipes, options), options)
     return folder

@@ -74,6 +74,9 @@ def test_law_3_a_step_changes_nothing_outside_its_path(case: Case, guarded: bool
     net.activate(last)
     active = {name for name, _ in net.active_parameters()}
     parameters = dict(net.module.named_parameters())
+    if not idle:  # every architecture uses all of every weight: pyramids of one size
+        assert active == parameters.keys()
+        return
     assert not {name for name, part in idle.items() if part is None} & active
 
     def marks() -> dict[str, list[int]]:

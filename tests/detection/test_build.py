@@ -4,19 +4,22 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 from common.cost.conventions import conv_linear
 from common.cost.count import count
 from common.errors import UserError
 from common.space import decode
 from detection import mm
-from detection.backbones.descriptions import EfficientNet, MBStage, efficientnet
+from detection.backbones.descriptions import EfficientNet, MBStage, ResNet, efficientnet
 from detection.build import build
 from detection.description import DetectorNet
 from detection.detnas.space import backbone, uniform_arch
 from detection.heads import EfficientHead, RetinaNet
 from detection.necks.layered import BiFPN, BiFPNLayer
 from detection.necks.merges import NASFPN, Cell, Wiring
+from detection.necks.wirings import top_down
 
 TINY = EfficientNet(
     stem=8,
@@ -63,10 +66,22 @@ def test_efficientdet_has_the_counts_of_the_official_test(net, params, side, mac
     assert found.macs == pytest.approx(macs, rel=3e-4)
 
 
-@pytest.mark.parametrize("body", [TINY, decode(backbone("tiny"), uniform_arch(backbone("tiny"), 0))])
+def test_a_plain_retinanet_has_the_counts_of_the_table():
+    """NAS-FPN's table 1 has R-50 FPN at 640 with 34.0 M parameters and 97.0 G multiply-adds."""
+    net = DetectorNet(backbone=ResNet(depth=50), head=RetinaNet(neck_norm=False), classes=90)
+    with torch.device("meta"):
+        found = count(build(net), (torch.empty(1, 3, 640, 640, dtype=torch.uint8),), convention=conv_linear)
+    assert (found.params, found.macs) == (34_047_374, 96_703_424_000)
+
+
+@pytest.mark.parametrize("body", [TINY, decode(backbone("tiny"), uniform_arch(backbone("tiny"), 0)), ResNet(depth=10)])
 @pytest.mark.parametrize("neck", [BIFPN, MERGING])
 @pytest.mark.parametrize("head", [EFFICIENT, RETINA])
 def test_any_backbone_neck_and_head_learns_and_detects(body, neck, head):
+    if isinstance(body, ResNet):  # its last map is the 32nd part of the image
+        neck = replace(neck, levels=(3, 4, 5)) if neck is BIFPN else replace(neck, wiring=top_down((3, 4, 5), 0))
+        more = {"anchor_sizes": (24, 32, 40)} if head is RETINA else {}
+        head = replace(head, strides=(8, 16, 32), **more)
     net = build(DetectorNet(backbone=body, neck=neck, head=head, classes=3), seed=1)
     images = torch.randint(0, 255, (2, 3, 72, 56), dtype=torch.uint8)
     boxes = [torch.tensor([[10.0, 12, 40, 44], [20, 8, 50, 40]]), torch.zeros(0, 4)]
@@ -76,7 +91,53 @@ def test_any_backbone_neck_and_head_learns_and_detects(body, neck, head):
     assert all(p.grad is not None for p in net.parameters())
     found = mm.predict(net.eval(), images)
     assert [one.boxes.shape[1] for one in found] == [4, 4]
-    assert [len(out) for out in net(images)] == [2] * 4
+    assert [len(out) for out in net(images)] == [2] * 2 * len(head.strides)
+
+
+def test_an_anytime_head_learns_on_every_stack_and_stops_after_any():
+    plain, every = (
+        build(DetectorNet(backbone=TINY, neck=replace(MERGING, anytime=anytime), head=RETINA, classes=3), seed=1)
+        for anytime in (False, True)
+    )
+    nn.init.normal_(plain.net.get_submodule("bbox_head").retina_cls.weight)  # else all scores are those of the bias
+    every.load_state_dict(plain.state_dict())
+    short = build(DetectorNet(backbone=TINY, neck=replace(MERGING, stacks=1), head=RETINA, classes=3), seed=1)
+    short.load_state_dict({name: value for name, value in plain.state_dict().items() if "stacks.1" not in name})
+    images = torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8)
+    truth = [torch.tensor([[10.0, 12, 40, 44]])] * 2, [torch.tensor([1])] * 2
+    one, other, both = (mm.losses(net.eval(), images, *truth) for net in (short, plain, every))
+    for name, value in both.items():
+        assert value.item() == pytest.approx((one[name] + other[name]).item() / 2, rel=1e-5)
+    assert one["loss_cls"] != other["loss_cls"]
+    for net, stacks in ((short, 1), (plain, 2), (plain, None)):
+        for mine, wanted in zip(mm.predict(every, images, stacks), mm.predict(net, images), strict=True):
+            torch.testing.assert_close((mine.boxes, mine.scores), (wanted.boxes, wanted.scores))
+    for net, stacks in ((every, 3), (every, 0), (plain, 1)):
+        with pytest.raises(UserError, match=f"stacks={stacks}: give a network of pyramid.anytime=true"):
+            mm.predict(net, images, stacks)
+
+
+@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize("side", [32, 128])
+def test_boxes_are_in_pixels_of_the_images_whatever_side_the_network_sees(side, batched):
+    """Images made large or small by hand give the same losses, and boxes that differ by the factor."""
+    plain = build(DetectorNet(backbone=TINY, neck=BIFPN, head=EFFICIENT, classes=3), seed=1).eval()
+    sided = build(DetectorNet(backbone=TINY, neck=BIFPN, head=EFFICIENT, classes=3, side=side), seed=1).eval()
+    images = 16 * torch.randint(0, 16, (2, 3, 64, 48), dtype=torch.uint8)  # whole numbers at half and twice the size
+    factor = side / 64
+    by_hand = F.interpolate(images.float(), size=(side, side * 3 // 4), mode="bilinear").round().to(torch.uint8)
+    boxes = [torch.tensor([[10.0, 12, 40, 44], [4, 8, 20, 40]]), torch.tensor([[1.0, 2, 30, 40]])]
+    labels = [torch.tensor([0, 2]), torch.tensor([1])]
+    found = mm.losses(sided, images, boxes, labels, batched=batched)
+    wanted = mm.losses(plain, by_hand, [factor * b for b in boxes], labels, batched=batched)
+    for name in wanted:
+        torch.testing.assert_close(found[name], wanted[name], rtol=1e-4, atol=1e-5)
+    one, other = mm.predict(sided, images)[0], mm.predict(plain, by_hand)[0]
+    assert len(one.boxes) > 0
+    torch.testing.assert_close(one.boxes * factor, other.boxes, rtol=1e-3, atol=1e-2)
+    boxes, _ = mm.decoded(sided, images)
+    wanted_boxes, _ = mm.decoded(plain, by_hand)
+    torch.testing.assert_close(boxes * factor, wanted_boxes, rtol=1e-3, atol=1e-2)
 
 
 def test_weights_are_a_function_of_the_seed():

@@ -2,6 +2,8 @@
 
 import copy
 import json
+from dataclasses import replace
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -12,10 +14,15 @@ pytest.importorskip("mmdet")
 from common.arch import save
 from common.errors import UserError
 from common.run.checkpoint import read_weights
+from common.space import decode, sample
 from detection import mm
-from detection.detnas.space import arch_of_genes, classifier
+from detection.backbones.descriptions import KINDS
+from detection.detnas.space import arch_of_genes, classifier, detector
 from detection.efficientdet.system import SYSTEM as EFFICIENTDET
+from detection.heads import SMALL_RETINANET
 from detection.nas_fpn.system import SYSTEM as NAS_FPN
+from detection.necks.merges import merges
+from detection.necks.settings import PyramidSettings
 from tests.contracts.runs import finished
 
 TINY = {"type": "DetNASNet", "arch": "0 1 2 3 0 1 2 3", "space": "tiny"}
@@ -83,7 +90,7 @@ def test_a_file_of_another_system_is_refused(types, runs, tmp_path):
     save(tmp_path / "detnas.json", net, arch_of_genes(net, (0,) * 8))
     pyramid, family = (str(runs[name] / "best" / "arch.json") for name in ("nas-fpn", "efficientdet"))
     refused("none of NAS-FPN's; give a file of this system", types.SearchedFPN, str(tmp_path / "detnas.json"), MAPS)
-    refused("none of DetNAS's; give a file of this system", types.DetNASNet, pyramid)
+    refused("arch.json: decision 'backbone.stages.0.blocks.0' is missing; it needs one of", types.DetNASNet, pyramid)
     refused("none of EfficientDet's; give a file of this system", types.BiFPN, MAPS, pyramid)
     refused("none of DetNAS's; give a file of this system", types.DetNASNet, family)
 
@@ -163,6 +170,25 @@ def test_sizes_of_a_pyramid_are_checked(types, sizes, message):
     refused(message, types.SearchedFPN, in_channels=MAPS, **sizes)
 
 
+def test_a_file_of_a_joint_search_gives_its_backbone_and_its_pyramid(types, tmp_path):
+    for levels, between in (((3, 4, 5), 1), ((2, 3, 4), 1), ((3, 4), 0)):
+        head = replace(SMALL_RETINANET, anchor_sizes=(8.0,) * len(levels))
+        space = detector("tiny", head, 5, PyramidSettings(levels=levels, between=between))
+        arch = sample(space, Random(3))
+        save(tmp_path / "arch.json", space, arch)
+        net, file = decode(space, arch), str(tmp_path / "arch.json")
+        neck = types.SearchedFPN(file, [32] * len(levels), out_channels=8, stacks=1)
+        assert neck.strides == tuple(2**level for level in levels) and tuple(
+            part._cell for part in neck.net.stacks[0].merges
+        ) == merges(net.neck.wiring)
+        genes = " ".join(str(KINDS.index(kind)) for stage in net.backbone.stages for kind in stage.blocks)
+        assert types.DetNASNet(file).net.state_dict().keys() == types.DetNASNet(genes).net.state_dict().keys()
+    written = json.loads((tmp_path / "arch.json").read_text())
+    written["choices"]["neck.wiring.order"] = "(9, 9)"
+    (tmp_path / "arch.json").write_text(json.dumps(written))
+    refused("arch.json: ", types.SearchedFPN, file, MAPS)
+
+
 def test_sizes_of_a_pyramid_are_those_of_the_run_of_its_file(types, runs, tmp_path):
     file = (runs["nas-fpn"] / "best" / "arch.json").read_bytes()
     settings = {"levels": [3, 4, 5], "between": 1, "width": 8, "stacks": 3, "gate": "fine-mean", "lite": True}
@@ -174,7 +200,7 @@ def test_sizes_of_a_pyramid_are_those_of_the_run_of_its_file(types, runs, tmp_pa
     def sizes(place, **more):
         made = types.SearchedFPN(str(tmp_path / place / "arch.json"), MAPS, **more)
         first = made.net.stacks[0]
-        return made.channels[0], len(made.net.stacks), first._gate, hasattr(first.convs[0], "depthwise")
+        return made.channels[0], len(made.net.stacks), first.merges[0]._gate, hasattr(first.convs[0], "depthwise")
 
     assert sizes("run/best") == sizes("run/exported/searched-0") == (8, 3, "fine-mean", True)
     assert sizes("run/best", out_channels=4, stacks=1, gate="coarse-max", lite=False) == (4, 1, "coarse-max", False)

@@ -84,7 +84,7 @@ def test_scores_that_need_pairs_are_refused_without(tmp_path, capsys):
 
 def test_inception_weights_that_are_none(tmp_path, capsys):
     file = tmp_path / "weights.pth"
-    for content, part in ((b"nothing", "holds no weights that can be read"), (None, "holds no weights of Inception v3")):
+    for content, part in ((b"nothing", "holds no weights that can be read"), (None, "are missing")):
         if content is None:
             torch.save({"conv": torch.zeros(1)}, file)
         else:

@@ -108,14 +108,15 @@ def test_settings_out_of_range_are_named(bad):
         OptimSettings(**bad)
 
 
-def test_averaged_is_the_moving_average():
+def test_averaged_is_the_moving_average_that_keeps_less_at_first():
     module = nn.Linear(1, 1, bias=False)
-    ema = averaged(module, 0.9)
-    values = (1.0, 2.0, 3.0)
-    for value in values:
+    ema = averaged(module, 0.25)
+    for value in (1.0, 2.0, 3.0, 4.0):
         nn.init.constant_(module.weight, value)
         ema.update_parameters(module)
-    assert ema.module.weight.item() == pytest.approx(0.9 * (0.9 * 1 + 0.1 * 2) + 0.1 * 3)
+    first = 2 / 11 * 1 + 9 / 11 * 2  # the first update copies; the second keeps 2/11
+    second = 3 / 12 * first + 9 / 12 * 3
+    assert ema.module.weight.item() == pytest.approx(0.25 * second + 0.75 * 4)  # 4/13 would be more than 0.25
 
 
 def test_no_torch_at_import():

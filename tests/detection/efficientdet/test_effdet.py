@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from common.errors import UserError
 from common.space import decode
 from detection.build import build
 from detection.efficientdet.space import detector, family, published
-from detection.efficientdet.weights import translated
+from detection.efficientdet.weights import load, translated
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,24 @@ def test_outputs_are_those_of_effdet_with_its_weights(effdet, name, side):
         assert (mine - other).abs().max() < 1e-4
     for mine, other in zip(boxes, wanted_boxes, strict=True):
         assert (mine.unflatten(1, (-1, 4))[:, :, [1, 0, 3, 2]].flatten(1, 2) - other).abs().max() < 1e-4
+
+
+def test_a_file_of_effdet_loads_strictly_by_the_name_of_the_member(effdet, tmp_path):
+    theirs = effdet.EfficientDet(effdet.get_efficientdet_config("tf_efficientdet_d0"), pretrained_backbone=False).eval()
+    torch.save(theirs.state_dict(), tmp_path / "d0.pth")
+    ours = load(tmp_path / "d0.pth", "D0")
+    state = ours.net.state_dict()
+    wanted = translated(theirs.state_dict())
+    assert not ours.training and all(torch.equal(state[name], value) for name, value in wanted.items())
+    assert len(wanted) == len(state)
+    for name, classes, says in (
+        ("D1", 90, "has no|no part"),
+        ("D0", 20, r"has shape \(810, .*\), the network \(180, .*give effdet's tf_efficientdet_d0 of 20 classes, or name"),
+    ):
+        with pytest.raises(UserError, match=rf"d0.pth: .*({says})"):
+            load(tmp_path / "d0.pth", name, classes)
+    with pytest.raises(UserError, match="member 'D9' does not exist; choose one of D0, D1"):
+        load(tmp_path / "d0.pth", "D9")
 
 
 def test_anchors_are_those_of_effdet(effdet):

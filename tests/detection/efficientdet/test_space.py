@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import UserError
 from common.space import decode, sample, size
-from detection.efficientdet.space import PUBLISHED, compound, detector, family, member, published, smallest
+from detection.efficientdet.space import FAMILIES, PUBLISHED, compound, detector, family, member, published, smallest
 
 
 def test_published_members_are_values_of_the_space():
@@ -29,7 +29,7 @@ def test_sizes_of_a_small_family_grow_together():
 
 
 def test_parts_of_a_member_fit_each_other():
-    for name in ("paper", "tiny"):
+    for name in FAMILIES:
         space = family(name, 7)
         for seed in range(20):
             net = detector(decode(space, sample(space, Random(seed))))
@@ -39,7 +39,7 @@ def test_parts_of_a_member_fit_each_other():
 
 
 def test_what_does_not_exist_is_refused():
-    with pytest.raises(UserError, match="family 'large' does not exist; choose paper or tiny"):
+    with pytest.raises(UserError, match="family 'large' does not exist; choose one of tiny, small, paper"):
         family("large")
     with pytest.raises(UserError, match=r"channels=65: the family has 64, 88, 112, 160, 224, 288, 384"):
         member(family("paper"), {"channels": 65})

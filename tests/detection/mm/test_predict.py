@@ -38,7 +38,7 @@ def test_predictions_equal_mmdet(before_nms):
     images = scenes(5, seed=4)[0]
     images[3] = 0
     found = mm.predict(net, images)
-    samples = detector._samples(images, [torch.zeros(0, 4)] * 5, [torch.zeros(0, dtype=torch.long)] * 5)
+    samples = detector._samples(tuple(images.shape[-2:]), [torch.zeros(0, 4)] * 5, [torch.zeros(0, dtype=torch.long)] * 5)
     with torch.no_grad():
         own = [s.pred_instances for s in net.net.predict(net.normalised(images), samples, rescale=False)]
     assert sum(len(d.boxes) for d in found) > 100

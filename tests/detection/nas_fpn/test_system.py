@@ -10,13 +10,20 @@ import pytest
 from common.arch import save
 from common.errors import UserError
 from common.space import decode, sample
-from detection.nas_fpn.drawing import draw
+from detection.description import DetectorNet
 from detection.nas_fpn.names import published_space
 from detection.nas_fpn.recipes import smoke
-from detection.nas_fpn.settings import PyramidSettings
-from detection.nas_fpn.space import arch_of, hand_made, space, top_down
+from detection.nas_fpn.space import hand_made, space
 from detection.nas_fpn.system import SYSTEM, Describing
+from detection.necks.drawing import draw
 from detection.necks.merges import PUBLISHED, merges
+from detection.necks.settings import PyramidSettings
+from detection.necks.wirings import arch_of, top_down
+
+
+def open_detector(pyramid: PyramidSettings) -> DetectorNet:
+    head = replace(smoke().head, anchor_sizes=tuple(4.0 * 2**level for level in pyramid.levels))
+    return space("resnet-18", pyramid, head, 5)
 
 
 @pytest.mark.parametrize(("size", "macs"), [(640, 140.1e9), (1024, 358.7e9), (1280, 560.5e9)])
@@ -62,18 +69,22 @@ def test_other_mistakes_are_refused():
         SYSTEM.described(Describing(arch="7@256", size=0))
     with pytest.raises(UserError, match="backbone 'vgg' does not exist"):
         SYSTEM.described(Describing(arch="7@256", backbone="vgg"))
+    with pytest.raises(UserError, match=r"backbone 'vgg' does not exist; choose one of .*, or timm:NAME"):
+        replace(smoke(), backbone="vgg")
+    with pytest.raises(UserError, match="backbone_weights: nobody has published weights of shufflenet-tiny"):
+        replace(smoke(), backbone_weights="w.pth")
     with pytest.raises(UserError, match=r"pyramid.levels=\[3, 5\]: give two or more consecutive levels"):
         PyramidSettings(levels=(3, 5))
     with pytest.raises(UserError, match=r"head.anchor_sizes=\[20, 28, 36\]: the pyramid has 2 levels; give one size for each"):
         replace(smoke(), pyramid=PyramidSettings(levels=(3, 4)))
     with pytest.raises(UserError, match="the wiring is none of the grammar's of levels 3, 4 and 0 cells between"):
-        arch_of(space("resnet-18", PyramidSettings(levels=(3, 4), between=0), smoke().head, 5), PUBLISHED)
+        arch_of(open_detector(PyramidSettings(levels=(3, 4), between=0)), PUBLISHED)
 
 
 @pytest.mark.parametrize("levels", [(3, 4), (3, 4, 5), (3, 4, 5, 6, 7)])
 @pytest.mark.parametrize("between", [0, 1, 2, 3])
 def test_the_baseline_is_a_top_down_pyramid_of_the_grammar(levels, between):
-    net = space("resnet-18", PyramidSettings(levels=levels, between=between), smoke().head, 5)
+    net = open_detector(PyramidSettings(levels=levels, between=between))
     wiring = decode(net, arch_of(net, top_down(levels, between))).neck.wiring
     outputs = [cell for cell in merges(wiring) if cell.output]
     assert [cell.level for cell in outputs] == sorted(levels, reverse=True)

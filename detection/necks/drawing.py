@@ -10,12 +10,13 @@ from detection.necks.merges import NASFPN, merges
 _COLOURS = {"sum": 0, "attention": 1}
 
 
-def draw(space: DetectorNet, arch: Arch) -> str:
+def draw(space: DetectorNet, arch: Arch, on: str = "") -> str:
     """SVG text: the inputs, every cell with its operation, and an edge for each map that a cell merges or takes up as an orphan.
 
     Args:
         space: the open detector.
         arch: one of its architectures.
+        on: what the title says of the backbone.
     """
     neck = decode(space, arch).neck
     assert isinstance(neck, NASFPN)
@@ -31,5 +32,5 @@ def draw(space: DetectorNet, arch: Arch) -> str:
         edges += [(str(k), name) for k in (*cell.inputs, *cell.orphans)]
     columns = ["inputs", *("output" if cell.output else "between" for cell in cells)]
     names = [f"level {level}" for level in reversed(levels)]
-    title = f"The merging cells of the found pyramid: {len(cells)} cells on levels {levels[0]} to {levels[-1]}"
+    title = f"The merging cells of the found pyramid: {len(cells)} cells on levels {levels[0]} to {levels[-1]}{on}"
     return graph_svg(nodes, edges, columns, names, title)

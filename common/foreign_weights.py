@@ -1,0 +1,63 @@
+"""Weights that other projects have published: files with a state of tensors, read without running code, loaded strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from common.errors import UserError, cut
+
+
+def read_state(file: Path, remedy: str) -> dict[str, Tensor]:
+    """The tensors of a file by name: a safetensors file, or what `torch.save` wrote of a state, plain or under `state_dict`.
+
+    Args:
+        file: what the user gave.
+        remedy: what to do instead, for the error.
+
+    Raises:
+        UserError: it cannot be read, or holds anything but named tensors.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror or cut(str(error))}); {remedy}") from None
+    except Exception as error:  # torch, zipfile, pickle and safetensors each have their own for files that hold something else
+        raise UserError(f"{file}: holds no weights that can be read ({type(error).__name__}); {remedy}") from None
+    state = found.get("state_dict", found) if isinstance(found, Mapping) else None
+    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"{file}: holds no named tensors; {remedy}")
+    return dict(state)
+
+
+def load_strictly(
+    module: nn.Module, state: Mapping[str, Tensor], source: object, remedy: str, beyond: Collection[str] = ()
+) -> None:
+    """Gives every parameter and buffer of `module` its value of `state`.
+
+    Args:
+        module: changed in place.
+        state: values by the module's names.
+        source: what to call the values in an error: a file, usually.
+        remedy: what to do instead, for the error.
+        beyond: names in `state` that the module does without, a classifier's say.
+
+    Raises:
+        UserError: a value is missing, of another shape, or is none of the module's.
+    """
+    own = {name: value.shape for name, value in module.state_dict().items()}
+    if lacking := [name for name in own if name not in state and not name.endswith("num_batches_tracked")]:
+        raise UserError(f"{source}: has no {lacking[0]!r} ({len(lacking)} of {len(own)} are missing); {remedy}")
+    if foreign := [name for name in state if name not in own and name not in beyond]:
+        raise UserError(f"{source}: {foreign[0]!r} is no part of the network ({len(foreign)} are not); {remedy}")
+    for name, shape in own.items():
+        if name in state and state[name].shape != shape:
+            raise UserError(f"{source}: {name!r} has shape {tuple(state[name].shape)}, the network {tuple(shape)}; {remedy}")
+    module.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
