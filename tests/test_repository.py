@@ -130,15 +130,17 @@ def test_no_module_of_a_task_outside_a_systems_folder_imports_a_system():
     assert wrong == [], "systems import tasks, never the reverse"
 
 
+OPTIONAL = {"detection": ("timm",)}
+"""Task package -> further extras that a setting of the task asks for."""
 IDEAS = {  # space, model and algorithm files, the paper's notation, drawings of it; recipes are numbers
     "classification/darts": {
         *("space", "cells", "model", "genotypes", "networks", "phases", "methods", "drawing", "names", "recipes"),
     },
     "detection/detnas": {
-        *("space", "model", "networks", "backbones", "mmdet_backbones", "warm_start", "names", "phases", "recipes"),
+        *("space", "model", "networks", "backbones", "mmdet_backbones", "warm_start", "names", "phases", "recipes", "joint"),
     },
     "detection/efficientdet": {"space", "networks", "weights", "mmdet_parts", "recipes"},
-    "detection/nas_fpn": {"space", "networks", "names", "mmdet_neck", "drawing", "recipes"},
+    "detection/nas_fpn": {"space", "networks", "names", "mmdet_neck", "recipes"},
     "gan/compression": {"space", "model", "networks", "phases", "transfer", "stages", "names", "recipes", "task"},
     "graphs/pdnas": {"space", "model", "networks", "attention", "edges", "propagation", "names", "drawing", "methods", "recipes"},
     "segmentation/dcnas": {
@@ -227,7 +229,7 @@ def test_what_is_imported_is_declared():
     for path in (*SOURCES, *TESTS, *EXAMPLES, ROOT / "conftest.py"):
         package = path.relative_to(ROOT).parts[0]
         extras = (
-            (package,)
+            (package, *OPTIONAL.get(package, ()))
             if package in TASKS
             else ("export", "frames")
             if package in ("common", "tasknas")
