@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError, cut
+from common.run.checkpoint import load_exactly
 
 
 def read_state(file: Path, remedy: str) -> dict[str, Tensor]:
@@ -37,27 +38,18 @@ def read_state(file: Path, remedy: str) -> dict[str, Tensor]:
     return dict(state)
 
 
-def load_strictly(
-    module: nn.Module, state: Mapping[str, Tensor], source: object, remedy: str, beyond: Collection[str] = ()
-) -> None:
-    """Gives every parameter and buffer of `module` its value of `state`.
+def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str, what: str, beyond: Collection[str] = ()) -> None:
+    """Gives every parameter and buffer of `module` its value of `state`; counts of batches, which old files lack, apart.
 
     Args:
         module: changed in place.
         state: values by the module's names.
         source: what to call the values in an error: a file, usually.
-        remedy: what to do instead, for the error.
+        what: what to call the module in an error.
         beyond: names in `state` that the module does without, a classifier's say.
 
     Raises:
-        UserError: a value is missing, of another shape, or is none of the module's.
+        UserError: a value is missing, of another shape, or is none of the module's; nothing is loaded then.
     """
-    own = {name: value.shape for name, value in module.state_dict().items()}
-    if lacking := [name for name in own if name not in state and not name.endswith("num_batches_tracked")]:
-        raise UserError(f"{source}: has no {lacking[0]!r} ({len(lacking)} of {len(own)} are missing); {remedy}")
-    if foreign := [name for name in state if name not in own and name not in beyond]:
-        raise UserError(f"{source}: {foreign[0]!r} is no part of the network ({len(foreign)} are not); {remedy}")
-    for name, shape in own.items():
-        if name in state and state[name].shape != shape:
-            raise UserError(f"{source}: {name!r} has shape {tuple(state[name].shape)}, the network {tuple(shape)}; {remedy}")
-    module.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
+    counts = {name: value for name, value in module.state_dict().items() if name.endswith("num_batches_tracked")}
+    load_exactly(module, {**counts, **{name: value for name, value in state.items() if name not in beyond}}, source, what)

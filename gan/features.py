@@ -78,7 +78,7 @@ class InceptionFeatures(nn.Module):
         from torchvision.models import inception_v3
 
         self.network = inception_v3(weights=None, init_weights=False, transform_input=True)
-        load_strictly(self.network, read_state(file, _REMEDY), file, _REMEDY)
+        load_strictly(self.network, read_state(file, _REMEDY), str(file), "Inception v3")
         self.network.fc = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
         self.network.eval().requires_grad_(False)
 

@@ -67,5 +67,4 @@ def load_backbone(module: nn.Module, file: str, beyond: Collection[str]) -> None
     """
     if next(module.parameters()).is_meta:
         return
-    remedy = "give the weights of this backbone"
-    load_strictly(module, read_state(Path(file), remedy), file, remedy, beyond)
+    load_strictly(module, read_state(Path(file), "give the weights of this backbone"), file, "this backbone", beyond)

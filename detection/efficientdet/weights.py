@@ -87,8 +87,8 @@ def load(file: Path, name: str, classes: int = 90) -> Detector:
         UserError: no such member; the file cannot be read, or is of another member or other classes.
     """
     check_name(name, PUBLISHED, "member")
-    remedy = f"give effdet's tf_efficientdet_{name.lower()} of {classes} classes, or name its member and classes"
-    state = translated(read_state(file, remedy))
+    state = translated(read_state(file, f"give effdet's tf_efficientdet_{name.lower()}"))
     network = build(detector(decode(family("paper", classes), published(name))))
-    load_strictly(network, {f"net.{key}": value for key, value in state.items()}, file, remedy)
+    named = {f"net.{key}": value for key, value in state.items()}
+    load_strictly(network, named, str(file), f"EfficientDet-{name} of {classes} classes")
     return network.eval()

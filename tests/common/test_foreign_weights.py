@@ -28,7 +28,7 @@ def test_states_are_read_in_every_form(tmp_path, form):
     found = read_state(file, REMEDY)
     assert found.keys() == state.keys() and all(torch.equal(found[name], state[name]) for name in state)
     other = network()
-    load_strictly(other, found, file, REMEDY)
+    load_strictly(other, found, str(file), "this network")
     assert all(torch.equal(value, state[name]) for name, value in other.state_dict().items())
 
 
@@ -57,9 +57,9 @@ def test_other_files_are_refused(tmp_path, write, says):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda state: state.pop("0.bias"), r"has no '0.bias' \(1 of 7 are missing\)"),
-        (lambda state: state.update({"2.weight": torch.ones(1)}), r"'2.weight' is no part of the network \(1 are not\)"),
-        (lambda state: state.update({"0.bias": torch.ones(4)}), r"'0.bias' has shape \(4,\), the network \(3,\)"),
+        (lambda state: state.pop("0.bias"), "0.bias is missing"),
+        (lambda state: state.update({"2.weight": torch.ones(1)}), "2.weight is not in the network"),
+        (lambda state: state.update({"0.bias": torch.ones(4)}), r"0.bias is \(4,\), the network has \(3,\)"),
     ],
 )
 def test_weights_of_another_network_are_refused(change, says):
@@ -67,11 +67,11 @@ def test_weights_of_another_network_are_refused(change, says):
     change(state)
     module = network()
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    with pytest.raises(UserError, match=f"file: {says}; give another file"):
-        load_strictly(module, state, "file", REMEDY)
+    with pytest.raises(UserError, match=f"file does not fit this network: {says}; give weights of this architecture"):
+        load_strictly(module, state, "file", "this network")
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
 def test_a_classifier_may_be_left_out_and_old_files_count_no_batches():
     state = {name: value for name, value in network().state_dict().items() if not name.endswith("num_batches_tracked")}
-    load_strictly(network(), {**state, "fc.weight": torch.ones(1)}, "file", REMEDY, ["fc.weight"])
+    load_strictly(network(), {**state, "fc.weight": torch.ones(1)}, "file", "this network", ["fc.weight"])

@@ -84,13 +84,15 @@ def test_scores_that_need_pairs_are_refused_without(tmp_path, capsys):
 
 def test_inception_weights_that_are_none(tmp_path, capsys):
     file = tmp_path / "weights.pth"
-    for content, part in ((b"nothing", "holds no weights that can be read"), (None, "are missing")):
+    unreadable = ("holds no weights that can be read", "leave --features out")
+    other = ("does not fit Inception v3", "give weights of this architecture")
+    for content, parts in ((b"nothing", unreadable), (None, other)):
         if content is None:
             torch.save({"conv": torch.zeros(1)}, file)
         else:
             file.write_bytes(content)
-        out = tmp_path / f"run-{part[:5]}"
-        refused(call, words(out, "--features", str(file)), (str(file), part, "leave --features out"), capsys)
+        out = tmp_path / f"run-{len(parts[0])}"
+        refused(call, words(out, "--features", str(file)), (str(file), *parts), capsys)
         assert not out.exists()
 
 
