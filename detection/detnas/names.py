@@ -11,7 +11,7 @@ import torch
 from common.cost.conventions import conv_linear
 from common.describe import Read, check_name, check_own_space, counted, is_file, read_file
 from common.errors import UserError
-from common.space import decisions, decode
+from common.space import Arch, decisions, decode
 from detection.description import DetectorNet
 from detection.detnas.model import build
 from detection.detnas.space import (
@@ -33,7 +33,7 @@ def describe(options: Any) -> dict[str, Any]:
     """Counts of an architecture under the convention of the paper's tables, and of the detector with it."""
     name, net, arch = read_arch(options.arch, options.space)
     whole = decode(net, arch)
-    tiny = name == "tiny"
+    tiny, scaled = SIZES[name].last == 128, SIZES[name].scaled
     detector = DetectorNet(
         backbone=whole.backbone, head=SMALL_RETINANET if tiny else PAPER_FASTER_RCNN, classes=5 if tiny else 80
     )
@@ -47,7 +47,7 @@ def describe(options: Any) -> dict[str, Any]:
         "system": "detnas",
         "arch": options.arch,
         "space": name,
-        "genes": " ".join(str(gene) for gene in genes_of(arch)),
+        **({} if scaled else {"genes": " ".join(str(gene) for gene in genes_of(arch))}),
         "convention": CONVENTION,
         "params": full.params,
         "macs": full.macs,
@@ -97,6 +97,6 @@ def _from_file(path: Path, space: str | None) -> Read:
         every = [(name, form) for name, net in wholes.items() for form in (net, net.backbone)]
         own, found, _ = read_file(path, every, "DetNAS")  # of another size, or damaged: says so
         raise UserError(
-            f"{path} is an architecture of space {own} ({len(decisions(found))} blocks), not {space}; leave --space out"
+            f"{path} is an architecture of space {own} ({len(decisions(found))} decisions), not {space}; leave --space out"
         ) from None
-    return Read(name, wholes[name], arch_of_genes(wholes[name], genes_of(arch)))
+    return Read(name, wholes[name], Arch({f"backbone.{path.removeprefix('backbone.')}": i for path, i in arch.items()}))

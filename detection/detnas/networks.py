@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from detection.facts import DetectionFacts
 
 TINY = "tiny detector"
+DETECTORS = {TINY: "tiny", "tiny-scaled detector": "tiny-scaled", "tiny-mobile detector": "tiny-mobile"}
+"""Detectors that the laws are tried on -> size of their backbone."""
 
 
 def networks(settings: Settings, facts: DetectionFacts) -> Networks:
@@ -38,26 +40,26 @@ def networks(settings: Settings, facts: DetectionFacts) -> Networks:
     body = backbone(settings.space)
     space = DetectorNet(backbone=body, head=settings.head, classes=len(facts.classes))
     costs = Tabulated(partial(cost_tables, space, classifier(settings.space), facts.canvas))
-    groups = [[f"backbone.stages.{i}.blocks.{k}" for k in range(len(s.blocks))] for i, s in enumerate(body.stages)]
+    groups = [[f"backbone.stages.{i}.blocks.{k}" for k in range(n)] for i, n in enumerate(SIZES[settings.space].repeats)]
     return Networks(
         space=space,
         build=fast,
         baseline=uniform_arch(space, 0),
         costs=costs,
-        order=[group[i : i + 2] for group in groups for i in range(0, len(group), 2)],
+        order=None if SIZES[settings.space].scaled else [g[i : i + 2] for g in groups for i in range(0, len(g), 2)],
         price=costs.price,
     )
 
 
 def spaces() -> dict[str, Any]:
-    """Spaces for the laws: the classifiers of every size, and the detector of the smoke recipe."""
-    tiny = DetectorNet(backbone=classifier("tiny").backbone, head=SMALL_RETINANET, classes=5)
-    return {**{name: classifier(name) for name in SIZES}, TINY: tiny}
+    """Spaces for the laws: the classifiers of every size, and the small detectors with them."""
+    detectors = {name: DetectorNet(backbone=backbone(size), head=SMALL_RETINANET, classes=5) for name, size in DETECTORS.items()}
+    return {**{name: classifier(name) for name in SIZES}, **detectors}
 
 
 def example(space: str) -> tuple[Tensor, ...]:
     """Inputs small enough for tests."""
-    return (torch.zeros(2, 3, 64, 64, dtype=torch.uint8 if space == TINY else torch.float32),)
+    return (torch.zeros(2, 3, 64, 64, dtype=torch.uint8 if space in DETECTORS else torch.float32),)
 
 
 def published() -> Mapping[str, PublishedNetwork]:
