@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from common.arch import labels
+from common.errors import UserError
 from common.objective import Constraint
 from common.run.files import Jsonl
 from common.space import OneOf
@@ -139,6 +140,8 @@ def test_candidates_keep_the_budget_and_do_not_depend_on_their_number(alone):
         few, many = backbone.candidates(context, 4), backbone.candidates(context, 9)
     assert many[:4] == few and len(set(many)) == 9
     assert all(arch["width"] > 0 for arch in many)
+    with pytest.raises(UserError, match="9 architectures keep the budget, and 10 are asked for"):
+        backbone.candidates(context, 10)
 
 
 def test_studies_copy_no_weights_and_train_every_option_for_longer():

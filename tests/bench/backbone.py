@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common.errors import UserError
 from common.objective import Constraint
 from common.overrides import plain
 from common.run.environment import environment
@@ -74,12 +75,19 @@ def context_in(path: Path, settings: Settings) -> Iterator[Context]:
 
 
 def candidates(context: Context, count: int) -> list[Arch]:
-    """Random architectures that keep the budget, the same ones every time; the first of them are those of the gate."""
+    """Random architectures that keep the budget, the same ones every time; the first of them are those of the gate.
+
+    Raises:
+        UserError: fewer keep it.
+    """
     from common.search.base import Unseen
     from common.streams import stream
 
     unseen, rng = Unseen(context.task.space, context.feasible, "the budget"), stream(0, "study", "candidates")
-    return [unseen.sample(rng) for _ in range(count)]
+    found = [arch for _ in range(count) if (arch := unseen.sample(rng)) is not None]
+    if len(found) < count:
+        raise UserError(f"{len(found)} architectures keep the budget, and {count} are asked for: give a larger budget")
+    return found
 
 
 def inherited(path: Path, settings: Settings, count: int) -> list[float]:

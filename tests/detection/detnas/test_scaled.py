@@ -61,7 +61,8 @@ def test_the_pyramid_takes_every_width_of_a_map():
     net = Supernet(build(opened(space)).eval(), space)
     lateral = net.module.get_submodule("net.neck.lateral_convs.0.conv")
     assert lateral.weight.shape == (32, 32, 1, 1)
-    assert float(lateral.weight.detach().abs().max()) <= (6 / 64) ** 0.5  # mmdetection's initial weights, Xavier's
+    largest = float(lateral.weight.detach().abs().max())  # of mmdetection's initial weights, Xavier's: torch's own reach 0.18
+    assert 0.25 < largest <= (6 / 64) ** 0.5
     alone = net.extract(extreme(space, largest=False), build)
     assert torch.equal(alone.get_submodule("net.neck.lateral_convs.0.conv").weight, lateral.weight[:, :8])
 
