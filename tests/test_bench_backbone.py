@@ -68,7 +68,7 @@ def test_predictors_are_compared_on_the_networks_that_were_chosen():
     assert first.regret[5] == pytest.approx(means.max() - means[top].max())
     assert first.gain[5][0] == pytest.approx(found.random[5] - first.regret[5])
     text = markdown(STUDY, found)
-    assert "12 networks trained alone, 24 trainings" in text and f"| supernet 0 | {first.tau[0]:.2f} (" in text
+    assert "12 networks retrained, 24 trainings" in text and f"| supernet 0 | {first.tau[0]:.2f} (" in text
     assert f"| 22 | {1000 + 22 % 7:,} | 220 |" in text
 
 

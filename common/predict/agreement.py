@@ -1,7 +1,8 @@
-"""Whether a search can pay: do networks differ beyond their seeds, and do cheap scores order them as full trainings do?
+"""Statistics of a search space and of a predictor: do networks differ beyond their seeds, and does the predictor rank them?
 
-Everything here takes plain lists of scores. Higher is better: negate losses. Trainings that diverged are left out by the caller.
-Kendall's tau-b is `common.objective.kendall_tau`, the regret of the k predicted best `common.predict.ranking.regret`.
+Every function takes plain lists of scores. Higher scores are better; negate losses. The caller leaves out diverged trainings.
+Two statistics are elsewhere: Kendall's tau-b is `common.objective.kendall_tau`, and the regret of the k networks with the best
+predictions is `common.predict.ranking.regret`.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from common.objective import kendall_tau
 Scores = Sequence[float]
 """One score for each network."""
 Trainings = Sequence[Sequence[float]]
-"""For each network, the score of each of its trainings; their numbers may differ."""
+"""For each network, the scores of its trainings. Networks may have different numbers of trainings."""
 
 FEWEST = 8
-"""Networks that a bootstrap interval needs at least: with fewer it mostly shows its own ties."""
+"""Least number of networks for a bootstrap interval: resamples of fewer networks consist mostly of copies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A percentile interval.
+    """A percentile interval of a bootstrapped statistic.
 
     Attributes:
         low: Lower end.
         high: Upper end.
-        undefined: Share of the resamples in which the statistic was nan; they are left out.
+        undefined: Share of the resamples in which the statistic was nan. The interval leaves them out.
     """
 
     low: float
@@ -41,11 +42,12 @@ class Interval:
 
 
 def f_ratio(trainings: Trainings) -> float:
-    """F statistic of a one-way analysis of variance: how much networks differ, measured by how much their seeds do.
+    """F statistic of a one-way analysis of variance: the variance between networks over the variance between seeds.
 
-    F = (sum_i n_i (m_i - m)^2 / (k - 1)) / (sum_i sum_j (x_ij - m_i)^2 / (n - k)) for k networks, of which network i has n_i
-    scores x_ij with mean m_i; n scores in all, with mean m. Range 0 to inf; about 1 where networks differ by no more than chance,
-    inf where no network varies but networks do, nan where nothing varies (Fisher 1925; `scipy.stats.f_oneway`).
+    F = (sum_i n_i (m_i - m)^2 / (k - 1)) / (sum_i sum_j (x_ij - m_i)^2 / (n - k)). Network i of k has n_i scores x_ij with mean
+    m_i; all n scores have mean m. The range is 0 to inf. F is about 1 if networks differ by chance alone. F is inf if the means
+    differ and no network's score depends on the seed, and nan if all scores are equal. Source: Fisher 1925;
+    `scipy.stats.f_oneway`.
 
     Raises:
         UserError: Fewer than two networks, none with two trainings, a network without one, or a score is nan.
@@ -66,12 +68,12 @@ def f_ratio(trainings: Trainings) -> float:
 
 
 def tau_ceiling(trainings: Trainings) -> float:
-    """The tau that perfect predictions would reach with these mean scores, whose order is in part that of the seeds.
+    """Estimated upper limit of tau: the tau between the true scores of the networks and their mean scores over seeds.
 
-    tau = 2 / pi * asin(sqrt(max(0, 1 - 1 / F))), F of `f_ratio`. 1 - 1 / F is the reliability of a network's mean score
-    (Shrout and Fleiss 1979, ICC(1, k)), its root the correlation of such means with the true ones, and 2 / pi * asin(r) the tau
-    of two normal variables with correlation r (Greiner 1909). Range 0 to 1. An estimate: it supposes normal scores, seeds of
-    equal spread, and equally many for each network; F itself is uncertain where networks are few.
+    tau = 2 / pi * asin(sqrt(max(0, 1 - 1 / F))), with F of `f_ratio`. The range is 0 to 1. 1 - 1 / F is the reliability of a mean
+    score (Shrout and Fleiss 1979, ICC(1, k)). Its square root is the correlation of mean scores with true scores. The tau of two
+    normal variables with correlation r is 2 / pi * asin(r) (Greiner 1909). The estimate assumes normal scores, the same spread
+    over seeds for each network, and the same number of trainings. With few networks F, and so the estimate, is uncertain.
 
     Raises:
         UserError: See `f_ratio`.
@@ -86,7 +88,9 @@ def tau_ceiling(trainings: Trainings) -> float:
 
 
 def strata(costs: Scores, count: int) -> list[int]:
-    """The stratum of each network, 0 to `count` - 1 by rising cost: as equally filled as can be, equal costs in one stratum.
+    """The stratum of each network, from 0 (cheapest) to `count` - 1. Strata have about equal sizes; equal costs share a stratum.
+
+    stratum = floor(count * (number of cheaper networks) / (number of networks)).
 
     Raises:
         UserError: A cost is nan, or `count` is not between 1 and the number of networks.
@@ -102,16 +106,16 @@ def strata(costs: Scores, count: int) -> list[int]:
 
 
 def tau_within(a: Scores, b: Scores, groups: Sequence[int]) -> float:
-    """Kendall's tau-b of pairs of one group alone: at equal cost, if the groups are those of `strata`.
+    """Kendall's tau-b over the pairs of networks that share a group: tau at equal cost, if `groups` is the result of `strata`.
 
-    tau = (C - D) / sqrt(A B): over pairs of networks of one group, C are ordered alike and D oppositely in the two lists, A have
-    different values in `a`, B in `b`. With one group it is tau-b. Range -1 to 1; nan where A or B is 0 (Taylor 1987, Biometrics
-    43, "in the presence of a blocking variable").
+    tau = (C - D) / sqrt(A B). Of the pairs within groups, C have the same order in both lists and D the opposite order; A have
+    different values in `a`, and B in `b`. With a single group the result is tau-b. The range is -1 to 1, and nan if A or B is 0.
+    Source: Taylor 1987, Biometrics 43 (rank correlation with a blocking variable).
 
     Raises:
         UserError: The lists differ in length, or a score is nan.
 
-    >>> tau_within([1, 2, 3, 4], [2, 1, 4, 3], [0, 0, 1, 1])  # tau of all pairs is 0.33, since the groups are ordered alike
+    >>> tau_within([1, 2, 3, 4], [2, 1, 4, 3], [0, 0, 1, 1])  # over all pairs tau is 0.33
     -1.0
     """
     x, y = _vector(a, "scores"), _vector(b, "scores")
@@ -126,10 +130,10 @@ def tau_within(a: Scores, b: Scores, groups: Sequence[int]) -> float:
 
 
 def partial_tau(a: Scores, b: Scores, costs: Scores) -> float:
-    """Kendall's partial tau of two score lists, with the influence of cost taken out.
+    """Kendall's partial tau of two score lists: their correlation without the part that cost explains.
 
-    (tau_ab - tau_ac tau_bc) / sqrt((1 - tau_ac^2) (1 - tau_bc^2)), each tau of `kendall_tau` (Kendall 1942, Biometrika 32). Range
-    -1 to 1; nan where a list is constant, or orders networks exactly as cost does.
+    (tau_ab - tau_ac tau_bc) / sqrt((1 - tau_ac^2) (1 - tau_bc^2)), with each tau from `kendall_tau`. The range is -1 to 1. The
+    result is nan if a list is constant, or ranks networks exactly as cost does. Source: Kendall 1942, Biometrika 32.
 
     Raises:
         UserError: See `kendall_tau`.
@@ -143,11 +147,11 @@ def partial_tau(a: Scores, b: Scores, costs: Scores) -> float:
 
 
 def random_regret(true: Scores, k: int) -> float:
-    """What the best of k networks drawn at random falls short of the best of all, expected over every draw.
+    """Expected regret of random choice: the best of all scores minus the expected best of k randomly sampled ones.
 
-    max - E, E = sum_i y_(i) C(i - 1, k - 1) / C(n, k) over the n scores in ascending order: y_(i) is the best of a draw without
-    replacement where the other k - 1 are among the i - 1 below it. In the unit of the scores; from 0 to the range of the scores.
-    To be compared with `ranking.regret(predicted, true, k)` of the same scores.
+    max - E with E = sum_i y_(i) C(i - 1, k - 1) / C(n, k), over the n scores in ascending order. y_(i) is the best of k networks,
+    sampled without replacement, if the other k - 1 are among the i - 1 networks below it. The unit is that of the scores; the
+    range is 0 to the largest minus the smallest score. Compare it with `ranking.regret(predicted, true, k)` of the same scores.
 
     Raises:
         UserError: A score is nan, or k is not between 1 and the number of scores.
@@ -171,23 +175,23 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of a statistic of mean scores, over networks and over seeds (Davison and Hinkley 1997, section 3.8).
+    """Percentile bootstrap interval of a statistic of mean scores, over networks and over seeds.
 
-    A resample draws the trainings of every network anew, with replacement, and then as many networks as there are, with
-    replacement. Copies of a network have the same mean, so that they are tied in every list, and tau-b leaves their pairs out. A
-    network of one training brings no variance of seeds.
+    A resample first samples the trainings of each network with replacement and takes their mean. It then samples as many networks
+    as there are, with replacement. Copies of a network share one mean: they are tied in both lists, so tau-b ignores the pair.
+    A network with one training contributes no variance over seeds. Source: Davison and Hinkley 1997, section 3.8.
 
     Args:
-        statistic: (numbers of the networks drawn, their mean scores) -> value; nan where it is undefined.
-        trainings: Scores of each network's trainings.
-        resamples: How many, at least 1.
-        level: Share of the resamples inside of the interval, between 0 and 1.
-        seed: Of the draws.
+        statistic: (numbers of the sampled networks, their mean scores) -> value, or nan if it is undefined.
+        trainings: Scores of the trainings of each network.
+        resamples: Number of resamples, at least 1.
+        level: Share of the resamples inside the interval, between 0 and 1.
+        seed: Seed of the resamples.
 
     Raises:
         UserError: Fewer than `FEWEST` networks, a network without a training, a score is nan, or a number out of range.
 
-    >>> found = bootstrap(lambda drawn, means: sum(means) / len(means), [[float(i)] for i in range(9)])  # 4, deviation 0.86
+    >>> found = bootstrap(lambda numbers, means: sum(means) / len(means), [[float(i)] for i in range(9)])  # mean 4, error 0.86
     >>> round(found.low, 1), round(found.high, 1)
     (2.2, 5.6)
     """
@@ -198,9 +202,9 @@ def bootstrap(
         raise UserError(f"bootstrap: resamples is {resamples}, level {level}: give 1 or more, and a share between 0 and 1")
     rng = np.random.default_rng(seed)
     means = np.stack([row[rng.integers(0, len(row), (resamples, len(row)))].mean(axis=1) for row in rows], axis=1)
-    drawn = rng.integers(0, len(rows), (resamples, len(rows)))
-    scores = np.take_along_axis(means, drawn, axis=1)
-    found = [statistic(numbers, values) for numbers, values in zip(drawn.tolist(), scores.tolist(), strict=True)]
+    sampled = rng.integers(0, len(rows), (resamples, len(rows)))
+    scores = np.take_along_axis(means, sampled, axis=1)
+    found = [statistic(numbers, values) for numbers, values in zip(sampled.tolist(), scores.tolist(), strict=True)]
     defined = [value for value in found if not math.isnan(value)]
     undefined = 1 - len(defined) / resamples
     if not defined:

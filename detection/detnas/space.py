@@ -36,11 +36,11 @@ class Size:
     """Blocks of each stage."""
     last: int = 1024
     inner: tuple[tuple[int, ...], ...] = ()
-    """Options for the channels inside the blocks of each stage, those of the hand-made network first. None: half of the width."""
+    """Options for the channels inside the blocks of each stage, the hand-made network's first. Empty: half of the width."""
     depths: tuple[tuple[int, ...], ...] = ()
-    """Options for the number of blocks of each stage, that of the hand-made network first. None: as in `repeats`."""
+    """Options for the number of blocks of each stage, the hand-made network's first. Empty: as in `repeats`."""
     trunk: tuple[tuple[int, ...], ...] = ()
-    """Options for the output channels of each stage, that of the hand-made network first. None: as in `widths`."""
+    """Options for the output channels of each stage, the hand-made network's first. Empty: as in `widths`."""
     kinds: tuple[str, ...] = KINDS
     """Options of every block."""
 
@@ -51,7 +51,7 @@ class Size:
 
     @property
     def scaled(self) -> bool:
-        """Whether widths or depths are decisions: gene strings, which name kinds of block alone, then say too little."""
+        """Whether widths or depths are decisions. A gene string, which gives the kinds of blocks only, is then no architecture."""
         return bool(self.inner or self.depths or self.trunk)
 
     def stages(self) -> tuple[Stage, ...]:
@@ -91,10 +91,11 @@ SIZES = {
     "1.3G": Size(stem=48, widths=(96, 240, 480, 960), repeats=(8, 8, 16, 8)),
     "3.8G": Size(stem=72, widths=(172, 432, 864, 1728), repeats=(8, 8, 16, 8), last=1728),
 }
-"""Name -> size. `tiny` is this project's own, for small images on a CPU; it ends at stride 16, where the small head ends.
-`tiny-scaled` is `tiny` with open widths and depths: one width inside the blocks of a stage, as in the channel search of SPOS
-(Guo et al. 2020, 1904.00420, section 3.4), and one number of blocks. Its first options are the network of `tiny`. `tiny-mobile`
-has inverted bottlenecks in the place of ShuffleNet's blocks, whose outputs are sliced cleanly: widths of maps are open too.
+"""Name -> size. The sizes `tiny`, `tiny-scaled` and `tiny-mobile` are this project's own, for small images on a CPU. They end at
+stride 16, where the small head ends. `tiny-scaled` is `tiny` with two more decisions per stage: the channels inside its blocks,
+as in the channel search of SPOS (Guo et al. 2020, 1904.00420), and its number of blocks. The first options give the hand-made
+network of `tiny`. `tiny-mobile` has inverted bottlenecks instead. Nothing splits their channels, so the widths of the maps are
+decisions too.
 """
 
 

@@ -1,10 +1,11 @@
-"""Does backbone search pay? `python -m tests.bench.backbone --study NAME --out FOLDER`; the same command goes on.
+"""Does backbone search pay? `python -m tests.bench.backbone --study NAME --out FOLDER`. To continue, repeat the command.
 
-First the gate: some random networks, trained alone with several seeds, must differ beyond their seeds, and two supernets of
-different seeds must order the candidates alike. Then networks from all over the supernets' order are trained alone.
+The study begins with a gate. Random networks, each retrained with several seeds, must differ beyond their seeds, and two
+supernets of different seeds must rank the candidates alike. If the gate is passed, networks from the whole range of inherited
+scores are retrained.
 
-FOLDER/NAME/supernet-SEED and FOLDER/NAME/alone are run folders: `inherited.jsonl` has the inherited scores, `retrained.jsonl` a
-row for each training. What is there is not computed again. FOLDER/NAME/figures.json and figures.md have the figures.
+FOLDER/NAME/supernet-SEED and FOLDER/NAME/alone are run folders. `inherited.jsonl` has the inherited scores, `retrained.jsonl` one
+row per training; rows in these files are not computed again. FOLDER/NAME/figures.json and figures.md have the figures.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ COMMAND = "python -m tests.bench.backbone"
 
 @contextmanager
 def context_in(path: Path, settings: Settings) -> Iterator[Context]:
-    """What stages work with, in the run folder `path`, which is begun or gone on with."""
+    """The context of stages in the run folder `path`. A folder with a run is resumed, any other is created."""
     from common.evaluate.pool import LocalPool
     from common.run.folder import RunFolder, holds_run
     from common.run.progress import Progress
@@ -46,7 +47,7 @@ def context_in(path: Path, settings: Settings) -> Iterator[Context]:
     from common.stages.workers import task_of
     from detection.detnas.system import SYSTEM
 
-    # not the folder: all runs of a study then share one task, whose data take seconds to make
+    # the same path for all folders, so that they share one task: its data take seconds to make
     factory = partial(SYSTEM.make, settings, Path("weights"))
     task = task_of(factory)
     config = {
@@ -75,10 +76,10 @@ def context_in(path: Path, settings: Settings) -> Iterator[Context]:
 
 
 def candidates(context: Context, count: int) -> list[Arch]:
-    """Random architectures that keep the budget, the same ones every time; the first of them are those of the gate.
+    """Random architectures within the budget, the same ones in every process. The first ones are the networks of the gate.
 
     Raises:
-        UserError: fewer keep it.
+        UserError: there are fewer.
     """
     from common.search.base import Unseen
     from common.streams import stream
@@ -91,7 +92,7 @@ def candidates(context: Context, count: int) -> list[Arch]:
 
 
 def inherited(path: Path, settings: Settings, count: int) -> list[float]:
-    """Trains a supernet and gives the inherited validation score of every candidate."""
+    """The inherited validation score of every candidate, from a supernet that is trained first."""
     from common.evaluate.settings import InheritedSettings
     from common.run.stages import run_stages
     from common.stages.evaluators import inherited_scores
@@ -104,14 +105,14 @@ def inherited(path: Path, settings: Settings, count: int) -> list[float]:
         evaluation, archs = settings.search.evaluation, candidates(context, count)
         assert isinstance(evaluation, InheritedSettings)
         metric = context.task.objectives[0].name
-        for start in range(0, count, 4):  # written four at a time, which is all that a kill loses
+        for start in range(0, count, 4):  # scores are written four at a time, so a kill loses four at most
             inherited_scores(evaluation, context, archs[start : start + 4])
         found = inherited_scores(evaluation, context, archs)
         return [found[arch][metric] for arch in archs]
 
 
 def trained(path: Path, settings: Settings, units: Sequence[tuple[int, int]], count: int) -> dict[tuple[int, int], Trained]:
-    """Trains candidates alone: (number of the candidate, seed) -> its scores. A training that diverged is left out."""
+    """Retrains candidates: (number of the candidate, seed) -> its scores. Diverged trainings are left out."""
     from common.stages.workers import Job, retrain
 
     with context_in(path, settings) as context:
@@ -137,13 +138,13 @@ def _trained(row: Mapping[str, Any], metric: str) -> Trained:
 
 
 def spread(scores: Sequence[float], count: int) -> list[int]:
-    """Numbers of candidates at equal steps of their order, from worst to best: the middles of `count` equal parts."""
+    """Numbers of `count` candidates, from worst to best: the middle of each of `count` equal parts of the ranking."""
     order = sorted(range(len(scores)), key=lambda i: scores[i])
     return [order[int((i + 0.5) * len(order) / count)] for i in range(count)]
 
 
 def run(study: Study, out: Path, *, gate_only: bool, past: bool) -> Figures:
-    """The gate, and what follows it if it is passed or `past` is true; figures are written after each part."""
+    """Runs the gate, and the comparison if the gate is passed or `past` is true. Figures are written after each part."""
     settings, alone = study.settings, out / "alone"
     gate = [(number, seed) for seed in range(study.gate_seeds) for number in range(study.gate_networks)]
     shared: list[list[float]] = []
@@ -175,10 +176,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=COMMAND, description="Does backbone search pay?")
     parser.add_argument("--study", choices=list(STUDIES), required=True, help="space and training")
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder of the run folders and figures; gone on with if it has some"
+        "--out", type=Path, required=True, help="folder for run folders and figures; what it has is not computed again"
     )
     parser.add_argument("--gate-only", action="store_true", help="stop after the gate")
-    parser.add_argument("--past-the-gate", action="store_true", help="train on even if the gate is failed")
+    parser.add_argument("--past-the-gate", action="store_true", help="go on even if the gate is failed")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""Figures of the study on backbone search, from scores alone, and their tables."""
+"""The figures of the study on backbone search, computed from scores, and their tables in Markdown."""
 
 from __future__ import annotations
 
@@ -24,38 +24,40 @@ if TYPE_CHECKING:
     from detection.detnas.settings import Settings
 
 LEAST_F, LEAST_TAU = 3.0, 0.3
-"""The gate: F of the networks over their seeds, and tau of two supernets, must be larger."""
+"""The gate: F of the networks and tau of two supernets must be larger than these."""
 STRATA = 3
-"""Of multiply-adds, for tau at equal cost."""
+"""Number of strata of multiply-adds, for tau at equal cost."""
 TOP = (1, 5)
-"""How many of the best by prediction are taken."""
+"""How many networks with the best predictions regret is computed for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """What is computed in one space."""
+    """The study of one space."""
 
     name: str
     settings: Settings
     candidates: int = 60
     gate_networks: int = 8
-    """The first candidates."""
+    """Networks of the gate: the first candidates."""
     gate_seeds: int = 3
+    """Trainings of each network of the gate."""
     networks: int = 20
-    """Trained alone, at equal steps of the order of the mean inherited score."""
+    """Retrained networks, at equal steps of the ranking by mean inherited score."""
     seeds: int = 2
-    """Trainings of each of them."""
+    """Trainings of each retrained network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """One training of one network alone."""
+    """Scores and costs of one retrained network with one seed."""
 
     val: float
     test: float
     macs: int
     params: int
     seconds: float
+    """Wall-clock of the training and its evaluation."""
 
 
 Units = Mapping[tuple[int, int], Trained]
@@ -64,15 +66,15 @@ Units = Mapping[tuple[int, int], Trained]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """How one predictor orders the networks that were trained alone.
+    """How one predictor ranks the retrained networks.
 
     Attributes:
         name: of the predictor.
         tau: Kendall's tau-b with the mean test score, and its 95 % interval.
-        equal: the same within strata of multiply-adds.
-        partial: Kendall's partial tau, multiply-adds taken out; None for multiply-adds themselves.
-        regret: of the best of its top k, by k.
-        gain: what the top k lose less than k random networks, by k, with the interval.
+        equal: the same within strata of multiply-adds. None for multiply-adds themselves.
+        partial: Kendall's partial tau given multiply-adds. None for multiply-adds themselves.
+        regret: k -> regret of the best of the k networks with the best predictions.
+        gain: k -> expected regret of k random networks minus that regret, and its 95 % interval.
     """
 
     name: str
@@ -85,7 +87,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Everything that is known so far; None where it is not yet."""
+    """All figures of a study. A figure is None while its scores are missing."""
 
     gate: list[list[float]]
     """Test scores of the gate's networks, a row each."""
@@ -97,18 +99,18 @@ class Figures:
     inherited: list[list[float]] = field(default_factory=list)
     """Scores of all candidates, a row for each supernet."""
     numbers: list[int] = field(default_factory=list)
-    """Candidates that were trained alone for the comparison, by rising mean inherited score."""
+    """Candidates that are compared, by rising mean inherited score. The lists below have one entry for each."""
     retrained: list[list[float]] = field(default_factory=list)
-    """Test scores of their trainings, a row each."""
+    """Test scores of the trainings."""
     macs: list[int] = field(default_factory=list)
     params: list[int] = field(default_factory=list)
     ceiling: float | None = None
     f_all: float | None = None
     random: dict[int, float] = field(default_factory=dict)
-    """Expected regret of the best of k random networks, by k."""
+    """k -> expected regret of the best of k random networks."""
     rows: list[Row] = field(default_factory=list)
     seconds: float = 0.0
-    """Wall-clock of all trainings alone together."""
+    """Wall-clock of all retrainings together."""
 
     @property
     def passed(self) -> bool:
@@ -123,14 +125,14 @@ def figures(
     chosen: Sequence[int] = (),
     resamples: int = 2000,
 ) -> Figures:
-    """What can be said so far.
+    """The figures that the scores so far give.
 
     Args:
-        study: names the numbers of networks and seeds.
-        done: trainings alone.
-        inherited: scores of all candidates, a row for each supernet that is done.
-        chosen: candidates that are compared; none before the gate is passed.
-        resamples: of the intervals.
+        study: gives the numbers of networks and seeds.
+        done: the retrainings so far.
+        inherited: scores of all candidates, one row per trained supernet.
+        chosen: candidates to compare; empty before the gate is passed.
+        resamples: number of resamples behind each interval.
     """
     seeds = range(study.gate_seeds)
     gate = [[done[i, seed] for seed in seeds if (i, seed) in done] for i in range(study.gate_networks)]
@@ -171,7 +173,7 @@ def _compared(found: Figures, numbers: list[int], rows: list[list[Trained]], res
 
 
 def row_of(name: str, predicted: Sequence[float], tests: Sequence[Sequence[float]], macs: Sequence[int], resamples: int) -> Row:
-    """How a predictor does; intervals are over networks and seeds."""
+    """The row of one predictor. Intervals are over networks and seeds."""
     means = [fmean(row) for row in tests]
 
     def tau(drawn: list[int], scores: list[float]) -> float:
@@ -211,7 +213,7 @@ def markdown(study: Study, found: Figures) -> str:
             lines.append(f"| {i} | {' '.join(f'{x:.4f}' for x in row)} | {fmean(row):.4f} | {spread} |")
         size = f"{len(found.gate)} networks"
         lines += ["", f"- F of test AP, {size}: {found.f:.2f} (validation AP: {found.f_val:.2f}); asked for: {LEAST_F:g}."]
-        lines.append(f"- Tau that {study.gate_seeds} seeds allow, by this F: {found.gate_ceiling:.2f}.")
+        lines.append(f"- Estimated upper limit of tau with {study.gate_seeds} seeds: {found.gate_ceiling:.2f}.")
     if found.agreement is not None:
         size = f"{len(found.inherited[0])} candidates"
         lines.append(f"- Tau-b of two supernets over {size}: {found.agreement:.3f}; asked for: {LEAST_TAU:g}.")
@@ -225,8 +227,8 @@ def _table(found: Figures) -> list[str]:
     n, trainings = len(found.numbers), sum(map(len, found.retrained))
     random = ", ".join(f"{x:.4f} (k = {k})" for k, x in found.random.items())
     lines = [
-        f"{n} networks trained alone, {trainings} trainings. F {found.f_all:.2f}; the tau that their seeds allow "
-        f"{found.ceiling:.2f}. Regret of the best of k random ones: {random}.",
+        f"{n} networks retrained, {trainings} trainings. F {found.f_all:.2f}; estimated upper limit of tau {found.ceiling:.2f}. "
+        f"Expected regret of the best of k random networks: {random}.",
         "",
         f"| predictor | tau-b | within {STRATA} strata of MACs | partial | regret, top 1 | regret, top 5 | gain over 5 random |",
         "|---|---|---|---:|---:|---:|---|",

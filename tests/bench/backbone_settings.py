@@ -1,4 +1,4 @@
-"""The spaces of the study on backbone search, each with its training. They differ in nothing but the space and its budget."""
+"""The studies of backbone search. They differ in the space and its budget only; training and data are the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detection.settings import DataSettings
 from tests.bench.backbone_figures import Study
 
 _OPTIM = OptimSettings(name="adamw", lr=2e-2, weight_decay=0.05, schedule="one-cycle", clip=10.0)
-"""That of the recipe small."""
+"""The optimiser of the recipe small."""
 _HEAD = RetinaNet(
     strides=(8, 16),
     anchor_sizes=(24, 32),
@@ -22,15 +22,18 @@ _HEAD = RetinaNet(
     head_norm="separate",
     postprocess=Postprocess(per_image=10),
 )
-"""Half as wide as that of the recipe smoke: most of the multiply-adds are then the backbone's."""
+"""The head of the recipe smoke with half the channels, which would otherwise need most of a detector's multiply-adds."""
 
 
 def _settings(space: str, macs: float) -> Settings:
-    """Settings of a study: no warm-up, whose copies make siblings the same function; fair paths; 2,000 detection steps an option.
+    """The settings of a study.
+
+    There is no warm-up: it copies the weights of one option into the others, which makes them the same function. Fair paths train
+    every option in each step, blocks beyond the least depth apart. An option gets 2,000 detection steps, a retrained network 300.
 
     Args:
         space: size of the space.
-        macs: most multiply-adds of a detector on 64x64 pixels.
+        macs: upper limit on the multiply-adds of a detector on 64x64 pixels.
     """
     fair = PathPhaseSettings(steps=2000, batch=24, optim=_OPTIM, paths="fair")
     return Settings(
