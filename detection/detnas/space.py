@@ -51,7 +51,7 @@ class Size:
 
     @property
     def scaled(self) -> bool:
-        """Whether widths or depths are decisions. A gene string, which gives the kinds of blocks only, is then no architecture."""
+        """Whether widths or depths are decisions. A gene string, which gives the kinds of blocks only, then gives too little."""
         return bool(self.inner or self.depths or self.trunk)
 
     def stages(self) -> tuple[Stage, ...]:
