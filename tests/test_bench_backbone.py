@@ -150,3 +150,9 @@ def test_studies_copy_no_weights_and_train_every_option_for_longer():
         assert s.warm_up.steps == 0 and s.detect.paths == s.pretrain.paths == "fair"
         assert s.detect.steps > s.retrain_detect.steps
         assert s.budget
+
+
+def test_no_trainings_at_all_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        backbone.parsed(["--study", "mobile", "--out", "x", "--seeds", "0"])
+    assert "--seeds is at least 1" in capsys.readouterr().err

@@ -180,7 +180,11 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--gate-only", action="store_true", help="stop after the gate")
     parser.add_argument("--past-the-gate", action="store_true", help="go on even if the gate is failed")
-    return parser.parse_args(arguments)
+    parser.add_argument("--seeds", type=int, help="trainings of each retrained network, if not as many as the study has")
+    options = parser.parse_args(arguments)
+    if options.seeds is not None and options.seeds < 1:
+        parser.error("--seeds is at least 1")
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -189,6 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     import torch
 
     study = STUDIES[options.study]()
+    study = study if options.seeds is None else replace(study, seeds=options.seeds)
     torch.set_num_threads(study.settings.threads)
     print(shlex.join([*COMMAND.split(), *(sys.argv[1:] if arguments is None else arguments)]), flush=True)
     run(study, options.out / options.study, gate_only=options.gate_only, past=options.past_the_gate)
