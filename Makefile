@@ -22,12 +22,15 @@ OPTIONS = --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out 
 TABLE = all
 SEEDS = 200
 
+# Which study of backbone search.
+STUDY = mobile
+
 # Two test processes with one torch thread each: more threads than cores make a loaded machine many times slower.
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format docs bench bench-search bench-nasbench-graph soak fuzz mutants systems
+.PHONY: help setup setup-dev demo test check format docs bench bench-search bench-nasbench-graph bench-backbone soak fuzz mutants systems
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +68,9 @@ bench-search: $(VENV)/.ready-dev ## Search engines on tables, docs/results/searc
 
 bench-nasbench-graph: $(VENV)/.ready-dev ## Trainings against their table, docs/results/nasbench-graph.md, 40 minutes: ARGS="more options"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.nasbench_graph --architectures 60 --seed 0 --epochs 200 --every 5 $(ARGS)
+
+bench-backbone: $(VENV)/.ready-dev ## Does backbone search pay, docs/results/backbone-search.md, an hour: STUDY=mobile ARGS="more options"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.backbone --study "$(STUDY)" --out runs/bench-backbone $(ARGS)
 
 soak: $(VENV)/.ready-dev ## The long tests: twenty killed and resumed runs, trainings against NAS-Bench-Graph, a run from the wheel
 	@$(PYTEST) -m soak --timeout=7200 $(ARGS)

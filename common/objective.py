@@ -217,8 +217,14 @@ def _volume(array: NDArray[np.float64], corner: NDArray[np.float64]) -> float:
 def kendall_tau(a: Sequence[Number], b: Sequence[Number]) -> float:
     """Kendall's tau-b of two score lists, in [-1, 1]; nan where one of them is constant.
 
+    (C - D) / sqrt(A B): of all pairs, C are ordered alike and D oppositely, A have different values in `a`, B in `b` (Kendall
+    1945, Biometrika 33; `scipy.stats.kendalltau`).
+
     Raises:
         UserError: The lists differ in length, hold fewer than two values, or a value is not a number.
+
+    >>> round(kendall_tau([1, 2, 3, 4], [1, 2, 2, 0]), 3)  # C = 2, D = 3; one of six pairs is tied in b
+    -0.183
     """
     if len(a) != len(b) or len(a) < 2:
         raise UserError(f"kendall_tau of {len(a)} and {len(b)} values: give two lists of equal length, at least 2")

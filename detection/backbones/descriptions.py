@@ -14,16 +14,20 @@ from common.errors import UserError
 
 KINDS = ("shuffle3", "shuffle5", "shuffle7", "xception3")
 """The options of every block, in the order of the paper's notation 0 1 2 3."""
+MOBILE = ("mobile3", "mobile5", "mobile7")
+"""Inverted bottlenecks (Sandler et al. 2018, 1801.04381): kinds of block whose input and output widths may be open as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """Blocks of one resolution; the first halves it."""
 
-    width: int
-    """Output channels; even."""
-    blocks: tuple[Any, ...]
-    """Kinds of block, or decisions between them."""
+    width: Any
+    """Output channels; even, and fixed, but for blocks of `MOBILE`."""
+    blocks: Any
+    """Kinds of block, or decisions between them: a tuple, or a `Repeat` where the depth is a decision."""
+    inner: Any = None
+    """Channels inside the blocks, between their 1x1 convolutions; may be a decision. None: half of the output channels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,17 +6,19 @@ pass, odd ones go through the main branch.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from common.supernet import choose
-from detection.backbones.descriptions import ShuffleNet, Stage
+from common.supernet import batch_norm, choose, conv2d, depthwise, repeat
+from detection.backbones.descriptions import MOBILE, ShuffleNet, Stage
 
 
-def norm_relu(width: int) -> list[tuple[str, nn.Module]]:
-    """BatchNorm and ReLU with the names they have in every chain."""
-    return [("norm", nn.BatchNorm2d(width)), ("relu", nn.ReLU(inplace=True))]
+def norm_relu(width: Any) -> list[tuple[str, nn.Module]]:
+    """BatchNorm and ReLU with the names they have in every chain; the width may be open."""
+    return [("norm", batch_norm(width)), ("relu", nn.ReLU(inplace=True))]
 
 
 def named(*parts: tuple[str, nn.Module]) -> nn.Sequential:
@@ -27,19 +29,22 @@ def named(*parts: tuple[str, nn.Module]) -> nn.Sequential:
     return chain
 
 
-def _pointwise(c_in: int, c_out: int) -> nn.Sequential:
-    return named(("conv", nn.Conv2d(c_in, c_out, 1, bias=False)), *norm_relu(c_out))
+def _pointwise(c_in: Any, c_out: Any) -> nn.Sequential:
+    return named(("conv", conv2d(c_in, c_out, 1, bias=False)), *norm_relu(c_out))
 
 
-def _depthwise(width: int, kernel: int, stride: int) -> nn.Sequential:
-    conv = nn.Conv2d(width, width, kernel, stride, kernel // 2, groups=width, bias=False)
-    return named(("conv", conv), ("norm", nn.BatchNorm2d(width)))
+def _depthwise(width: Any, kernel: int, stride: int) -> nn.Sequential:
+    return named(("conv", depthwise(width, kernel, stride, bias=False)), ("norm", batch_norm(width)))
 
 
 class Block(nn.Module):
-    """One of the four blocks; at stride 1 half of the channels pass untouched, at stride 2 a projection takes their place."""
+    """One of the four blocks; at stride 1 half of the channels pass untouched, at stride 2 a projection takes their place.
 
-    def __init__(self, kind: str, c_in: int, c_out: int, stride: int) -> None:
+    Only the channels inside the main branch may be open. The channels that enter and leave a block are fixed, so that the split
+    into even and odd channels is the same on every path.
+    """
+
+    def __init__(self, kind: str, c_in: int, c_out: int, stride: int, inner: Any = None) -> None:
         """Makes a block.
 
         Args:
@@ -47,10 +52,11 @@ class Block(nn.Module):
             c_in: input channels; equal to `c_out` at stride 1.
             c_out: output channels, even.
             stride: 1 or 2.
+            inner: channels inside the main branch, settled or open; None: half of `c_out`.
         """
         super().__init__()
         self.stride = stride
-        mid = c_out // 2
+        mid = c_out // 2 if inner is None else inner
         first = c_in if stride == 2 else c_in // 2
         kernel = 3 if kind == "xception3" else int(kind[-1])
         if kind == "xception3":
@@ -78,19 +84,54 @@ class Block(nn.Module):
         return torch.cat((x[:, 0::2], self.main(x[:, 1::2])), 1)
 
 
-def _stage(stage: Stage, c_in: int) -> nn.Sequential:
-    blocks = []
-    for i, kind in enumerate(stage.blocks):
+class Bottleneck(nn.Module):
+    """An inverted bottleneck: 1x1, depthwise, 1x1 without ReLU; at stride 1 its input is added (MobileNetV2, 1801.04381).
+
+    Every width may be open: a path uses the leading channels, which mean the same at every width, since nothing splits them.
+    """
+
+    def __init__(self, kernel: int, c_in: Any, c_out: Any, stride: int, inner: Any) -> None:
+        """Makes a block.
+
+        Args:
+            kernel: of the depthwise convolution, odd.
+            c_in: input channels; those of the output at stride 1.
+            c_out: output channels.
+            stride: 1 or 2.
+            inner: channels of the depthwise convolution.
+        """
+        super().__init__()
+        self.shortcut = stride == 1
+        self.main = named(
+            ("expand", _pointwise(c_in, inner)),
+            ("depthwise", named(("conv", depthwise(inner, kernel, stride, bias=False)), *norm_relu(inner))),
+            ("reduce", named(("conv", conv2d(inner, c_out, 1, bias=False)), ("norm", batch_norm(c_out)))),
+        )
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
+        """The block's map."""
+        return x + self.main(x) if self.shortcut else self.main(x)
+
+
+def _block(kind: str, c_in: Any, c_out: Any, stride: int, inner: Any) -> nn.Module:
+    return Bottleneck(int(kind[-1]), c_in, c_out, stride, inner) if kind in MOBILE else Block(kind, c_in, c_out, stride, inner)
+
+
+def _stage(stage: Stage, c_in: Any) -> nn.Sequential:
+    def block(i: int, kind: Any) -> nn.Module:
         width, stride = (c_in, 2) if i == 0 else (stage.width, 1)
-        blocks.append(choose(kind, lambda k, w=width, s=stride: Block(k, w, stage.width, s)))
-    return nn.Sequential(*blocks)
+        return choose(kind, lambda k: _block(k, width, stage.width, stride, stage.inner))
+
+    chain = repeat(stage.blocks, block)
+    assert isinstance(chain, nn.Sequential)
+    return chain
 
 
 class ShuffleNetBackbone(nn.Module):
     """The backbone of a description, open or settled.
 
     Attributes:
-        channels: of the maps returned.
+        channels: of the maps returned; open where widths are.
         strides: of the maps returned.
     """
 

@@ -21,7 +21,7 @@ from common.supernet import Supernet, opened, uniform
 from detection.backbones.descriptions import ShuffleNet
 from detection.detnas.model import build
 from detection.detnas.names import read_arch
-from detection.detnas.space import backbone, uniform_arch
+from detection.detnas.space import SIZES, backbone, uniform_arch
 
 
 class DetNASNet(Part):
@@ -95,11 +95,14 @@ class DetNASSupernet(nn.Module):
             out_indices: as in `DetNASNet`.
 
         Raises:
-            UserError: no such space or stage.
+            UserError: no such space or stage, or a space with open widths: paths are then slices of weights, whose idle parts
+                mmengine's optimisers would decay.
         """
         super().__init__()
         self.seed = seed
         self.out_indices, self.space = _cut(backbone(space), out_indices)
+        if SIZES[space].scaled:
+            raise UserError(f"space {space!r} has open widths, which mmengine cannot train; choose tiny, 300M, 1.3G or 3.8G")
         self.net = build(opened(self.space), seed)
         self.channels = tuple(self.space.stages[i].width for i in self.out_indices)
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))

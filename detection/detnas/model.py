@@ -13,7 +13,7 @@ from common.cost.conventions import conv_linear
 from common.cost.costs import Entry
 from common.cost.price import Price
 from common.space import Arch
-from common.supernet import opened
+from common.supernet import conv2d, opened
 from detection.backbones.descriptions import ShuffleNet
 from detection.backbones.shufflenet import ShuffleNetBackbone, named, norm_relu
 from detection.description import DetectorNet
@@ -27,7 +27,7 @@ class DetNASClassifier(nn.Module):
         """Puts the classifier on `backbone`, which is used as it is."""
         super().__init__()
         self.backbone = backbone
-        self.last = named(("conv", nn.Conv2d(backbone.channels[-1], last, 1)), *norm_relu(last))
+        self.last = named(("conv", conv2d(backbone.channels[-1], last, 1)), *norm_relu(last))
         self.dropout = nn.Dropout2d(dropout)
         self.linear = nn.Linear(last, classes)
 

@@ -12,7 +12,7 @@ import torch
 from common.cost.conventions import conv_linear
 from common.describe import Read, check_name, check_own_space, counted, is_file, read_file
 from common.errors import UserError
-from common.space import decisions, decode
+from common.space import Arch, decisions, decode
 from detection.description import DetectorNet
 from detection.detnas.model import build
 from detection.detnas.space import (
@@ -23,6 +23,7 @@ from detection.detnas.space import (
     classifier,
     detector,
     genes_of,
+    of_backbone,
     parse_genes,
     published_classifier,
     space_for,
@@ -37,7 +38,7 @@ def describe(options: Any) -> dict[str, Any]:
     """Counts of an architecture under the convention of the paper's tables, and of the detector with it."""
     name, net, arch = read_arch(options.arch, options.space)
     whole = decode(net, arch)
-    tiny = name == "tiny"
+    tiny, scaled = SIZES[name].last == 128, SIZES[name].scaled
     under = DetectorNet(backbone=whole.backbone, head=SMALL_RETINANET if tiny else PAPER_FASTER_RCNN, classes=5 if tiny else 80)
     size = (64, 64) if tiny else (800, 1344)
     full = counted(lambda: build(whole), lambda: (torch.empty(1, 3, 224, 224),), conv_linear)
@@ -49,7 +50,7 @@ def describe(options: Any) -> dict[str, Any]:
         "system": "detnas",
         "arch": options.arch,
         "space": name,
-        "genes": " ".join(str(gene) for gene in genes_of(arch)),
+        **({} if scaled else {"genes": " ".join(str(gene) for gene in genes_of(arch))}),
         "convention": CONVENTION,
         "params": full.params,
         "macs": full.macs,
@@ -99,9 +100,10 @@ def _from_file(path: Path, space: str | None) -> Read:
         every = [(name, form) for name, net in wholes.items() for form in _forms(name, net)]
         own, found, _ = read_file(path, every, "DetNAS")  # of another size, or damaged: says so
         raise UserError(
-            f"{path} is an architecture of space {own} ({len(decisions(found))} blocks), not {space}; leave --space out"
+            f"{path} is an architecture of space {own} ({len(decisions(found))} decisions), not {space}; leave --space out"
         ) from None
-    return Read(name, wholes[name], arch_of_genes(wholes[name], genes_of(arch)))
+    bare = {f"backbone.{path.removeprefix('backbone.')}": option for path, option in of_backbone(arch).items()}
+    return Read(name, wholes[name], Arch(bare))
 
 
 def _forms(size: str, net: Classifier) -> Iterator[Any]:

@@ -21,7 +21,6 @@ from detection.detnas.space import (
     COUNTS,
     PUBLISHED,
     SIZES,
-    backbone,
     baseline,
     classifier,
     detector,
@@ -37,22 +36,23 @@ if TYPE_CHECKING:
 
 TINY = "tiny detector"
 JOINT = "tiny detector with pyramid"
+DETECTORS = {TINY: "tiny", "tiny-scaled detector": "tiny-scaled", "tiny-mobile detector": "tiny-mobile"}
+"""Detectors that the laws are tried on -> size of their backbone."""
 
 
 def networks(settings: Settings, facts: DetectionFacts) -> Networks:
     """Detectors with DetNAS's backbones."""
     space = detector(settings.space, settings.head, len(facts.classes), settings.pyramid)
     costs = Tabulated(partial(cost_tables, space, classifier(settings.space), facts.canvas))
-    groups = [
-        [f"backbone.stages.{i}.blocks.{k}" for k in range(len(s.blocks))] for i, s in enumerate(backbone(settings.space).stages)
-    ]
+    groups = [[f"backbone.stages.{i}.blocks.{k}" for k in range(n)] for i, n in enumerate(SIZES[settings.space].repeats)]
     wiring = [path for path in decisions(space) if path.startswith("neck.")]
+    chain = [*(group[i : i + 2] for group in groups for i in range(0, len(group), 2)), *([wiring] if wiring else [])]
     return Networks(
         space=space,
         build=fast,
         baseline=baseline(space),
         costs=costs,
-        order=[*(group[i : i + 2] for group in groups for i in range(0, len(group), 2)), *([wiring] if wiring else [])],
+        order=None if SIZES[settings.space].scaled else chain,
         price=costs.price,
         draw=None if settings.pyramid is None else partial(_drawn, space),
     )
@@ -64,15 +64,16 @@ def _drawn(space: DetectorNet, arch: Arch) -> str:
 
 
 def spaces() -> dict[str, Any]:
-    """Spaces for the laws: the classifiers of every size, the detector of the smoke recipe, and one with a pyramid."""
+    """Spaces for the laws: the classifiers of every size, the small detectors with them, and one with a pyramid."""
     pyramid = PyramidSettings(levels=(3, 4), between=1, width=16, stacks=1)
-    detectors = {TINY: detector("tiny", SMALL_RETINANET, 5), JOINT: detector("tiny", SMALL_RETINANET, 5, pyramid)}
+    detectors = {name: detector(size, SMALL_RETINANET, 5) for name, size in DETECTORS.items()}
+    detectors[JOINT] = detector("tiny", SMALL_RETINANET, 5, pyramid)
     return {**{name: classifier(name) for name in SIZES}, **detectors}
 
 
 def example(space: str) -> tuple[Tensor, ...]:
     """Inputs small enough for tests."""
-    return (torch.zeros(2, 3, 64, 64, dtype=torch.uint8 if space in (TINY, JOINT) else torch.float32),)
+    return (torch.zeros(2, 3, 64, 64, dtype=torch.uint8 if space in (*DETECTORS, JOINT) else torch.float32),)
 
 
 def published() -> Mapping[str, PublishedNetwork]:

@@ -23,7 +23,7 @@ class Settings(RunSettings):
     """Everything that decides what a run computes."""
 
     space: str
-    """Size of the search space: tiny, 300M, 1.3G or 3.8G."""
+    """Size of the search space: tiny, tiny-scaled, tiny-mobile, 300M, 1.3G or 3.8G."""
     head: WithPyramid
     """What is put on the backbone."""
     pyramid: PyramidSettings | None = None

@@ -1,7 +1,8 @@
 """DetNAS's search spaces and published architectures as data (paper section 3; widths from the official code).
 
-A backbone is a chain of ShuffleNetV2-style blocks, one decision of four options each. The published tables count the ImageNet
-classifier at 224x224: convolution and linear MACs, parameters with affine BatchNorm.
+A backbone is a chain of ShuffleNetV2-style blocks, one decision of four options each. Two spaces of this project's own,
+`tiny-scaled` and `tiny-mobile`, have open depths and widths as well. The published tables count the ImageNet classifier at
+224x224: convolution and linear MACs, parameters with affine BatchNorm.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from common.errors import UserError
-from common.space import Arch, OneOf, decisions
-from detection.backbones.descriptions import KINDS, ShuffleNet, Stage
+from common.space import Arch, OneOf, Repeat, decisions, record
+from detection.backbones.descriptions import KINDS, MOBILE, ShuffleNet, Stage
 from detection.description import DetectorNet
 from detection.heads import WithPyramid
 from detection.necks.merges import NASFPN
@@ -32,26 +33,75 @@ class Classifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """One of the paper's sizes of backbone."""
+    """A size of backbone, one of the paper's or of this project's own."""
 
     stem: int
     widths: tuple[int, ...]
     repeats: tuple[int, ...]
+    """Blocks of each stage."""
     last: int = 1024
+    inner: tuple[tuple[int, ...], ...] = ()
+    """Options for the channels inside the blocks of each stage, the hand-made network's first. Empty: half of the width."""
+    depths: tuple[tuple[int, ...], ...] = ()
+    """Options for the number of blocks of each stage, the hand-made network's first. Empty: as in `repeats`."""
+    trunk: tuple[tuple[int, ...], ...] = ()
+    """Options for the output channels of each stage, the hand-made network's first. Empty: as in `widths`."""
+    kinds: tuple[str, ...] = KINDS
+    """Options of every block."""
 
     @property
     def genes(self) -> int:
         """How many blocks."""
         return sum(self.repeats)
 
+    @property
+    def scaled(self) -> bool:
+        """Whether widths or depths are decisions. A gene string, which gives the kinds of blocks only, then gives too little."""
+        return bool(self.inner or self.depths or self.trunk)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The open stages."""
+        kind = OneOf(*self.kinds)
+        return tuple(
+            Stage(
+                width=OneOf(*self.trunk[i]) if self.trunk else width,
+                blocks=Repeat(kind, OneOf(*self.depths[i])) if self.depths else (kind,) * self.repeats[i],
+                inner=OneOf(*self.inner[i]) if self.inner else None,
+            )
+            for i, width in enumerate(self.widths)
+        )
+
 
 SIZES = {
     "tiny": Size(stem=8, widths=(16, 32, 64), repeats=(2, 3, 3), last=128),
+    "tiny-scaled": Size(
+        stem=8,
+        widths=(16, 32, 64),
+        repeats=(2, 3, 3),
+        last=128,
+        inner=((8, 4, 16, 32), (16, 8, 32, 64), (32, 16, 64, 128)),
+        depths=((2, 1, 3), (3, 1, 2, 4), (3, 1, 2, 4)),
+    ),
+    "tiny-mobile": Size(
+        stem=8,
+        widths=(8, 16, 32),
+        repeats=(2, 2, 2),
+        last=128,
+        inner=((16, 8, 32), (32, 16, 64), (64, 32, 128)),
+        depths=((2, 1, 3), (2, 1, 3), (2, 1, 3)),
+        trunk=((8, 4, 16), (16, 8, 32), (32, 16, 64)),
+        kinds=MOBILE,
+    ),
     "300M": Size(stem=16, widths=(64, 160, 320, 640), repeats=(4, 4, 8, 4)),
     "1.3G": Size(stem=48, widths=(96, 240, 480, 960), repeats=(8, 8, 16, 8)),
     "3.8G": Size(stem=72, widths=(172, 432, 864, 1728), repeats=(8, 8, 16, 8), last=1728),
 }
-"""Name -> size. `tiny` is this project's own, for small images on a CPU; it ends at stride 16, where the small head ends."""
+"""Name -> size. The sizes `tiny`, `tiny-scaled` and `tiny-mobile` are this project's own, for small images on a CPU. They end at
+stride 16, where the small head ends. `tiny-scaled` is `tiny` with two more decisions per stage: the channels inside its blocks,
+as in the channel search of SPOS (Guo et al. 2020, 1904.00420), and its number of blocks. The first options give the hand-made
+network of `tiny`. `tiny-mobile` has inverted bottlenecks instead. Nothing splits their channels, so the widths of the maps are
+decisions too.
+"""
 
 
 def backbone(size: str) -> ShuffleNet:
@@ -62,12 +112,7 @@ def backbone(size: str) -> ShuffleNet:
     """
     if size not in SIZES:
         raise UserError(f"space {size!r} does not exist; choose one of {', '.join(SIZES)}")
-    form = SIZES[size]
-    stages = tuple(
-        Stage(width=width, blocks=tuple(OneOf(*KINDS) for _ in range(n)))
-        for width, n in zip(form.widths, form.repeats, strict=True)
-    )
-    return ShuffleNet(stem=form.stem, stages=stages)
+    return ShuffleNet(stem=SIZES[size].stem, stages=SIZES[size].stages())
 
 
 def classifier(size: str, classes: int = 1000) -> Classifier:
@@ -92,17 +137,19 @@ def baseline(space: DetectorNet) -> Arch:
 
 
 def uniform_arch(space: Any, kind: int) -> Arch:
-    """The architecture with the same option at every block."""
-    return Arch(dict.fromkeys(decisions(space), kind))
+    """The architecture with the same kind of block everywhere; open widths and depths take their first option."""
+    return record(space, lambda _, decision: kind if decision.labels == KINDS else 0)
 
 
 def arch_of_genes(space: Any, genes: Sequence[int]) -> Arch:
     """The architecture of a gene tuple, in depth order.
 
     Raises:
-        UserError: the wrong number of genes, or one that is not 0, 1, 2 or 3.
+        UserError: the wrong number of genes, one that is not 0, 1, 2 or 3, or a space with open widths or depths.
     """
     paths = list(decisions(space))
+    if any(decision.labels != KINDS for decision in decisions(space).values()):
+        raise UserError("genes name kinds of block alone, and this space has open widths and depths; give a file, arch.json")
     if len(genes) != len(paths):
         raise UserError(f"{len(genes)} genes for a space of {len(paths)} blocks; give one gene a block")
     for gene in genes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -13,6 +14,8 @@ from torch.nn import functional as F
 
 from common.errors import UserError
 from common.mm import Wrapped, built
+from common.supernet import Open, conv2d
+from common.supernet.open import largest
 from detection.detections import Detections
 from detection.heads import EfficientHead, FasterRCNN, Head, RetinaNet, checked
 from detection.mm import dense
@@ -82,7 +85,7 @@ def build(
     backbone: nn.Module,
     head: Head,
     *,
-    in_channels: Sequence[int],
+    in_channels: Sequence[Any],
     strides: Sequence[int],
     classes: int,
     neck: nn.Module | None = None,
@@ -94,7 +97,7 @@ def build(
     Args:
         backbone: takes (n, 3, h, w) and returns a tuple of maps.
         head: what to put on it.
-        in_channels: channels of the backbone's maps.
+        in_channels: channels of the backbone's maps, each fixed or open; mmdet's pyramid then takes any of its options.
         strides: strides of the backbone's maps, ascending.
         classes: number of classes, background not counted.
         neck: takes the backbone's maps and returns one of `head.neck_channels` for each of the head's strides; used as it is.
@@ -109,11 +112,12 @@ def build(
     if side is not None and isinstance(head, FasterRCNN):
         raise UserError("Faster R-CNN takes images as they are: leave the detector's side out, and give data.size")
     prepare()
+    widest = [largest(channels) for channels in in_channels]
     match head:
         case RetinaNet():
-            config, parts = retinanet_config(head, list(in_channels), list(strides), classes), ["bbox_head"]
+            config, parts = retinanet_config(head, widest, list(strides), classes), ["bbox_head"]
         case FasterRCNN():
-            config, parts = faster_rcnn_config(head, list(in_channels), list(strides), classes), ["rpn_head", "roi_head"]
+            config, parts = faster_rcnn_config(head, widest, list(strides), classes), ["rpn_head", "roi_head"]
         case EfficientHead():
             if neck is None:
                 raise UserError("EfficientDet's head has no pyramid of its own: give a neck")
@@ -121,7 +125,19 @@ def build(
     if neck is not None:
         config = {**config, "neck": {"type": lambda: neck}}
     net = built("mmdet", config, backbone, parts if neck is not None else ["neck", *parts], seed)
+    if neck is None:
+        _open_inputs(net.get_submodule("neck"), in_channels)
     return Detector(net, head, classes, side)
+
+
+def _open_inputs(pyramid: nn.Module, in_channels: Sequence[Any]) -> None:
+    """Makes the first convolutions of mmdet's pyramid take every width of their map, with the weights that they have."""
+    laterals: Any = pyramid.get_submodule("lateral_convs")
+    for lateral, channels in zip(laterals, in_channels[-len(laterals) :], strict=True):
+        if isinstance(channels, Open):
+            fixed: nn.Conv2d = lateral.conv
+            lateral.conv = conv2d(channels, fixed.out_channels, 1, bias=fixed.bias is not None)
+            lateral.conv.load_state_dict(fixed.state_dict())
 
 
 def losses(

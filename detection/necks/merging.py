@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.errors import UserError
-from common.supernet import fmap, weightless
+from common.supernet import conv2d, fmap, weightless
 from detection.layers import same_padding
 from detection.necks.merges import NASFPN, Gate, Wiring, merges
 
@@ -161,5 +162,5 @@ class NASFPNNeck(nn.Module):
         return tuple(pyramid)
 
 
-def _project(c_in: int, width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(c_in, width, 1, bias=False), nn.BatchNorm2d(width))
+def _project(c_in: Any, width: int) -> nn.Sequential:
+    return nn.Sequential(conv2d(c_in, width, 1, bias=False), nn.BatchNorm2d(width))

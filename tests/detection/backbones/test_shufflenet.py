@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from detection.backbones.descriptions import KINDS
-from detection.backbones.shufflenet import Block
+from detection.backbones.shufflenet import Block, Bottleneck
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -42,3 +42,22 @@ def test_depthwise_convolutions_are_followed_by_no_activation():
     block = Block("xception3", 16, 16, 1)
     after = [[type(m).__name__ for m in part] for part in block.main]
     assert after == [["Conv2d", "BatchNorm2d"], ["Conv2d", "BatchNorm2d", "ReLU"]] * 3
+
+
+def test_the_channels_inside_a_block_may_be_others_than_half():
+    usual, wide = Block("shuffle3", 16, 16, 1), Block("shuffle3", 16, 16, 1, inner=24)
+    assert usual.main.get_submodule("reduce.conv").weight.shape == (8, 8, 1, 1)
+    assert wide.main.get_submodule("reduce.conv").weight.shape == (24, 8, 1, 1)
+    assert wide.main.get_submodule("depthwise.conv").groups == 24
+    assert wide(torch.randn(2, 16, 6, 6)).shape == (2, 16, 6, 6)
+
+
+def test_a_bottleneck_adds_its_input_at_stride_1_alone():
+    x = torch.randn(2, 8, 9, 9)
+    block = Bottleneck(5, 8, 8, 1, 20).eval()
+    assert torch.equal(block(x), x + block.main(x))
+    assert block.main.get_submodule("depthwise.conv").weight.shape == (20, 1, 5, 5)
+    assert not isinstance(block.main.get_submodule("reduce")[-1], nn.ReLU)
+    down = Bottleneck(3, 8, 12, 2, 20).eval()
+    assert down(x).shape == (2, 12, 5, 5)
+    assert torch.equal(down(x), down.main(x))

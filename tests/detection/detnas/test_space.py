@@ -75,7 +75,7 @@ def test_a_gene_string_tells_its_space_by_its_length():
 
 
 def test_unknown_sizes_are_refused():
-    with pytest.raises(UserError, match=r"space '2G' does not exist; choose one of tiny, 300M"):
+    with pytest.raises(UserError, match=r"space '2G' does not exist; choose one of tiny, tiny-scaled, tiny-mobile, 300M"):
         classifier("2G")
 
 

@@ -124,7 +124,7 @@ def test_a_file_of_another_size_is_refused(tmp_path):
     path = tmp_path / "arch.json"
     save(path, net, uniform_arch(net, 0))
     with pytest.raises(
-        UserError, match=r"arch\.json is an architecture of space 300M \(20 blocks\), not tiny; leave --space out"
+        UserError, match=r"arch\.json is an architecture of space 300M \(20 decisions\), not tiny; leave --space out"
     ):
         describe(str(path), "tiny")
 
@@ -150,7 +150,7 @@ def test_what_is_no_architecture_file_is_refused(tmp_path, text):
         ("0 1 2", None, "no space has 3 blocks"),
         ("0 1 2", "tiny", "3 genes for a space of 8 blocks"),
         ("0 1 2 3 0 1 2 7", None, "gene 7: a block is one of 0 1 2 3"),
-        ("0 1 2 3 0 1 2 3", "huge", "space 'huge' does not exist; choose one of tiny, 300M, 1.3G, 3.8G"),
+        ("0 1 2 3 0 1 2 3", "huge", "space 'huge' does not exist; choose one of tiny, tiny-scaled"),
         ("missing/arch.json", None, "missing/arch.json: cannot be read (No such file or directory)"),
         ("9" * 5000, None, "is no gene string"),
     ],
