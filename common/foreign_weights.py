@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from common.errors import UserError, cut
-from common.run.checkpoint import load_exactly
+from common.run.checkpoint import load_exactly, read_weights
 
 
 def read_state(file: Path, remedy: str) -> dict[str, Tensor]:
@@ -24,10 +24,10 @@ def read_state(file: Path, remedy: str) -> dict[str, Tensor]:
     """
     try:
         if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(file)
+            return read_weights(file)
         found = torch.load(file, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror or cut(str(error))}); {remedy}") from None
     except Exception as error:  # torch, zipfile, pickle and safetensors each have their own for files that hold something else
