@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -68,10 +68,15 @@ def trained(task: DetectionTask, net: DetectorNet, seed: int) -> dict[str, Any]:
     return {split: task.metrics(network, split) for split in ("val", "test")}
 
 
-def main() -> None:
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line; None reads the process's own."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.necks", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("run", type=Path, help="folder of a NAS-FPN run that has retrained its networks")
-    run: Path = parser.parse_args().run
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    run: Path = parsed(None).run
     torch.set_num_threads(1)
     config = read_json(run / "config.json")
     system = system_of("detection", "nas-fpn", str(run))
