@@ -85,6 +85,7 @@ class System:
         notes: settings -> what a reader of the report must know.
         build: description -> module, for the laws: a network, or a supernet when opened.
         spaces: gives open descriptions by name, small enough for tests.
+        types: classes that configurations of the mm* package of the task can name.
         example: space name -> inputs of its networks, small enough for tests.
         published: published architectures by name.
         describe: options of the command -> the JSON object that `describe` prints; that of `common.describe` if None.
@@ -105,6 +106,7 @@ class System:
     example: Callable[[str], tuple[Tensor, ...]]
     notes: Callable[[Any], Sequence[str]] = no_notes
     published: Callable[[], Mapping[str, PublishedNetwork]] = none_published
+    types: Sequence[Deferred] = ()
     describe: Callable[[Any], dict[str, Any]] | None = None
     stages: Stages | None = None
     check: Callable[[Any], None] | None = None

@@ -25,13 +25,10 @@ from common.space import decode  # noqa: E402
 from common.stages.reload import reload  # noqa: E402
 from detection.backbones.descriptions import KINDS, ShuffleNet  # noqa: E402
 from detection.description import DetectorNet  # noqa: E402
-from detection.detnas.backbones import DetNASNet, DetNASSupernet  # noqa: E402
-from detection.detnas.space import SIZES  # noqa: E402
-from detection.efficientdet.mmdet_parts import BiFPN, SearchedEfficientNet  # noqa: E402
 from detection.heads import FasterRCNN, RetinaNet  # noqa: E402
 from detection.mm.configs import faster_rcnn_config, retinanet_config  # noqa: E402
-from detection.nas_fpn.mmdet_neck import SearchedFPN  # noqa: E402
 from detection.necks.merges import NASFPN  # noqa: E402
+from detection.systems import SYSTEMS  # noqa: E402
 
 
 class LoadRun(RunLoading, Hook):
@@ -46,7 +43,7 @@ def register() -> None:
     Raises:
         ValueError: another class already has one of the names.
     """
-    for kind in (DetNASNet, DetNASSupernet, SearchedEfficientNet, SearchedFPN, BiFPN):
+    for kind in [kind.resolve() for system in SYSTEMS for kind in system.types]:
         mm.register(kind.__name__, kind)
     mm.register(LoadRun.__name__, LoadRun, "HOOKS")
 
@@ -63,7 +60,8 @@ def model_of(run: str | Path) -> dict[str, Any]:
     folder = Path(run).expanduser()
     reloaded = reload(folder)
     path = folder / "best" / "arch.json"
-    net = decode(reloaded.space, load(path, reloaded.space))
+    arch = load(path, reloaded.space)
+    net = decode(reloaded.space, arch)
     if not isinstance(net, DetectorNet) or not isinstance(net.backbone, ShuffleNet):
         raise UserError(f"{run}: mmdetection has no types for its whole detector; load its backbone or neck alone, by init_cfg")
     first = next(i for i in range(len(net.backbone.stages)) if 4 * 2**i >= net.head.strides[0])
@@ -79,7 +77,8 @@ def model_of(run: str | Path) -> dict[str, Any]:
     if isinstance(net.neck, NASFPN):
         neck = {"type": "SearchedFPN", "arch": str(path), "in_channels": channels, "out_channels": net.neck.width}
         config["neck"] = {**neck, "stacks": net.neck.stacks, "gate": net.neck.gate, "lite": net.neck.lite}
-    backbone = {"type": "DetNASNet", "arch": _genes(net.backbone), "space": _size(net.backbone), "out_indices": indices}
+    searched = any(name.startswith("backbone.") for name in arch)
+    backbone = {"type": "DetNASNet", "arch": str(path) if searched else _genes(net.backbone), "out_indices": indices}
     pixels = net.head.pixels
     preprocessor = {"type": "DetDataPreprocessor", "mean": list(pixels.mean), "std": list(pixels.std)}
     to_rgb = pixels.order == "rgb"  # mmdetection reads pictures as BGR
@@ -87,13 +86,8 @@ def model_of(run: str | Path) -> dict[str, Any]:
 
 
 def _genes(net: ShuffleNet) -> str:
+    """The kinds of the blocks of a backbone that is not searched, in the notation of DetNAS."""
     return " ".join(str(KINDS.index(kind)) for stage in net.stages for kind in stage.blocks)
-
-
-def _size(net: ShuffleNet) -> str:
-    """The size of DetNAS's space that a settled backbone belongs to."""
-    widths = tuple(stage.width for stage in net.stages)
-    return next(name for name, size in SIZES.items() if size.widths == widths)
 
 
 register()

@@ -13,7 +13,7 @@ mm.prepare()
 from mmengine.hooks import Hook  # noqa: E402
 
 from common.mm_weights import RunLoading  # noqa: E402
-from segmentation.dcnas.backbones import DCNAS, DCNASSupernet  # noqa: E402
+from segmentation.systems import SYSTEMS  # noqa: E402
 
 
 class LoadRun(RunLoading, Hook):
@@ -28,7 +28,7 @@ def register() -> None:
     Raises:
         ValueError: another class already has one of the names.
     """
-    for kind in (DCNAS, DCNASSupernet):
+    for kind in [kind.resolve() for system in SYSTEMS for kind in system.types]:
         mm.register(kind.__name__, kind)
     mm.register(LoadRun.__name__, LoadRun, "HOOKS")
 

@@ -75,6 +75,7 @@ SYSTEM = System(
     build=Deferred(f"{HERE}.model", "build"),
     spaces=Deferred(f"{HERE}.networks", "spaces"),
     example=Deferred(f"{HERE}.networks", "example"),
+    types=(Deferred(f"{HERE}.backbones", "DetNASNet"), Deferred(f"{HERE}.backbones", "DetNASSupernet")),
     published=Deferred(f"{HERE}.networks", "published"),
     describe=Deferred(f"{HERE}.names", "describe"),
     notes=notes,

@@ -51,6 +51,7 @@ SYSTEM = System(
     build=Deferred(f"{HERE}.networks", "build"),
     spaces=Deferred(f"{HERE}.networks", "spaces"),
     example=Deferred(f"{HERE}.networks", "example"),
+    types=(Deferred(f"{HERE}.mmdet_parts", "SearchedEfficientNet"), Deferred(f"{HERE}.mmdet_parts", "BiFPN")),
     published=Deferred(f"{HERE}.networks", "published"),
     describe=Deferred(f"{HERE}.networks", "describe"),
     notes=notes,

@@ -55,6 +55,7 @@ SYSTEM = System(
     build=Deferred(f"{HERE}.networks", "build"),
     spaces=Deferred(f"{HERE}.networks", "spaces"),
     example=Deferred(f"{HERE}.networks", "example"),
+    types=(Deferred(f"{HERE}.mmdet_neck", "SearchedFPN"),),
     published=Deferred(f"{HERE}.networks", "published"),
     describe=Deferred(f"{HERE}.names", "describe"),
     notes=notes,

@@ -58,6 +58,7 @@ SYSTEM = System(
     phases=Deferred(f"{HERE}.networks", "phases"),
     build=Deferred(f"{HERE}.model", "build"),
     spaces=Deferred(f"{HERE}.networks", "spaces"),
+    types=(Deferred(f"{HERE}.backbones", "DCNAS"), Deferred(f"{HERE}.backbones", "DCNASSupernet")),
     example=Deferred(f"{HERE}.networks", "example"),
     describe=Deferred(f"{HERE}.names", "describe"),
     check=Deferred(f"{HERE}.networks", "check"),

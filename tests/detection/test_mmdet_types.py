@@ -33,7 +33,9 @@ MAPS = [16, 32, 64]
 def types():
     import detection.mmdet_types
 
-    return detection.mmdet_types
+    module = detection.mmdet_types
+    kinds = [kind.resolve() for system in module.SYSTEMS for kind in system.types]
+    return SimpleNamespace(**{kind.__name__: kind for kind in kinds}, model_of=module.model_of, LoadRun=module.LoadRun)
 
 
 @pytest.fixture(scope="module")
