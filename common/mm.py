@@ -22,7 +22,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -31,7 +30,7 @@ import torchvision
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from common.errors import UserError, cut
+from common.errors import UserError
 from common.extras import missing_packages
 
 _HARMLESS = (
@@ -89,26 +88,6 @@ def _statistic(owner: object, name: str) -> object:
     if owner is not buffer or name not in ("min", "max", "current", "mean"):
         raise pickle.UnpicklingError(f"attribute {name!r} of {owner!r} is no statistic of a HistoryBuffer")
     return getattr(owner, name)
-
-
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The weights in a checkpoint of mmengine's Runner, by their names; nothing in the file is executed.
-
-    Raises:
-        UserError: the file is missing or is no such checkpoint.
-    """
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give a checkpoint of mmengine's Runner (.pth)") from None
-    except Exception as error:  # torch, zipfile and pickle each have their own for files that hold something else
-        raise UserError(f"{path} is no checkpoint of mmengine's Runner ({cut(str(error))}); give a file that it wrote") from None
-    state = found.get("state_dict") if isinstance(found, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(
-            f"{path} is no checkpoint of mmengine's Runner: it has no 'state_dict' of tensors; give a file that it wrote"
-        )
-    return state
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from common.errors import UserError, cut, shown
-from common.mm import read_checkpoint
+from common.foreign_weights import read_state
 from common.run.checkpoint import check_fits, load_exactly, read_weights
 from common.run.files import read_json
 
@@ -68,7 +68,7 @@ class Part(nn.Module):
             return
         path, name = Path(self.init_cfg["checkpoint"]).expanduser(), type(self).__name__
         of_run = path.suffix == ".safetensors"
-        tensors = read_weights(path) if of_run else read_checkpoint(path)
+        tensors = read_state(path, "give RUN/best/model.safetensors, or a checkpoint of mmengine's Runner (.pth)")
         prefix = self.init_cfg.get("prefix") or (f"net.{self.role}." if of_run else f"{self.role}.")
         own = {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
         if not own:

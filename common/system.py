@@ -66,6 +66,11 @@ def no_notes(settings: RunSettings) -> Sequence[str]:
     return ()
 
 
+def no_spaces() -> Mapping[str, Any]:
+    """No open descriptions: networks share no weights."""
+    return {}
+
+
 def none_published() -> Mapping[str, PublishedNetwork]:
     """No published architectures."""
     return {}
@@ -84,7 +89,8 @@ class System:
         phases: (task, kind) -> how networks are trained, in order; empty for a kind that the system does not train.
         notes: settings -> what a reader of the report must know.
         build: description -> module, for the laws: a network, or a supernet when opened.
-        spaces: gives open descriptions by name, small enough for tests.
+        spaces: gives open descriptions by name, small enough for tests; none for a system whose networks share no weights, so
+            that the laws of supernets do not apply.
         types: classes that configurations of the mm* package of the task can name.
         example: space name -> inputs of its networks, small enough for tests.
         published: published architectures by name.
@@ -102,8 +108,8 @@ class System:
     networks: Callable[[Any, Any], Networks]
     phases: Callable[[Any, Kind], Sequence[Phase]]
     build: Callable[[Any], nn.Module]
-    spaces: Callable[[], Mapping[str, Any]]
     example: Callable[[str], tuple[Tensor, ...]]
+    spaces: Callable[[], Mapping[str, Any]] = no_spaces
     notes: Callable[[Any], Sequence[str]] = no_notes
     published: Callable[[], Mapping[str, PublishedNetwork]] = none_published
     types: Sequence[Deferred] = ()

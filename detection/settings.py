@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common.errors import UserError
 from common.stages.settings import PhaseSettings, RunSettings, check_trained
+from common.train.optim import OptimSettings
 from detection.layout import check_layout
 
 COSTS = ("params", "macs")
 """What an architecture costs: parameters and MACs of the whole detector, at the side of the images that it sees."""
+SMALL_OPTIM = OptimSettings(name="adamw", lr=2e-2, weight_decay=0.05, schedule="one-cycle", clip=10.0)
+"""One-cycle AdamW: what trains small detectors from little data in seconds (measured; no paper's)."""
+BRISK_OPTIM = replace(SMALL_OPTIM, lr=3e-2, momentum=0.85)
+"""The same at a higher rate, for trainings of ten seconds."""
 LARGEST_SCENE = 288
 """Largest side of an embedded scene, in pixels: the photographs have no more."""
 

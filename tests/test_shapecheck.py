@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from jaxtyping import TypeCheckError
+from beartype.roar import BeartypeCallHintViolation
 
 from tests.shapecheck import Finder, install
 
@@ -13,7 +13,7 @@ SOURCE = '''
 from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from torch import nn
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,10 @@ def kept(x: Float[Tensor, "n"]) -> Iterator[Float[Tensor, "n"]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
+    a: Float[Tensor, "n"]
+    b: Float[Tensor, "n"]
+
+class Both(NamedTuple):
     a: Float[Tensor, "n"]
     b: Float[Tensor, "n"]
 
@@ -68,20 +72,23 @@ def test_right_shapes_pass(module):
     assert module.rows.__doc__ == "Sums."
     assert module.Net()(torch.zeros(1, 3)).sum() == 3
     assert module.Pair(a=torch.ones(2), b=torch.ones(2)).a.sum() == 2
+    assert module.Both(torch.ones(2), torch.ones(2)).a.sum() == 2
     with module.kept(torch.ones(2)) as kept:
         assert kept.sum() == 2
 
 
 def test_wrong_shapes_are_refused(module):
-    with pytest.raises(TypeCheckError):
+    with pytest.raises(BeartypeCallHintViolation):
         module.rows(torch.ones(3))
-    with pytest.raises(TypeCheckError):
+    with pytest.raises(BeartypeCallHintViolation):
         module.wrong(torch.ones(2, 3))
-    with pytest.raises(TypeCheckError):
+    with pytest.raises(BeartypeCallHintViolation):
         module.Net()(torch.zeros(1, 4))
-    with pytest.raises(TypeCheckError):
+    with pytest.raises(BeartypeCallHintViolation):
         module.Pair(a=torch.ones(2), b=torch.ones(3))
-    with pytest.raises(TypeCheckError):
+    with pytest.raises(BeartypeCallHintViolation):
+        module.Both(torch.ones(2), torch.ones(3))
+    with pytest.raises(BeartypeCallHintViolation):
         _ = module.Net().bias
 
 

@@ -151,4 +151,16 @@ SMALL_SHUFFLENET = ShuffleNet(
     stages=tuple(Stage(width=width, blocks=("shuffle3",) * blocks) for width, blocks in ((16, 2), (32, 3), (64, 3))),
 )
 """This project's own, for small images on a CPU: maps of strides 4, 8 and 16. The hand-made network of DetNAS's tiny space."""
+SMALL_EFFICIENTNET = EfficientNet(
+    stem=8,
+    stages=(
+        MBStage(blocks=1, kernel=3, stride=1, expand=1, width=8),
+        MBStage(blocks=1, kernel=3, stride=2, expand=4, width=16),
+        MBStage(blocks=1, kernel=5, stride=2, expand=4, width=24),
+        MBStage(blocks=1, kernel=3, stride=2, expand=4, width=40),
+    ),
+    taps=(2, 3),
+    drop_path=0.0,
+)
+"""This project's own, for small images on a CPU: maps of strides 8 and 16. The base of EfficientDet's small families."""
 Backbone = ShuffleNet | EfficientNet | ResNet | Timm

@@ -54,7 +54,7 @@ def networks(settings: Settings, facts: DetectionFacts) -> Networks:
         costs=costs,
         order=None if SIZES[settings.space].scaled else chain,
         price=costs.price,
-        draw=None if settings.pyramid is None else partial(_drawn, space),
+        draw=None if settings.pyramid is None else partial(draw if SIZES[settings.space].scaled else _drawn, space),
     )
 
 

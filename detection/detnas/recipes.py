@@ -11,34 +11,28 @@ from common.stages.settings import PathPhaseSettings, PhaseSettings, RetrainSett
 from common.train.optim import OptimSettings
 from detection.detnas.settings import Settings
 from detection.heads import PAPER_FASTER_RCNN, PAPER_RETINANET, SMALL_FASTER_RCNN, SMALL_RETINANET, Postprocess, RetinaNet
-from detection.settings import DataSettings
-
-_ADAMW = OptimSettings(name="adamw", lr=2e-2, weight_decay=0.05, schedule="one-cycle", clip=10.0)
-"""One-cycle AdamW: what trains small detectors from little data in seconds (measured; not the paper's)."""
-
-_BRISK = replace(_ADAMW, lr=3e-2, momentum=0.85)
-"""The same at a higher rate, for trainings of ten seconds."""
+from detection.settings import BRISK_OPTIM, SMALL_OPTIM, DataSettings
 
 
 def smoke() -> Settings:
     """Every stage on the embedded scenes in under two minutes on two cores. Too little training for the paper's recipe."""
-    detect = PathPhaseSettings(steps=280, batch=24, optim=_BRISK)
+    detect = PathPhaseSettings(steps=280, batch=24, optim=BRISK_OPTIM)
     return Settings(
         recipe="smoke",
         space="tiny",
         head=replace(SMALL_RETINANET, postprocess=Postprocess(per_image=10)),
         data=DataSettings(size=64, val=400, test=400),
         budget={"macs_backbone": 12.5e6},
-        warm_up=PathPhaseSettings(steps=80, batch=64, optim=_BRISK, paths="baseline"),
-        pretrain=PathPhaseSettings(steps=80, batch=64, optim=_BRISK),
+        warm_up=PathPhaseSettings(steps=80, batch=64, optim=BRISK_OPTIM, paths="baseline"),
+        pretrain=PathPhaseSettings(steps=80, batch=64, optim=BRISK_OPTIM),
         detect=detect,
         search=SearchSettings(
             trials=18,
             engine=TopK(population=6, mutants=2, crossovers=2, parents=3, rate=0.2),
             evaluation=InheritedSettings(calibration_batches=4, calibration_batch=64, images=256),
         ),
-        retrain_pretrain=PhaseSettings(steps=60, batch=64, optim=_BRISK),
-        retrain_detect=PhaseSettings(steps=220, batch=24, optim=_BRISK),
+        retrain_pretrain=PhaseSettings(steps=60, batch=64, optim=BRISK_OPTIM),
+        retrain_detect=PhaseSettings(steps=220, batch=24, optim=BRISK_OPTIM),
         retrain=RetrainSettings(random_archs=1, seeds=2),
         label_smoothing=0.0,
         dropout=0.0,
@@ -47,7 +41,7 @@ def smoke() -> Settings:
 
 def small() -> Settings:
     """A real data folder, under an hour on two cores. The tiny space and a small head at 256 pixels."""
-    optim = replace(_ADAMW, lr=6e-3)
+    optim = replace(SMALL_OPTIM, lr=6e-3)
     detect = PathPhaseSettings(steps=1000, batch=8, optim=optim)
     return Settings(
         recipe="small",
@@ -64,15 +58,15 @@ def small() -> Settings:
         ),
         data=DataSettings(size=256, flip=True),
         budget={"macs_backbone": 12.5e6},
-        warm_up=PathPhaseSettings(steps=150, batch=64, optim=_ADAMW, paths="baseline"),
-        pretrain=PathPhaseSettings(steps=300, batch=64, optim=_ADAMW),
+        warm_up=PathPhaseSettings(steps=150, batch=64, optim=SMALL_OPTIM, paths="baseline"),
+        pretrain=PathPhaseSettings(steps=300, batch=64, optim=SMALL_OPTIM),
         detect=detect,
         search=SearchSettings(
             trials=60,
             engine=TopK(population=12, mutants=5, crossovers=5, parents=6, rate=0.15),
             evaluation=InheritedSettings(calibration_batches=8, calibration_batch=16),
         ),
-        retrain_pretrain=PhaseSettings(steps=200, batch=64, optim=_ADAMW),
+        retrain_pretrain=PhaseSettings(steps=200, batch=64, optim=SMALL_OPTIM),
         retrain_detect=PhaseSettings(steps=600, batch=8, optim=optim),
         retrain=RetrainSettings(random_archs=3, seeds=3),
         label_smoothing=0.0,

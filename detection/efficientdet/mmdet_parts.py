@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from common.errors import UserError
 from common.mm_weights import Part
 from common.space import decode
 from detection.backbones.descriptions import SCALES, efficientnet
@@ -18,7 +17,7 @@ from detection.backbones.modules import backbone
 from detection.description import DetectorNet
 from detection.efficientdet.networks import read_arch
 from detection.efficientdet.space import detector
-from detection.mm.neck import NeckPart
+from detection.mm.neck import NeckPart, given, refuse_beside
 from detection.necks import layered
 
 
@@ -67,7 +66,7 @@ class BiFPN(NeckPart):
         layers: int | None = None,
         levels: Sequence[int] | None = None,
         fusion: layered.Fusion | None = None,
-        wiring: layered.Wiring = "bifpn",
+        wiring: layered.Wiring | None = None,
         start_level: int | None = None,
         seed: int = 0,
         init_cfg: Mapping[str, Any] | None = None,
@@ -77,12 +76,12 @@ class BiFPN(NeckPart):
         Args:
             in_channels: channels of the backbone's maps, or the backbone's entry; see `detection.mm.neck.NeckPart`.
             arch: a published detector (`D0` to `D7x`) or an architecture file of an EfficientDet run, which says channels,
-                layers, levels and fusion. Or give the sizes:
+                layers, levels, fusion and wiring. Or give these:
             out_channels: channels of the neck; 64 by default.
             layers: number of layers; 3 by default.
             levels: of the pyramid; level l has stride 2**l. (3, 4, 5, 6, 7) by default.
             fusion: `fast` (default), `softmax` or `sum`; see `detection.necks.bifpn.Fuse`.
-            wiring: `bifpn`, or `panet` or `fpn`, which the paper compares it with.
+            wiring: `bifpn` (default), or `panet` or `fpn`, which the paper compares it with.
             start_level: see `NeckPart`.
             seed: of the initial weights.
             init_cfg: weights of a run; see `common.mm_weights.Part`.
@@ -90,28 +89,24 @@ class BiFPN(NeckPart):
         Raises:
             UserError: no such architecture, sizes beside an architecture, sizes out of range, or maps that do not fit the levels.
         """
-        sizes = {"out_channels": out_channels, "layers": layers, "levels": levels, "fusion": fusion}
+        sizes = {"out_channels": out_channels, "layers": layers, "levels": levels, "fusion": fusion, "wiring": wiring}
+        known = given("BiFPN", sizes, ("out_channels", "layers"))
         if arch is None:
-            known = {name: value for name, value in sizes.items() if value is not None}
-            net = _stack(**{**_SIZES, **known}, wiring=wiring)
-        elif said := [name for name, value in sizes.items() if value is not None]:
-            raise UserError(f"BiFPN: arch {arch!r} says {said[0]} itself; leave one of the two out")
+            net = _stack(**{**_SIZES, **known})
         else:
+            refuse_beside("BiFPN", arch, known)
             net = _detector(arch).neck
         assert isinstance(net, layered.BiFPN)
         super().__init__(net, in_channels, start_level, seed, init_cfg)
 
 
-_SIZES: dict[str, Any] = {"out_channels": 64, "layers": 3, "levels": (3, 4, 5, 6, 7), "fusion": "fast"}
+_SIZES: dict[str, Any] = {"out_channels": 64, "layers": 3, "levels": (3, 4, 5, 6, 7), "fusion": "fast", "wiring": "bifpn"}
 """Those of EfficientDet-D0."""
 
 
 def _stack(
     out_channels: int, layers: int, levels: Sequence[int], fusion: layered.Fusion, wiring: layered.Wiring
 ) -> layered.BiFPN:
-    for name, value in (("out_channels", out_channels), ("layers", layers)):
-        if type(value) is not int or value < 1:
-            raise UserError(f"BiFPN: {name}={value!r}; give a whole number, 1 at least")
     layered.wired(wiring, levels)  # refuses what does not exist before maps are fitted to the levels
     many = (layered.BiFPNLayer(fusion=fusion),) * layers
     return layered.BiFPN(width=out_channels, levels=tuple(levels), layers=many, wiring=wiring)

@@ -54,11 +54,6 @@ def build(net: EfficientDetNet) -> nn.Module:
     return build_detector(detector(net))
 
 
-def spaces() -> dict[str, Any]:
-    """None: members share no weights, so that the laws of supernets do not apply."""
-    return {}
-
-
 def example(space: str) -> tuple[torch.Tensor, ...]:
     """Inputs small enough for tests."""
     return (torch.zeros(2, 3, 64, 64, dtype=torch.uint8),)

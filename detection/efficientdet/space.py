@@ -13,23 +13,10 @@ from typing import Any
 
 from common.errors import UserError
 from common.space import Arch, OneOf, decisions
-from detection.backbones.descriptions import B0, EfficientNet, MBStage, scaled
+from detection.backbones.descriptions import B0, SMALL_EFFICIENTNET, scaled
 from detection.description import DetectorNet
 from detection.heads import EfficientHead
 from detection.necks.layered import BiFPN, BiFPNLayer
-
-TINY = EfficientNet(
-    stem=8,
-    stages=(
-        MBStage(blocks=1, kernel=3, stride=1, expand=1, width=8),
-        MBStage(blocks=1, kernel=3, stride=2, expand=4, width=16),
-        MBStage(blocks=1, kernel=5, stride=2, expand=4, width=24),
-        MBStage(blocks=1, kernel=3, stride=2, expand=4, width=40),
-    ),
-    taps=(2, 3),
-    drop_path=0.0,
-)
-"""This project's own, for small images on a CPU: maps of strides 8 and 16."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +47,7 @@ class EfficientDetNet:
     """Anchors, losses and post-processing; its strides, width and depth are those above."""
 
 
-BASES = {"b0": B0, "tiny": TINY}
+BASES = {"b0": B0, "tiny": SMALL_EFFICIENTNET}
 
 
 FAMILIES = ("tiny", "small", "paper")
@@ -71,7 +58,7 @@ def family(name: str, classes: int = 90, head: EfficientHead | None = None) -> E
 
     Args:
         name: `paper` (the sizes of D0 to D7x), or one of this project's own for a CPU: `tiny` for images of 64 pixels, `small`
-            for images of 256.
+            for images of 208.
         classes: of the data.
         head: anchors, losses and post-processing; the paper's by default.
 
@@ -97,7 +84,7 @@ def family(name: str, classes: int = 90, head: EfficientHead | None = None) -> E
         case "tiny":
             return tiny
         case "small":
-            return replace(tiny, channels=OneOf(24, 32, 48), side=OneOf(160, 208, 256), top=5)
+            return replace(tiny, channels=OneOf(24, 32, 48), side=OneOf(128, 160, 208), top=5)
         case "paper":
             return EfficientDetNet(
                 width=OneOf(1.0, 1.1, 1.2, 1.4, 1.6, 1.8, 2.0),

@@ -49,7 +49,6 @@ SYSTEM = System(
     networks=Deferred(f"{HERE}.networks", "networks"),
     phases=Deferred("detection.phases", "alone"),
     build=Deferred(f"{HERE}.networks", "build"),
-    spaces=Deferred(f"{HERE}.networks", "spaces"),
     example=Deferred(f"{HERE}.networks", "example"),
     types=(Deferred(f"{HERE}.mmdet_parts", "SearchedEfficientNet"), Deferred(f"{HERE}.mmdet_parts", "BiFPN")),
     published=Deferred(f"{HERE}.networks", "published"),

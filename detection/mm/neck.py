@@ -69,6 +69,34 @@ class NeckPart(Part):
         return self.net(maps[self._first :])
 
 
+def given(name: str, sizes: Mapping[str, Any], counts: Sequence[str]) -> dict[str, Any]:
+    """The sizes that a configuration gives, those that are not None.
+
+    Args:
+        name: of the type, for the error.
+        sizes: by their names.
+        counts: names of those that are whole numbers of 1 or more.
+
+    Raises:
+        UserError: one of them is not.
+    """
+    found = {key: value for key, value in sizes.items() if value is not None}
+    for key in counts:
+        if key in found and (type(found[key]) is not int or found[key] < 1):
+            raise UserError(f"{name}: {key}={found[key]!r}; give a whole number, 1 at least")
+    return found
+
+
+def refuse_beside(name: str, arch: str, sizes: Mapping[str, Any]) -> None:
+    """Refuses sizes beside an architecture that says them itself.
+
+    Raises:
+        UserError: there are some.
+    """
+    if sizes:
+        raise UserError(f"{name}: arch {arch!r} says {min(sizes)} itself; leave one of the two out")
+
+
 def _read(
     name: str, levels: Sequence[int], given: Sequence[int] | Mapping[str, Any], start: int | None
 ) -> tuple[int, tuple[int, ...]]:

@@ -13,7 +13,7 @@ from common.json_text import NotJson, read_foreign
 from common.overrides import from_plain
 from common.run.files import read_json
 from common.space import decisions, decode
-from detection.mm.neck import NeckPart
+from detection.mm.neck import NeckPart, given, refuse_beside
 from detection.nas_fpn.names import read_arch
 from detection.necks.merges import NASFPN, Gate
 from detection.necks.settings import SHAPES, PyramidSettings
@@ -52,23 +52,22 @@ class SearchedFPN(NeckPart):
         Raises:
             UserError: no such architecture, or maps that do not fit its levels.
         """
-        _check(out_channels, stacks, gate)
-        given: dict[str, Any] = {"width": out_channels, "stacks": stacks, "gate": gate, "lite": lite}
-        super().__init__(_pyramid(arch, given), in_channels, start_level, seed, init_cfg)
+        if gate is not None and gate not in get_args(Gate):
+            raise UserError(f"SearchedFPN: gate {gate!r} does not exist; choose one of {', '.join(get_args(Gate))}")
+        sizes = {"out_channels": out_channels, "stacks": stacks, "lite": lite}
+        known = given("SearchedFPN", sizes, ("out_channels", "stacks"))
+        net = _pyramid(arch, known)
+        super().__init__(net if gate is None else replace(net, gate=gate), in_channels, start_level, seed, init_cfg)
 
 
-def _pyramid(arch: str, given: Mapping[str, Any]) -> NASFPN:
-    """The settled pyramid of a name or file, with the sizes that are given (not None)."""
+def _pyramid(arch: str, sizes: Mapping[str, Any]) -> NASFPN:
+    """The settled pyramid of a name or file, with the sizes that are given."""
     published, net = _read(arch)
-    sizes = {name: value for name, value in given.items() if value is not None}
     if published:
-        if said := sizes.keys() - {"gate"}:
-            name = "out_channels" if "width" in said else min(said)
-            raise UserError(f"SearchedFPN: arch {arch!r} says stacks, channels and convolutions itself; leave {name} out")
-        known = {}
-    else:
-        known = _sizes_of_run(Path(arch))
-    return replace(net, **{**known, **sizes})
+        refuse_beside("SearchedFPN", arch, sizes)
+        return net
+    own = {"width" if name == "out_channels" else name: size for name, size in sizes.items()}
+    return replace(net, **{**_sizes_of_run(Path(arch)), **own})
 
 
 def _read(arch: str) -> tuple[bool, NASFPN]:
@@ -109,15 +108,6 @@ def _fits(space: Pyramid, pyramid: Mapping[str, str]) -> bool:
     except UserError:
         return False
     return True
-
-
-def _check(out_channels: int | None, stacks: int | None, gate: str | None) -> None:
-    """Refuses sizes out of range."""
-    for name, value in (("out_channels", out_channels), ("stacks", stacks)):
-        if value is not None and (type(value) is not int or value < 1):
-            raise UserError(f"SearchedFPN: {name}={value!r}; give a whole number, 1 at least")
-    if gate is not None and gate not in get_args(Gate):
-        raise UserError(f"SearchedFPN: gate {gate!r} does not exist; choose one of {', '.join(get_args(Gate))}")
 
 
 def _sizes_of_run(path: Path) -> dict[str, Any]:

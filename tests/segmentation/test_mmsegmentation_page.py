@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from common.stages.reload import reload
 from segmentation.dcnas.backbones import DCNAS
 from segmentation.dcnas.sizes import SIZES
 from segmentation.systems import SYSTEMS
+from tests.contracts.mm_pages import runner_of, write_files
 from tests.contracts.runs import finished
 from tests.docs.commands import ROOT, files_of
 
@@ -30,8 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:``build_loss`` would be deprecat
 def place(tmp_path_factory):
     """A folder with the page's files, the data, the picture and the run that they name; trainings have one epoch."""
     folder = tmp_path_factory.mktemp("page")
-    for name, code in files_of(PAGE).items():
-        (folder / name).write_text(code.replace("max_epochs=12", "max_epochs=1").replace("epoch_12", "epoch_1"))
+    write_files(PAGE, folder)
     rng = np.random.default_rng(0)
     for name, shape, top in (("train", (64, 64, 3), 256), ("trainannot", (64, 64), 3)):
         (folder / "my-data" / name).mkdir(parents=True)
@@ -54,15 +55,7 @@ def runner(place, monkeypatch):
     monkeypatch.chdir(place)
     import segmentation.mmseg_types  # noqa: F401
 
-    def made(name, **changes):
-        from mmengine.config import Config
-        from mmengine.runner import Runner
-
-        config = Config.fromfile(place / f"{name}.py")
-        config.merge_from_dict({"log_level": "ERROR", "experiment_name": f"seg {name} {len(changes)}", **changes})
-        return Runner.from_cfg(config)
-
-    return made
+    return partial(runner_of, place)
 
 
 def classes_of(place):

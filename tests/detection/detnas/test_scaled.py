@@ -10,6 +10,7 @@ from common.errors import UserError
 from common.space import decisions, decode, record
 from common.supernet import Supernet, extreme, opened
 from detection.backbones.descriptions import MOBILE
+from detection.detnas import joint
 from detection.detnas.backbones import DetNASSupernet
 from detection.detnas.model import build
 from detection.detnas.names import read_arch
@@ -98,3 +99,10 @@ def test_the_baseline_is_an_architecture_and_costs_of_widths_differ():
     small, large = (made.costs.of(extreme(made.space, largest=largest)) for largest in (False, True))
     for cost in ("params", "macs", "macs_backbone", "macs_classifier"):
         assert small[cost] < made.costs.of(made.baseline)[cost] < large[cost]
+
+
+@pytest.mark.parametrize(("name", "said"), [("tiny", True), ("tiny-scaled", False), ("tiny-mobile", False)])
+def test_pictures_of_joint_architectures_name_blocks_where_these_are_the_whole_backbone(name, said):
+    made = networks(replace(joint.smoke(), space=name), DetectionFacts(classes=("a", "b"), canvas=(64, 64)))
+    assert made.draw is not None
+    assert ("on blocks 0 0 0" in made.draw(made.baseline)) == said
