@@ -54,12 +54,14 @@ def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def shortened(settings: Any) -> Any:
-    """Settings in which every training has a few steps of a few items, and none stops early."""
+    """Settings of few data in which every training has a few steps of a few items, and none stops early."""
     changes = {}
     for field in fields(settings):
         value = getattr(settings, field.name)
         if is_dataclass(value) and field.init:
             changes[field.name] = shortened(value)
+        elif field.name in ("train", "val", "test") and isinstance(value, int):
+            changes[field.name] = min(value, 40)
     if isinstance(settings, TrainSettings):
         changes |= {"steps": STEPS, "stop": None}
     if isinstance(settings, PhaseSettings):
