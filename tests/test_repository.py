@@ -1,6 +1,7 @@
 """Rules the source tree keeps: layers, imports, file sizes, signatures, quick `--help`, tested pins."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -219,6 +220,7 @@ def requirements(*extras: str) -> Iterator[Requirement]:
             yield requirement
 
 
+@functools.cache
 def declared(*extras: str) -> set[str]:
     return {canonicalize_name(requirement.name) for requirement in requirements(*extras)}
 
