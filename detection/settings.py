@@ -18,6 +18,8 @@ BRISK_OPTIM = replace(SMALL_OPTIM, lr=3e-2, momentum=0.85)
 """The same at a higher rate, for trainings of ten seconds."""
 LARGEST_SCENE = 288
 """Largest side of an embedded scene, in pixels: the photographs have no more."""
+STRIDE = 32
+"""What sides of embedded scenes are multiples of, in pixels: the largest stride of backbones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +51,14 @@ class DataSettings:
         """Refuses a folder without a known layout and what the embedded scenes cannot be, before anything heavy is imported.
 
         Raises:
-            UserError: the folder has no COCO layout, or the scenes would be larger than their photographs.
+            UserError: the folder has no COCO layout, or there are no embedded scenes of this size.
         """
         if self.folder is not None:
             check_layout(Path(self.folder))
-        elif (self.size or 0) > LARGEST_SCENE:
+        elif self.size is not None and (self.size > LARGEST_SCENE or self.size % STRIDE):
             raise UserError(
                 f"data.size={self.size}: embedded scenes have sides of at most {LARGEST_SCENE}; give --data FOLDER or "
-                "--set data.size=64"
+                f"--set data.size=64, a multiple of {STRIDE}"
             )
 
 

@@ -38,13 +38,13 @@ def smoke() -> Settings:
 
 
 def small() -> Settings:
-    """A real data folder; images of 208 pixels. The budget is one that the first step of compound scaling keeps."""
+    """A real data folder; images of 224 pixels. The budget is one that the first step of compound scaling keeps."""
     optim = replace(SMALL_OPTIM, lr=6e-3)
     return Settings(
         recipe="small",
         family="small",
         head=EfficientHead(anchor_scale=3.0, box_weight=5.0, postprocess=Postprocess(per_image=100, score_threshold=0.05)),
-        data=DataSettings(size=208, flip=True),
+        data=DataSettings(size=224, flip=True),
         budget={"macs": 60e6},
         search=SearchSettings(trials=12, engine=Aging(population=5, tournament=3), evaluation=ScratchSettings(fidelity=0.3)),
         retrain_pretrain=PhaseSettings(steps=200, batch=64, optim=SMALL_OPTIM),

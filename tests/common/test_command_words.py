@@ -96,6 +96,7 @@ WORDS = {
     ("predict", "EMPTY", "photo.png"): "EMPTY is no run folder",
     ("gan-compression", "--recipe", "small"): "embedded photographs have sides of at most 88; give --data FOLDER",
     ("detnas", "--recipe", "paper"): "embedded scenes have sides of at most 288; give --data FOLDER",
+    ("efficientdet", "--set", "data.size=208"): "--set data.size=64, a multiple of 32",
     ("dcnas", "--recipe", "paper"): "288 are the most; give --data FOLDER",
     ("graphnas", "--name", "Cora"): "data set 'Cora' needs the folder that holds it",
     ("graphnas", "--recipe", "tiny"): "recipe 'tiny' does not exist",

@@ -17,6 +17,7 @@ from detection.detections import Detections
 from detection.detnas.recipes import paper, smoke, with_head
 from detection.detnas.settings import Settings
 from detection.settings import LARGEST_SCENE
+from detection.systems import SYSTEMS
 from tests.detection.micro import made
 
 pytest.importorskip("mmdet")
@@ -92,3 +93,8 @@ def test_a_classification_folder_that_is_none_is_refused_before_training(tmp_pat
     s = settings()
     with pytest.raises(UserError, match=r"data\.classification=.*give one with train/CLASS"):
         made(replace(s, data=replace(s.data, classification=str(tmp_path))))
+
+
+@pytest.mark.parametrize("method", [method for system in SYSTEMS for method in system.methods], ids=lambda method: method.name)
+def test_small_recipes_run_without_a_folder_as_well(method):
+    method.recipes["small"]().data.check()
