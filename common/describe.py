@@ -16,6 +16,7 @@ from common.cost.count import Cost, count
 from common.errors import UserError
 from common.json_text import read_foreign
 from common.overrides import plain
+from common.run.files import read_json
 from common.space import Arch, decisions, decode, space_fingerprint
 
 if TYPE_CHECKING:
@@ -102,6 +103,24 @@ def read_file(path: Path, spaces: Iterable[tuple[K, Any]], system: str) -> tuple
     if named and not named & decisions(space).keys():
         raise UserError(f"{path}: decision {min(named)!r} is none of {system}'s; give a file of this system")
     return key, space, load(path, space)
+
+
+def settings_of_run(file: Path) -> Mapping[str, Any]:
+    """The settings in the config.json of the run that an architecture file lies in; empty for a file of no run.
+
+    Args:
+        file: RUN/best/arch.json or RUN/exported/NAME/arch.json, say.
+
+    Raises:
+        UserError: the run's config.json is damaged.
+    """
+    for folder in file.resolve().parents[1:3]:
+        config = folder / "config.json"
+        found = read_json(config) if config.is_file() else None
+        settings = found.get("settings") if isinstance(found, dict) else None
+        if isinstance(settings, dict):
+            return settings
+    return {}
 
 
 def _written(path: Path) -> tuple[object, set[str]]:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
 
 from common.cost.conventions import conv_linear
 from common.cost.costs import Counted
@@ -16,6 +15,7 @@ from common.task import unchanged
 from detection import mm
 from detection.backbones.modules import backbone
 from detection.description import DetectorNet
+from detection.layers import set_momentum
 from detection.necks.modules import neck
 
 
@@ -47,9 +47,7 @@ def build(net: DetectorNet, seed: int = 0) -> mm.Detector:
             side=net.side,
             seed=seed,
         )
-    for part in detector.modules():
-        if net.momentum is not None and isinstance(part, nn.BatchNorm2d):
-            part.momentum = net.momentum
+    set_momentum(detector, net.momentum)
     return detector
 
 

@@ -13,6 +13,13 @@ NORM: Any = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
 """BatchNorm of the EfficientNet and EfficientDet releases (there: momentum 0.99 of the old value)."""
 
 
+def set_momentum(module: nn.Module, momentum: float | None) -> None:
+    """Gives every BatchNorm of a module the weight of a batch in its running statistics; None leaves them as they are."""
+    for part in module.modules():
+        if momentum is not None and isinstance(part, nn.BatchNorm2d):
+            part.momentum = momentum
+
+
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """TensorFlow's SAME padding of one side of an image: (before, after); the result has ceil(size / stride) elements.
 

@@ -146,7 +146,7 @@ def reload(run: Path, build: Callable[[Any], nn.Module] | None = None, space: An
     with sound(path):
         if odd := [tuple(x.shape) for x in facts.example() if not x.numel()]:
             raise UserError(f"{path}: its data give inputs of shape {odd[0]}; restore the file from a copy")
-        networks = system.networks(settings, facts)
+        networks = system.networks(settings.finished(), facts)
     return ReloadedRun(networks=networks, facts=facts, source=path)
 
 

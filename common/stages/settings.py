@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 from common.engines import AnyEngine, TopK
 from common.errors import UserError, check_least
@@ -230,6 +230,10 @@ class RunSettings:
         """
         check_least(self, "", ("save_every", "threads"), 1)
         check_least(self, "", ("pictures",), 0)
+
+    def finished(self) -> Self:
+        """The settings of a run whose networks are trained: without files that trainings begin with, which may be gone."""
+        return self
 
     def check_costs(self, known: Iterable[str], model: str) -> None:
         """Refuses a budget of anything but the costs in `known`, those of a `model`.

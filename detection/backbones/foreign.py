@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from common.errors import UserError, cut
@@ -21,7 +22,6 @@ class TimmBackbone(nn.Module):
     Attributes:
         channels: of the maps returned.
         strides: of the maps returned.
-        beyond: names of the weights of timm's whole network that the maps do without.
     """
 
     def __init__(self, net: Timm, finest: int = 4) -> None:
@@ -36,22 +36,33 @@ class TimmBackbone(nn.Module):
         import timm
 
         try:
-            every: Any = timm.create_model(net.name, features_only=True)
-            whole: nn.Module = timm.create_model(net.name)
-            strides = every.feature_info.reduction()
-            kept = [i for i, stride in enumerate(strides) if stride >= max(4, finest)]
-            self.net: Any = timm.create_model(net.name, features_only=True, out_indices=kept)
+            self.net: Any = timm.create_model(net.name, features_only=True)
         except Exception as error:  # timm has RuntimeError, ValueError and AssertionError for what it lacks
             raise UserError(
                 f"timm has no backbone {net.name!r} ({cut(str(error))}); give one of timm.list_models(), tf_efficientnet_b0 say"
             ) from None
-        self.channels = tuple(self.net.feature_info.channels())
-        self.strides = tuple(strides[i] for i in kept)
-        self.beyond = tuple(name for name in whole.state_dict() if name not in self.net.state_dict())
+        strides = self.net.feature_info.reduction()
+        self._kept = [i for i, stride in enumerate(strides) if stride >= max(4, finest)]
+        self.channels = tuple(self.net.feature_info.channels()[i] for i in self._kept)
+        self.strides = tuple(strides[i] for i in self._kept)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Normalised images (n, 3, h, w) -> maps."""
-        return tuple(self.net(x))
+        maps = self.net(x)
+        return tuple(maps[i] for i in self._kept)
+
+    def load(self, net: Timm) -> None:
+        """Takes timm's weights from the file that `net` names; what the maps do without, a classifier say, is left out.
+
+        Raises:
+            UserError: the file cannot be read, or is of another network.
+        """
+        import timm
+
+        with torch.device("meta"):
+            whole = timm.create_model(net.name).state_dict()
+        assert net.weights is not None
+        load_backbone(self.net, net.weights, [name for name in whole if name not in self.net.state_dict()])
 
 
 def load_backbone(module: nn.Module, file: str, beyond: Collection[str]) -> None:

@@ -32,5 +32,5 @@ def backbone(net: Backbone, finest: int = 1) -> ShuffleNetBackbone | EfficientNe
         case Timm():
             made = TimmBackbone(net, finest)
             if net.weights is not None:
-                load_backbone(made.net, net.weights, made.beyond)
+                made.load(net)
             return made

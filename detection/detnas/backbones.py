@@ -47,7 +47,7 @@ class DetNASNet(Part):
 
         Args:
             arch: a published name (`COCO_FPN_300M`), an architecture file of a run, or a gene string (`"2 1 2 0 ..."`).
-            space: size of the space that a gene string belongs to; by its length if none is given.
+            space: size of the space that a gene string belongs to; by its length where none is given. A file of a run needs none.
             out_indices: stages to return, ascending; stage i has stride 4 * 2**i. All if none are given; those after the
                 last one are left out.
             seed: of the initial weights.

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from common.cost.conventions import conv_linear
-from common.describe import Read, check_name, check_own_space, counted, is_file, read_file
+from common.describe import Read, check_name, check_own_space, counted, is_file, read_file, settings_of_run
 from common.errors import UserError
-from common.space import Arch, decisions, decode
+from common.space import Arch, decisions, decode, space_fingerprint
 from detection.description import DetectorNet
 from detection.detnas.model import build
 from detection.detnas.space import (
@@ -73,7 +73,7 @@ def read_arch(text: str, space: str | None) -> Read:
 
     Args:
         text: a published name, a file written by a run or by `common.arch.save`, or a gene string.
-        space: size of the space that a gene string belongs to; by its length if none is given.
+        space: size of the space that a gene string belongs to; by its length where none is given. A file of a run needs none.
 
     Raises:
         UserError: none of the three, or of another space.
@@ -91,8 +91,9 @@ def read_arch(text: str, space: str | None) -> Read:
 
 
 def _from_file(path: Path, space: str | None) -> Read:
-    """A file of a classifier or detector, or of a backbone alone; of the smaller size where two have its blocks."""
+    """A file of a classifier or detector, or of a backbone alone. Where two sizes have its decisions, its run says which."""
     wholes = {name: classifier(name) for name in SIZES}
+    space = space or settings_of_run(path).get("space")
     forms = [(name, form) for name, net in wholes.items() for form in _forms(name, net) if space in (None, name)]
     try:
         name, _, arch = read_file(path, forms, "DetNAS")
@@ -102,6 +103,12 @@ def _from_file(path: Path, space: str | None) -> Read:
         raise UserError(
             f"{path} is an architecture of space {own} ({len(decisions(found))} decisions), not {space}; leave --space out"
         ) from None
+    alike = [size for size, net in wholes.items() if space_fingerprint(net) == space_fingerprint(wholes[name])]
+    if space is None and len(alike) > 1:
+        raise UserError(
+            f"{path} lies in no run, and may be of space {' or '.join(alike)}, which have the same decisions; "
+            f"name it: --space {name}"
+        )
     bare = {f"backbone.{path.removeprefix('backbone.')}": option for path, option in of_backbone(arch).items()}
     return Read(name, wholes[name], Arch(bare))
 

@@ -240,13 +240,16 @@ def published_classifier(name: str) -> tuple[Classifier, Arch]:
 
 
 def space_for(genes: int) -> str:
-    """The size of space that a gene string of this length belongs to; the smaller one where two fit.
+    """The size of space that a gene string of this length belongs to.
 
     Raises:
-        UserError: no space has that many blocks.
+        UserError: no space has that many blocks, or two have.
     """
-    for name, size in SIZES.items():
-        if size.genes == genes:
-            return name
-    known = ", ".join(f"{name} {size.genes}" for name, size in SIZES.items())
+    blocks = {name: size.genes for name, size in SIZES.items() if not size.scaled}
+    fitting = [name for name, count in blocks.items() if count == genes]
+    if len(fitting) > 1:
+        raise UserError(f"spaces {' and '.join(fitting)} have {genes} blocks; name one: --space {fitting[0]}")
+    if fitting:
+        return fitting[0]
+    known = ", ".join(f"{name} {count}" for name, count in blocks.items())
     raise UserError(f"no space has {genes} blocks (blocks of each: {known}); correct the gene string or give --space")

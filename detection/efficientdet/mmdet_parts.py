@@ -17,6 +17,7 @@ from detection.backbones.modules import backbone
 from detection.description import DetectorNet
 from detection.efficientdet.networks import read_arch
 from detection.efficientdet.space import detector
+from detection.layers import set_momentum
 from detection.mm.neck import NeckPart, given, refuse_beside
 from detection.necks import layered
 
@@ -47,7 +48,9 @@ class SearchedEfficientNet(Part):
         with torch.random.fork_rng([]):
             torch.default_generator.manual_seed(seed)
             # maps of a stride below 8, which no pyramid of the family reads, are left out
-            self.net = backbone(efficientnet(arch) if arch in SCALES else _detector(arch).backbone, 8)
+            known = None if arch in SCALES else _detector(arch)
+            self.net = backbone(efficientnet(arch) if known is None else known.backbone, 8)
+        set_momentum(self.net, known and known.momentum)
         self.channels, self.strides = self.net.channels, self.net.strides
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> tuple[Tensor, ...]:
@@ -92,12 +95,14 @@ class BiFPN(NeckPart):
         sizes = {"out_channels": out_channels, "layers": layers, "levels": levels, "fusion": fusion, "wiring": wiring}
         known = given("BiFPN", sizes, ("out_channels", "layers"))
         if arch is None:
-            net = _stack(**{**_SIZES, **known})
+            net, momentum = _stack(**{**_SIZES, **known}), None
         else:
             refuse_beside("BiFPN", arch, known)
-            net = _detector(arch).neck
+            whole = _detector(arch)
+            net, momentum = whole.neck, whole.momentum
         assert isinstance(net, layered.BiFPN)
         super().__init__(net, in_channels, start_level, seed, init_cfg)
+        set_momentum(self.net, momentum)
 
 
 _SIZES: dict[str, Any] = {"out_channels": 64, "layers": 3, "levels": (3, 4, 5, 6, 7), "fusion": "fast", "wiring": "bifpn"}

@@ -7,7 +7,6 @@ space.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -123,6 +122,8 @@ class Published:
     sizes: tuple[float, float, int, int, int, int, str, int]
     """Width, depth, channels, layers, convs, side, fusion, top."""
     params: int | None
+    anchor_scale: float = 4.0
+    """Side of the smallest anchor in strides."""
 
 
 PUBLISHED = {
@@ -133,29 +134,16 @@ PUBLISHED = {
     "D4": Published(sizes=(1.4, 1.8, 224, 7, 4, 1024, "fast", 7), params=20_723_675),
     "D5": Published(sizes=(1.6, 2.2, 288, 7, 4, 1280, "fast", 7), params=None),
     "D6": Published(sizes=(1.8, 2.6, 384, 8, 5, 1280, "sum", 7), params=51_871_782),
-    "D7": Published(sizes=(1.8, 2.6, 384, 8, 5, 1536, "sum", 7), params=51_871_782),
+    "D7": Published(sizes=(1.8, 2.6, 384, 8, 5, 1536, "sum", 7), params=51_871_782, anchor_scale=5.0),
     "D7x": Published(sizes=(2.0, 3.1, 384, 8, 5, 1536, "sum", 8), params=None),
 }
-"""Name -> member. D7's anchors are 5 strides large in the official code; here all have 4, which no count depends on."""
-_NAMES = ("width", "depth", "channels", "layers", "convs", "side", "fusion", "top")
-
-
-def member(space: EfficientDetNet, sizes: Mapping[str, float | str]) -> Arch:
-    """The architecture of a family with these sizes, each an option of its decision.
-
-    Raises:
-        UserError: a size is no option.
-    """
-    known = decisions(space)
-    for name, size in sizes.items():
-        if size not in known[name].options:
-            raise UserError(f"{name}={size}: the family has {', '.join(map(str, known[name].options))}")
-    return Arch({name: known[name].options.index(size) for name, size in sizes.items()})
+"""Name -> member. Anchors belong to the head, which is the same for all members of a run; `weights.load` gives each its own."""
 
 
 def published(name: str) -> Arch:
     """The architecture of a published member, in the family `paper`."""
-    return member(family("paper"), dict(zip(_NAMES, PUBLISHED[name].sizes, strict=True)))
+    sizes = zip(decisions(family("paper")).items(), PUBLISHED[name].sizes, strict=True)
+    return Arch({path: decision.options.index(size) for (path, decision), size in sizes})
 
 
 def smallest(space: EfficientDetNet) -> Arch:

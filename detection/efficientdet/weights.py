@@ -20,6 +20,7 @@ from common.foreign_weights import load_strictly, read_state
 from common.space import decode
 from detection.build import build
 from detection.efficientdet.space import PUBLISHED, detector, family, published
+from detection.heads import EfficientHead
 from detection.mm import Detector
 
 MAPS = 3
@@ -88,7 +89,8 @@ def load(file: Path, name: str, classes: int = 90) -> Detector:
     """
     check_name(name, PUBLISHED, "member")
     state = translated(read_state(file, f"give effdet's tf_efficientdet_{name.lower()}"))
-    network = build(detector(decode(family("paper", classes), published(name))))
+    head = EfficientHead(anchor_scale=PUBLISHED[name].anchor_scale)
+    network = build(detector(decode(family("paper", classes, head), published(name))))
     named = {f"net.{key}": value for key, value in state.items()}
     load_strictly(network, named, str(file), f"EfficientDet-{name} of {classes} classes")
     return network.eval()

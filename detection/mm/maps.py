@@ -34,7 +34,7 @@ def maps_of(backbone: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[int, ..
         net.eval()  # that of mmdetection's ResNet returns None
         try:
             maps = net(image)
-        except RuntimeError as error:
+        except Exception as error:  # a backbone that needs numbers fails in its own way
             raise UserError(
                 f"in_channels: the maps of backbone {backbone.get('type')} cannot be found ({cut(str(error))}); give their "
                 "channels as a list of numbers"

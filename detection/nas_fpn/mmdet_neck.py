@@ -10,13 +10,11 @@ from typing import Any, get_args
 from common.arch import from_labels
 from common.errors import UserError
 from common.json_text import NotJson, read_foreign
-from common.overrides import from_plain
-from common.run.files import read_json
 from common.space import decisions, decode
 from detection.mm.neck import NeckPart, given, refuse_beside
-from detection.nas_fpn.names import read_arch
+from detection.nas_fpn.names import pyramid_of_run, read_arch
 from detection.necks.merges import NASFPN, Gate
-from detection.necks.settings import SHAPES, PyramidSettings
+from detection.necks.settings import SHAPES
 
 
 class SearchedFPN(NeckPart):
@@ -67,7 +65,7 @@ def _pyramid(arch: str, sizes: Mapping[str, Any]) -> NASFPN:
         refuse_beside("SearchedFPN", arch, sizes)
         return net
     own = {"width" if name == "out_channels" else name: size for name, size in sizes.items()}
-    return replace(net, **{**_sizes_of_run(Path(arch)), **own})
+    return replace(net, **own)
 
 
 def _read(arch: str) -> tuple[bool, NASFPN]:
@@ -76,8 +74,9 @@ def _read(arch: str) -> tuple[bool, NASFPN]:
     choices = _choices(path) if path.is_file() else {}
     pyramid = {name: label for name, label in choices.items() if name.startswith("neck.")}
     if pyramid and len(pyramid) < len(choices):
+        sizes = pyramid_of_run(path)
         for levels, between in SHAPES:
-            space = Pyramid(neck=PyramidSettings(levels=levels, between=between).neck())
+            space = Pyramid(neck=replace(sizes, levels=levels, between=between).neck())
             if decisions(space).keys() == pyramid.keys() and _fits(space, pyramid):
                 return False, decode(space, from_labels(space, pyramid, arch)).neck
     read = read_arch(arch, "shufflenet-tiny")  # pyramids are the same on every backbone
@@ -108,20 +107,3 @@ def _fits(space: Pyramid, pyramid: Mapping[str, str]) -> bool:
     except UserError:
         return False
     return True
-
-
-def _sizes_of_run(path: Path) -> dict[str, Any]:
-    """Sizes of the pyramid in the settings of the run that an architecture file belongs to; none for a file of no run.
-
-    Raises:
-        UserError: the run's config.json is damaged.
-    """
-    for folder in path.resolve().parents[1:3]:  # of RUN/best/arch.json, and of RUN/exported/NAME/arch.json
-        config = folder / "config.json"
-        found = read_json(config) if config.is_file() else None
-        settings = found.get("settings") if isinstance(found, dict) else None
-        pyramid = settings.get("pyramid") if isinstance(settings, dict) else None
-        if isinstance(pyramid, dict):
-            known = from_plain(PyramidSettings, pyramid, f"{config}: settings.pyramid")
-            return {"width": known.width, "stacks": known.stacks, "gate": known.gate, "lite": known.lite}
-    return {}

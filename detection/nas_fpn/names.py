@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from common.cost.conventions import conv_linear
-from common.describe import Read, check_name, counted, is_file, read_file
+from common.describe import Read, check_name, counted, is_file, read_file, settings_of_run
 from common.errors import UserError
+from common.overrides import from_plain
 from common.space import Arch, decode
 from detection.build import build
 from detection.description import DetectorNet
@@ -47,6 +48,7 @@ def describe(options: Any) -> dict[str, Any]:
         "arch": options.arch,
         "backbone": options.backbone,
         "size": side,
+        **{name: getattr(net.neck, name) for name in ("stacks", "width", "lite")},
         "convention": CONVENTION,
         "cells": [
             {
@@ -68,7 +70,8 @@ def read_arch(text: str, backbone: str) -> Read:
 
     Args:
         text: `STACKS@WIDTH` for the published pyramid (`7@256`), with `lite:` before it for its Lite variant; or an architecture
-            file, whose pyramid is stacked seven times at 256 channels.
+            file, whose pyramid has the sizes of the run that the file lies in. One of no run is stacked seven times at 256
+            channels.
         backbone: name of the backbone.
 
     Raises:
@@ -84,13 +87,26 @@ def read_arch(text: str, backbone: str) -> Read:
         raise UserError(f"{text!r}: write STACKS@WIDTH, 7@256 say, with lite: before it for separable convolutions")
     if not is_file(text, ["7@256", "lite:7@64"], ""):
         raise UserError(f"{text!r} is no published name (7@256, lite:7@64) and no architecture file")
-    forms = [(str(i), _form(levels, between, backbone)) for i, (levels, between) in enumerate(SHAPES)]
+    sizes = pyramid_of_run(Path(text))
+    forms = [(str(i), _form(replace(sizes, levels=shape[0], between=shape[1]), backbone)) for i, shape in enumerate(SHAPES)]
     name, net, arch = read_file(Path(text), forms, "NAS-FPN")
     return Read(name, net, Arch(arch))
 
 
-def _form(levels: tuple[int, ...], between: int, backbone: str) -> DetectorNet:
-    head = replace(HEAD, anchor_sizes=tuple(4.0 * 2**level for level in levels))
-    net = space(backbone, PyramidSettings(levels=levels, between=between), head, 90)
+def pyramid_of_run(file: Path) -> PyramidSettings:
+    """The pyramid of the run that an architecture file lies in; the paper's for a file of no run.
+
+    Raises:
+        UserError: the run's config.json is damaged.
+    """
+    given = settings_of_run(file).get("pyramid")
+    if not isinstance(given, dict):
+        return PyramidSettings()
+    return replace(from_plain(PyramidSettings, given, f"the run of {file}: config.json: settings.pyramid"), anytime=False)
+
+
+def _form(pyramid: PyramidSettings, backbone: str) -> DetectorNet:
+    head = replace(HEAD, anchor_sizes=tuple(4.0 * 2**level for level in pyramid.levels))
+    net = space(backbone, pyramid, head, 90)
     assert isinstance(net.neck, NASFPN)
     return net

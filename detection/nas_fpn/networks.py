@@ -15,6 +15,7 @@ from common.cost.costs import tabulated
 from common.supernet import opened
 from common.system import PublishedNetwork
 from common.task import Networks
+from detection.backbones.modules import backbone
 from detection.build import build as build_detector
 from detection.build import fast
 from detection.description import DetectorNet
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 def networks(settings: Settings, facts: DetectionFacts) -> Networks:
     """Detectors with every pyramid of the grammar. All of them cost the same but for what merging costs, which is not counted."""
     net = space(settings.backbone, settings.pyramid, settings.head, len(facts.classes), settings.backbone_weights)
+    if settings.backbone_weights is not None:
+        backbone(net.backbone)  # a file that does not fit is refused before any work
     baseline = arch_of(net, top_down(settings.pyramid.levels, settings.pyramid.between))
     return Networks(
         space=net,

@@ -61,7 +61,8 @@ def wired(name: Wiring, levels: Sequence[int]) -> tuple[Node, ...]:
     """
     if name not in get_args(Wiring):
         raise UserError(f"wiring {name!r} does not exist; choose one of {', '.join(get_args(Wiring))}")
-    if len(levels) < 2 or list(levels) != list(range(levels[0], levels[0] + len(levels))):
+    whole = all(type(level) is int for level in levels)
+    if len(levels) < 2 or not whole or list(levels) != list(range(levels[0], levels[0] + len(levels))):
         raise UserError(f"pyramid levels {tuple(levels)}: give two or more consecutive levels, ascending, e.g. (3, 4, 5, 6, 7)")
     of: dict[int, list[int]] = {level: [i] for i, level in enumerate(levels)}
     nodes: list[Node] = []

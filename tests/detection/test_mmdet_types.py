@@ -18,6 +18,7 @@ from common.space import decode, sample
 from detection import mm
 from detection.backbones.descriptions import KINDS
 from detection.detnas.space import arch_of_genes, classifier, detector
+from detection.efficientdet.space import family, smallest
 from detection.efficientdet.system import SYSTEM as EFFICIENTDET
 from detection.heads import SMALL_RETINANET
 from detection.nas_fpn.system import SYSTEM as NAS_FPN
@@ -374,3 +375,12 @@ def test_earlier_imports_register_all(types):
     assert MODELS.get("SearchedFPN") is types.SearchedFPN
     with pytest.raises(ValueError, match="BiFPN is already registered"):
         mm.register("BiFPN", torch.nn.Identity)
+
+
+def test_norms_have_the_momentum_of_the_detector_that_a_run_trains(types, tmp_path):
+    save(tmp_path / "arch.json", family("tiny"), smallest(family("tiny")))
+    made = types.SearchedEfficientNet(str(tmp_path / "arch.json")), types.BiFPN([24, 40], arch=str(tmp_path / "arch.json"))
+    for part in made:
+        assert {m.momentum for m in part.modules() if isinstance(m, torch.nn.BatchNorm2d)} == {0.1}
+    for part in (types.SearchedEfficientNet("D0"), types.BiFPN(TINY, "D0")):
+        assert {m.momentum for m in part.modules() if isinstance(m, torch.nn.BatchNorm2d)} == {0.01}

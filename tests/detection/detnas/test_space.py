@@ -69,7 +69,9 @@ def test_genes_that_do_not_fit_are_refused():
 
 
 def test_a_gene_string_tells_its_space_by_its_length():
-    assert [space_for(n) for n in (8, 20, 40)] == ["tiny", "300M", "1.3G"]
+    assert [space_for(n) for n in (8, 20)] == ["tiny", "300M"]
+    with pytest.raises(UserError, match=r"spaces 1.3G and 3.8G have 40 blocks; name one: --space 1.3G"):
+        space_for(40)
     with pytest.raises(UserError, match=r"no space has 19 blocks .*300M 20.*--space"):
         space_for(19)
 

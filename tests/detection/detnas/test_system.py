@@ -13,7 +13,7 @@ from common.commands import run_commands
 from common.errors import UserError
 from detection.detnas.names import read_arch
 from detection.detnas.networks import TINY, spaces
-from detection.detnas.space import PUBLISHED, arch_of_genes, classifier, published_classifier, uniform_arch
+from detection.detnas.space import PUBLISHED, arch_of_genes, classifier, uniform_arch
 from detection.detnas.system import SYSTEM, Describing
 from detection.systems import SYSTEMS
 
@@ -50,8 +50,9 @@ def test_a_gene_string_is_described_like_the_name_it_stands_for():
 
 def test_space_decides_between_spaces_of_one_length():
     genes = PUBLISHED["COCO_FPN_3.8G"].genes
-    assert read_arch(genes, None)[0] == "1.3G"
-    assert read_arch(genes, "3.8G")[0] == "3.8G"
+    with pytest.raises(UserError, match=r"name one: --space 1\.3G"):
+        read_arch(genes, None)
+    assert [read_arch(genes, name)[0] for name in ("1.3G", "3.8G")] == ["1.3G", "3.8G"]
 
 
 @pytest.mark.parametrize("form", ["classifier", "backbone", "detector"])
@@ -67,13 +68,6 @@ def test_architecture_files_of_every_form_are_read(tmp_path, form):
     other = tmp_path / "winner"  # by any other name
     path.rename(other)
     assert read_arch(str(other), "tiny")[2] == arch_of_genes(net, (0, 1, 2, 3, 3, 2, 1, 0))
-
-
-def test_a_file_of_the_largest_space_needs_the_space_only_where_two_have_its_blocks(tmp_path):
-    net, arch = published_classifier("COCO_FPN_3.8G")
-    save(tmp_path / "arch.json", net, arch)
-    assert read_arch(str(tmp_path / "arch.json"), None)[0] == "1.3G"
-    assert read_arch(str(tmp_path / "arch.json"), "3.8G")[0] == "3.8G"
 
 
 STALE = "stages.2.blocks.1"
@@ -182,3 +176,16 @@ def test_the_command_answers_bad_input_with_one_line_and_status_2(capsys):
         printed = capsys.readouterr()
         assert (left.value.code, printed.out, printed.err.count("\n")) == (2, "", 1)
         assert printed.err.startswith(f"error: {says}")
+
+
+@pytest.mark.parametrize("own", ["1.3G", "3.8G"])
+def test_a_file_of_two_sizes_with_the_same_decisions_is_read_by_its_run(tmp_path, own):
+    space = classifier(own)
+    file = tmp_path / "best" / "arch.json"
+    file.parent.mkdir()
+    save(file, space, uniform_arch(space, 1))
+    with pytest.raises(UserError, match=r"may be of space 1.3G or 3.8G, which have the same decisions; name it: --space 1.3G"):
+        read_arch(str(file), None)
+    assert read_arch(str(file), own).name == own
+    (tmp_path / "config.json").write_text(json.dumps({"settings": {"space": own}}))
+    assert read_arch(str(file), None) == (own, space, uniform_arch(space, 1))

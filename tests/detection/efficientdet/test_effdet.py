@@ -1,6 +1,7 @@
 """effdet's networks, where the package is installed: equal outputs with its weights, equal anchors."""
 
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ from torch import nn
 from common.errors import UserError
 from common.space import decode
 from detection.build import build
-from detection.efficientdet.space import detector, family, published
+from detection.efficientdet import weights
+from detection.efficientdet.space import PUBLISHED, detector, family, published
 from detection.efficientdet.weights import load, translated
 
 
@@ -62,6 +64,15 @@ def test_a_file_of_effdet_loads_strictly_by_the_name_of_the_member(effdet, tmp_p
             load(tmp_path / "d0.pth", name, classes)
     with pytest.raises(UserError, match="member 'D9' does not exist; choose one of D0, D1"):
         load(tmp_path / "d0.pth", "D9")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_members_have_the_anchors_of_their_weights(effdet, monkeypatch, name):
+    monkeypatch.setattr(weights, "read_state", lambda file, remedy: {})
+    monkeypatch.setattr(weights, "load_strictly", lambda *_: None)
+    with torch.device("meta"):
+        scale = load(Path("none"), name).head.anchor_scale
+    assert scale == effdet.get_efficientdet_config(f"tf_efficientdet_{name.lower()}").anchor_scale
 
 
 def test_anchors_are_those_of_effdet(effdet):

@@ -9,9 +9,13 @@ import pytest
 
 from common.arch import save
 from common.errors import UserError
+from common.evaluate.settings import ProxySettings
+from common.overrides import plain
 from common.space import decode, sample
 from detection.description import DetectorNet
+from detection.facts import DetectionFacts
 from detection.nas_fpn.names import published_space
+from detection.nas_fpn.networks import networks
 from detection.nas_fpn.recipes import smoke
 from detection.nas_fpn.space import hand_made, space
 from detection.nas_fpn.system import SYSTEM, Describing
@@ -73,6 +77,31 @@ def test_other_mistakes_are_refused():
         replace(smoke(), backbone="vgg")
     with pytest.raises(UserError, match="backbone_weights: nobody has published weights of shufflenet-tiny"):
         replace(smoke(), backbone_weights="w.pth")
+    given = replace(smoke(), backbone="resnet-18", retrain_pretrain=replace(smoke().retrain_pretrain, steps=0))
+    assert replace(given, backbone_weights="w.pth").finished() == given
+    with pytest.raises(UserError, match=r"backbone_weights and retrain_pretrain.steps=60: .*; set retrain_pretrain.steps=0"):
+        replace(smoke(), backbone="resnet-18", backbone_weights="w.pth")
+    proxy = replace(given.search, evaluation=ProxySettings(overrides=("backbone=resnet-10",)))
+    with pytest.raises(UserError, match=r"candidates have another backbone .*; add backbone_weights=null"):
+        replace(given, search=proxy, backbone_weights="w.pth")
+    both = replace(given.search, evaluation=ProxySettings(overrides=("backbone=resnet-10", "backbone_weights=null")))
+    assert replace(given, search=both, backbone_weights="w.pth").backbone_weights == "w.pth"
+    with pytest.raises(UserError, match=r"w.pth: cannot be read"):
+        networks(replace(given, backbone_weights="w.pth"), DetectionFacts(classes=("a",), canvas=(64, 64)))
+
+
+def test_a_file_has_the_sizes_of_its_run(tmp_path):
+    """Of one that lies in no run they are those of the paper."""
+    sizes = PyramidSettings(levels=(3, 4, 5), between=1, width=16, stacks=2, lite=True)
+    net = open_detector(sizes)
+    file = tmp_path / "best" / "arch.json"
+    file.parent.mkdir()
+    save(file, net, arch_of(net, top_down((3, 4, 5), 1)))
+    alone = SYSTEM.described(Describing(arch=str(file)))
+    assert (alone["stacks"], alone["width"], alone["lite"]) == (7, 256, False)
+    (tmp_path / "config.json").write_text(json.dumps({"settings": {"pyramid": plain(sizes)}}))
+    found = SYSTEM.described(Describing(arch=str(file)))
+    assert (found["stacks"], found["width"], found["lite"]) == (2, 16, True) and found["params"] < alone["params"]
     with pytest.raises(UserError, match=r"pyramid.levels=\[3, 5\]: give two or more consecutive levels"):
         PyramidSettings(levels=(3, 5))
     with pytest.raises(UserError, match=r"head.anchor_sizes=\[20, 28, 36\]: the pyramid has 2 levels; give one size for each"):
