@@ -1,6 +1,7 @@
 """What every test stands on: one torch thread, and the folder of real data where there is one."""
 
 import gc
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import torch
 
 from common.tables.load import data_folder
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started by nohup or with &: tests of interrupts would wait for ever
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)  # more threads than cores make a loaded machine many times slower, and change sums
 
 
