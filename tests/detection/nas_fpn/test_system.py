@@ -6,12 +6,16 @@ from random import Random
 from xml.etree import ElementTree
 
 import pytest
+import torch
+from torchvision.models import resnet18
 
 from common.arch import save
 from common.errors import UserError
 from common.evaluate.settings import ProxySettings
 from common.overrides import plain
+from common.run.checkpoint import load_weights
 from common.space import decode, sample
+from common.stages.reload import reload
 from detection.description import DetectorNet
 from detection.facts import DetectionFacts
 from detection.nas_fpn.names import published_space
@@ -23,6 +27,7 @@ from detection.necks.drawing import draw
 from detection.necks.merges import PUBLISHED, merges
 from detection.necks.settings import PyramidSettings
 from detection.necks.wirings import arch_of, top_down
+from tests.contracts.runs import finished
 
 
 def open_detector(pyramid: PyramidSettings) -> DetectorNet:
@@ -88,6 +93,16 @@ def test_other_mistakes_are_refused():
     assert replace(given, search=both, backbone_weights="w.pth").backbone_weights == "w.pth"
     with pytest.raises(UserError, match=r"w.pth: cannot be read"):
         networks(replace(given, backbone_weights="w.pth"), DetectionFacts(classes=("a",), canvas=(64, 64)))
+
+
+def test_a_finished_run_needs_no_file_of_backbone_weights(tmp_path):
+    file = tmp_path / "r18.pth"
+    torch.save(resnet18(weights=None).state_dict(), file)
+    few = ["data.train=8", "data.val=4", "data.test=4", "pictures=0", "retrain_pretrain.steps=0"]
+    run = finished(SYSTEM, tmp_path / "run", *few, "backbone=resnet-18", f"backbone_weights={file}")
+    file.unlink()
+    reloaded = reload(run)
+    load_weights(run / "best" / "model.safetensors", reloaded.network(reloaded.networks.baseline))
 
 
 def test_a_file_has_the_sizes_of_its_run(tmp_path):
