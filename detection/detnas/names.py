@@ -93,7 +93,9 @@ def read_arch(text: str, space: str | None) -> Read:
 def _from_file(path: Path, space: str | None) -> Read:
     """A file of a classifier or detector, or of a backbone alone. Where two sizes have its decisions, its run says which."""
     wholes = {name: classifier(name) for name in SIZES}
-    space = space or settings_of_run(path).get("space")
+    of_run = settings_of_run(path).get("space")
+    if space is None and of_run in [*SIZES]:  # a run of another system may have anything under this name
+        space = of_run
     forms = [(name, form) for name, net in wholes.items() for form in _forms(name, net) if space in (None, name)]
     try:
         name, _, arch = read_file(path, forms, "DetNAS")

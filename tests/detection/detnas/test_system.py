@@ -11,6 +11,7 @@ import pytest
 from common.arch import save, to_json
 from common.commands import run_commands
 from common.errors import UserError
+from common.space import Arch, OneOf
 from detection.detnas.names import read_arch
 from detection.detnas.networks import TINY, spaces
 from detection.detnas.space import PUBLISHED, arch_of_genes, classifier, uniform_arch
@@ -189,3 +190,14 @@ def test_a_file_of_two_sizes_with_the_same_decisions_is_read_by_its_run(tmp_path
     assert read_arch(str(file), own).name == own
     (tmp_path / "config.json").write_text(json.dumps({"settings": {"space": own}}))
     assert read_arch(str(file), None) == (own, space, uniform_arch(space, 1))
+
+
+@pytest.mark.parametrize("space", [{"size": "smoke"}, "paper", 3])
+def test_a_file_in_a_run_of_another_system_is_refused_by_its_decisions(tmp_path, space):
+    file = tmp_path / "best" / "arch.json"
+    file.parent.mkdir()
+    net = {"cell": OneOf("conv", "pool")}
+    save(file, net, Arch({"cell": 0}))
+    (tmp_path / "config.json").write_text(json.dumps({"settings": {"space": space}}))
+    with pytest.raises(UserError, match="decision 'cell' is none of DetNAS's; give a file of this system"):
+        read_arch(str(file), None)
