@@ -18,8 +18,6 @@ BRISK_OPTIM = replace(SMALL_OPTIM, lr=3e-2, momentum=0.85)
 """The same at a higher rate, for trainings of ten seconds."""
 LARGEST_SCENE = 288
 """Largest side of an embedded scene, in pixels: the photographs have no more."""
-STRIDE = 32
-"""What sides of embedded scenes are multiples of, in pixels: the largest stride of backbones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +53,10 @@ class DataSettings:
         """
         if self.folder is not None:
             check_layout(Path(self.folder))
-        elif self.size is not None and (self.size > LARGEST_SCENE or self.size % STRIDE):
+            return
+        from common.data.scenes import STRIDE
+
+        if self.size is not None and (self.size > LARGEST_SCENE or self.size % STRIDE):
             raise UserError(
                 f"data.size={self.size}: embedded scenes have sides of at most {LARGEST_SCENE}; give --data FOLDER or "
                 f"--set data.size=64, a multiple of {STRIDE}"

@@ -107,7 +107,7 @@ def _checked(function: Any, late: Callable[[], dict[str, Any]]) -> Any:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling():  # tracers see through the plain function only
             return function(*args, **kwargs)
-        with jaxtyped("context"):  # sizes of one call; as a decorator it takes three times as long
+        with jaxtyped("context"):  # sizes of one call; as a decorator it takes twice as long
             return checking()(*args, **kwargs)
 
     return wrapper
