@@ -178,7 +178,8 @@ def test_ctrl_c_while_workers_start_is_quiet(tmp_path: Path, pause: float):
         "        with LocalPool(2) as pool:\n"
         "            pool.warm(sleep_long, 0)\n"
         "            print('warm', flush=True)\n"
-        "            time.sleep(60)\n"
+        "            for _ in range(600):\n"  # one long sleep would outlast a signal that comes just before it
+        "                time.sleep(0.1)\n"
         "    except KeyboardInterrupt:\n"
         "        print('stopped', flush=True)\n"
     )
