@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 from classification.data import Augment, Split, batch_at
 from common.network_phase import NetworkPhase
+from common.train.step import Step
 
-Batch = tuple[Tensor, Tensor, float]
-"""Images (n, 3, size, size) normalised, labels (n,), and the probability of drop-path in this step."""
+Batch = tuple[Tensor, Tensor]
+"""Images (n, 3, size, size) normalised, and labels (n,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +35,14 @@ class Classify(NetworkPhase):
     auxiliary: float = 0.0
 
     def batch_at(self, step: int, seed: int) -> Batch:
-        """The step's images and labels, and how often paths are dropped."""
-        images, labels = batch_at(self.split, step, self.settings.batch, seed, self.name, self.augment)
-        return images, labels, self.drop_path * step / self.settings.steps
+        """The step's images and labels."""
+        return batch_at(self.split, step, self.settings.batch, seed, self.name, self.augment)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> Mapping[str, Tensor]:
         """Cross-entropy of the network and of its second classifier, and the accuracy to look at."""
-        images, labels, dropped = batch
+        images, labels = batch
         if self.drop_path and self.set_drop_path is not None:
-            self.set_drop_path(model, dropped)
+            self.set_drop_path(model, self.drop_path * step.progress)
         scores = model(images)
         terms: dict[str, Tensor] = {}
         if isinstance(scores, tuple):

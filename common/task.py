@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from common.objective import Objective
     from common.relax.ranked import Bound
     from common.stages.settings import TrainSettings
+    from common.train.step import Step
 
 SplitName = Literal["val", "test"]
 Kind = Literal["supernet", "relaxed", "standalone"]
@@ -43,11 +44,11 @@ class Phase(Protocol):
         ...
 
     def batch_at(self, step: int, seed: int) -> Any:
-        """The batch of a step: a pure function of its arguments."""
+        """The batch of a step (of a part of it, where a step accumulates several): a pure function of its arguments."""
         ...
 
-    def loss(self, model: nn.Module, batch: Any) -> Mapping[str, Tensor]:
-        """Named loss terms of the wrapped module; their sum is minimised."""
+    def loss(self, model: nn.Module, batch: Any, step: Step) -> Mapping[str, Tensor]:
+        """Named loss terms of the wrapped module; those with "loss" in their name are summed and minimised."""
         ...
 
     def finish(self, network: nn.Module, model: nn.Module) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from common.network_phase import NetworkPhase
 from common.streams import derive
+from common.train.step import Step
 from detection import mm
 from detection.data import Batch, Split, batch_at
 
@@ -52,7 +53,7 @@ class Classify(NetworkPhase):
         """Images (n, 3, s, s) uint8 and labels (n,)."""
         return self.images().batch_at(step, self.settings.batch, seed, self.name)
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor], step: Step) -> Mapping[str, Tensor]:
         """Cross-entropy with smoothed labels, and the accuracy to look at."""
         images, labels = batch
         scores = model(images)
@@ -103,17 +104,17 @@ class Detect(NetworkPhase):
     split: Split
     flip: bool
 
-    def batch_at(self, step: int, seed: int) -> tuple[Batch, int]:
-        """The step's images, and the seed of what mmdet samples in it."""
-        return batch_at(self.split, step, self.settings.batch, seed, self.name, self.flip), derive(seed, "samplers", step)
+    def batch_at(self, step: int, seed: int) -> Batch:
+        """The step's images, with boxes and labels."""
+        return batch_at(self.split, step, self.settings.batch, seed, self.name, self.flip)
 
-    def loss(self, model: nn.Module, batch: Any) -> Mapping[str, Tensor]:
+    def loss(self, model: nn.Module, batch: Batch, step: Step) -> Mapping[str, Tensor]:
         """mmdet's loss terms."""
-        images, seed = batch
         detector: Detector = model  # pyright: ignore[reportAssignmentType]
         device = detector.mean.device
-        boxes, labels = [b.to(device) for b in images.boxes], [c.to(device) for c in images.labels]
-        return mm.losses(detector, images.images.to(device), boxes, labels, seed=seed)
+        boxes, labels = [b.to(device) for b in batch.boxes], [c.to(device) for c in batch.labels]
+        seed = derive(step.seed, "samplers", step.number)  # of what mmdet samples
+        return mm.losses(detector, batch.images.to(device), boxes, labels, seed=seed)
 
 
 def alone(task: DetectionTask, kind: Kind) -> Sequence[Phase]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.network_phase import NetworkPhase
+from common.train.step import Step
 from gan.data import Augmentation, Split, batch_at
 from gan.game import Game, weighted
 from gan.losses import Pool
@@ -59,7 +60,7 @@ class Pix2Pix(Played):
         """The generator and a discriminator."""
         return Players(network, self.game.discriminator(seed))
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor], step: Step) -> Mapping[str, Tensor]:
         """The game's losses, and the generator's distance to the target."""
         players: Any = model
         inputs, targets = batch
@@ -106,7 +107,7 @@ class CycleGAN(Played):
         """The two generators of `network` and their discriminators."""
         return _CyclePlayers(network, self.game, seed, self.augmentation.size)
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor], step: Step) -> Mapping[str, Tensor]:
         """The losses of both games, of the cycles and of identity."""
         players: Any = model
         a, b = batch

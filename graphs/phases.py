@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from common.network_phase import NetworkPhase
 from common.streams import numpy_stream
+from common.train.step import Step
 
 if TYPE_CHECKING:
     from graphs.data.nodes import Graph
@@ -37,7 +38,7 @@ class Nodes(NetworkPhase):
         order = [*_order(seed, self.name, epoch, n), *_order(seed, self.name, epoch + 1, n)]
         return tuple(self.graphs[i] for i in order[place : place + size])
 
-    def loss(self, model: nn.Module, batch: tuple[Graph, ...]) -> Mapping[str, Tensor]:
+    def loss(self, model: nn.Module, batch: tuple[Graph, ...], step: Step) -> Mapping[str, Tensor]:
         """Mean cross-entropy of the split's nodes, and the accuracy to look at."""
         scores, labels = scored(model, batch)
         return {"class_loss": loss_of(scores, labels), "accuracy": right(scores, labels).float().mean()}

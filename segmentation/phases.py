@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from common.network_phase import NetworkPhase
+from common.train.step import Step
 from segmentation import mm
 from segmentation.data import Augmentation, Split, batch_at
 
@@ -33,7 +34,7 @@ class Segment(NetworkPhase):
         batch = batch_at(self.split, step, self.settings.batch, seed, self.name, self.augmentation)
         return batch.images, batch.labels
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor], step: Step) -> Mapping[str, Tensor]:
         """mmseg's loss terms."""
         segmentor: Segmentor = model  # pyright: ignore[reportAssignmentType]
         return mm.losses(segmentor, *batch)

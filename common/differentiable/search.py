@@ -23,7 +23,9 @@ from common.streams import derive
 from common.supernet import Supernet
 from common.train.alternate import Alternation
 from common.train.fit import fit
-from common.train.optim import make_optimizer, make_schedule
+from common.train.optim import make_clip, make_optimizer, make_schedule
+from common.train.sampled import SampledPaths
+from common.train.step import Losses, Participant, Step
 
 if TYPE_CHECKING:
     from common.relax.relaxation import Relaxation
@@ -57,35 +59,41 @@ class RelaxedSearch:
         penalties = penalty_of(s, context)
         alternation = alternation_of(s, task, context.seed, context.device, penalties)
         relaxation, steps, weights = alternation.relaxation, alternation.steps, task.phases("relaxed")[0]
-        watch = Watch(alternation=alternation, penalties=penalties, rule=stop_rule_of(s))
-        every = max(1, steps // s.snapshots)
+        watch = Watch(
+            relaxation=relaxation,
+            rule=stop_rule_of(s),
+            derived=lambda: self._derived(context, relaxation),
+            every=max(1, steps // s.snapshots),
+            steps=steps,
+        )
         checkpoint = context.folder.checkpoint(self.name)
         saved = checkpoint.load()
         with context.progress.stage(self.name, steps, saved.step if saved else 0) as bar:
 
             def observe(step: int, values: Mapping[str, float]) -> None:
-                seen: dict[str, float] = {**values, **alternation.observed}
-                if (step + 1) % every == 0 or step + 1 == steps:
-                    seen |= watch.look(relaxation, lambda: self._derived(context, relaxation))
-                if step % LOG_EVERY == 0 or len(seen) > len(values) + len(alternation.observed) or step + 1 == steps:
+                seen: dict[str, float] = {**values, **alternation.observed, **watch.observed}
+                if step % LOG_EVERY == 0 or watch.observed or step + 1 == steps:
                     context.folder.append_metrics(self.name, step, seen)
                 bar.advance(1, loss=values["loss"])
 
             last = fit(
-                alternation.model,
+                Losses(alternation.model.network, weights.loss),
                 batch_at=alternation.train_batch,
-                loss=weights.loss,
                 optimizer=alternation.weights,
                 schedule=make_schedule(weights.settings.optim),
                 steps=steps,
                 seed=alternation.seed,
+                participants=[
+                    SampledPaths(
+                        supernet=relaxation.supernet, policy=None, optimizer=alternation.weights, model=relaxation.supernet.module
+                    ),
+                    alternation,
+                    *([] if penalties is None else [penalties]),
+                    watch,
+                ],
                 checkpoint=checkpoint,
                 save_every=context.save_every,
-                before_step=alternation.before_step,
-                around_step=lambda: relaxation.supernet.idle_protected(alternation.weights),
-                side=watch,
-                until=watch.ended,
-                clip_norm=weights.settings.optim.clip,
+                clip=make_clip(weights.settings.optim),
                 observe=observe,
             )
         arch, found = self._found(context, relaxation)
@@ -140,8 +148,7 @@ def alternation_of(
     model = weights.wrap(supernet.module, of_batches).to(device)
     return Alternation(
         relaxation=relaxation_of(settings, supernet, derive(seed, "relaxation")),
-        model=model,
-        loss=architecture.loss,
+        model=Losses(model, architecture.loss),
         train_batch=lambda step: weights.batch_at(step, of_batches),
         search_batch=lambda step: architecture.batch_at(step, of_batches),
         rule=rule_of(settings),
@@ -150,33 +157,47 @@ def alternation_of(
         steps=weights.settings.steps,
         seed=of_batches,
         penalty=penalties,
-        after=None if penalties is None else penalties.ascend,
+        after_step=None if penalties is None else penalties.ascend,
         score=None if settings.reward is None else ScoreFunction(reward=settings.reward),
     )
 
 
 @dataclass(slots=True, kw_only=True)
-class Watch:
-    """What is saved beside the weights: the architecture's part, and what has been seen of it."""
+class Watch(Participant):
+    """Takes snapshots of the architecture, and ends the search where a rule says so.
 
-    alternation: Alternation
-    penalties: Penalties | None
+    Attributes:
+        relaxation: what is watched.
+        rule: when the search ends early, if it may.
+        derived: gives the architecture that would be derived now.
+        every: steps between snapshots; the last step has one too.
+        steps: of the search.
+        history: the snapshots.
+        observed: what the latest step's snapshot gives the report to plot; empty after a step without one.
+    """
+
+    name: ClassVar[str] = "snapshots"
+    relaxation: Relaxation
     rule: StopRule | None
+    derived: Callable[[], Arch]
+    every: int
+    steps: int
     history: list[Snapshot] = field(default_factory=list)
+    observed: dict[str, float] = field(default_factory=dict, init=False)
     _over: bool = field(default=False, init=False)
 
-    def look(self, relaxation: Relaxation, derived: Callable[[], Arch]) -> dict[str, float]:
-        """Adds a snapshot; gives what the report plots."""
-        strengths = relaxation.labelled()
-        arch = labels(relaxation.supernet.space, derived())
-        self.history.append(Snapshot(strengths=strengths, derived=arch))
+    def after(self, step: Step, values: Mapping[str, float]) -> None:
+        """Adds a snapshot, if it is due."""
+        self.observed = {}
+        if (step.number + 1) % self.every and step.number + 1 != self.steps:
+            return
+        strengths = self.relaxation.labelled()
+        self.history.append(Snapshot(strengths=strengths, derived=labels(self.relaxation.supernet.space, self.derived())))
         self._judge()
-        seen: dict[str, float] = {}
         if all(abs(sum(options.values()) - 1) < 1e-3 for options in strengths.values()):
-            seen["entropy"] = entropy(strengths).share
+            self.observed["entropy"] = entropy(strengths).share
         if any(SKIP in options for options in strengths.values()):
-            seen["skip_share"] = share(strengths, SKIP, without=("none",))
-        return seen
+            self.observed["skip_share"] = share(strengths, SKIP, without=("none",))
 
     def ended(self) -> bool:
         """Whether the stop rule says so; asked at every step, and only snapshots change it."""
@@ -185,24 +206,11 @@ class Watch:
     def _judge(self) -> None:
         self._over = self.rule is not None and self.rule.stops(self.history)
 
-    def tensors(self) -> Mapping[str, Tensor]:
-        """The logits, and the multiplier of a budget."""
-        named = {f"logits/{name}": value for name, value in self.alternation.tensors().items()}
-        prices = {} if self.penalties is None else self.penalties.tensors()
-        return named | {f"penalties/{name}": value for name, value in prices.items()}
-
     def state(self) -> Mapping[str, Any]:
-        """The optimiser of the logits, and the snapshots."""
-        return {**self.alternation.state(), "history": [asdict(snapshot) for snapshot in self.history]}
+        """The snapshots."""
+        return {"history": [asdict(snapshot) for snapshot in self.history]}
 
     def load(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Goes on from a checkpoint."""
-
-        def under(prefix: str) -> dict[str, Tensor]:
-            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-        self.alternation.load(under("logits/"), state)
-        if self.penalties is not None:
-            self.penalties.load(under("penalties/"))
         self.history = [Snapshot(**row) for row in state["history"]]
         self._judge()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ from common.relax.weightings import GumbelSoftmax, Sigmoid, Softmax, Temperature
 from common.space import Arch
 from common.stages.context import Context
 from common.supernet import Supernet
+from common.train.step import Participant
 
 if TYPE_CHECKING:
     from common.cost.price import Metric
@@ -120,7 +121,7 @@ def penalty_of(settings: Gradient, context: Context) -> Penalties | None:
 
 
 @dataclass(slots=True, kw_only=True)
-class Penalties:
+class Penalties(Participant):
     """Terms of the architecture's loss besides that of the task; the multipliers of the budgets are its state.
 
     Attributes:
@@ -128,6 +129,7 @@ class Penalties:
         budgets: Expected cost, metric and dual ascent of each.
     """
 
+    name: ClassVar[str] = "penalties"
     entropy: float
     budgets: list[tuple[ExpectedCost, Metric, DualAscent]]
     _expected: list[float] = field(default_factory=list, init=False)  # at the latest step
@@ -156,7 +158,7 @@ class Penalties:
         """The multipliers, for a checkpoint."""
         return {f"{i}/{name}": value for i, (*_, dual) in enumerate(self.budgets) for name, value in dual.tensors().items()}
 
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
+    def load(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Goes on from a checkpoint."""
         self.budgets = [
             (cost, metric, dual.restored({name: tensors[f"{i}/{name}"] for name in dual.tensors()}))

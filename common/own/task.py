@@ -16,6 +16,7 @@ from common.stages.reload import OWN
 from common.streams import derive
 from common.system_task import SystemTask
 from common.task import Calibration
+from common.train.step import Step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,10 +43,10 @@ class OwnPhase(WholeNetwork):
     own: OwnNetwork
 
     def batch_at(self, step: int, seed: int) -> int:
-        """The number of the step: the user's function chooses the batch, from it and from torch's generator."""
+        """Its number: the user's function chooses the batch, from it and from torch's generator."""
         return step
 
-    def loss(self, model: nn.Module, batch: int) -> Mapping[str, Tensor]:
+    def loss(self, model: nn.Module, batch: int, step: Step) -> Mapping[str, Tensor]:
         """What the train step gives."""
         return {"loss": self.own.loss(model, batch)}
 

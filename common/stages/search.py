@@ -167,11 +167,13 @@ def check_search(settings: SearchSettings, task: SystemTask, constraints: Sequen
             raise UserError(
                 f"search.engine=gradient: {task.system.name} has no training of a relaxed supernet; give another engine, topk say"
             )
-        if averaged := [phase for phase in task.phases("relaxed") if phase.settings.ema is not None]:
-            raise UserError(
-                f"{averaged[0].name}: ema={averaged[0].settings.ema}: a relaxed architecture learns from the weights of a step; "
-                "give none"
-            )
+        for phase in task.phases("relaxed"):
+            for name, plain in (("ema", None), ("amp", "none"), ("accumulate", 1)):
+                if (value := getattr(phase.settings, name)) != plain:
+                    raise UserError(
+                        f"{phase.name}: {name}={value}: a relaxed architecture learns from the weights of every step, in full "
+                        f"precision; give {plain}"
+                    )
         if engine.derive is not None:
             _check_evaluation(engine.derive.evaluation, task)
         return

@@ -51,6 +51,10 @@ class TrainSettings:
     ema: float | None = None
     """What a moving average of the weights keeps at a step, in (0, 1); less in the first steps. The network ends with that
     average. None: it ends with the weights of the last step. Not with `stop`, nor where an architecture is relaxed."""
+    accumulate: int = 1
+    """Batches whose mean gradient makes one step."""
+    amp: Literal["none", "bfloat16", "float16"] = "none"
+    """Type of mixed precision; weights are kept in float32. Not where an architecture is relaxed."""
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -60,6 +64,8 @@ class TrainSettings:
         """
         if self.steps < 0:
             raise UserError(f"a phase of {self.steps} steps: give 0 or more")
+        if self.accumulate < 1:
+            raise UserError(f"accumulate is {self.accumulate}; give 1 batch a step, or more")
         if self.ema is not None and not 0 < self.ema < 1:
             raise UserError(f"ema is {self.ema}; give a number above 0 and below 1, or none")
         if self.ema is not None and self.stop is not None:

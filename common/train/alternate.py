@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from common.relax.hypergradient import Inner, Rule, arch_gradient, inner_of
+from common.relax.hypergradient import ONE_LEVEL, Inner, Rule, arch_gradient, inner_of
 from common.relax.relaxation import Relaxation
 from common.relax.score_function import ScoreFunction
 from common.streams import derive, seed_layers
 from common.supernet import kept_statistics
 from common.train.fit import TrainingDiverged, move_batch, total_loss
 from common.train.optim import ArchSettings
+from common.train.step import Losses, Participant, Path, Step
 
 Penalty = Callable[[Mapping[str, Tensor], float], Mapping[str, Tensor]]
 """(probabilities, progress) -> named scalars that are added to the architecture's loss."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Alternation:
+class Alternation(Participant):
     """The architecture's part of a search; `fit` trains the weights.
 
-    Give `fit` its `before_step` and itself as `side`. Before a step of the weights the logits take one of their own; then the
-    mixture is set for the weights' step, without gradients to the logits.
+    Before a step of the weights the logits take one of their own; then the mixture is set for the weights' step, without
+    gradients to the logits. Where both learn from the training loss at the same weights (`ONE_LEVEL`) they share the mixture,
+    its samples and its backward pass, as in SNAS (1812.09926) and GOLD-NAS (2007.03331): the logits step after the weights.
 
     Attributes:
         relaxation: Of the supernet that is trained.
-        model: What `loss` runs: the supernet's module, or that with a head for the training.
-        loss: (model, batch) -> named terms, as in `fit`.
+        model: The network with the architecture's losses.
         train_batch: Step -> batch that the weights' step sees.
         search_batch: Step -> batch that the architecture learns from.
         rule: Which gradient it follows, through the mixture.
@@ -44,13 +46,13 @@ class Alternation:
         steps: Steps in all.
         seed: Of what layers draw in an architecture step.
         penalty: What is added to the architecture's loss.
-        after: Called after each of its steps with the step's number: dual ascent, say.
+        after_step: Called after each of its steps with the step's number: dual ascent, say.
         observed: Losses and penalties of the latest architecture step.
     """
 
+    name: ClassVar[str] = "architecture"
     relaxation: Relaxation
-    model: nn.Module
-    loss: Callable[[nn.Module, Any], Mapping[str, Tensor]]
+    model: Losses
     train_batch: Callable[[int], Any]
     search_batch: Callable[[int], Any]
     rule: Rule
@@ -59,7 +61,7 @@ class Alternation:
     steps: int
     seed: int
     penalty: Penalty | None = None
-    after: Callable[[int], None] | None = None
+    after_step: Callable[[int], None] | None = None
     score: ScoreFunction | None = None
     observed: dict[str, float] = field(init=False, default_factory=dict)
     _adam: torch.optim.Adam = field(init=False)
@@ -68,15 +70,24 @@ class Alternation:
         s = self.settings
         if self.score is not None:
             self.score.check(self.relaxation)
-        values = list(self.relaxation.logits.values.values())
-        self._adam = torch.optim.Adam(values, lr=s.lr, betas=s.betas, weight_decay=s.weight_decay)
+        self._adam = torch.optim.Adam(self._logits(), lr=s.lr, betas=s.betas, weight_decay=s.weight_decay)
 
-    def before_step(self, step: int) -> list[Callable[[], object]]:
-        """For `fit`: the architecture's step, if it is due, and the mixture that the weights' step runs."""
-        progress = step / self.steps
-        if progress >= self.settings.begin and step % self.settings.every == 0:
-            self._learn(step, progress)
-        return [lambda: self.relaxation.mix(step, progress, frozen=True)]
+    def before(self, step: Step) -> Sequence[Path]:
+        """The architecture's step, if it is due on its own, and the mixture that the weights' step runs."""
+        if not self._due(step):
+            return [Path(partial(self.relaxation.mix, step.number, step.progress, frozen=True))]
+        if self._shared():
+            return [Path(partial(self.relaxation.mix, step.number, step.progress))]
+        find = self._through_the_mixture if self.score is None else self._from_rewards
+        gradients, observed = find(step)
+        self._learn(step, gradients, observed)
+        self.relaxation.supernet.forget()  # no weights were stepped on
+        return [Path(partial(self.relaxation.mix, step.number, step.progress, frozen=True))]
+
+    def after(self, step: Step, values: Mapping[str, float]) -> None:
+        """The architecture's step, from the gradients that the weights' step left, where they are shared."""
+        if self._shared() and self._due(step):
+            self._learn(step, [value.grad for value in self._logits()], {})
 
     def tensors(self) -> Mapping[str, Tensor]:
         """The logits, for a checkpoint."""
@@ -94,12 +105,20 @@ class Alternation:
         if self.score is not None:
             self.score.load(state["score"])
 
-    def _learn(self, step: int, progress: float) -> None:
-        logits = list(self.relaxation.logits.values.values())
-        find = self._through_the_mixture if self.score is None else self._from_rewards
-        gradients, observed = find(step, progress, logits)
+    def _logits(self) -> list[Tensor]:
+        return list(self.relaxation.logits.values.values())
+
+    def _due(self, step: Step) -> bool:
+        return step.progress >= self.settings.begin and step.number % self.settings.every == 0
+
+    def _shared(self) -> bool:
+        return self.score is None and self.rule == ONE_LEVEL
+
+    def _learn(self, step: Step, gradients: Sequence[Tensor | None], observed: dict[str, float]) -> None:
+        """One step of the logits."""
+        logits = self._logits()
         if self.penalty is not None:
-            terms = self.penalty(self.relaxation.probabilities(), progress)
+            terms = self.penalty(self.relaxation.probabilities(), step.progress)
             observed |= {name: float(value.detach()) for name, value in terms.items()}
             of_penalty = torch.autograd.grad(torch.stack([*terms.values()]).sum(), logits, allow_unused=True)
             gradients = [g if p is None else p if g is None else g + p for g, p in zip(gradients, of_penalty, strict=True)]
@@ -108,42 +127,39 @@ class Alternation:
         observed["arch_grad_norm"] = norm = float(nn.utils.clip_grad_norm_(logits, self.settings.clip or math.inf))
         if not math.isfinite(norm):
             raise TrainingDiverged(
-                f"the architecture's gradient is {norm} at step {step} of {self.steps}; give a lower learning rate to "
+                f"the architecture's gradient is {norm} at step {step.number} of {self.steps}; give a lower learning rate to "
                 "the weights, or a higher temperature"
             )
         before = self.relaxation.logits.tensors()
         self._adam.step()
         self._adam.zero_grad()
         self.relaxation.after_step(before)
-        self.relaxation.supernet.forget()  # no weights were stepped on
         self.observed = observed
-        if self.after is not None:
-            self.after(step)
+        if self.after_step is not None:
+            self.after_step(step.number)
 
-    def _from_rewards(self, step: int, progress: float, logits: list[Tensor]) -> tuple[list[Tensor | None], dict[str, float]]:
+    def _from_rewards(self, step: Step) -> tuple[list[Tensor | None], dict[str, float]]:
         assert self.score is not None
-        batch = move_batch(self.search_batch(step), self.weights.param_groups[0]["params"][0].device)
-        self.relaxation.mix(step, progress, frozen=True)
+        batch = move_batch(self.search_batch(step.number), self._device())
+        self.relaxation.mix(step.number, step.progress, frozen=True)
         training = self.model.training
         self.model.eval()
         with torch.no_grad():
-            terms = self.loss(self.model, batch)
+            terms = self.model(batch, step)
         self.model.train(training)
         told = {**{name: float(value) for name, value in terms.items()}, "loss": float(total_loss(terms))}
         return self.score.gradients(self.relaxation, told), {f"arch_{name}": value for name, value in told.items()}
 
-    def _through_the_mixture(
-        self, step: int, progress: float, logits: list[Tensor]
-    ) -> tuple[list[Tensor | None], dict[str, float]]:
+    def _through_the_mixture(self, step: Step) -> tuple[list[Tensor | None], dict[str, float]]:
         weights = [p for group in self.weights.param_groups for p in group["params"] if p.requires_grad]
-        device = weights[0].device
-        train_batch, search_batch = (move_batch(of(step), device) for of in (self.train_batch, self.search_batch))
+        device = self._device()
+        train_batch, search_batch = (move_batch(of(step.number), device) for of in (self.train_batch, self.search_batch))
 
         def closure(batch: Any) -> Callable[[], Tensor]:
             def loss() -> Tensor:
-                seed_layers(derive(self.seed, "architecture step", step), device)  # the same draws in every pass
-                self.relaxation.mix(step, progress)
-                return total_loss(self.loss(self.model, batch))
+                seed_layers(derive(self.seed, "architecture step", step.number), device)  # the same draws in every pass
+                self.relaxation.mix(step.number, step.progress)
+                return total_loss(self.model(batch, step))
 
             return loss
 
@@ -151,8 +167,11 @@ class Alternation:
         inner: Inner | None = inner_of(self.weights, weights) if self.rule.lookahead else None
         kept: AbstractContextManager[None] = kept_statistics(self.model) if several else nullcontext()
         with torch.random.fork_rng([device] if device.type == "cuda" else []), kept:
-            found = arch_gradient(self.rule, closure(train_batch), closure(search_batch), weights, logits, inner)
+            found = arch_gradient(self.rule, closure(train_batch), closure(search_batch), weights, self._logits(), inner)
         observed = {
             f"arch_{name}": float(value) for name, value in (("train", found.train), ("val", found.val)) if value is not None
         }
         return list(found.gradients), observed
+
+    def _device(self) -> torch.device:
+        return self.weights.param_groups[0]["params"][0].device

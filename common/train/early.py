@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from common.errors import UserError
+from common.train.step import Participant, Step
 
 if TYPE_CHECKING:
     from common.stages.settings import StopSettings
 
 
 @dataclass(slots=True, kw_only=True)
-class EarlyStop:
-    """Watches one training; give `fit` itself as `side` (so that a killed training goes on alike) and `ended` as `until`.
+class EarlyStop(Participant):
+    """Watches one training, as a participant of it.
 
     Attributes:
         network: what is trained and measured.
@@ -26,6 +27,7 @@ class EarlyStop:
         settings: which score, and how patient.
     """
 
+    name: ClassVar[str] = "stop"
     network: nn.Module
     measure: Callable[[], Mapping[str, float]]
     settings: StopSettings
@@ -34,14 +36,14 @@ class EarlyStop:
     _last: int = field(default=-1, init=False)
     _kept: dict[str, Tensor] = field(default_factory=dict, init=False)
 
-    def look(self, step: int) -> None:
-        """Measures after a step, if it is due, and keeps the weights if none were better; a score that is nan is no score.
+    def after(self, step: Step, values: Mapping[str, float]) -> None:
+        """Measures, if it is due, and keeps the weights if none were better; a score that is nan is no score.
 
         Raises:
             UserError: the score is not among what `measure` gives.
         """
         s = self.settings
-        if (step + 1) % s.every:
+        if (step.number + 1) % s.every:
             return
         self.network.eval()
         with torch.no_grad():
@@ -50,9 +52,9 @@ class EarlyStop:
         if s.metric not in scores:
             raise UserError(f"stop.metric={s.metric}: the task measures {', '.join(scores)}; name one of them")
         value = scores[s.metric] if s.highest else -scores[s.metric]
-        self._last = step
+        self._last = step.number
         if not isnan(value) and (self._best is None or value > self._best):
-            self._best, self._best_step = value, step
+            self._best, self._best_step = value, step.number
             self._kept = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
 
     def ended(self) -> bool:

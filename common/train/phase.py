@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from common.supernet import Supernet
 from common.supernet.paths import Policy
+from common.train.averaging import Averaging
 from common.train.early import EarlyStop
 from common.train.fit import fit
-from common.train.optim import averaged, make_optimizer, make_schedule
+from common.train.optim import make_clip, make_optimizer, make_schedule
+from common.train.sampled import SampledPaths
+from common.train.step import Losses, Participant
 
 if TYPE_CHECKING:
     from common.run.checkpoint import Checkpoint
     from common.task import Phase
 
 Observe = Callable[[int, Mapping[str, float]], None]
+
+PRECISIONS = {"none": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+"""Name in settings -> dtype of mixed precision."""
 
 
 def train_phase(
@@ -55,45 +60,32 @@ def train_phase(
     settings = phase.settings
     model = phase.wrap(network, seed).to(next(network.parameters()).device)
     optimizer = make_optimizer(model, settings.optim)
-    before_step: Callable[[int], list[Callable[[], object]]] | None = None
-    if supernet is not None and policy is not None:
-        handle, draw = supernet, policy
-        before_step = lambda step: [partial(handle.activate, arch) for arch in draw(step)]  # noqa: E731
-    guard: dict[str, Any] = {} if supernet is None else {"around_step": lambda: supernet.idle_protected(optimizer, model)}
+    participants: list[Participant] = []
+    if supernet is not None:
+        participants.append(SampledPaths(supernet=supernet, policy=policy, optimizer=optimizer, model=model))
+    average = None if settings.ema is None else Averaging(network=model, decay=settings.ema)
     early = None
     if settings.stop is not None and measure is not None:
         early = EarlyStop(network=network, measure=measure, settings=settings.stop)
-
-    ema = None if settings.ema is None else averaged(model, settings.ema)
-
-    def seen(step: int, values: Mapping[str, float]) -> None:
-        if early is not None:
-            early.look(step)
-        if observe is not None:
-            observe(step, values)
-
     last = fit(
-        model,
-        batch_at=lambda step: phase.batch_at(step, seed),
-        loss=phase.loss,
+        Losses(model, phase.loss),
+        batch_at=lambda number: phase.batch_at(number, seed),
         optimizer=optimizer,
         schedule=make_schedule(settings.optim),
         steps=max(1, round(settings.steps * share)) if settings.steps else 0,
         seed=seed,
+        participants=[*participants, *(one for one in (average, early) if one is not None)],
         checkpoint=checkpoint,
         save_every=save_every,
-        before_step=before_step,
-        clip_norm=settings.optim.clip,
-        observe=seen,
-        ema=ema,
-        side=early,
-        until=None if early is None else early.ended,
-        **guard,
+        clip=make_clip(settings.optim),
+        accumulate=settings.accumulate,
+        amp=PRECISIONS[settings.amp],
+        observe=observe,
     )
     if early is not None:
         early.restore()
-    if ema is not None and last:
-        model.load_state_dict(ema.module.state_dict())
+    if average is not None and last:
+        average.apply()
     with torch.no_grad():
         phase.finish(network, model)
     return last

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from common.stages.settings import PhaseSettings
 from common.streams import derive
 from common.supernet import conv2d
+from common.train.step import Step
 from gan.compression.model import TAPS, ResnetGenerator
 from gan.compression.settings import Settings
 from gan.game import Game, weighted
@@ -91,7 +92,7 @@ class Distil(Played):
         assert isinstance(network, ResnetGenerator)
         return _Student(network, self.game.discriminator(seed), self.teacher_width, seed)
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor], step: Step) -> Mapping[str, Tensor]:
         """The game's losses, the distance to the target or the teacher's picture, and that to the teacher's maps."""
         student: Any = model
         inputs, targets = batch

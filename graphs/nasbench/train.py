@@ -16,6 +16,7 @@ from common.errors import UserError
 from common.tables.nasbench_graph import Network
 from common.train.fit import TrainingDiverged, fit
 from common.train.schedules import constant
+from common.train.step import Losses, Step
 from graphs.nasbench.data import Graph
 from graphs.nasbench.model import build
 from graphs.nasbench.settings import Hyper
@@ -73,7 +74,7 @@ def train(network: Network, graph: Graph, hyper: Hyper, seed: int = 0, epochs: i
     chosen_at = done = 0
     begin = time.perf_counter()
 
-    def loss(module: nn.Module, given: Graph) -> Mapping[str, Tensor]:
+    def loss(module: nn.Module, given: Graph, step: Step) -> Mapping[str, Tensor]:
         return {"loss": F.cross_entropy(module(given.x, given.edges, given.train), given.y[given.train])}
 
     @torch.no_grad()
@@ -95,9 +96,8 @@ def train(network: Network, graph: Graph, hyper: Hyper, seed: int = 0, epochs: i
     # The benchmark goes on where a loss is no number, to no better epoch: such a loss is never the lowest.
     with suppress(TrainingDiverged):
         fit(
-            model,
+            Losses(model, loss),
             batch_at=lambda step: graph,
-            loss=loss,
             optimizer=_optimizer(model, hyper),
             schedule=constant(),
             steps=wanted,

@@ -14,6 +14,7 @@ from common.space import record
 from common.train.alternate import Alternation
 from common.train.fit import fit
 from common.train.optim import make_optimizer, make_schedule
+from common.train.step import Losses, Participant, Step
 from graphs.pdnas.model import build
 from graphs.pdnas.recipes import RECIPES
 from graphs.pdnas.system import SYSTEM
@@ -21,6 +22,7 @@ from graphs.settings import DataSettings
 from graphs.task import GraphTask
 from tests.bench.rows import Row
 from tests.bench.timing import ratios
+from tests.common.train.acting import Acts
 
 DRAWS = 12
 """Networks whose ratios count, one each."""
@@ -52,28 +54,27 @@ def _ratio(task: GraphTask, alternation: Alternation, number: int, repeats: int,
     relaxation.mix(number, 0.5, frozen=not architecture or alternation.score is not None)  # the draws that the step makes
     alone = supernet.extract(record(task.space, lambda path, _: supernet.slots[path].active), build).train()
     if architecture:
-        searching: Callable[[], object] = lambda: [alternation._learn(number, 0.5) for _ in range(STEPS)]  # noqa: E731
+        searching: Callable[[], object] = lambda: [alternation.before(Step(number=number, progress=0.5)) for _ in range(STEPS)]  # noqa: E731
     else:
         searching = _step(
-            alternation.model,
+            alternation.model.network,
             alternation.weights,
             phase,
-            before=lambda _: [lambda: relaxation.mix(number, 0.5, frozen=True)],
-            around=lambda: supernet.idle_protected(alternation.weights),
+            Acts(
+                lambda _: [lambda: relaxation.mix(number, 0.5, frozen=True)],
+                lambda: supernet.idle_protected(alternation.weights),
+            ),
         )
     return median(ratios(searching, _step(alone, make_optimizer(alone, phase.settings.optim), phase), repeats, warm_up=1))
 
 
-def _step(model: Any, optimizer: Any, phase: Any, before: Any = None, around: Any = None) -> Callable[[], object]:
+def _step(model: Any, optimizer: Any, phase: Any, *participants: Participant) -> Callable[[], object]:
     """`STEPS` steps of `fit`."""
-    guard = {} if around is None else {"around_step": around}
     return lambda: fit(
-        model,
+        Losses(model, phase.loss),
         batch_at=lambda step: phase.batch_at(step, 0),
-        loss=phase.loss,
         optimizer=optimizer,
         schedule=make_schedule(phase.settings.optim),
         steps=STEPS,
-        before_step=before,
-        **guard,
+        participants=participants,
     )

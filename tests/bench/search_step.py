@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from common.relax.weightings import Softmax
 from common.supernet import Supernet, opened
 from common.task import Phase
 from common.train.fit import fit
-from common.train.optim import make_optimizer, make_schedule
+from common.train.optim import make_clip, make_optimizer, make_schedule
+from common.train.step import Losses, Participant
 from segmentation import mm
 from segmentation.dcnas.recipes import RECIPES as DCNAS
 from segmentation.dcnas.segmentor import segmentor
@@ -29,7 +30,7 @@ from segmentation.dcnas.sizes import SIZES
 from tests.bench.rows import Row
 from tests.bench.timing import ratios
 
-PASSES = {"first-order": 3 + 2, "one-level": 3 + 2, "second-order": 3 + 3 + 3 + 2 * 2}
+PASSES = {"first-order": 3 + 2, "one-level": 3, "second-order": 3 + 3 + 3 + 2 * 2}
 """Forward passes' worth of multiply-adds in a step of a search: 3 for weights (forward, gradients of activations and of weights),
 2 for logits. Second order takes the weights' gradient of two losses and the logits' at two shifted weights besides.
 """
@@ -50,7 +51,7 @@ def search_steps(repeats: int) -> Iterator[Row]:
         task = SYSTEM.make(changed, Path("weights"))
         alternation = alternation_of(search, task, 0)
         alone = task.network(task.baseline, 0)
-        searching = one_step(alternation.model, task.phases("relaxed")[0], alternation.before_step)
+        searching = one_step(alternation.model.network, task.phases("relaxed")[0], [alternation])
         found = ratios(searching, one_step(alone, task.phases("standalone")[0]), repeats, warm_up=1)
         image = (torch.empty(1, 3, s.data.size, s.data.size),)
         macs = 0.0
@@ -102,17 +103,16 @@ def search_memory() -> Row:
     )
 
 
-def one_step(module: nn.Module, phase: Phase, before: Callable | None = None) -> Callable[[], object]:
+def one_step(module: nn.Module, phase: Phase, participants: Sequence[Participant] = ()) -> Callable[[], object]:
     """A training step of `module` as a run takes it, its batch included."""
     optimizer = make_optimizer(module, phase.settings.optim)
     schedule = make_schedule(phase.settings.optim)
     return lambda: fit(
-        module,
+        Losses(module, phase.loss),
         batch_at=lambda step: phase.batch_at(step, 0),
-        loss=phase.loss,
         optimizer=optimizer,
         schedule=schedule,
         steps=1,
-        before_step=before,
-        clip_norm=phase.settings.optim.clip,
+        participants=participants,
+        clip=make_clip(phase.settings.optim),
     )

@@ -28,6 +28,7 @@ from common.space import ManyOf, OneOf, sample
 from common.stages.reload import reload, retrained
 from common.streams import stream
 from common.train.fit import fit
+from common.train.step import Losses
 from tests.common.run.report.make_run import make_run
 from tests.fuzz.case import Case, cleared
 
@@ -137,9 +138,8 @@ def _differ(one: Path, other: Path) -> bool:
 def _training(checkpoint: Checkpoint) -> None:
     model = nn.Linear(2, 1)
     fit(
-        model,
+        Losses(model, lambda m, x, step: {"loss": m(x).square().mean()}),
         batch_at=lambda number: torch.ones(2, 2),
-        loss=lambda m, x: {"loss": m(x).square().mean()},
         optimizer=torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
         schedule=lambda fraction: 1.0,
         steps=4,

@@ -102,8 +102,8 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
 ):
     real, path = phase.loss, tmp_path / "run"
 
-    def loss(self, model, batch):
-        terms = dict(real(self, model, batch))
+    def loss(self, model, batch, step):
+        terms = dict(real(self, model, batch, step))
         if self.name == stage and (path / "checkpoints" / stage).exists():
             terms[term] = terms[term] * float("nan")
         return terms

@@ -18,6 +18,7 @@ from common.space import decisions, decode, sample
 from common.stages.settings import SearchSettings
 from common.streams import stream
 from common.train.phase import train_phase
+from common.train.step import Step
 from graphs.data import NodeData, stochastic_blocks
 from graphs.data.karate import karate
 from graphs.data.library import library
@@ -159,7 +160,7 @@ def test_networks_of_several_classes_learn_and_are_drawn(inductive, tmp_path):
     network = inductive.network(inductive.baseline, 0)
     before = inductive.metrics(network.eval(), "train")["loss"]
     (phase,) = inductive.phases("standalone")
-    assert phase.loss(network, phase.batch_at(0, 0))["class_loss"].isfinite()
+    assert phase.loss(network, phase.batch_at(0, 0), Step())["class_loss"].isfinite()
     train_phase(network.train(), phase, seed=0)
     assert inductive.metrics(network.eval(), "train")["loss"] < before
     assert [row["file"] for row in inductive.pictures(network, tmp_path, 1)] == ["degrees.png"]

@@ -23,6 +23,7 @@ from common.train.alternate import Alternation
 from common.train.fit import fit
 from common.train.optim import make_optimizer, make_schedule
 from common.train.phase import train_phase
+from common.train.step import Losses
 from tests.classification.micro import made
 
 
@@ -93,8 +94,7 @@ def test_every_recipe_is_built_and_takes_two_steps(method, recipe):
     optimizer = make_optimizer(network, less.weights.optim)
     alternation = Alternation(
         relaxation=relaxation,
-        model=network,
-        loss=architecture.loss,
+        model=Losses(network, architecture.loss),
         train_batch=lambda step: weights.batch_at(step, 0),
         search_batch=lambda step: architecture.batch_at(step, 0),
         rule=rule_of(engine),
@@ -106,13 +106,12 @@ def test_every_recipe_is_built_and_takes_two_steps(method, recipe):
     before = relaxation.strengths()
     seen: list[float] = []
     fit(
-        network,
+        Losses(network, weights.loss),
         batch_at=lambda step: weights.batch_at(step, 0),
-        loss=weights.loss,
         optimizer=optimizer,
         schedule=make_schedule(less.weights.optim),
         steps=2,
-        before_step=alternation.before_step,
+        participants=[alternation],
         observe=lambda step, values: seen.append(values["loss"]),
     )
     assert len(seen) == 2

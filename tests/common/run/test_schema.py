@@ -16,6 +16,7 @@ from common.run.folder import RunFolder
 from common.run.schema import misfit
 from common.space import OneOf
 from common.train.fit import fit
+from common.train.step import Losses
 from tests.fuzz.damage import RAW
 
 TRIAL = {
@@ -104,9 +105,8 @@ class Opened:
 def trained(path):
     model = nn.Linear(2, 1)
     return fit(
-        model,
+        Losses(model, lambda m, x, step: {"loss": m(x).square().mean()}),
         batch_at=lambda number: torch.ones(2, 2),
-        loss=lambda m, x: {"loss": m(x).square().mean()},
         optimizer=torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
         schedule=lambda fraction: 1.0,
         steps=2,

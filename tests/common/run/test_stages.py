@@ -20,6 +20,7 @@ from common.run.folder import RunFolder
 from common.run.progress import Progress
 from common.run.stages import clock, other_versions, resume_command, run_stages, seconds_before
 from common.train.fit import fit
+from common.train.step import Losses
 from tests.common.run.killing import die, forked, status
 
 QUIET = Progress(quiet=True)
@@ -239,9 +240,8 @@ def test_a_signal_from_outside_saves_the_training_and_exits_with_130(tmp_path, n
 
         def train():
             fit(
-                model,
+                Losses(model, lambda m, x, step: {"loss": m(x).square().mean()}),
                 batch_at=lambda number: torch.ones(1, 1),
-                loss=lambda m, x: {"loss": m(x).square().mean()},
                 optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
                 schedule=lambda fraction: 1.0,
                 steps=10**9,

@@ -20,6 +20,7 @@ from common.streams import torch_stream
 from common.supernet import opened
 from common.task import Calibration, Networks
 from common.train.optim import OptimSettings
+from common.train.step import Step
 from tests.common.cost.chains import Chain, Net, chain_space
 
 TRAINING = PathPhaseSettings(steps=6, batch=8, optim=OptimSettings(name="sgd", lr=0.05))
@@ -46,7 +47,7 @@ class ToyPhase:
     def batch_at(self, step: int, seed: int) -> Any:
         return batch(seed, self.name, step, items=self.settings.batch)
 
-    def loss(self, model: nn.Module, batch: Any) -> dict[str, torch.Tensor]:
+    def loss(self, model: nn.Module, batch: Any, step: Step) -> dict[str, torch.Tensor]:
         images, labels = batch
         return {"loss": F.cross_entropy(model(images), labels)}
 

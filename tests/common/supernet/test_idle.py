@@ -12,6 +12,7 @@ from common.stages.settings import PhaseSettings
 from common.supernet import Supernet, conv2d, linear, opened
 from common.train.optim import OptimSettings
 from common.train.phase import train_phase
+from common.train.step import Step
 
 SPACE = (OneOf(2, 4, 6),)
 WIDTHS = (2, 4, 6)
@@ -97,7 +98,7 @@ class Phase:
     def batch_at(self, step: int, seed: int) -> Tensor:
         return torch.randn(2, 3, 4, 4)
 
-    def loss(self, model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
+    def loss(self, model: nn.Module, batch: Tensor, step: Step) -> dict[str, Tensor]:
         return {"loss": model(batch).square().mean()}
 
     def finish(self, network: nn.Module, model: nn.Module) -> None:

@@ -19,7 +19,9 @@ from common.train.alternate import Alternation
 from common.train.fit import TrainingDiverged, fit
 from common.train.optim import ArchSettings
 from common.train.schedules import cosine
+from common.train.step import Step
 from tests.common.run.killing import die, forked, status
+from tests.common.train.acting import plain
 
 SPACE = {"first": OneOf("good", "useless", "noise"), "inputs": ManyOf((0, 1, 2), 1, 2)}
 STEPS = 12
@@ -69,8 +71,7 @@ class Search:
         self.steps = steps
         self.alternation = Alternation(
             relaxation=self.relaxation,
-            model=self.supernet.module,
-            loss=squared,
+            model=plain(self.supernet.module, squared),
             train_batch=batch("train"),
             search_batch=batch("search"),
             rule=rule,
@@ -83,14 +84,12 @@ class Search:
 
     def run(self, checkpoint=None, observe=None):
         return fit(
-            self.supernet.module,
+            plain(self.supernet.module, squared),
             batch_at=batch("train"),
-            loss=squared,
             optimizer=self.optimizer,
             schedule=cosine(),
             steps=self.steps,
-            before_step=self.alternation.before_step,
-            side=self.alternation,
+            participants=[self.alternation],
             checkpoint=checkpoint,
             save_every=4,
             observe=observe,
@@ -111,7 +110,7 @@ def test_the_first_step_follows_the_gradient_of_the_mixture():
     values = list(search.relaxation.logits.values.values())
     torch.manual_seed(derive(1, "architecture step", 0))  # what the dropout of `noise` draws
     gradients = torch.autograd.grad(squared(search.supernet.module, batch("search")(0))["loss"], values)
-    search.alternation.before_step(0)
+    search.alternation.before(Step())
     for old, value, gradient in zip(before.values(), values, gradients, strict=True):
         assert gradient.abs().min() > 1e-6  # Adam's first step is the sign of the gradient
         assert torch.allclose(value.detach() - old, -0.05 * gradient.sign(), atol=1e-3)
@@ -127,7 +126,7 @@ def test_logits_decay_as_the_settings_say():
         for value in values:
             value.copy_(torch.tensor([1.0, -1.0, 1.0])[: len(value)])
             before.append(value.clone())
-    search.alternation.before_step(0)
+    search.alternation.before(Step())
     for old, value in zip(before, values, strict=True):
         assert torch.allclose(value.detach() - old, -0.05 * old.sign(), atol=1e-3)
 
@@ -140,9 +139,34 @@ def test_what_helps_becomes_strong(rule):
     assert list(strengths) == ["first"], "members are summed, without logits"
     assert max(strengths["first"], key=strengths["first"].__getitem__) == "good"
     assert sum(strengths["first"].values()) == pytest.approx(1, abs=1e-5)
-    assert set(search.alternation.observed) == {"arch_train" if rule is ONE_LEVEL else "arch_val", "arch_grad_norm"} | (
-        {"arch_train"} if rule is SECOND_ORDER else set()
-    )
+    losses = {ONE_LEVEL: set(), FIRST_ORDER: {"arch_val"}, SECOND_ORDER: {"arch_val", "arch_train"}}[rule]
+    assert set(search.alternation.observed) == losses | {"arch_grad_norm"}
+
+
+def test_on_one_level_both_learn_from_one_sample_of_the_mixture_and_one_backward_pass():
+    """SNAS: the logits' gradient is that of the very loss that the weights step on, dropout and Gumbel noise included."""
+    search, passes = Search(ONE_LEVEL, GumbelSoftmax(), Softmax(), steps=1), []
+    reference = Search(ONE_LEVEL, GumbelSoftmax(), Softmax(), steps=1)
+    search.supernet.module.register_forward_hook(lambda *_: passes.append(True))
+    torch.manual_seed(derive(0, "fit", 0, 0))  # what the dropout of `noise` draws in the weights' step
+    reference.relaxation.mix(0, 0.0)
+    values = list(reference.relaxation.logits.values.values())
+    loss = squared(reference.supernet.module, batch("train")(0))["loss"]
+    gradients = torch.autograd.grad(loss, [*values, *reference.supernet.module.parameters()], allow_unused=True)
+    before = search.relaxation.logits.tensors()
+    weights = [p.detach().clone() for p in search.supernet.module.parameters()]
+    assert search.run()["loss"] == float(loss.detach())
+    assert passes == [True]
+    for old, now, gradient in zip(before.values(), search.relaxation.logits.values.values(), gradients, strict=False):
+        assert gradient.abs().min() > 1e-6 and torch.allclose(now.detach() - old, -0.05 * gradient.sign(), atol=1e-3)
+    for old, now, gradient in zip(weights, search.supernet.module.parameters(), gradients[len(values) :], strict=True):
+        assert torch.equal(now, old if gradient is None else old - 0.01 * gradient)
+
+
+def test_on_one_level_the_weights_are_trained_alone_at_first_too():
+    moved = []
+    Search(ONE_LEVEL, settings=ArchSettings(lr=0.05, begin=0.5, every=3), after_step=moved.append).run()
+    assert moved == [6, 9]
 
 
 def test_an_architecture_step_changes_neither_weights_nor_statistics():
@@ -151,7 +175,7 @@ def test_an_architecture_step_changes_neither_weights_nor_statistics():
     network = [t.clone() for t in search.supernet.module.state_dict().values()]
     logits = search.relaxation.logits.tensors()
     state = torch.get_rng_state()
-    search.alternation.before_step(STEPS - 1)
+    search.alternation.before(Step(number=STEPS - 1, progress=1 - 1 / STEPS))
     assert same(search.supernet.module.state_dict().values(), network)
     assert torch.equal(torch.get_rng_state(), state)
     assert not torch.equal(search.relaxation.logits.values["first"], logits["first"])
@@ -160,15 +184,20 @@ def test_an_architecture_step_changes_neither_weights_nor_statistics():
 def test_weights_are_trained_alone_at_first_and_the_architecture_every_so_often():
     moved = []
     settings = ArchSettings(lr=0.05, begin=0.5, every=3)
-    search = Search(settings=settings, after=moved.append)
+    search = Search(settings=settings, after_step=moved.append)
     search.run()
     assert moved == [6, 9]
 
 
 @pytest.mark.parametrize(
     ("rule", "options", "members"),
-    [(FIRST_ORDER, GumbelSoftmax(), Softmax(keep=0.5)), (SECOND_ORDER, Softmax(), None), (FIRST_ORDER, TwoGates(), Softmax())],
-    ids=["gumbel", "second", "gates"],
+    [
+        (FIRST_ORDER, GumbelSoftmax(), Softmax(keep=0.5)),
+        (SECOND_ORDER, Softmax(), None),
+        (FIRST_ORDER, TwoGates(), Softmax()),
+        (ONE_LEVEL, GumbelSoftmax(), Softmax()),
+    ],
+    ids=["gumbel", "second", "gates", "one-level"],
 )
 @pytest.mark.parametrize("kill_at", [2, 7])
 def test_killed_and_resumed_equals_undisturbed(tmp_path, rule, options, members, kill_at):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from common.run.checkpoint import Checkpoint
 from common.streams import torch_stream
 from common.train.fit import TrainingDiverged, fit
+from tests.common.train.acting import Acts, plain
 
 
 def batch_at(number: int) -> tuple[Tensor, Tensor]:
@@ -34,15 +35,14 @@ class Game:
 
     def run(self, checkpoint: Checkpoint | None = None) -> dict[str, float]:
         return fit(
-            self.model,
+            plain(self.model, self.loss),
             batch_at=batch_at,
-            loss=self.loss,
             optimizer=torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9),
             schedule=lambda fraction: 1.0,
             steps=8,
             checkpoint=checkpoint,
             save_every=2,
-            before_step=self.before,  # pyright: ignore[reportArgumentType]
+            participants=[Acts(self.before)],
         )
 
 

@@ -1,6 +1,7 @@
 import os
 import signal
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import torch
@@ -11,10 +12,14 @@ from torch.nn.parallel import DistributedDataParallel
 from common.errors import UserError
 from common.run.checkpoint import Checkpoint
 from common.streams import torch_stream
+from common.train.averaging import Averaging
+from common.train.clip import Clip
 from common.train.fit import TrainingDiverged, fit, move_batch, total_loss
-from common.train.optim import OptimSettings, averaged, make_optimizer
+from common.train.optim import OptimSettings, make_optimizer
 from common.train.schedules import cosine
+from common.train.step import Participant, Path
 from tests.common.run.killing import die, forked, status
+from tests.common.train.acting import Acts, plain
 
 STEPS = 14
 
@@ -30,10 +35,13 @@ def squared(model, batch):
     return {"loss_mse": error, "error": error.detach().sqrt()}
 
 
-class Beside:
-    """A number with an optimiser of its own, trained beside the model: a `Side`."""
+class Beside(Participant):
+    """A number with an optimiser of its own, trained beside the model; it chooses the paths as well."""
 
-    def __init__(self):
+    name = "beside"
+
+    def __init__(self, training):
+        self.training = training
         self.number = torch.ones(3, requires_grad=True)
         self.optimizer = torch.optim.Adam([self.number], lr=0.1)
 
@@ -41,6 +49,10 @@ class Beside:
         self.optimizer.zero_grad()
         (self.number - target).square().sum().backward()
         self.optimizer.step()
+
+    def before(self, step):
+        self.learn(self.training.last.bias.detach() + step.number)
+        return [Path(partial(self.training.pick, (step.number + i) % 3)) for i in (0, 1)]
 
     def tensors(self):
         return {"number": self.number}
@@ -74,18 +86,14 @@ class Training:
 
         self.model = Net()
         self.optimizer = make_optimizer(self.model, OptimSettings(name=name, lr=0.05, weight_decay=0.01))
-        self.ema = averaged(self.model, 0.9)
-        self.side = Beside()
+        self.ema = Averaging(network=self.model, decay=0.9)
+        self.side = Beside(self)
         self.seen = []
 
     def pick(self, i):
         self.active = i
 
-    def before(self, step):
-        self.side.learn(self.last.bias.detach() + step)
-        return [lambda: self.pick(step % 3), lambda: self.pick((step + 1) % 3)]
-
-    def run(self, checkpoint=None, steps=STEPS, observe=None, **changes):
+    def run(self, checkpoint=None, steps=STEPS, observe=None, loss=squared, **changes):
         def watch(step, values):
             self.seen.append((step, dict(values)))
             if observe:
@@ -93,16 +101,13 @@ class Training:
 
         settings = {
             "batch_at": batch_at,
-            "loss": squared,
-            "before_step": self.before,
-            "side": self.side,
-            "clip_norm": 1.0,
+            "participants": [self.side, self.ema],
+            "clip": Clip(norm=1.0),
             "accumulate": 2,
-            "ema": self.ema,
             "save_every": 4,
         }
         return fit(
-            self.model,
+            plain(self.model, loss),
             optimizer=self.optimizer,
             schedule=cosine(warmup=0.2),
             steps=steps,
@@ -114,9 +119,7 @@ class Training:
     def bits(self):
         optimizers = (self.optimizer, self.side.optimizer)
         states = [t for o in optimizers for s in o.state.values() for t in s.values() if isinstance(t, torch.Tensor)]
-        return [
-            t.clone() for t in (*self.model.state_dict().values(), *self.ema.state_dict().values(), self.side.number, *states)
-        ]
+        return [t.clone() for t in (*self.model.state_dict().values(), *self.ema.tensors().values(), self.side.number, *states)]
 
 
 def same(a, b):
@@ -236,7 +239,7 @@ def test_idle_paths_are_untouched():
 
     training.run(
         steps=6,
-        before_step=lambda step: [lambda: training.pick(2 if step < 3 else step % 2)],
+        participants=[Acts(lambda step: [lambda: training.pick(2 if step < 3 else step % 2)])],
         observe=lambda step: kept.append(path_2()),
     )
     assert not same(kept[1], kept[2])
@@ -258,22 +261,20 @@ def test_gradients_are_summed_over_paths_and_averaged_over_batches():
         yield
 
     fit(
-        model,
+        plain(model, lambda m, b: {"loss": factor[-1] * squared(m, b)["loss_mse"]}),
         batch_at=batch_at,
-        loss=lambda m, b: {"loss": factor[-1] * squared(m, b)["loss_mse"]},
         optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
         schedule=lambda fraction: 1.0,
         steps=1,
         accumulate=2,
-        before_step=lambda step: [lambda: factor.append(1.0), lambda: factor.append(3.0)],
-        around_step=around,
+        participants=[Acts(lambda step: [lambda: factor.append(1.0), lambda: factor.append(3.0)], around)],
     )
     assert len(got) == 1 and torch.allclose(got[0], expected, atol=1e-6)
 
 
 def simple(model, loss, **changes):
     settings = {"batch_at": batch_at, "schedule": lambda fraction: 1.0, "steps": 4}
-    return fit(model, loss=loss, optimizer=torch.optim.SGD(model.parameters(), lr=0.3), **(settings | changes))
+    return fit(plain(model, loss), optimizer=torch.optim.SGD(model.parameters(), lr=0.3), **(settings | changes))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -298,7 +299,7 @@ def test_divergence_of_a_clipped_gradient():
         return {"loss": (m(batch[0]) * 0).sum().sqrt()}  # 0, with an infinite slope
 
     with pytest.raises(TrainingDiverged, match="the gradient is nan at step 0"):
-        simple(nn.Linear(4, 1), loss, clip_norm=1.0)
+        simple(nn.Linear(4, 1), loss, clip=Clip(norm=1.0))
 
 
 def test_mixed_precision():
@@ -337,16 +338,19 @@ def test_two_processes_end_alike_and_equal_one_with_both_batches(tmp_path):
     def rank(me):
         dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=me, world_size=2)
         torch.manual_seed(me)  # DistributedDataParallel sends rank 0's weights to all
-        model = DistributedDataParallel(nn.Linear(4, 1))
+        network = nn.Linear(4, 1)
+        model = DistributedDataParallel(plain(network, squared))
         seen = []
-        simple(
+        fit(
             model,
-            squared,
             batch_at=lambda number: batch_at(2 * number + me),
+            optimizer=torch.optim.SGD(network.parameters(), lr=0.3),
+            schedule=lambda fraction: 1.0,
+            steps=4,
             checkpoint=Checkpoint(tmp_path / "net"),
             observe=lambda step, values: seen.append(values["loss"]),
         )
-        torch.save({"weights": model.module.state_dict(), "seen": seen}, tmp_path / f"rank{me}")
+        torch.save({"weights": network.state_dict(), "seen": seen}, tmp_path / f"rank{me}")
         dist.destroy_process_group()
 
     assert [status(child) for child in (forked(lambda: rank(0)), forked(lambda: rank(1)))] == [0, 0]

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from common.errors import UserError
-from common.train.optim import OptimSettings, averaged, make_optimizer, make_schedule, parameter_groups
+from common.train.averaging import averaged
+from common.train.optim import OptimSettings, make_clip, make_optimizer, make_schedule, parameter_groups
 
 
 def net():
@@ -15,11 +16,63 @@ def net():
 
 def test_only_weights_with_more_than_one_dimension_are_decayed():
     module = net()
-    decayed, rest = parameter_groups(module, 0.1)
+    decayed, rest = parameter_groups(module, OptimSettings(weight_decay=0.1))
     assert [p.shape for p in decayed["params"]] == [(4, 3, 3, 3), (2, 4)] and decayed["weight_decay"] == 0.1
     assert [p.shape for p in rest["params"]] == [(4,), (4,), (4,), (2,)] and rest["weight_decay"] == 0.0
     module[0].weight.requires_grad_(False)
-    assert len(parameter_groups(module, 0.1)[0]["params"]) == 1
+    assert len(parameter_groups(module, OptimSettings(weight_decay=0.1))[0]["params"]) == 1
+
+
+def test_what_is_decayed_can_be_chosen():
+    module = net()
+    both = OptimSettings(weight_decay=0.1, decayed="all", undecayed=("1.*", "3.bias"))
+    decayed, rest = parameter_groups(module, both)
+    assert [p.shape for p in decayed["params"]] == [(4, 3, 3, 3), (4,), (2, 4)] and decayed["weight_decay"] == 0.1
+    assert [p.shape for p in rest["params"]] == [(4,), (4,), (2,)] and rest["weight_decay"] == 0.0
+    assert len(parameter_groups(module, OptimSettings(decayed="all"))) == 1
+    with pytest.raises(UserError, match=r"undecayed: 'stem\.\*' is no parameter of Sequential; .* names such as 0\.weight"):
+        make_optimizer(module, OptimSettings(undecayed=("3.bias", "stem.*")))
+
+
+def test_rmsprop_and_nesterov_are_torchs():
+    settings = OptimSettings(name="rmsprop", lr=0.3, momentum=0.8, smoothing=0.7, eps=1e-3)
+    rms = make_optimizer(net(), settings)
+    assert isinstance(rms, torch.optim.RMSprop)
+    group = rms.param_groups[0]
+    assert [group[name] for name in ("lr", "momentum", "alpha", "eps", "centered")] == [0.3, 0.8, 0.7, 1e-3, False]
+    assert make_optimizer(net(), OptimSettings(nesterov=True)).param_groups[0]["nesterov"]
+    assert make_optimizer(net(), OptimSettings(name="adamw", eps=1e-5)).param_groups[0]["eps"] == 1e-5
+    assert make_optimizer(net(), OptimSettings(name="adam")).param_groups[0]["eps"] == 1e-8
+
+
+def test_gradients_are_clipped_together_or_one_by_one():
+    def gradients(each):
+        module = nn.Linear(2, 1)
+        module.weight.grad, module.bias.grad = torch.tensor([[3.0, 4.0]]), torch.tensor([0.5])
+        clip = make_clip(OptimSettings(clip=1.0, clip_each=each))
+        assert clip is not None and clip.apply(module.parameters()) == pytest.approx(25.25**0.5)
+        return module.weight.grad, module.bias.grad
+
+    weight, bias = gradients(each=True)
+    assert torch.allclose(weight, torch.tensor([[0.6, 0.8]])) and torch.equal(bias, torch.tensor([0.5]))
+    weight, bias = gradients(each=False)
+    assert torch.allclose(weight, torch.tensor([[3.0, 4.0]]) / 25.25**0.5) and torch.allclose(
+        bias, torch.tensor([0.5 / 25.25**0.5])
+    )
+    assert make_clip(OptimSettings()) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"restarts": 1, "schedule": "linear"}, "restarts is 1 with schedule 'linear'; give it to cosine"),
+        ({"nesterov": True, "name": "adam"}, "nesterov with adam and momentum 0.9; give it to sgd"),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov with sgd and momentum 0.0; give it to sgd with a momentum above 0"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(wrong, says):
+    with pytest.raises(UserError, match=says):
+        OptimSettings(**wrong)
 
 
 def test_optimizers_follow_the_settings():
@@ -70,7 +123,7 @@ def test_adam_decays_in_the_gradient_and_adamw_beside_it(name, in_gradient):
         torch.testing.assert_close(p.detach(), weights[n], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "rmsprop"])
 def test_a_part_may_be_trained_later_than_others(name):
     early, late = nn.Linear(2, 1), nn.Linear(2, 1)
     optimizer = make_optimizer(nn.ModuleList([early, late]), OptimSettings(name=name))
@@ -83,7 +136,10 @@ def test_a_part_may_be_trained_later_than_others(name):
         assert moved == [early in parts, late in parts]
 
 
-@pytest.mark.parametrize(("name", "last"), [("constant", 1), ("cosine", 0), ("linear", 0), ("one-cycle", 1e-4), ("step", 0.01)])
+LAST = {"constant": 1, "cosine": 0, "exponential": 0.97**145, "linear": 0, "one-cycle": 1e-4, "step": 0.01}
+
+
+@pytest.mark.parametrize(("name", "last"), LAST.items())
 def test_every_schedule_can_be_made(name, last):
     assert make_schedule(OptimSettings(schedule=name))(1 - 1e-9) == pytest.approx(last, abs=1e-6)
 
@@ -101,7 +157,11 @@ def test_a_rate_is_held_by_the_linear_schedule_alone_and_after_the_warm_up(bad):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"lr": 0.0}, {"momentum": 1.0}, {"weight_decay": -1.0}, {"clip": 0.0}, {"hold": 1.0}, {"hold": -0.1}, {"floor": 1.0}]
+    "bad",
+    [
+        *({"lr": 0.0}, {"momentum": 1.0}, {"weight_decay": -1.0}, {"clip": 0.0}, {"hold": 1.0}, {"hold": -0.1}, {"floor": 1.0}),
+        *({"smoothing": 1.0}, {"eps": 0.0}, {"warm": 0.0}, {"restarts": -1}, {"growth": 0.0}, {"factor": 0.0}, {"interval": 2.0}),
+    ],
 )
 def test_settings_out_of_range_are_named(bad):
     with pytest.raises(UserError, match=f"{next(iter(bad))} is {next(iter(bad.values()))}; give"):

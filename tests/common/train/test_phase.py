@@ -91,9 +91,30 @@ def test_the_moving_average_survives_a_kill(tmp_path, kill_at):
     assert torch.equal(ended(0.9, Checkpoint(tmp_path / "b")), undisturbed)  # of a training that is complete
 
 
+def test_a_step_may_accumulate_batches_in_mixed_precision():
+    """Two batches a step, of which the loss sees each, in the type that is asked for."""
+    seen = []
+
+    class Seen(ToyPhase):
+        def batch_at(self, step, seed):
+            seen.append(step)
+            return ToyPhase.batch_at(self, step, seed)
+
+        def loss(self, model, batch, step):
+            seen.append(model(batch[0]).dtype)
+            return ToyPhase.loss(self, model, batch, step)
+
+    settings = PhaseSettings(steps=2, batch=4, optim=OptimSettings(lr=0.1), accumulate=2, amp="bfloat16")
+    network = nn.Sequential(nn.Conv2d(3, 3, 8), nn.Flatten())
+    assert "loss" in train_phase(network, Seen(name="p", settings=settings), seed=0)
+    assert seen == [0, torch.bfloat16, 1, torch.bfloat16, 2, torch.bfloat16, 3, torch.bfloat16]
+    assert network[0].weight.dtype == torch.float32
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
+        ({"accumulate": 0}, "accumulate is 0; give 1 batch a step, or more"),
         ({"ema": 1.0}, "ema is 1.0; give a number above 0 and below 1, or none"),
         ({"ema": 0.9, "stop": StopSettings()}, "ema and stop: .* give one of both"),
     ],

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from common.overrides import override
+from common.train.step import Step
 from detection.data import crops, embedded
 from detection.data.background import free_squares
 from detection.data.batches import with_background
@@ -81,7 +82,7 @@ def test_pre_training_has_two_classes_and_something_to_learn():
     assert set(task.images.batch_at(0, 64, 0, "x")[1].tolist()) == {0, 1}
     phase = task.phases("supernet")[1]
     model = phase.wrap(task.network(task.baseline, 0), seed=0)  # pyright: ignore[reportAttributeAccessIssue]
-    terms = phase.loss(model, phase.batch_at(0, 0))  # pyright: ignore[reportAttributeAccessIssue]
+    terms = phase.loss(model, phase.batch_at(0, 0), Step())  # pyright: ignore[reportAttributeAccessIssue]
     assert float(terms["loss"].detach()) > 0.1
 
 

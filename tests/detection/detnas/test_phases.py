@@ -10,6 +10,7 @@ from common.space import decode
 from common.stages.settings import PhaseSettings
 from common.supernet import Supernet, opened
 from common.train.optim import OptimSettings
+from common.train.step import Step
 from detection.data import crops, embedded
 from detection.data.classification import BoxCrops
 from detection.detnas.model import DetNASClassifier, build
@@ -54,7 +55,7 @@ def test_classification_trains_the_detectors_own_backbone(images):
     network = detector()
     phase = classify(images)
     model = phase.wrap(network, seed=0)
-    terms = phase.loss(model, phase.batch_at(0, seed=0))
+    terms = phase.loss(model, phase.batch_at(0, seed=0), Step())
     terms["loss"].backward()
     trained = {id(p) for p in model.parameters()}
     assert {id(p) for p in network.backbone.parameters()} <= trained
@@ -92,12 +93,12 @@ def test_labels_are_smoothed_and_accuracy_is_that_of_the_scores(images):
     batch, labels = phase.batch_at(0, seed=0)
     with torch.no_grad():
         scores = model(batch)
-        terms = phase.loss(model, (batch, scores.argmax(1)))
+        terms = phase.loss(model, (batch, scores.argmax(1)), Step())
         assert float(terms["accuracy"]) == 1
         log = F.log_softmax(scores, 1)
         hard = -log[torch.arange(4), labels].mean()
         expected = 0.9 * hard + 0.1 * -log.mean()
-        torch.testing.assert_close(phase.loss(model, (batch, labels))["loss"], expected)
+        torch.testing.assert_close(phase.loss(model, (batch, labels), Step())["loss"], expected)
 
 
 def test_weights_are_spread_after_the_phase_if_asked(images):
@@ -144,8 +145,8 @@ def test_detection_trains_the_active_path_of_the_network_itself(data):
     phase = Detect(name="detect", settings=SETTINGS, split=data.train, flip=True)
     assert phase.wrap(net.module, 0) is net.module
     batch = phase.batch_at(0, seed=0)
-    terms = phase.loss(net.module, batch)
-    assert all(torch.equal(value, phase.loss(net.module, batch)[name]) for name, value in terms.items())
+    terms = phase.loss(net.module, batch, Step())
+    assert all(torch.equal(value, phase.loss(net.module, batch, Step())[name]) for name, value in terms.items())
     sum(terms.values()).backward()
     assert {name for name, p in net.module.named_parameters() if p.grad is not None} == {n for n, _ in net.active_parameters()}
     phase.finish(net.module, net.module)

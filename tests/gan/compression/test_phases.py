@@ -13,6 +13,7 @@ from common.run.checkpoint import save_weights
 from common.space import Arch
 from common.supernet import Supernet, opened
 from common.train.phase import train_phase
+from common.train.step import Step
 from gan.compression.model import build
 from gan.compression.recipes import fast
 from gan.compression.space import arch_of, open_space, uniform
@@ -44,7 +45,7 @@ def test_a_student_is_pulled_to_its_target_and_its_teachers_maps(tmp_path, paire
     network = made.network(made.baseline, 0)
     model = phase.wrap(network, 1)
     x, y = phase.batch_at(0, 0)
-    losses = phase.loss(model, (x, y))
+    losses = phase.loss(model, (x, y), Step())
     fake, taps = network.with_taps(x)
     picture, theirs = made.teacher(CPU).with_taps(x)
     apart = [F.mse_loss(fit(own), true) for fit, own, true in zip(model.adaptors, taps, theirs, strict=True)]
@@ -60,7 +61,7 @@ def test_without_distillation_a_student_on_pairs_needs_no_teacher(tmp_path):
     made = task(tmp_path, distil=0.0)
     made.teacher_file.unlink()
     (phase,) = made.phases("standalone")
-    losses = phase.loss(phase.wrap(made.network(made.baseline, 0), 0), phase.batch_at(0, 0))
+    losses = phase.loss(phase.wrap(made.network(made.baseline, 0), 0), phase.batch_at(0, 0), Step())
     assert "loss_distil" not in losses and "loss_recon" in losses
 
 
@@ -123,7 +124,7 @@ def test_a_teacher_without_pairs_goes_there_and_back(tmp_path):
     model = phase.wrap(network, 0)
     a, b = phase.batch_at(0, 0)
     torch.manual_seed(0)
-    losses = phase.loss(model, (a, b))
+    losses = phase.loss(model, (a, b), Step())
     there, back = network.there, network.back
     cycle = F.l1_loss(back(there(a)), a) + F.l1_loss(there(back(b)), b)
     torch.testing.assert_close(losses["loss_cycle"], 10 * cycle)

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from common.stages.settings import PhaseSettings
 from common.train.optim import OptimSettings
+from common.train.step import Step
 from graphs.phases import Nodes, loss_of, right, scored
 from tests.graphs.data.makers import Inductive, ring, span
 
@@ -83,7 +84,7 @@ def test_the_loss_of_one_class_a_node():
     x = torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 5.0], [9.0, 9.0, -9.0]])
     given = x, torch.empty(2, 0, dtype=torch.int64), torch.tensor([0, 1, 2]), torch.tensor([True, True, False])
     phase = nodes([given])
-    found = phase.loss(Sums(), phase.batch_at(0, 0))
+    found = phase.loss(Sums(), phase.batch_at(0, 0), Step())
     exact = -(x[:2].softmax(1)[[0, 1], [0, 1]]).log().mean()
     assert float(found["class_loss"]) == pytest.approx(float(exact)) and float(found["accuracy"]) == 0.5
     assert set(found) == {"class_loss", "accuracy"}
@@ -93,7 +94,7 @@ def test_the_loss_of_several_classes_a_node():
     x = torch.tensor([[2.0, -1.0, 0.5], [-3.0, 1.0, 0.5], [9.0, 9.0, -9.0]])
     y = torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
     given = x, torch.empty(2, 0, dtype=torch.int64), y, torch.tensor([True, True, False])
-    found = nodes([given]).loss(Sums(), (given,))
+    found = nodes([given]).loss(Sums(), (given,), Step())
     p = x[:2].sigmoid()
     exact = -(y[:2] * p.log() + (1 - y[:2]) * (1 - p).log()).mean()
     assert float(found["class_loss"]) == pytest.approx(float(exact))
@@ -103,7 +104,7 @@ def test_the_loss_of_several_classes_a_node():
 def test_nodes_weigh_alike_whatever_their_graph():
     """The mean is over the nodes of all graphs of a step, not over graphs."""
     batch = graph(6), graph(4)  # labels 0 1 0, and 0 1
-    found = nodes(batch, batch=2).loss(Sums(), batch)["class_loss"]
+    found = nodes(batch, batch=2).loss(Sums(), batch, Step())["class_loss"]
     zero, one = (float(F.cross_entropy(torch.tensor([[0.0, 1.0, 2.0]]), torch.tensor([label]))) for label in (0, 1))
     assert float(found) == pytest.approx((3 * zero + 2 * one) / 5)
 
@@ -121,5 +122,5 @@ def test_several_graphs_of_a_class(tmp_path):
     made = [(g.x, g.edge_index, g.y, torch.ones(len(g.x), dtype=torch.bool)) for g in Inductive(str(tmp_path))]
     phase = nodes(made, batch=3)
     assert sorted(len(x) for x, *_ in phase.batch_at(0, 0)) == [6, 7, 8]
-    found = phase.loss(Sums(), phase.batch_at(0, 0))
+    found = phase.loss(Sums(), phase.batch_at(0, 0), Step())
     assert float(found["accuracy"]) == pytest.approx(float(torch.cat([y for *_, y, _ in made]).mean()))  # all scores are above 0
