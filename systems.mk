@@ -1,5 +1,5 @@
 # Made by `python -m common.cli list --write`: a target for every method of every system.
-.PHONY: darts darts2 snas pc-darts gdas detnas detnas-fpn nas-fpn efficientdet gan-compression pdnas graphnas evolution halving random dcnas darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke
+.PHONY: darts darts2 snas pc-darts gdas p-darts gold-nas darts-plus amended-darts fair-darts nasp mile-nas da-nas detnas detnas-fpn nas-fpn efficientdet gan-compression pdnas graphnas evolution halving random dcnas darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke
 
 darts: $(VENV)/.ready ## DARTS, first order, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m classification.train darts $(OPTIONS)
@@ -15,6 +15,30 @@ pc-darts: $(VENV)/.ready ## PC-DARTS, image classification (RECIPE=small DATA=fo
 
 gdas: $(VENV)/.ready ## GDAS, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m classification.train gdas $(OPTIONS)
+
+p-darts: $(VENV)/.ready ## P-DARTS, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m classification.train p-darts $(OPTIONS)
+
+gold-nas: $(VENV)/.ready ## GOLD-NAS, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m classification.train gold-nas $(OPTIONS)
+
+darts-plus: $(VENV)/.ready ## DARTS+, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m classification.train darts-plus $(OPTIONS)
+
+amended-darts: $(VENV)/.ready ## amended DARTS, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m classification.train amended-darts $(OPTIONS)
+
+fair-darts: $(VENV)/.ready ## FairDARTS, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m classification.train fair-darts $(OPTIONS)
+
+nasp: $(VENV)/.ready ## NASP, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m classification.train nasp $(OPTIONS)
+
+mile-nas: $(VENV)/.ready ## MiLeNAS, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m classification.train mile-nas $(OPTIONS)
+
+da-nas: $(VENV)/.ready ## DA-NAS, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m classification.train da-nas $(OPTIONS)
 
 detnas: $(VENV)/.ready ## DetNAS, object detection (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m detection.train detnas $(OPTIONS)
@@ -49,5 +73,5 @@ random: $(VENV)/.ready ## Random search on graphs, node classification (RECIPE=s
 dcnas: $(VENV)/.ready ## DCNAS, semantic segmentation (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m segmentation.train dcnas $(OPTIONS)
 
-darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: RECIPE = smoke
-darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: %-smoke: %
+darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: RECIPE = smoke
+darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: %-smoke: %

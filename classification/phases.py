@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -26,6 +26,8 @@ class Classify(NetworkPhase):
         drop_path: probability at the end of training that a sample is dropped on an edge; it rises linearly from 0.
         set_drop_path: (network, probability) -> sets it; needed where `drop_path` is above 0.
         auxiliary: weight of the second classifier's loss, where the network has one.
+        curriculum: other splits to draw batches from until a share of the training is done: (share, split), ascending.
+        set_rates: (network, progress) -> sets what else changes as the training goes on.
     """
 
     split: Split
@@ -33,16 +35,21 @@ class Classify(NetworkPhase):
     drop_path: float = 0.0
     set_drop_path: Callable[[nn.Module, float], None] | None = None
     auxiliary: float = 0.0
+    curriculum: Sequence[tuple[float, Split]] = ()
+    set_rates: Callable[[nn.Module, float], None] | None = None
 
     def batch_at(self, step: int, seed: int) -> Batch:
         """The step's images and labels."""
-        return batch_at(self.split, step, self.settings.batch, seed, self.name, self.augment)
+        early = (split for until, split in self.curriculum if step < round(until * self.settings.steps))
+        return batch_at(next(early, self.split), step, self.settings.batch, seed, self.name, self.augment)
 
     def loss(self, model: nn.Module, batch: Batch, step: Step) -> Mapping[str, Tensor]:
         """Cross-entropy of the network and of its second classifier, and the accuracy to look at."""
         images, labels = batch
         if self.drop_path and self.set_drop_path is not None:
             self.set_drop_path(model, self.drop_path * step.progress)
+        if self.set_rates is not None:
+            self.set_rates(model, step.progress)
         scores = model(images)
         terms: dict[str, Tensor] = {}
         if isinstance(scores, tuple):

@@ -63,6 +63,22 @@ class Sum(nn.Module):
         return added(self.members, inputs)
 
 
+class Nothing(nn.Module):
+    """The sum of no modules, where the network says what that is.
+
+    Args:
+        value: gives it for the inputs that the modules would have had: zeros of the shape of their sum, say.
+    """
+
+    def __init__(self, value: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """What `value` gives."""
+        return self.value(*inputs)
+
+
 def added(members: Iterable[nn.Module], inputs: Sequence[Any]) -> Tensor:
     """The sum of `member(*inputs)`, added in the order of `members`, at least one."""
     first, *others = members

@@ -135,7 +135,8 @@ OPTIONAL = {"detection": ("timm",)}
 """Task package -> further extras that a setting of the task asks for."""
 IDEAS = {  # space, model and algorithm files, the paper's notation, drawings of it; recipes are numbers
     "classification/darts": {
-        *("space", "cells", "model", "genotypes", "networks", "phases", "methods", "drawing", "names", "recipes"),
+        *("space", "spaces", "cells", "model", "nasbench201", "genotypes", "networks", "phases", "methods", "drawing", "names"),
+        "recipes",
     },
     "detection/detnas": {
         *("space", "model", "networks", "backbones", "mmdet_backbones", "warm_start", "names", "phases", "recipes", "joint"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classification.darts.space import FIRST, Cell, Network
+from classification.darts.space import FIRST, NOISE, Cell, Network
 from classification.darts.space import Edge as EdgeDescription
 from common.layers import Partial
 from common.supernet import choose, choose_many
@@ -105,8 +106,36 @@ def _pooled(pool: nn.Module, width: int, net: Network) -> nn.Module:
     return nn.Sequential(pool, nn.BatchNorm2d(width, affine=False)) if net.pool_norm else pool
 
 
+class Skip(nn.Identity):
+    """The identity, with a dropout that keeps a search from relying on it (P-DARTS, arXiv 1904.12760, section 3.3.1).
+
+    Attributes:
+        dropout: probability that an entry is dropped during training; `set_skip_dropout` sets it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout = 0.0
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input."""
+        return F.dropout(input, self.dropout) if self.training and self.dropout else input
+
+
 def _skip(width: int, stride: int, net: Network) -> nn.Module:
-    return nn.Identity() if stride == 1 else FactorizedReduce(width, width, net.affine)
+    return Skip() if stride == 1 else FactorizedReduce(width, width, net.affine)
+
+
+class Noise(nn.Module):
+    """Standard Gaussian noise of the shape that an operation would give, drawn from torch's generator in training and in use."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Image) -> Float[Tensor, "n c i j"]:
+        """Noise."""
+        return torch.randn_like(x[:, :, :: self.stride, :: self.stride])
 
 
 MAKERS: dict[str, Make] = {
@@ -123,10 +152,12 @@ MAKERS: dict[str, Make] = {
     "conv_3x1_1x3": _crossed(3),
     "conv 3x3": lambda width, stride, net: relu_conv_norm(width, width, 3, stride, net.affine),
     "max_pool_5x5": _max_pool(5),
+    NOISE: lambda width, stride, net: Noise(stride),
 }
 """Name -> constructor: the operations of the search space, then those of other published cells.
 
-The last three are NASP's, whose genotype gives names alone; they are made like the operations of the same form above."""
+Those of NASP, whose genotype gives names alone (conv_3x1_1x3, conv 3x3, max_pool_5x5), are made like the operations of the same
+form above."""
 
 
 class Edge(nn.Module):
@@ -181,9 +212,9 @@ class CellModule(nn.Module):
         self.preprocess_1 = relu_conv_norm(last, width, 1, 1, net.affine)
         self.concat = cell.concat
         self.nodes = nn.ModuleDict()
+        empty = partial(_zeros, 2 if reduction else 1)
         for number, node in enumerate(cell.nodes, FIRST):
-            if possible_edges(node.edges):
-                self.nodes[str(number)] = choose_many(node.edges, lambda edge: Edge(edge, width, reduction, net))
+            self.nodes[str(number)] = choose_many(node.edges, lambda edge: Edge(edge, width, reduction, net), empty)
 
     def forward(self, before: Image, last: Float[Tensor, "n d i j"]) -> Float[Tensor, "n e k l"]:
         """The nodes of the output, joined over channels."""
@@ -191,6 +222,11 @@ class CellModule(nn.Module):
         for number, node in self.nodes.items():
             states[int(number)] = node(states)
         return torch.cat([states[number] for number in self.concat], 1)
+
+
+def _zeros(stride: int, states: Mapping[int, Tensor]) -> Tensor:
+    """A node without edges."""
+    return torch.zeros_like(states[0][:, :, ::stride, ::stride])
 
 
 def possible_edges(edges: Any) -> list[Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
-from classification.darts.space import FIRST, Cell, Genotype
+from classification.darts.space import FIRST, Cell
 
 UNIT, RISE, RADIUS, MARGIN = 112, 30, 13, 60
 """Pixels: between nodes, of an arc for each node that it passes, of a node, around a cell."""
@@ -12,14 +13,14 @@ DASHES = {"skip_connect": "6 4", "none": "1 5"}
 """How edges without weights are drawn."""
 
 
-def draw_genotype(genotype: Genotype) -> str:
-    """Both cells, one below the other, as SVG text."""
+def draw_cells(cells: Mapping[str, Cell]) -> str:
+    """Cells by name, one below the other, as SVG text."""
     parts, top = [], 0
-    for name, cell in (("normal", genotype.normal), ("reduction", genotype.reduction)):
+    for name, cell in cells.items():
         drawn, height = _cell(name, cell)
         parts.append(f'<g transform="translate(0 {top})">{drawn}</g>')
         top += height
-    nodes = max(len(cell.nodes) for cell in (genotype.normal, genotype.reduction))
+    nodes = max(len(cell.nodes) for cell in cells.values())
     width = 2 * MARGIN + UNIT * (FIRST + nodes - 1)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top}" width="{width}" height="{top}" '

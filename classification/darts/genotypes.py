@@ -17,7 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from classification.darts.cells import MAKERS
-from classification.darts.space import FIRST, OPERATIONS, Cell, Edge, Genotype, Node, darts_space, existing, genotype_of
+from classification.darts.space import (
+    FIRST,
+    OPERATIONS,
+    WITHOUT_NONE,
+    Cell,
+    Edge,
+    Genotype,
+    Node,
+    darts_space,
+    existing,
+    genotype_of,
+)
 from common.arch import from_json
 from common.errors import UserError, shown
 from common.json_text import NotJson, parse_foreign
@@ -149,7 +160,7 @@ def _from_arch(data: Any, source: str) -> Genotype:
     nodes = sum(path.startswith("normal.") and path.endswith(".edges") for path in choices)
     if not nodes:
         raise UserError(f"{source}: an architecture of another space; give one of darts, or a genotype")
-    spaces = [darts_space(nodes=nodes, none=none) for none in (False, True)]
+    spaces = [darts_space(nodes=nodes, operations=operations) for operations in (WITHOUT_NONE, OPERATIONS)]
     space = next((space for space in spaces if space_fingerprint(space) == data.get("space")), spaces[0])
     return genotype_of(decode(space, from_json(space, data, source)))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from classification.darts.space import WITHOUT_NONE
 from common import system
 from common.engines import Gradient
+from common.engines.dropping import GrowSettings, PruneSettings, ShrinkSettings
 from common.engines.gradient import WeightingSettings
 from common.stages.settings import PhaseSettings
 from common.system import Stages
@@ -25,7 +28,8 @@ class Method:
         summary: one sentence for `--help`.
         search: its search, as published.
         weights: its training of the supernet's weights on CIFAR-10, as published.
-        space: what it changes in the space of every recipe, as overrides of settings.
+        changes: what it changes in the settings of every recipe, as overrides.
+        paper_changes: what it changes in those of the recipe paper besides.
         stages: stages of its own, in place of the standard ones.
     """
 
@@ -35,7 +39,8 @@ class Method:
     summary: str
     search: Gradient
     weights: PhaseSettings
-    space: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    paper_changes: tuple[str, ...] = ()
     stages: Stages | None = None
 
     def declared(self, name: str, recipes: Mapping[str, Callable[[], Any]]) -> system.Method:
@@ -96,7 +101,7 @@ METHODS = {
         summary="operations see a quarter of the channels, and edges have weights of their own",
         search=replace(_DARTS, members=WeightingSettings(), arch=ArchSettings(lr=6e-4, begin=15 / 50)),
         weights=PhaseSettings(steps=50 * 98, batch=256, optim=replace(_SGD, lr=0.1, floor=0.0)),
-        space=("space.partial=4",),
+        changes=("space.partial=4",),
     ),
     "gdas": Method(
         title="GDAS",
@@ -106,11 +111,99 @@ METHODS = {
         search=replace(_DARTS, options=WeightingSettings(kind="hard-gumbel", temperature=(10.0, 0.1)), snapshots=250),
         weights=PhaseSettings(steps=250 * _EPOCH, batch=64, optim=_SGD),
     ),
+    "p-darts": Method(
+        title="P-DARTS",
+        paper="arXiv:1904.12760",
+        authors="Chen et al., ICCV 2019",
+        summary="three searches in a row, each deeper and with fewer operations, and few skip connections",
+        search=replace(
+            _DARTS,
+            arch=ArchSettings(lr=6e-4, clip=5.0, begin=10 / 25),
+            grow=tuple(
+                GrowSettings(keep=keep, overrides=(f"space.cells={cells}", f"space.skip_dropout={rate}"))
+                for keep, cells, rate in ((5, 5, 0.1), (3, 11, 0.4), (1, 17, 0.7))
+            ),
+            cap=2,
+            snapshots=25,
+        ),
+        weights=PhaseSettings(steps=25 * 260, batch=96, optim=replace(_SGD, floor=0.0)),
+    ),
+    "gold-nas": Method(
+        title="GOLD-NAS",
+        paper="arXiv:2007.03331",
+        authors="Bi et al., 2020",
+        summary="every operation of every cell has a gate of its own; a rising price closes one after the other",
+        search=Gradient(
+            options=WeightingSettings(kind="sigmoid"),
+            members=WeightingSettings(kind="sigmoid"),
+            rule="one-level",
+            arch=ArchSettings(lr=1e-2, weight_decay=0.0),
+            prune=PruneSettings(every=390),
+        ),
+        weights=PhaseSettings(steps=50 * 2 * _EPOCH, batch=64, optim=_SGD),
+        changes=("space.gated=true", 'space.operations=["skip_connect","sep_conv_3x3"]'),
+        paper_changes=("space.cells=20",),
+    ),
+    "darts-plus": Method(
+        title="DARTS+",
+        paper="arXiv:1909.06035",
+        authors="Liang et al., 2019",
+        summary="the search stops when the normal cell has two skip connections",
+        search=replace(_DARTS, stop="skips"),
+        weights=PhaseSettings(steps=50 * _EPOCH, batch=64, optim=_SGD),
+    ),
+    "amended-darts": Method(
+        title="amended DARTS",
+        paper="arXiv:1910.11831",
+        authors="Bi et al., 2019",
+        summary="the architecture's gradient has a term with the Hessian of the weights in the place of its inverse",
+        search=replace(_DARTS, rule="amended"),
+        weights=PhaseSettings(steps=50 * _EPOCH, batch=64, optim=_SGD),
+    ),
+    "fair-darts": Method(
+        title="FairDARTS",
+        paper="arXiv:1911.12126",
+        authors="Chu et al., ECCV 2020",
+        summary="operations have gates of their own, which a loss drives to 0 or 1",
+        search=Gradient(options=WeightingSettings(kind="sigmoid"), arch=ArchSettings(lr=3e-3), zero_one=10.0, threshold=0.85),
+        weights=PhaseSettings(steps=50 * 195, batch=128, optim=replace(_SGD, lr=0.005, floor=0.2)),
+        changes=("space.inputs=0", f"space.operations={json.dumps(WITHOUT_NONE)}"),
+    ),
+    "nasp": Method(
+        title="NASP",
+        paper="arXiv:1905.13577",
+        authors="Yao et al., AAAI 2020",
+        summary="one operation per edge and two edges per node are on at a time; the values behind them learn",
+        search=Gradient(options=WeightingSettings(kind="one-hot"), members=WeightingSettings(kind="one-hot", kept=2), start=0.5),
+        weights=PhaseSettings(steps=50 * _EPOCH, batch=64, optim=_SGD),
+        changes=(f"space.operations={json.dumps(WITHOUT_NONE)}",),
+    ),
+    "mile-nas": Method(
+        title="MiLeNAS",
+        paper="arXiv:2003.12238",
+        authors="He et al., CVPR 2020",
+        summary="the architecture learns from training and validation loss; the best cells of every size are told",
+        search=replace(_DARTS, rule="mixed-level", scored=1000),
+        weights=PhaseSettings(steps=50 * _EPOCH, batch=64, optim=_SGD),
+    ),
+    "da-nas": Method(
+        title="DA-NAS",
+        paper="arXiv:2003.12563",
+        authors="Dai et al., ECCV 2020",
+        summary="the worst operations go early, on few easy classes; the others are compared on all",
+        search=replace(
+            _DARTS, rule="one-level", shrink=ShrinkSettings(at=(1 / 3, 2 / 3), keep=(5, 3), curriculum=(0.2, 0.5, 1.0))
+        ),
+        weights=PhaseSettings(steps=50 * _EPOCH, batch=64, optim=_SGD),
+    ),
 }
 """Name on the command line -> method.
 
-Departures and reconstructions: biases and norms are not decayed (there: all weights are). SNAS searches without its resource
-term (`search.cost=dual` and a budget take its place) and without drop-path; its steps are 150 epochs of all 50,000 images, which
-it learns weights and architecture from. GDAS searches both kinds of cell (its best result fixes the reduction cell by hand);
-its 250 epochs are those of public reimplementations.
+Departures and reconstructions. All: biases and norms are not decayed (there: all weights are). SNAS searches without its
+resource term (`search.cost=dual` and a budget take its place) and without drop-path; its steps are 150 epochs of all 50,000
+images, which it learns weights and architecture from. GDAS searches both kinds of cell (its best result fixes the reduction cell
+by hand); its 250 epochs are those of public reimplementations. GOLD-NAS: images are cropped and mirrored, without AutoAugment;
+rounds, thresholds and prices are reconstructions. NASP searches the operations of DARTS without none, on edges of both cells, in
+the place of its own lists. DA-NAS: its blocks are operations of the cells of DARTS; a classifier by class means says which
+classes are easy, in the place of a trained probe; there is no term of cost (`search.cost=dual` and a budget take its place).
 """

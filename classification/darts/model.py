@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from classification.darts.cells import MAKERS, CellModule, Edge, possible_edges
+from classification.darts.cells import MAKERS, CellModule, Edge, Skip, possible_edges
+from classification.darts.nasbench201 import CellNetwork, build_cells
 from classification.darts.space import FIRST, SKELETONS, Cell, Network
 from common.cost.bounds import cheapest
 from common.cost.conventions import conv_linear
@@ -53,7 +54,7 @@ class DARTSNetwork(nn.Module):
         for i in range(net.cells):
             reduction = i in (net.cells // 3, 2 * net.cells // 3)
             width *= 2 if reduction else 1
-            cell = net.reduction if reduction else net.normal
+            cell = net.own[i] if net.own else net.reduction if reduction else net.normal
             self.cells.append(CellModule(cell, (before, last), width, reduction, after_reduction, net))
             before, last, after_reduction = last, width * len(cell.concat), reduction
             if net.auxiliary and i == 2 * net.cells // 3:
@@ -94,13 +95,15 @@ def auxiliary_head(c_in: int, classes: int, skeleton: str) -> nn.Sequential:
     )
 
 
-def build(net: Network, seed: int = 0) -> nn.Module:
+def build(net: Network | CellNetwork, seed: int = 0) -> nn.Module:
     """The module of a description, open or settled; weights (torch's initial ones, as in the paper) are a function of `seed`.
 
     Raises:
         UserError: a description that no network fits: an unknown operation or skeleton, an edge from a node that does not come
             before, a width that cannot be halved or shared out.
     """
+    if isinstance(net, CellNetwork):
+        return build_cells(net, seed)
     check(net)
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(derive(seed, "darts"))
@@ -125,6 +128,13 @@ def set_drop_path(network: nn.Module, rate: float) -> None:
     for part in network.modules():
         if isinstance(part, Edge):
             part.drop_path = rate
+
+
+def set_skip_dropout(network: nn.Module, rate: float) -> None:
+    """Sets the probability with which entries behind an identity are dropped during training, in [0, 1)."""
+    for part in network.modules():
+        if isinstance(part, Skip):
+            part.dropout = rate
 
 
 def cost_tables(alone: Network, size: int) -> Tabulated:
@@ -169,22 +179,23 @@ def check(net: Network) -> None:
     if net.width < 2 or net.width % (2 * net.partial):
         rule = "a reduction cell halves the channels that an operation sees"
         raise UserError(f"width {net.width} is no multiple of {2 * net.partial}; {rule}, choose one that is")
-    for kind, cell in (("normal", net.normal), ("reduction", net.reduction)):
+    if net.own and len(net.own) != net.cells:
+        raise UserError(f"{len(net.own)} cells of their own for a stack of {net.cells}: give one for each place")
+    kinds = {f"{i}th": cell for i, cell in enumerate(net.own)} or {"normal": net.normal, "reduction": net.reduction}
+    for kind, cell in kinds.items():
         _check_cell(kind, cell)
 
 
 def _check_cell(kind: str, cell: Cell) -> None:
-    existing = set(range(FIRST))
     for number, node in enumerate(cell.nodes, FIRST):
         for edge in possible_edges(node.edges):
-            if edge.source not in existing:
-                known = ", ".join(str(n) for n in sorted(existing))
+            if edge.source not in range(number):
+                known = ", ".join(map(str, range(number)))
                 raise UserError(f"{kind} cell: node {number} reads node {edge.source}; it can read those before it: {known}")
             names = edge.op.meanings if isinstance(edge.op, Open) else (edge.op,)
             if unknown := [name for name in names if name not in MAKERS]:
                 raise UserError(f"{kind} cell: operation {unknown[0]!r} does not exist; choose one of {', '.join(MAKERS)}")
-        if possible_edges(node.edges):
-            existing.add(number)
-    if not cell.concat or not set(cell.concat) <= existing - set(range(FIRST)):
-        known = ", ".join(str(n) for n in sorted(existing - set(range(FIRST)))) or "none"
-        raise UserError(f"{kind} cell: its output joins nodes {list(cell.concat)}; those that have inputs are {known}")
+    nodes = range(FIRST, FIRST + len(cell.nodes))
+    if not cell.concat or not set(cell.concat) <= set(nodes):
+        known = ", ".join(map(str, nodes)) or "none"
+        raise UserError(f"{kind} cell: its output joins nodes {list(cell.concat)}; it has {known}")

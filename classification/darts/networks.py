@@ -11,27 +11,33 @@ import torch
 from torch import Tensor
 
 from classification.darts import genotypes
-from classification.darts.drawing import draw_genotype
+from classification.darts.drawing import draw_cells
 from classification.darts.model import build, cost_tables, counted
 from classification.darts.model import check as fits
+from classification.darts.nasbench201 import CellNetwork, build_cells, cell_costs, cell_space, every_edge
 from classification.darts.settings import NetworkSettings, Settings
 from classification.darts.space import (
     COUNTS,
     FIRST,
+    GOLD,
+    OPERATIONS,
+    WITHOUT_NONE,
     Cell,
     Edge,
     Genotype,
     Network,
     Node,
     arch_of,
+    cells_of,
     darts_space,
-    genotype_of,
+    existing,
     in_space,
     standalone,
 )
+from classification.darts.spaces import SpaceSettings, TableSpaceSettings
 from classification.task import enough
 from common.errors import UserError
-from common.space import Arch, decode
+from common.space import Arch, decisions, decode
 from common.supernet import opened
 from common.system import PublishedNetwork
 from common.task import Networks
@@ -47,24 +53,33 @@ AUXILIARY_SIDES = range(32, 41)
 def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
     """Stacks of searched cells: a small one is searched, a large one is trained alone."""
     space = searched(settings, len(facts.classes))
+    if isinstance(space, CellNetwork):
+        build_cells(opened(space))
+        tables = cell_costs(_wide(settings.network, space), facts.image_size)
+        alone = partial(_wide, settings.network)
+        baseline = every_edge(space, "nor_conv_3x3")
+        return Networks(space=space, build=build, baseline=baseline, costs=tables, alone=alone, price=tables.price)
     fits(opened(space))
     fits(opened(evaluated(settings.network, space)))
-    baseline = arch_of(space, by_hand(settings.space.nodes))
+    assert isinstance(settings.space, SpaceSettings)
+    baseline = arch_of(space, by_hand(settings.space))
     assert baseline is not None, "the space has every cell of two edges a node"
-    tables = cost_tables(evaluated(settings.network, space), facts.image_size)
+    tables, alone = cost_tables(evaluated(settings.network, space), facts.image_size), partial(evaluated, settings.network)
+    sums = settings.space.inputs == 2 and not settings.space.gated
 
     def draw(arch: Arch) -> str:
-        return draw_genotype(genotype_of(decode(space, arch)))
+        return draw_cells(cells_of(decode(space, arch)))
 
     return Networks(
         space=space,
         build=build,
         baseline=baseline,
-        # Under a budget many costs are asked for: from tables.
-        costs=tables if settings.budget else counted(space, partial(evaluated, settings.network), tables, facts.image_size),
-        alone=partial(evaluated, settings.network),
+        # Under a budget many costs are asked for: from tables, where a cost is a sum over edges.
+        costs=tables if settings.budget and sums else counted(space, alone, tables, facts.image_size),
+        alone=alone,
         draw=draw,
-        price=tables.price,
+        # of gated cells a price is an upper bound: nodes that lose all inputs are left out of the network
+        price=tables.price if sums or settings.space.gated else None,
     )
 
 
@@ -81,31 +96,65 @@ def check(task: ClassificationTask) -> None:
         enough(split, "weights", s.weights)
 
 
-def searched(settings: Settings, classes: int) -> Network:
+def searched(settings: Settings, classes: int) -> Network | CellNetwork:
     """The open network that is searched."""
     s = settings.space
-    return darts_space(nodes=s.nodes, width=s.width, cells=s.cells, classes=classes, partial=s.partial)
+    if isinstance(s, TableSpaceSettings):
+        return cell_space(width=s.width, cells=s.cells, classes=classes, operations=s.operations)
+    return darts_space(
+        nodes=s.nodes,
+        operations=s.operations,
+        least=s.inputs,
+        gated=s.gated,
+        width=s.width,
+        cells=s.cells,
+        classes=classes,
+        partial=s.partial,
+    )
 
 
 def evaluated(settings: NetworkSettings, cells: Network) -> Network:
-    """The network in which `cells`, those of a network settled or open, are trained alone and measured."""
-    network = standalone(genotype_of(cells), auxiliary=settings.auxiliary > 0)
-    return replace(network, width=settings.width, cells=settings.cells, classes=cells.classes)
+    """The network in which `cells`, those of a network settled or open, are trained alone and measured.
+
+    Nodes of settled cells that have no inputs are left out. Cells of their own keep their number.
+    """
+    genotype = Genotype(normal=_whole(cells.normal), reduction=_whole(cells.reduction))
+    network = standalone(genotype, auxiliary=settings.auxiliary > 0)
+    own = tuple(map(_whole, cells.own))
+    return replace(network, own=own, width=settings.width, cells=len(own) or settings.cells, classes=cells.classes)
 
 
-def by_hand(nodes: int) -> Genotype:
-    """Cells without a search: every node takes both inputs of the cell, each through a separable 3x3 convolution."""
-    node = Node(edges=tuple(Edge(source=source, op="sep_conv_3x3") for source in range(FIRST)))
-    cell = Cell(nodes=(node,) * nodes, concat=tuple(range(FIRST, FIRST + nodes)))
-    return Genotype(normal=cell, reduction=cell)
+def _whole(cell: Cell) -> Cell:
+    """A settled cell without nodes that have no inputs."""
+    return cell if decisions(cell) or not cell.nodes else existing(cell)
 
 
-def spaces() -> dict[str, Network]:
+def _wide(settings: NetworkSettings, cells: CellNetwork) -> CellNetwork:
+    """The same of NAS-Bench-201's network."""
+    return replace(cells, width=settings.width, cells=settings.cells, affine=True)
+
+
+def by_hand(settings: SpaceSettings) -> Network:
+    """Cells without a search: every node takes both inputs of the cell, each through a separable 3x3 convolution.
+
+    In a space without that operation it is the last one of the space.
+    """
+    op = "sep_conv_3x3" if "sep_conv_3x3" in settings.operations else settings.operations[-1]
+    node = Node(edges=tuple(Edge(source=source, op=op) for source in range(FIRST)))
+    cell = Cell(nodes=(node,) * settings.nodes, concat=tuple(range(FIRST, FIRST + settings.nodes)))
+    network = standalone(Genotype(normal=cell, reduction=cell))
+    return replace(network, own=(cell,) * settings.cells) if settings.gated else network
+
+
+def spaces() -> dict[str, Network | CellNetwork]:
     """Spaces of the same form as those of the recipes, small enough for tests."""
     return {
         "small cifar": darts_space(nodes=2, width=4, cells=3),
-        "small imagenet": darts_space(nodes=2, none=False, width=4, cells=3, skeleton="imagenet"),
-        "small partial": darts_space(nodes=2, none=False, width=8, cells=3, partial=2),
+        "small imagenet": darts_space(nodes=2, operations=WITHOUT_NONE, width=4, cells=3, skeleton="imagenet"),
+        "small, few inputs": darts_space(nodes=2, operations=OPERATIONS[3:5], least=0, width=4, cells=3),
+        "small gated": darts_space(nodes=2, operations=GOLD, gated=True, width=4, cells=3),
+        "small nasbench201": cell_space(width=4, cells=1),
+        "small partial": darts_space(nodes=2, operations=WITHOUT_NONE, width=8, cells=3, partial=2),
     }
 
 

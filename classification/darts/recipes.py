@@ -8,7 +8,7 @@ from functools import partial
 
 from classification.darts.methods import METHODS
 from classification.darts.settings import NetworkSettings, Settings
-from classification.darts.space import SpaceSettings
+from classification.darts.spaces import SpaceSettings
 from classification.settings import DataSettings
 from common.engines import Gradient
 from common.evaluate.settings import ScratchSettings
@@ -17,10 +17,18 @@ from common.stages.settings import PhaseSettings, RetrainSettings, SearchSetting
 from common.train.optim import OptimSettings
 
 
-def _changed(method: str, lr: float, snapshots: int) -> Gradient:
-    """The method's search with a higher rate for few steps, which would leave its logits where they began."""
+def _changed(method: str, lr: float, snapshots: int, steps: int, cells: int) -> Gradient:
+    """The method's search with a higher rate for few steps, which would leave its logits where they began.
+
+    Searches in a row are of `cells` cells and one more each time; what is dropped in rounds is dropped in twenty.
+    """
     search = METHODS[method].search
-    return replace(search, arch=replace(search.arch, lr=lr), snapshots=snapshots)
+    grow = tuple(
+        replace(stage, overrides=(f"space.cells={cells + i}", stage.overrides[-1])) for i, stage in enumerate(search.grow)
+    )
+    prune = None if search.prune is None else replace(search.prune, every=max(1, steps // 20), price=0.2)
+    arch = replace(search.arch, lr=max(lr, search.arch.lr))
+    return replace(search, arch=arch, snapshots=snapshots, grow=grow, prune=prune, scored=min(search.scored, 200))
 
 
 def _search(engine: Gradient, trials: int) -> SearchSettings:
@@ -31,7 +39,7 @@ def _search(engine: Gradient, trials: int) -> SearchSettings:
 def smoke(method: str) -> Settings:
     """Every stage on the embedded digits in under a minute and a half on two cores. Too little training for the papers' rates."""
     brisk = OptimSettings(name="adamw", lr=1e-2, weight_decay=0.05, schedule="one-cycle", clip=5.0)
-    steps = 30 if method == "darts2" else 90  # of second order a step takes three times as long
+    steps = {"darts2": 30, "amended-darts": 30, "p-darts": 30}.get(method, 90)  # a step takes longer, or there are three searches
     return Settings(
         method=method,
         recipe="smoke",
@@ -39,7 +47,7 @@ def smoke(method: str) -> Settings:
         budget={},
         space=SpaceSettings(nodes=2, width=8 if method == "pc-darts" else 4, cells=3),
         weights=PhaseSettings(steps=steps, batch=32, optim=replace(METHODS[method].weights.optim, lr=0.1)),
-        search=_search(_changed(method, 0.03, 10), trials=8),
+        search=_search(_changed(method, 0.03, 10, steps, cells=3), trials=8),
         network=NetworkSettings(width=8, cells=3, drop_path=0.0, auxiliary=0.0, cutout=0),
         train=PhaseSettings(steps=100, batch=32, optim=brisk),
         retrain=RetrainSettings(random_archs=1, seeds=2),
@@ -53,7 +61,7 @@ def small(method: str) -> Settings:
     steps). How many steps that is differs by method: of second order a step takes two and a half times as long, of PC-DARTS half
     and of GDAS a seventh of the time (`make bench`).
     """
-    steps = {"darts2": 170, "snas": 350, "pc-darts": 900, "gdas": 2500}.get(method, 500)
+    steps = {"darts2": 170, "amended-darts": 170, "pc-darts": 900, "gdas": 2500, "p-darts": 170}.get(method, 500)
     weights = replace(METHODS[method].weights, steps=steps, batch=32)
     return Settings(
         method=method,
@@ -62,7 +70,7 @@ def small(method: str) -> Settings:
         budget={},
         space=SpaceSettings(nodes=3, width=8, cells=5),
         weights=replace(weights, optim=replace(weights.optim, lr=0.05)),
-        search=_search(_changed(method, 6e-3, 25), trials=20),
+        search=_search(_changed(method, 6e-3, 25, steps, cells=4), trials=20),
         network=NetworkSettings(width=12, cells=5, drop_path=0.0, auxiliary=0.0, cutout=8),
         train=PhaseSettings(
             steps=500,
@@ -99,8 +107,9 @@ _RECIPES: dict[str, Callable[[str], Settings]] = {"smoke": smoke, "small": small
 
 
 def _made(recipe: str, method: str) -> Settings:
-    """A recipe for a method, with what the method changes in the space."""
-    return override(_RECIPES[recipe](method), METHODS[method].space)
+    """A recipe for a method, with what the method changes in the settings."""
+    changes = METHODS[method]
+    return override(_RECIPES[recipe](method), [*changes.changes, *(changes.paper_changes if recipe == "paper" else ())])
 
 
 RECIPES = {method: {recipe: partial(_made, recipe, method) for recipe in _RECIPES} for method in METHODS}

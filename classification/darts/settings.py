@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from classification.darts.methods import METHODS
-from classification.darts.space import OPERATIONS, SpaceSettings
+from classification.darts.spaces import SpaceSettings, TableSpaceSettings
 from classification.settings import DataSettings
 from common.engines import Gradient
 from common.errors import UserError, check_least
@@ -22,7 +22,7 @@ class NetworkSettings:
     width: int = 36
     """Channels of a node in the first cells."""
     cells: int = 20
-    """Cells; those after a third and two thirds of them halve the resolution."""
+    """Cells, those after a third and two thirds of them halve the resolution; in the space nasbench201 those of a stage."""
     drop_path: float = 0.2
     """Probability at the end of training that a sample is dropped on an edge; it rises linearly from 0."""
     auxiliary: float = 0.4
@@ -48,9 +48,10 @@ class Settings(RunSettings):
     """Everything that decides what a run computes."""
 
     method: str
-    """darts, darts2, snas, pc-darts or gdas."""
+    """One of the methods of the family: darts, p-darts and so on."""
     data: DataSettings
-    space: SpaceSettings
+    space: SpaceSettings | TableSpaceSettings
+    """What is searched: cells of DARTS, or the cell of NAS-Bench-201."""
     weights: PhaseSettings
     """Training of the supernet's weights; a step of the architecture sees as many images."""
     network: NetworkSettings
@@ -69,9 +70,11 @@ class Settings(RunSettings):
         self.check_costs(COSTS, "classifier")
         check_trained({"weights": self.weights, "train": self.train}, "network")
         forbidden = self.search.engine.forbidden if isinstance(self.search.engine, Gradient) else ()
-        if odd := sorted(set(forbidden) - set(OPERATIONS)):
-            raise UserError(f"search.engine.forbidden: {odd[0]!r} is no operation; choose among {', '.join(OPERATIONS)}")
-        check_least(self.space, "space", ("nodes", "cells", "width", "partial"), 1)
+        known = self.space.operations
+        if odd := sorted(set(forbidden) - set(known)):
+            raise UserError(f"search.engine.forbidden: {odd[0]!r} is no operation; choose among {', '.join(known)}")
+        if isinstance(self.space, TableSpaceSettings) and (self.network.auxiliary or self.network.drop_path):
+            raise UserError("space=nasbench201: its network has no second classifier and no drop-path; set both of network to 0")
         check_least(self.network, "network", ("cells", "width"), 1)
 
     @property

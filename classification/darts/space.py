@@ -7,11 +7,12 @@ search changes in the network is a field of its description, so that one build m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from common.errors import UserError
-from common.space import Arch, ManyOf, OneOf, decisions
+from common.space import Arch, ManyOf, OneOf, Where, decisions
 
 OPERATIONS = (
     "none",
@@ -24,6 +25,11 @@ OPERATIONS = (
     "dil_conv_5x5",
 )
 """The operations of the search space, in the order of the official code."""
+WITHOUT_NONE = OPERATIONS[1:]
+GOLD = ("skip_connect", "sep_conv_3x3")
+"""The operations of GOLD-NAS (arXiv 2007.03331, section 3.1)."""
+NOISE = "noise"
+"""Gaussian noise in the place of its input: an operation that can only harm (space S4 of Zela et al., arXiv 1909.09656)."""
 
 FIRST = 2
 """The number of a cell's first node; 0 and 1 are its inputs."""
@@ -41,7 +47,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """The sum of its edges. A node without edges does not exist: it is neither read nor part of the output."""
+    """The sum of its edges. A node without edges is zeros; `existing` takes such nodes out of a settled cell."""
 
     edges: Any
     """A tuple of `Edge`, or a decision (`ManyOf`) which of them are taken."""
@@ -99,6 +105,8 @@ class Network:
     """Whether a normalisation without weights follows every pooling operation, as in a search."""
     partial: int = 1
     """An edge's operation sees 1 channel of so many, the others pass by (PC-DARTS, arXiv 1907.05737, section 3.1)."""
+    own: tuple[Cell, ...] = ()
+    """A cell for each place in the stack, in order, in the place of the two kinds; none: all cells of a kind are alike."""
     auxiliary: bool = False
     """Whether a second classifier reads the last reduction cell during training."""
 
@@ -111,37 +119,38 @@ class Genotype:
     reduction: Cell
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpaceSettings:
-    """The supernet that is searched."""
-
-    nodes: int = 4
-    """Nodes of a cell."""
-    width: int = 16
-    """Channels of a node in the first cells."""
-    cells: int = 8
-    """Cells; those after a third and two thirds of them halve the resolution."""
-    partial: int = 1
-    """An edge's operation sees 1 channel of so many (PC-DARTS)."""
-
-
-def open_cell(nodes: int = 4, none: bool = True) -> Cell:
+def open_cell(nodes: int = 4, operations: Sequence[str] = OPERATIONS, least: int = 2) -> Cell:
     """The cell that is searched: every node takes two different inputs, each through one of the operations.
 
     Args:
         nodes: how many nodes.
-        none: whether `none`, an edge that gives zeros, is among the operations. The paper searches with it and never keeps it, so
-            that its count of 180 * 49**4 cells is of the space without.
+        operations: on every edge. The paper searches with `none`, an edge that gives zeros, and never keeps it, so that its count
+            of 180 * 49**4 cells is of the space without.
+        least: inputs that a node takes at least: 0 in FairDARTS (arXiv 1911.12126, section 4.3).
     """
-    names = OPERATIONS if none else OPERATIONS[1:]
-    made = (Node(edges=ManyOf([Edge(source=i, op=OneOf(*names)) for i in range(FIRST + n)], 2, 2)) for n in range(nodes))
-    return Cell(nodes=tuple(made), concat=tuple(range(FIRST, FIRST + nodes)))
+
+    def node(number: int) -> Node:
+        return Node(edges=ManyOf([Edge(source=i, op=OneOf(*operations)) for i in range(FIRST + number)], least, 2))
+
+    return Cell(nodes=tuple(map(node, range(nodes))), concat=tuple(range(FIRST, FIRST + nodes)))
+
+
+def gated_cell(nodes: int, operations: Sequence[str]) -> Cell:
+    """The cell of GOLD-NAS (arXiv 2007.03331, section 3.1): a node takes any operations on any inputs, several on one as well."""
+
+    def node(number: int) -> Node:
+        edges = [Edge(source=source, op=op) for source in range(FIRST + number) for op in operations]
+        return Node(edges=ManyOf(edges, 0, len(edges)))
+
+    return Cell(nodes=tuple(map(node, range(nodes))), concat=tuple(range(FIRST, FIRST + nodes)))
 
 
 def darts_space(
     *,
     nodes: int = 4,
-    none: bool = True,
+    operations: Sequence[str] = OPERATIONS,
+    least: int = 2,
+    gated: bool = False,
     width: int = 16,
     cells: int = 8,
     classes: int = 10,
@@ -152,17 +161,22 @@ def darts_space(
 
     Args:
         nodes: nodes of a cell.
-        none: as in `open_cell`.
+        operations: as in `open_cell`.
+        least: as in `open_cell`.
+        gated: cells of GOLD-NAS, each with decisions of its own.
         width: channels of a node in the first cells.
         cells: how many.
         classes: of images.
         skeleton: a name of `SKELETONS`.
         partial: 4 is PC-DARTS on CIFAR-10, 2 on ImageNet.
     """
-    cell = open_cell(nodes, none)
+    cell: Any = gated_cell(nodes, operations) if gated else open_cell(nodes, operations, least)
+    if gated or least < 2:
+        cell = Where(cell, read, "a cell needs a node that reads an input")
     return Network(
-        normal=cell,
-        reduction=cell,
+        normal=Cell(nodes=(), concat=()) if gated else cell,
+        reduction=Cell(nodes=(), concat=()) if gated else cell,
+        own=(cell,) * cells if gated else (),
         width=width,
         cells=cells,
         classes=classes,
@@ -215,30 +229,49 @@ def existing(cell: Cell) -> Cell:
     return Cell(nodes=tuple(nodes), concat=concat)
 
 
-def arch_of(space: Network, genotype: Genotype) -> Arch | None:
-    """The architecture of `space`, a `darts_space`, that has the cells of `genotype`; none if it cannot have them."""
+def cells_of(network: Network) -> dict[str, Cell]:
+    """The cells of a network by their place in its description."""
+    if network.own:
+        return {f"own.{i}": cell for i, cell in enumerate(network.own)}
+    return {"normal": network.normal, "reduction": network.reduction}
+
+
+def arch_of(space: Network, network: Network) -> Arch | None:
+    """The architecture of `space`, a `darts_space`, that has the cells of a settled network; none if it cannot have them."""
     known = decisions(space)
     choices: dict[str, int] = {}
-    for kind, opened, wanted in (
-        ("normal", space.normal, genotype.normal),
-        ("reduction", space.reduction, genotype.reduction),
-    ):
-        if len(opened.nodes) != len(wanted.nodes) or opened.concat != wanted.concat:
+    wanted = cells_of(network)
+    for kind, opened in cells_of(space).items():
+        opened = opened.item if isinstance(opened, Where) else opened
+        if len(opened.nodes) != len(wanted[kind].nodes) or opened.concat != wanted[kind].concat:
             return None
-        for i, node in enumerate(wanted.nodes):
+        for i, node in enumerate(wanted[kind].nodes):
             path = f"{kind}.nodes.{i}.edges"
             edges: Any = known[path]
-            taken = sorted({edge.source for edge in node.edges})
+            members = [_member(edges.options, edge) for edge in node.edges]
+            taken = sorted({member for member in members if member is not None})
             if not edges.low <= len(taken) == len(node.edges) <= edges.high:
                 return None
             choices[path] = edges.rank(taken)
-            for edge in sorted(node.edges, key=lambda edge: edge.source):
-                inner = f"{path}[{edges.labels[edge.source]}].op"
-                names: Any = known[inner]
-                if edge.op not in names.options:
-                    return None
-                choices[inner] = names.options.index(edge.op)
+            for member, edge in sorted(zip(taken, sorted(node.edges, key=lambda edge: edge.source), strict=True)):
+                if isinstance(names := edges.options[member].op, OneOf):
+                    choices[f"{path}[{edges.labels[member]}].op"] = names.options.index(edge.op)
     return Arch(choices)
+
+
+def _member(members: Sequence[Edge], edge: Edge) -> int | None:
+    """The number of the member that can be `edge`."""
+    can = (i for i, m in enumerate(members) if m.source == edge.source and edge.op in getattr(m.op, "options", (m.op,)))
+    return next(can, None)
+
+
+def read(cell: Cell) -> bool:
+    """Whether anything that a settled cell joins has an input that leads to the cell's own."""
+    known = set(range(FIRST))
+    for number, node in enumerate(cell.nodes, FIRST):
+        if any(edge.source in known for edge in node.edges):
+            known.add(number)
+    return bool(known & set(cell.concat))
 
 
 def genotype_of(network: Network) -> Genotype:
@@ -262,5 +295,5 @@ def in_space(genotype: Genotype, skeleton: str = "cifar") -> tuple[Network, Arch
     network = standalone(genotype, skeleton)
     whole = open_cell(len(genotype.normal.nodes))
     space = replace(network, normal=whole, reduction=whole)
-    arch = arch_of(space, genotype)
+    arch = arch_of(space, network)
     return (network, Arch({})) if arch is None else (space, arch)

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
-from torch import Tensor
+import torch
 
 from common.arch import labels
-from common.differentiable.strategies import Penalties, feasible_of, penalty_of, relaxation_of, rule_of, stop_rule_of
+from common.differentiable.dropping import Dropping, Pruning, Shrinking, keep_strongest
+from common.differentiable.strategies import Penalties, feasible_of, normal_of, penalty_of, relaxation_of, rule_of, stop_rule_of
+from common.differentiable.watch import SKIP, Watch
 from common.engines import Gradient
+from common.engines.dropping import GrowSettings
 from common.errors import UserError
-from common.relax.discretise import discretise, discretise_within
-from common.relax.monitor import Snapshot, StopRule, entropy, share
+from common.relax.discretise import discretise_within
 from common.relax.score_function import ScoreFunction
 from common.run.checkpoint import save_weights
 from common.run.files import write_json
 from common.space import Arch
-from common.stages.context import Context
+from common.stages.context import Context, Named
 from common.streams import derive
 from common.supernet import Supernet
 from common.train.alternate import Alternation
 from common.train.fit import fit
 from common.train.optim import make_clip, make_optimizer, make_schedule
 from common.train.sampled import SampledPaths
-from common.train.step import Losses, Participant, Step
+from common.train.step import Losses
 
 if TYPE_CHECKING:
     from common.relax.relaxation import Relaxation
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
 
 LOG_EVERY = 5
 """Steps between two rows of the loss curve."""
-SKIP = "skip_connect"
-"""The option whose share tells a collapse, where a space has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +44,18 @@ class RelaxedSearch:
 
     The task's first phase of kind `relaxed` trains the weights; the architecture learns from batches of the second, with its
     loss.
+
+    Attributes:
+        settings: of the search.
+        name: of the stage.
+        grow: what is particular to this one of several searches in a row.
+        before: the search before it, which says what options are left.
     """
 
     settings: Gradient
     name: str = "search"
+    grow: GrowSettings | None = None
+    before: Named | None = None
     parallel: ClassVar[bool] = False
 
     def run(self, context: Context) -> Mapping[str, object]:
@@ -55,16 +64,24 @@ class RelaxedSearch:
         Raises:
             UserError: the task has no two phases of kind `relaxed`, or a decision cannot be mixed, or nothing keeps the budget.
         """
-        s, task = self.settings, context.task
+        s = self.settings
+        task = context.task.variant(self.grow.overrides) if self.grow else context.task
+        seed = derive(context.seed, self.name) if self.before else context.seed
         penalties = penalty_of(s, context)
-        alternation = alternation_of(s, task, context.seed, context.device, penalties)
+        alternation = alternation_of(s, task, seed, context.device, penalties)
         relaxation, steps, weights = alternation.relaxation, alternation.steps, task.phases("relaxed")[0]
+        if self.before is not None:
+            for path, left in context.folder.result_of(self.before.name, "kept").items():
+                relaxation.drop(path, [i for i, name in enumerate(relaxation.decision(path).labels) if name not in left])
+        dropping = dropping_of(s, alternation, task)
+        derived = partial(derive_arch, s, relaxation) if not isinstance(dropping, Pruning) else dropping.left
         watch = Watch(
             relaxation=relaxation,
-            rule=stop_rule_of(s),
-            derived=lambda: self._derived(context, relaxation),
+            rule=stop_rule_of(s, task.space),
+            derived=derived,
             every=max(1, steps // s.snapshots),
             steps=steps,
+            score=partial(self._score, task, alternation) if s.scored else None,
         )
         checkpoint = context.folder.checkpoint(self.name)
         saved = checkpoint.load()
@@ -72,7 +89,9 @@ class RelaxedSearch:
 
             def observe(step: int, values: Mapping[str, float]) -> None:
                 seen: dict[str, float] = {**values, **alternation.observed, **watch.observed}
-                if step % LOG_EVERY == 0 or watch.observed or step + 1 == steps:
+                if dropping is not None:
+                    seen["options"] = dropping.options()
+                if step % LOG_EVERY == 0 or watch.looked or step + 1 == steps:
                     context.folder.append_metrics(self.name, step, seen)
                 bar.advance(1, loss=values["loss"])
 
@@ -87,41 +106,91 @@ class RelaxedSearch:
                     SampledPaths(
                         supernet=relaxation.supernet, policy=None, optimizer=alternation.weights, model=relaxation.supernet.module
                     ),
-                    alternation,
-                    *([] if penalties is None else [penalties]),
-                    watch,
+                    *(one for one in (alternation, penalties, dropping, watch) if one is not None),
                 ],
                 checkpoint=checkpoint,
                 save_every=context.save_every,
                 clip=make_clip(weights.settings.optim),
                 observe=observe,
             )
-        arch, found = self._found(context, relaxation)
+        arch, found = self._found(context, relaxation, derived)
+        self._write(context, relaxation, watch)
+        return {
+            "steps": steps,
+            "snapshots": len(watch.history),
+            "stopped": watch.ended(),
+            "last": last,
+            "arch": labels(task.space, arch),
+            **found,
+            **({"kept": keep_strongest(relaxation, self.grow.keep)} if self.grow else {}),
+            **({"sequence": dropping.sequence} if isinstance(dropping, Pruning) else {}),
+            **({"by_size": watch.by_size()} if s.scored else {}),
+        }
+
+    def _score(self, task: Task, alternation: Alternation) -> float:
+        """The first objective of the search network, on validation items."""
+        alternation.relaxation.mix(0, 1.0, frozen=True)
+        network = alternation.relaxation.supernet.module
+        network.eval()
+        with torch.no_grad(), torch.random.fork_rng([]):
+            score = task.metrics(network, "val", self.settings.scored)[task.objectives[0].name]
+        network.train()
+        return -task.objectives[0].loss(score)
+
+    def _found(self, context: Context, relaxation: Relaxation, derived: Callable[[], Arch]) -> tuple[Arch, dict[str, object]]:
+        if not context.constraints or self.settings.prune is not None:
+            return derived(), {}
+        s = self.settings
+        found = discretise_within(context.task.space, relaxation.strengths(), feasible_of(context), set(s.forbidden), s.threshold)
+        return found.arch, {"score": found.score, "proven": found.proven}
+
+    def _write(self, context: Context, relaxation: Relaxation, watch: Watch) -> None:
         target = context.weights(self.name)
         target.parent.mkdir(exist_ok=True)
         save_weights(target, relaxation.supernet.module)
         strengths = {path: values.tolist() for path, values in relaxation.strengths().items()}
         write_json(context.folder.path / "strengths.json", strengths)
-        history = [asdict(snapshot) for snapshot in watch.history]
-        write_json(context.folder.path / "snapshots.json", history)
-        return {
-            "steps": steps,
-            "snapshots": len(history),
-            "stopped": watch.ended(),
-            "last": last,
-            "arch": labels(task.space, arch),
-            **found,
-        }
+        write_json(context.folder.path / "snapshots.json", [asdict(snapshot) for snapshot in watch.history])
 
-    def _derived(self, context: Context, relaxation: Relaxation) -> Arch:
-        return discretise(context.task.space, relaxation.strengths(), set(self.settings.forbidden), self.settings.threshold)
 
-    def _found(self, context: Context, relaxation: Relaxation) -> tuple[Arch, dict[str, object]]:
-        if not context.constraints:
-            return self._derived(context, relaxation), {}
-        s = self.settings
-        found = discretise_within(context.task.space, relaxation.strengths(), feasible_of(context), set(s.forbidden), s.threshold)
-        return found.arch, {"score": found.score, "proven": found.proven}
+def derive_arch(settings: Gradient, relaxation: Relaxation) -> Arch:
+    """The strongest architecture; with `cap`, skip connections of the normal cell are given up until it has few enough.
+
+    P-DARTS (1904.12760, section 3.3.2, as released): the weakest skip connection in the cell loses its strength, and the cell is
+    derived again, operations and edges, until no more than the cap are left.
+    """
+    space, strengths = relaxation.supernet.space, relaxation.strengths()
+    within = normal_of(space)
+    while True:
+        arch = discretise_within(space, strengths, lambda _: True, set(settings.forbidden), settings.threshold).arch
+        taken = [path for path, label in labels(space, arch).items() if label == SKIP and path.startswith(within)]
+        if settings.cap is None or len(taken) <= settings.cap:
+            return arch
+        places = {path: relaxation.decision(path).labels.index(SKIP) for path in taken}
+        weakest = min(taken, key=lambda path: float(strengths[path][places[path]]))
+        if not float(strengths[weakest].sum() - strengths[weakest][places[weakest]]) > 0:
+            raise UserError(f"search.engine.cap={settings.cap}: {weakest} has no other operation left; raise it")
+        strengths[weakest] = strengths[weakest].clone()
+        strengths[weakest][places[weakest]] = 0.0
+
+
+def dropping_of(settings: Gradient, alternation: Alternation, task: Task) -> Dropping | None:
+    """Who drops options in the course of the search, if anyone does; a price of members joins the architecture's loss.
+
+    Raises:
+        UserError: members of a space that is not of gates, or whose costs are no sums, cannot be pruned.
+    """
+    relaxation, steps = alternation.relaxation, alternation.steps
+    if settings.shrink is not None:
+        return Shrinking(relaxation=relaxation, steps=steps, settings=settings.shrink, forbidden=settings.forbidden)
+    if settings.prune is None:
+        return None
+    if task.networks.price is None:
+        raise UserError("search.engine.prune: this system prices networks one by one; give another space, or no prune")
+    pruning = Pruning(relaxation=relaxation, steps=steps, settings=settings.prune, price=task.networks.price("macs")[0])
+    others = alternation.penalty
+    alternation.penalty = lambda p, done: {**({} if others is None else others(p, done)), **pruning.penalty(p, done)}
+    return pruning
 
 
 def alternation_of(
@@ -160,57 +229,3 @@ def alternation_of(
         after_step=None if penalties is None else penalties.ascend,
         score=None if settings.reward is None else ScoreFunction(reward=settings.reward),
     )
-
-
-@dataclass(slots=True, kw_only=True)
-class Watch(Participant):
-    """Takes snapshots of the architecture, and ends the search where a rule says so.
-
-    Attributes:
-        relaxation: what is watched.
-        rule: when the search ends early, if it may.
-        derived: gives the architecture that would be derived now.
-        every: steps between snapshots; the last step has one too.
-        steps: of the search.
-        history: the snapshots.
-        observed: what the latest step's snapshot gives the report to plot; empty after a step without one.
-    """
-
-    name: ClassVar[str] = "snapshots"
-    relaxation: Relaxation
-    rule: StopRule | None
-    derived: Callable[[], Arch]
-    every: int
-    steps: int
-    history: list[Snapshot] = field(default_factory=list)
-    observed: dict[str, float] = field(default_factory=dict, init=False)
-    _over: bool = field(default=False, init=False)
-
-    def after(self, step: Step, values: Mapping[str, float]) -> None:
-        """Adds a snapshot, if it is due."""
-        self.observed = {}
-        if (step.number + 1) % self.every and step.number + 1 != self.steps:
-            return
-        strengths = self.relaxation.labelled()
-        self.history.append(Snapshot(strengths=strengths, derived=labels(self.relaxation.supernet.space, self.derived())))
-        self._judge()
-        if all(abs(sum(options.values()) - 1) < 1e-3 for options in strengths.values()):
-            self.observed["entropy"] = entropy(strengths).share
-        if any(SKIP in options for options in strengths.values()):
-            self.observed["skip_share"] = share(strengths, SKIP, without=("none",))
-
-    def ended(self) -> bool:
-        """Whether the stop rule says so; asked at every step, and only snapshots change it."""
-        return self._over
-
-    def _judge(self) -> None:
-        self._over = self.rule is not None and self.rule.stops(self.history)
-
-    def state(self) -> Mapping[str, Any]:
-        """The snapshots."""
-        return {"history": [asdict(snapshot) for snapshot in self.history]}
-
-    def load(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Goes on from a checkpoint."""
-        self.history = [Snapshot(**row) for row in state["history"]]
-        self._judge()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -17,12 +17,13 @@ from common.relax.budget import Budget, Guided
 from common.relax.cost import DualAscent
 from common.relax.gates import OneGate, OneHot, TwoGates
 from common.relax.hypergradient import AMENDED, FIRST_ORDER, ONE_LEVEL, SECOND_ORDER, Rule, mixed_level
-from common.relax.monitor import RankStop, SkipStop, StopRule
+from common.relax.monitor import RankStop, SizeStop, SkipStop, StopRule
 from common.relax.ranked import Bound
 from common.relax.relaxation import Relaxation
 from common.relax.sampled import AnnealedGumbel, HardGumbel
+from common.relax.stochastic import DirichletWeights, ReinMax
 from common.relax.weightings import GumbelSoftmax, Sigmoid, Softmax, Temperature, Weighting
-from common.space import Arch
+from common.space import Arch, decisions
 from common.stages.context import Context
 from common.supernet import Supernet
 from common.train.step import Participant
@@ -51,6 +52,10 @@ def weighting_of(settings: WeightingSettings) -> Weighting:
             return TwoGates()
         case "one-hot":
             return OneHot(keep=settings.kept)
+        case "dirichlet":
+            return DirichletWeights()
+        case "reinmax":
+            return ReinMax(temperature=start)
 
 
 def rule_of(settings: Gradient) -> Rule:
@@ -61,9 +66,9 @@ def rule_of(settings: Gradient) -> Rule:
         case "first-order":
             return FIRST_ORDER
         case "second-order":
-            return SECOND_ORDER
+            return replace(SECOND_ORDER, exact=settings.exact)
         case "amended":
-            return AMENDED
+            return replace(AMENDED, exact=settings.exact)
         case "mixed-level":
             return mixed_level(settings.balance)
 
@@ -78,6 +83,7 @@ def relaxation_of(settings: Gradient, supernet: Supernet, seed: int) -> Relaxati
         start=settings.start,
         std=settings.std,
         recompute=settings.recompute,
+        radius=settings.radius,
     )
 
 
@@ -100,9 +106,27 @@ def _part(bound: Bound, upper: float) -> Bound:
     return bound._replace(values={key: value / upper for key, value in bound.values.items()})
 
 
-def stop_rule_of(settings: Gradient) -> StopRule | None:
-    """The rule that ends a search early, if any."""
-    return {"never": None, "skips": SkipStop(), "ranks": RankStop()}[settings.stop]
+def stop_rule_of(settings: Gradient, space: Any) -> StopRule | None:
+    """The rule that ends a search of a space early, if any."""
+    match settings.stop:
+        case "never":
+            return None
+        case "skips":
+            return SkipStop(within=normal_of(space))
+        case "ranks":
+            return RankStop()
+        case "size":
+            return SizeStop(wanted=settings.size, convolutions=convolutions_of(space))
+
+
+def normal_of(space: Any) -> str:
+    """Where skip connections are counted: under `normal`, in the cell of that name, or everywhere in a space without one."""
+    return "normal" if any(path.startswith("normal.") for path in decisions(space)) else ""
+
+
+def convolutions_of(space: Any) -> tuple[str, ...]:
+    """The labels of options that are convolutions: those with "conv" in them."""
+    return tuple({label: None for decision in decisions(space).values() for label in decision.labels if "conv" in label})
 
 
 def penalty_of(settings: Gradient, context: Context) -> Penalties | None:
@@ -117,7 +141,13 @@ def penalty_of(settings: Gradient, context: Context) -> Penalties | None:
                 raise UserError(f"{constraint}: this system prices networks one by one; use search.engine.cost=filter")
             price, metric = networks.price(constraint.metric)
             budgets.append((ExpectedCost(price), metric, DualAscent(budget=constraint.upper, rate=settings.dual_rate)))
-    return Penalties(entropy=settings.entropy, budgets=budgets) if settings.entropy or budgets else None
+    s = settings
+    return Penalties(entropy=s.entropy, zero_one=s.zero_one, budgets=budgets) if s.entropy or s.zero_one or budgets else None
+
+
+def zero_one(gates: Tensor) -> Tensor:
+    """-mean (gate - 1/2)^2: lowest, -1/4, where every gate is 0 or 1 (FairDARTS, 1911.12126, section 4.2, the L2 form)."""
+    return -((gates - 0.5) ** 2).mean()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,11 +156,13 @@ class Penalties(Participant):
 
     Attributes:
         entropy: Weight of the mean entropy of the decisions (nats) at the end of the search; it rises linearly from 0.
+        zero_one: Weight of `zero_one`.
         budgets: Expected cost, metric and dual ascent of each.
     """
 
     name: ClassVar[str] = "penalties"
     entropy: float
+    zero_one: float
     budgets: list[tuple[ExpectedCost, Metric, DualAscent]]
     _expected: list[float] = field(default_factory=list, init=False)  # at the latest step
 
@@ -140,6 +172,8 @@ class Penalties(Participant):
         if self.entropy:
             entropies = [-(p * p.clamp_min(1e-12).log()).sum() for p in probabilities.values()]
             terms["entropy_penalty"] = self.entropy * progress * torch.stack(entropies).mean()
+        if self.zero_one:
+            terms["zero_one_penalty"] = self.zero_one * zero_one(torch.cat([*probabilities.values()]))
         self._expected = []
         for cost, metric, dual in self.budgets:
             expected = cost({path: self._of(cost, path, probabilities) for path in cost.paths})[metric]

@@ -5,12 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from common.engines.dropping import GrowSettings, PruneSettings, ShrinkSettings
 from common.engines.halving import Halving
 from common.errors import UserError
 from common.evaluate.settings import ProxySettings, ScratchSettings
 from common.train.optim import ArchSettings
 
-Kind = Literal["softmax", "sigmoid", "gumbel-softmax", "hard-gumbel", "annealed-gumbel", "one-gate", "two-gates", "one-hot"]
+Kind = Literal[
+    "softmax",
+    "sigmoid",
+    "gumbel-softmax",
+    "hard-gumbel",
+    "annealed-gumbel",
+    "one-gate",
+    "two-gates",
+    "one-hot",
+    "dirichlet",
+    "reinmax",
+]
 RuleName = Literal["one-level", "first-order", "second-order", "amended", "mixed-level"]
 
 
@@ -78,6 +90,10 @@ class Gradient:
     metric whose name contains "loss" is minimised. See `common.relax.score_function`."""
     balance: float = 1.0
     """Factor of the validation gradient in the mixed-level rule."""
+    exact: bool = False
+    """Whether second derivatives, of the second-order and the amended rule, are exact instead of central differences."""
+    radius: float = 0.0
+    """Radius of the uniform noise on the mixing weights of the weights' steps at the end (SDARTS-RS; 0.3 in the paper)."""
     arch: ArchSettings = ArchSettings()
     """Optimiser of the architecture."""
     start: float = 0.0
@@ -90,12 +106,29 @@ class Gradient:
     """Labels of options that are never derived, `none` say."""
     threshold: float | None = None
     """Members weaker than this are not derived, where the space allows fewer."""
+    cap: int | None = None
+    """Skip connections in the derived normal cell, at most: the weakest are given up one by one, and the cell is derived again
+    (P-DARTS). `None`: any number."""
+    grow: tuple[GrowSettings, ...] = ()
+    """Several searches in a row (P-DARTS); none: one."""
+    shrink: ShrinkSettings | None = None
+    """Options that are dropped in the course of the search (DA-NAS)."""
+    prune: PruneSettings | None = None
+    """Members that are dropped in the course of the search (GOLD-NAS); what is left is derived."""
     snapshots: int = 50
     """Number of evenly spaced monitoring snapshots. Papers report them per epoch."""
-    stop: Literal["never", "skips", "ranks"] = "never"
-    """DARTS+: stop at two skips in the derived normal cell, or when the order of operations is unchanged for ten snapshots."""
+    scored: int = 0
+    """Validation items on which the search network is scored at each snapshot; the best architecture of every size is then told
+    (MiLeNAS). 0: it is not scored."""
+    stop: Literal["never", "skips", "ranks", "size"] = "never"
+    """DARTS+: stop at two skips in the derived normal cell, or when the order of operations is unchanged for ten snapshots.
+    MiLeNAS: stop when the derived cells have fewer convolutions than `size`, having had them."""
+    size: int = 1
+    """Number of convolutions that the stop rule `size` wants."""
     entropy: float = 0.0
     """Weight of the mean entropy of the decisions in the architecture's loss; it rises linearly from 0."""
+    zero_one: float = 0.0
+    """Weight of the loss that drives gates to 0 or 1 (FairDARTS; 10 in the paper)."""
     cost: Literal["filter", "dual"] = "filter"
     """Effect of hard budgets: on the derived architecture alone, or also on the training, by dual ascent on the expected cost."""
     dual_rate: float = 0.01
@@ -113,7 +146,22 @@ class Gradient:
             ("snapshots", self.snapshots, self.snapshots >= 1, "1 or more"),
             ("std", self.std, self.std >= 0, "0 or more"),
             ("entropy", self.entropy, self.entropy >= 0, "0 or more"),
+            ("zero_one", self.zero_one, self.zero_one >= 0, "0 or more"),
+            ("radius", self.radius, self.radius >= 0, "0 or more"),
+            ("scored", self.scored, self.scored >= 0, "0 or more"),
+            ("size", self.size, self.size >= 1, "1 or more"),
+            ("cap", self.cap, self.cap is None or self.cap >= 0, "0 or more, or none"),
+            ("threshold", self.threshold, self.threshold is None or 0 < self.threshold < 1, "a number between 0 and 1, or none"),
             ("dual_rate", self.dual_rate, self.dual_rate > 0, "a number above 0"),
         ):
             if not holds:
                 raise UserError(f"search.engine.{name}={value}: give {rule}")
+        kept = [stage.keep for stage in self.grow]
+        if kept != sorted(set(kept), reverse=True) or (kept and kept[-1] < 1):
+            raise UserError(
+                f"search.engine.grow: keeps {kept} options; give numbers that descend to 1 or more: an edge needs one"
+            )
+        if sum((bool(self.grow), self.shrink is not None, self.prune is not None)) > 1:
+            raise UserError("search.engine: grow, shrink and prune are three ways to drop options; give one of them")
+        if self.exact and self.rule not in ("second-order", "amended"):
+            raise UserError(f"search.engine.exact with rule={self.rule}: it has no second derivatives; set exact=false")

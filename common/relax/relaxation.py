@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from common.errors import UserError
 from common.relax.logits import Logits
 from common.relax.sampled import Sampling
-from common.relax.weightings import Weighting
+from common.relax.weightings import Weighting, scattered
 from common.space import ManyOf, OneOf, decisions
 from common.space.values import Decision
 from common.streams import torch_stream
@@ -31,7 +31,9 @@ class Relaxation:
         start: mean of the initial logits.
         std: their standard deviation.
         recompute: see `Supernet.relax`.
+        radius: of the noise on the mixing weights in the weights' steps at the end of the search; it rises linearly from 0.
         logits: one vector for each decision that has a weighting.
+        dropped: decision -> options that are no longer part of the search: they are not computed and have strength 0.
     """
 
     supernet: Supernet
@@ -41,7 +43,9 @@ class Relaxation:
     start: float = 0.0
     std: float = 1e-3
     recompute: bool = False
+    radius: float = 0.0
     logits: Logits = field(init=False)
+    dropped: dict[str, frozenset[int]] = field(init=False, default_factory=dict)
     _known: dict[str, Decision] = field(init=False)  # those that are mixed
 
     def __post_init__(self) -> None:
@@ -77,26 +81,55 @@ class Relaxation:
         drawn: dict[str, int] = {}
         if frozen and isinstance(self.options, Sampling):  # all at once, and without weights that nothing learns from
             paths = [path for path, decision in self._known.items() if isinstance(decision, OneOf)]
-            drawn = dict(zip(paths, self.options.sample([self.logits.values[p] for p in paths], rng, progress), strict=True))
+            logits = [self._masked(path) for path in paths]
+            drawn = dict(zip(paths, self.options.sample(logits, rng, progress), strict=True))
         self.supernet.activate(drawn)
         mixed: dict[str, Mixed] = {}
         for path, decision in self._known.items():
             if path in drawn:
                 continue
+            n, live = len(decision.options), self.live(path)
             if (weighting := self.weighting(path)) is None:
-                mixed[path] = Mixed(torch.ones(len(decision.options), device=self._device()))
+                mixed[path] = Mixed(torch.ones(n, device=self._device()), None if len(live) == n else live)
+            elif not live:
+                mixed[path] = Mixed(torch.zeros(n, device=self._device()), ())
             else:
                 logits = self.logits.values[path]
                 weigh = weighting.weigh_frozen if frozen else weighting.weigh
-                mixed[path] = weigh(logits, rng, progress)
+                if len(live) == n:
+                    mixed[path] = weigh(logits, rng, progress)
+                else:
+                    part = weigh(logits[list(live)], rng, progress)
+                    kept = live if part.live is None else tuple(live[i] for i in part.live)
+                    mixed[path] = Mixed(scattered(part.weights, live, logits), kept)
+                if frozen and self.radius:
+                    mixed[path] = self._perturbed(mixed[path], rng, progress)
         self.supernet.relax(mixed, self.recompute)
+
+    def live(self, path: str) -> tuple[int, ...]:
+        """The options of a decision that are still part of the search."""
+        dropped = self.dropped.get(path, frozenset())
+        return tuple(i for i in range(len(self._known[path].options)) if i not in dropped)
+
+    def drop(self, path: str, options: Iterable[int]) -> None:
+        """Takes options of a decision out of the search, for good.
+
+        Raises:
+            UserError: nothing would be left of a decision of which one option must be taken.
+        """
+        self.dropped[path] = self.dropped.get(path, frozenset()) | frozenset(options)
+        if not self.live(path) and not isinstance(self._known[path], ManyOf):
+            raise UserError(f"decision {path!r} is left without options; drop fewer of them")
 
     def probabilities(self) -> dict[str, Tensor]:
         """How strong each option or member with logits is; differentiable: see `Weighting.probabilities`."""
         found: dict[str, Tensor] = {}
         for path, logits in self.logits.values.items():
             if (weighting := self.weighting(path)) is not None:
-                found[path] = weighting.probabilities(logits)
+                live = self.live(path)
+                whole = len(live) == len(logits)
+                part = weighting.probabilities(logits if whole else logits[list(live)]) if live else logits[:0]
+                found[path] = part if whole else scattered(part, live, logits)
         return found
 
     def strengths(self) -> dict[str, Tensor]:
@@ -117,6 +150,24 @@ class Relaxation:
             for path, logits in self.logits.values.items():
                 if (weighting := self.weighting(path)) is not None:
                     weighting.after_step(logits, before[path])
+
+    def _masked(self, path: str) -> Tensor:
+        """Logits that never win where options are dropped."""
+        logits = self.logits.values[path]
+        if not (dropped := self.dropped.get(path)):
+            return logits
+        return logits.detach().index_fill(0, torch.tensor(sorted(dropped), device=logits.device), -torch.inf)
+
+    def _perturbed(self, mixed: Mixed, rng: torch.Generator, progress: float) -> Mixed:
+        """Random smoothing (SDARTS-RS, arXiv 2002.05283, section 3.1): uniform noise on the mixing weights of what is computed.
+
+        Departure: the noisy weights are neither clipped nor normalised again.
+        """
+        noise = 2 * torch.rand(mixed.weights.shape, generator=rng, device=rng.device) - 1
+        weights = mixed.weights + self.radius * progress * noise.to(mixed.weights)
+        if mixed.live is not None:
+            weights = scattered(weights[list(mixed.live)], mixed.live, weights)
+        return Mixed(weights, mixed.live)
 
     def _device(self) -> torch.device:
         return next(self.supernet.module.parameters()).device

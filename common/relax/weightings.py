@@ -140,7 +140,7 @@ class Softmax(Weighting):
 
 def scattered(values: Tensor, live: tuple[int, ...], like: Tensor) -> Tensor:
     """`values` at the positions `live`, zeros elsewhere, in the shape of `like`; differentiable in `values`."""
-    return torch.zeros_like(like).index_copy(0, torch.tensor(live, device=like.device), values)
+    return torch.zeros_like(like).index_copy(0, torch.tensor(live, dtype=torch.long, device=like.device), values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

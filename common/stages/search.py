@@ -18,6 +18,7 @@ from common.search.random import RandomSearch
 from common.space import Arch, size
 from common.stages.context import Context, constraint_text, keeps
 from common.stages.evaluators import check_proxy, evaluator_of
+from common.stages.gradient_checks import check_gradient
 from common.stages.predicted import search_by_predictor
 from common.stages.settings import SearchSettings
 from common.stages.trials import best_trial, found, run_trials
@@ -174,6 +175,7 @@ def check_search(settings: SearchSettings, task: SystemTask, constraints: Sequen
                         f"{phase.name}: {name}={value}: a relaxed architecture learns from the weights of every step, in full "
                         f"precision; give {plain}"
                     )
+        check_gradient(engine, task)
         if engine.derive is not None:
             _check_evaluation(engine.derive.evaluation, task)
         return

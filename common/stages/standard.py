@@ -59,15 +59,21 @@ def search_stages(task: SystemTask, prefix: str = "supernet ") -> tuple[Stages, 
 
 
 def _relaxed(task: SystemTask, engine: Gradient) -> tuple[Stages, Named]:
+    name = "search" if engine.derive is None else "relaxed search"
+    row: list[RelaxedSearch] = []
+    for i, grow in enumerate(engine.grow, 1):
+        last = i == len(engine.grow)
+        row.append(
+            RelaxedSearch(settings=engine, name=name if last else f"{name} {i}", grow=grow, before=row[-1] if row else None)
+        )
+    relaxed = row.pop() if row else RelaxedSearch(settings=engine, name=name)
     if engine.derive is None:
-        search = RelaxedSearch(settings=engine)
-        return [search], search
-    relaxed = RelaxedSearch(settings=engine, name="relaxed search")
+        return [*row, relaxed], relaxed
     halving = engine.derive.engine
     warm = hand_made(task) if halving.warm_start else []
     settings = SearchSettings(engine=halving, evaluation=engine.derive.evaluation, trials=engine.derive.trials)
     search = Search(settings=settings, first=Candidates(of=relaxed, count=halving.candidates, before=warm))
-    return [relaxed, search], search
+    return [*row, relaxed, search], search
 
 
 def retrain_of(task: SystemTask, search: Named) -> Retrain:

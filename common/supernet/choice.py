@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from common.errors import UserError
-from common.layers import EmptySum, Inputs, Sum, added
+from common.layers import EmptySum, Inputs, Nothing, Sum, added
 from common.space.walk import fields_of
 from common.supernet.mixing import weighted_sum
 from common.supernet.open import Open, OpenMany, OpenRepeat
@@ -114,13 +114,17 @@ def choose(value: Any, make: Callable[[Any], nn.Module]) -> nn.Module:
 
 
 class Subset(Deciding):
-    """The sum of the members in a subset. Each member is a module of its own; all members get the same inputs."""
+    """The sum of the members in a subset. Each member is a module of its own; all members get the same inputs.
+
+    `empty` gives the sum of no members, if there is such a thing.
+    """
 
     decision: OpenMany
 
-    def __init__(self, decision: OpenMany, make: Callable[[Any], nn.Module]) -> None:
+    def __init__(self, decision: OpenMany, make: Callable[[Any], nn.Module], empty: Callable[..., Tensor] | None = None) -> None:
         super().__init__()
         self.decision = decision
+        self.empty = empty
         self.decisions = (decision,)
         self.members = nn.ModuleList(make(member) for member in decision.members)
 
@@ -131,12 +135,17 @@ class Subset(Deciding):
             EmptySum: the active subset is empty.
         """
         slot = self.decision.slots[0]
-        if slot.mixed is None:
+        terms = None if slot.mixed is None else list(slot.mixed.terms())
+        if self.empty is not None and not (self.decision.taken() if terms is None else terms):
+            return self.empty(*inputs)
+        if terms is None:
             return added([self.members[i] for i in self._taken()], inputs)
-        return weighted_sum([(weight, self.members[i]) for i, weight in slot.mixed.terms()], inputs, slot.recompute)
+        return weighted_sum([(weight, self.members[i]) for i, weight in terms], inputs, slot.recompute)
 
     def plain(self) -> nn.Module:
         """Returns the active members as a plain `Sum`, numbered from 0."""
+        if self.empty is not None and not self.decision.taken():
+            return Nothing(self.empty)
         return Sum([self.members[i] for i in self._taken()])
 
     def mixable(self) -> int | None:
@@ -156,26 +165,27 @@ class Subset(Deciding):
         raise EmptySum(f"decision {path!r} takes no member, and the sum of nothing has no shape; take at least one member")
 
 
-def choose_many(value: Any, make: Callable[[Any], nn.Module]) -> nn.Module:
+def choose_many(value: Any, make: Callable[[Any], nn.Module], empty: Callable[..., Tensor] | None = None) -> nn.Module:
     """Returns a module that sums the outputs of one module per member of `value`; all get the same inputs.
 
     Args:
         value: a fixed tuple of members, which gives a plain `Sum`; or an open `ManyOf`, which gives a `Subset` with a module for
             every member.
         make: makes the module of a member, whose own decisions may be open.
+        empty: gives the sum of no members for the inputs that they would have had; None where there is no such thing.
 
     Raises:
-        EmptySum: a fixed `value` is empty. A builder that allows empty subsets leaves the node out.
+        EmptySum: a fixed `value` is empty, and `empty` is None.
         UserError: `value` is open but not a `ManyOf` itself.
     """
     if isinstance(value, OpenMany):
-        return Subset(value, make)
+        return Subset(value, make, empty)
     if isinstance(value, Open):
         raise UserError(
             f"choose_many reads {', '.join(value.paths)} through a function or with others; give it the ManyOf itself and change "
             "its members inside `make`"
         )
-    return Sum([make(member) for member in value])
+    return Nothing(empty) if empty is not None and not value else Sum([make(member) for member in value])
 
 
 class InputSubset(Choice):

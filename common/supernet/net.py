@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from common.errors import UserError
 from common.space import decisions, decode
 from common.space.properties import labels
-from common.supernet.choice import Deciding
+from common.supernet.choice import Deciding, Subset
 from common.supernet.elastic import Region, elastic_layers
 from common.supernet.idle import Narrowed, covers
 from common.supernet.open import Mixed, Slot
@@ -48,6 +48,7 @@ class Supernet:
         self._weights: dict[str, int] = {}  # how many weights mix a decision
         single: set[str] = set()  # decisions that some module cannot run as a weighted sum
         gated: set[str] = set()
+        whole: set[str] = set()  # decisions of which one member must be live, since some module has no sum of none
         if not isinstance(module, nn.Module):
             kind = getattr(module, "__name__", type(module).__name__)
             raise UserError(f"Supernet takes the network, an nn.Module, not {kind}; give build(opened(space)) and the space")
@@ -59,6 +60,8 @@ class Supernet:
                 for decision in part.decisions:
                     for slot in decision.slots:
                         self._link(slot)
+                    if not isinstance(part, Subset) or part.empty is None:
+                        whole.update(decision.paths)
                     n = part.mixable()
                     if n is None:
                         single.update(decision.paths)
@@ -71,6 +74,7 @@ class Supernet:
         self.relaxable = tuple(path for path in decisions(space) if path in self._weights and path not in single)
         several = {path for path in single if self.slots[path].many}  # a subset that runs whole: no mixture of members is one
         self.sampled = tuple(path for path in decisions(space) if path in gated and path not in several)
+        self._whole = whole
         self._elastic = list(elastic_layers(module))
         self.unread = tuple(path for path, options in self._options.items() if path not in self.slots and options > 1)
         if not self._options:
@@ -174,7 +178,7 @@ class Supernet:
         if len(mixture.weights) != n:
             raise UserError(f"decision {path!r} has {n} {kind}, not {len(mixture.weights)}: give a weight for each")
         if mixture.live is not None:
-            if not mixture.live:
+            if not mixture.live and path in self._whole:
                 raise UserError(f"none of the {n} {kind} of decision {path!r} is live: keep one at least")
             if odd := [i for i in mixture.live if not 0 <= i < n or mixture.live.count(i) > 1]:
                 raise UserError(f"decision {path!r} has {kind} 0 to {n - 1}; live {odd[0]} is not one of them, or named twice")

@@ -9,7 +9,7 @@ from typing import Any
 
 from classification.darts.recipes import RECIPES
 from classification.darts.settings import NetworkSettings, Settings
-from classification.darts.space import SpaceSettings
+from classification.darts.spaces import SpaceSettings
 from classification.darts.system import SYSTEM
 from classification.systems import SYSTEMS
 from classification.task import ClassificationTask

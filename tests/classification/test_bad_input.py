@@ -34,8 +34,15 @@ def refuse(capsys, tmp_path):
         ((), "space.partial=3", ("width 8 is no multiple of 6",)),
         ((), "network.drop_path=1.0", ("network.drop_path=1.0", "below 1")),
         ((), "train.steps=0", ("train.steps=0", "give 1 or more")),
-        ((), "method=nas", ("method 'nas' does not exist", "darts, darts2, snas, pc-darts, gdas")),
-        ((), "weights.ema=0.9", ("weights: ema=0.9: a relaxed architecture learns from the weights of a step; give none",)),
+        ((), "method=nas", ("method 'nas' does not exist", "darts, darts2, snas, pc-darts, gdas, p-darts, gold-nas, darts-plus")),
+        (
+            (),
+            "weights.ema=0.9",
+            (
+                "weights: ema=0.9: a relaxed architecture learns from the weights of every step",
+                "give None",
+            ),
+        ),
         ((), 'search.engine.forbidden=["nothing"]', ("search.engine.forbidden: 'nothing' is no operation", "skip_connect")),
         (("--data", "no-such-folder"), "", ("no-such-folder is not a folder",)),
     ],

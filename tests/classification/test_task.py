@@ -11,7 +11,8 @@ from classification.darts.cells import Edge
 from classification.darts.model import build
 from classification.darts.networks import by_hand, evaluated
 from classification.darts.settings import NetworkSettings
-from classification.darts.space import darts_space
+from classification.darts.space import WITHOUT_NONE, darts_space
+from classification.darts.spaces import SpaceSettings
 from classification.task import ClassificationTask
 from common.cost.bounds import cheapest
 from common.cost.count import count
@@ -65,7 +66,7 @@ def test_the_costs_are_those_of_the_network_alone_and_equal_the_price(task):
 
 def test_the_cheapest_cells_can_be_had_without_none(task):
     """So the price of the whole space tells which budgets what is derived can keep."""
-    without = darts_space(nodes=1, none=False, classes=10)
+    without = darts_space(nodes=1, operations=WITHOUT_NONE, classes=10)
     price, metric = task.networks.price("macs")
     least = evaluated(task.settings.network, decode(without, dict.fromkeys(decisions(without), 0)))
     found = count(build(least), (torch.zeros(1, 3, 8, 8),))
@@ -84,7 +85,7 @@ def test_the_network_alone_is_another_than_the_searched_one(task):
     net = evaluated(task.settings.network, decode(task.space, task.baseline))
     assert (net.width, net.cells, net.affine, net.pool_norm, net.partial) == (4, 3, True, False, 1)
     assert decode(task.space, task.baseline).affine is False
-    assert net.normal.nodes == by_hand(1).normal.nodes
+    assert net.normal.nodes == by_hand(SpaceSettings(nodes=1)).normal.nodes
     one, other = (task.network(task.baseline, seed).state_dict() for seed in (1, 1))
     assert all(torch.equal(value, other[name]) for name, value in one.items())
 

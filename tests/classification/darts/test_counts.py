@@ -25,6 +25,13 @@ COUNTS = {
     "FairDARTS_d": (3_365_542, 532_506_240, 4_785_760, 535_330_560),
     "FairDARTS_e": (2_643_742, 414_696_672, 3_773_824, 431_396_544),
     "FairDARTS_g": (2_899_054, 453_376_224, 4_094_944, 466_685_952),
+    "FairDARTS_b": (3_407_878, 536_487_552, 4_865_248, 541_201_152),
+    "FairDARTS_f": (3_151_054, 497_614_464, 4_542_112, 505_714_176),
+    "PDARTS": (3_433_798, 532_174_464, 4_944_352, 542_819_328),
+    "PC_DARTS_cifar": (3_634_678, 556_670_592, 5_270_560, 571_137_408),
+    "GDAS_V1": (3_368_782, 519_428_736, 4_969_216, 537_597_888),
+    "NASP": (7_363_486, 1_102_995_072, 9_542_944, 1_060_071_168),
+    "SNAS_moderate": (2_847_358, 440_687_232, 4_312_576, 465_607_872),
     "SNAS_mild": (2_661_382, 422_218_368, 3_939_328, 438_042_432),
     "SNAS_aggressive": (2_313_622, 374_912_640, 3_561_952, 395_715_840),
     "UNNAS_IMAGENET_CLS": (4_500_406, 698_560_128, 6_154_720, 686_291_328),
@@ -91,7 +98,7 @@ def test_operations_have_the_parameters_of_their_formulas(c):
     formulas = {f"sep_conv_{k}x{k}": 2 * (c * k * k + c * c + 2 * c) for k in (3, 5, 7)}
     formulas |= {f"dil_conv_{k}x{k}": c * k * k + c * c + 2 * c for k in (3, 5)}
     formulas |= {"conv_7x1_1x7": 14 * c * c + 2 * c, "conv_3x1_1x3": 6 * c * c + 2 * c, "conv 3x3": 9 * c * c + 2 * c}
-    formulas |= dict.fromkeys(("none", "max_pool_3x3", "avg_pool_3x3", "max_pool_5x5", "skip_connect"), 0)
+    formulas |= dict.fromkeys(("none", "max_pool_3x3", "avg_pool_3x3", "max_pool_5x5", "skip_connect", "noise"), 0)
     affine = replace(net, affine=True, pool_norm=False)
     assert {name: params(make(c, 1, affine)) for name, make in MAKERS.items()} == formulas
     norms = {

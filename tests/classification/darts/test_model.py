@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from classification.darts.cells import MAKERS, Edge, FactorizedReduce
 from classification.darts.genotypes import published
 from classification.darts.model import build, set_drop_path
+from classification.darts.space import WITHOUT_NONE, darts_space, standalone
 from classification.darts.space import Edge as EdgeDescription
-from classification.darts.space import darts_space, standalone
 from common.errors import UserError
 from common.layers import Partial
 from common.space import ManyOf, decisions, sample
@@ -68,7 +68,7 @@ def test_partial_channels_pass_by_and_are_shuffled():
 
 def test_a_mixed_operation_is_shuffled_once():
     """The choice is inside the partial channels: a mixture of identities is one permutation, whatever their weights."""
-    space = darts_space(nodes=1, none=False, width=8, cells=3, partial=4)
+    space = darts_space(nodes=1, operations=WITHOUT_NONE, width=8, cells=3, partial=4)
     net = Supernet(build(opened(space)), space)
     wrappers = [part for part in net.module.modules() if isinstance(part, Partial)]
     assert len(wrappers) == 3 * 2  # one for each edge, the choice in it

@@ -33,22 +33,57 @@ def gradient_of(settings: Settings) -> Gradient:
     return settings.search.engine
 
 
+PAPERS = {
+    # architecture's rate and decay, its gradient, first and last rate of the weights, their batch, parameters of the supernet
+    "darts": (3e-4, 1e-3, "first-order", (0.025, 0.001), 64, 1_930_618),
+    "darts2": (3e-4, 1e-3, "second-order", (0.025, 0.001), 64, 1_930_618),
+    "snas": (3e-4, 1e-3, "one-level", (0.025, 0.001), 64, 1_930_618),
+    "pc-darts": (6e-4, 1e-3, "first-order", (0.1, 0.0), 256, 299_578),
+    "gdas": (3e-4, 1e-3, "first-order", (0.025, 0.001), 64, 1_930_618),
+    "p-darts": (6e-4, 1e-3, "first-order", (0.025, 0.0), 96, 1_930_618),
+    "gold-nas": (1e-2, 0.0, "one-level", (0.025, 0.001), 64, None),
+    "darts-plus": (3e-4, 1e-3, "first-order", (0.025, 0.001), 64, 1_930_618),
+    "amended-darts": (3e-4, 1e-3, "amended", (0.025, 0.001), 64, 1_930_618),
+    "fair-darts": (3e-3, 1e-3, "first-order", (0.005, 0.001), 128, 1_930_618),
+    "nasp": (3e-4, 1e-3, "first-order", (0.025, 0.001), 64, 1_930_618),
+    "mile-nas": (3e-4, 1e-3, "mixed-level", (0.025, 0.001), 64, 1_930_618),
+    "da-nas": (3e-4, 1e-3, "one-level", (0.025, 0.001), 64, 1_930_618),
+}
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_papers_are_in_the_recipes(method):
     s = RECIPES[method]["paper"]()
+    lr, decay, rule, rates, batch, params = PAPERS[method]
     search = gradient_of(s)
-    arch = search.arch
-    assert (arch.lr, arch.betas, arch.weight_decay) == (6e-4 if method == "pc-darts" else 3e-4, (0.5, 0.999), 1e-3)
-    optim = s.weights.optim
-    assert (optim.lr, optim.lr * optim.floor) == pytest.approx((0.1, 0.0) if method == "pc-darts" else (0.025, 0.001))
-    assert (optim.momentum, optim.weight_decay, optim.clip) == (0.9, 3e-4, 5.0)
-    assert s.weights.batch == (256 if method == "pc-darts" else 64)
-    assert search.rule == {"darts2": "second-order", "snas": "one-level"}.get(method, "first-order")
-    assert search.forbidden == (() if method == "snas" else ("none",))
+    arch, optim = search.arch, s.weights.optim
+    assert (arch.lr, arch.betas, arch.weight_decay, search.rule) == (lr, (0.5, 0.999), decay, rule)
+    assert (optim.lr, optim.lr * optim.floor) == pytest.approx(rates)
+    assert (optim.momentum, optim.weight_decay, optim.clip, s.weights.batch) == (0.9, 3e-4, 5.0, batch)
+    assert search.forbidden == (() if method in ("snas", "gold-nas", "fair-darts", "nasp") else ("none",))
     assert search.options.temperature == {"snas": (1.0, 0.03), "gdas": (10.0, 0.1)}.get(method, (1.0, 1.0))
-    assert (search.members is not None) == (method == "pc-darts"), "edges have weights of their own in PC-DARTS alone"
-    assert (arch.begin, s.space.partial) == ((0.3, 4) if method == "pc-darts" else (0.0, 1))
-    assert parameters(searched(s, 10), s.network)[0] == (299_578 if method == "pc-darts" else 1_930_618)
+    assert (search.members is not None) == (method in ("pc-darts", "gold-nas", "nasp")), "edges have weights of their own"
+    assert arch.begin == {"pc-darts": 15 / 50, "p-darts": 10 / 25}.get(method, 0.0)
+    if params is not None:
+        assert parameters(searched(s, 10), s.network)[0] == params
+
+
+def test_what_is_particular_to_a_method_is_in_its_recipe():
+    fair, nasp, p, gold = (gradient_of(RECIPES[name]["paper"]()) for name in ("fair-darts", "nasp", "p-darts", "gold-nas"))
+    assert (fair.options.kind, fair.threshold, fair.zero_one) == ("sigmoid", 0.85, 10.0)
+    assert RECIPES["fair-darts"]["paper"]().space.inputs == 0
+    assert (nasp.options.kind, nasp.start) == ("one-hot", 0.5) and nasp.members is not None and nasp.members.kept == 2
+    assert [(g.keep, *g.overrides) for g in p.grow] == [
+        (5, "space.cells=5", "space.skip_dropout=0.1"),
+        (3, "space.cells=11", "space.skip_dropout=0.4"),
+        (1, "space.cells=17", "space.skip_dropout=0.7"),
+    ]
+    assert p.cap == 2 and gold.prune is not None
+    space = RECIPES["gold-nas"]["paper"]().space
+    assert (space.cells, space.gated, space.operations) == (20, True, ("skip_connect", "sep_conv_3x3"))
+    mile, da = (gradient_of(RECIPES[name]["paper"]()) for name in ("mile-nas", "da-nas"))
+    assert mile.scored and da.shrink is not None and da.shrink.curriculum == (0.2, 0.5, 1.0)
+    assert gradient_of(RECIPES["darts-plus"]["paper"]()).stop == "skips"
 
 
 def test_the_network_of_the_paper():

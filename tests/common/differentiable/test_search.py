@@ -133,7 +133,7 @@ def test_a_stop_rule_ends_the_search(tmp_path, monkeypatch):
         def stops(self, history):
             return len(history) >= 2
 
-    monkeypatch.setattr(stage, "stop_rule_of", lambda settings: AfterTwo())
+    monkeypatch.setattr(stage, "stop_rule_of", lambda settings, space: AfterTwo())
     result = run(tmp_path / "run")
     assert (result["snapshots"], result["stopped"]) == (2, True)
     steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from common.relax.gates import OneGate, OneHot, TwoGates
 from common.relax.sampled import AnnealedGumbel, HardGumbel
+from common.relax.stochastic import DirichletWeights, ReinMax
 from common.relax.weightings import GumbelSoftmax, Sigmoid, Softmax, Temperature, Weighting
 from common.streams import torch_stream
 from common.supernet.open import Mixed
@@ -25,6 +26,8 @@ ALL: list[Weighting] = [
     TwoGates(),
     OneHot(),
     OneHot(keep=2),
+    DirichletWeights(),
+    ReinMax(),
 ]
 
 

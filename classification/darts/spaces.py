@@ -1,0 +1,81 @@
+"""The spaces that the methods of the family can search, as plain data. No torch here: `--help` reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from classification.darts.space import NOISE, OPERATIONS
+from common.errors import UserError, check_least
+from common.tables.cell import OPS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceSettings:
+    """The supernet that is searched: a stack of the cells of DARTS."""
+
+    name: Literal["darts"] = "darts"
+    nodes: int = 4
+    """Nodes of a cell."""
+    width: int = 16
+    """Channels of a node in the first cells."""
+    cells: int = 8
+    """Cells; those after a third and two thirds of them halve the resolution."""
+    partial: int = 1
+    """An edge's operation sees 1 channel of so many (PC-DARTS)."""
+    operations: tuple[str, ...] = OPERATIONS
+    """Operations on every edge. Two of them, or with `noise`, make the spaces S2 to S4 of Zela et al. (arXiv 1909.09656)."""
+    inputs: int = 2
+    """Inputs that a node has at least; 0 in FairDARTS. It has two at most."""
+    skip_dropout: float = 0.0
+    """Dropout behind skip connections, at the beginning of the search; it falls (P-DARTS)."""
+    gated: bool = False
+    """Cells of GOLD-NAS: every cell has decisions of its own, a node any operations on any of its inputs."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        check_least(self, "space", ("nodes", "cells", "width", "partial"), 1)
+        if not 0 <= self.inputs <= 2:
+            raise UserError(f"space.inputs={self.inputs}: a node of the cells of DARTS has up to two; give 0, 1 or 2")
+        if not 0 <= self.skip_dropout < 1:
+            raise UserError(f"space.skip_dropout={self.skip_dropout}: give a probability from 0 to below 1")
+        check_operations(self.operations, (*OPERATIONS, NOISE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSpaceSettings:
+    """The supernet that is searched: NAS-Bench-201's, of whose cells a table knows the accuracy."""
+
+    name: Literal["nasbench201"] = "nasbench201"
+    width: int = 16
+    """Channels of the first of three stages."""
+    cells: int = 5
+    """Cells of a stage."""
+    operations: tuple[str, ...] = OPS
+    """Operations on every edge."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        check_least(self, "space", ("cells", "width"), 1)
+        check_operations(self.operations, OPS)
+
+
+def check_operations(operations: tuple[str, ...], known: Sequence[str]) -> None:
+    """Refuses operations that a space does not have.
+
+    Raises:
+        UserError: names the operation.
+    """
+    if not operations or len(set(operations)) < len(operations):
+        raise UserError(f"space.operations={list(operations)}: give one or more, each once, of {', '.join(known)}")
+    if odd := [name for name in operations if name not in known]:
+        raise UserError(f"space.operations: {odd[0]!r} is no operation of the space; choose among {', '.join(known)}")

@@ -1,0 +1,173 @@
+"""Options that leave a search while it runs, as participants of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from common.arch import labels
+from common.cost.price import Price
+from common.engines.dropping import PruneSettings, ShrinkSettings
+from common.errors import UserError
+from common.relax.relaxation import Relaxation
+from common.space import Arch, Decision, Invalid, ManyOf, OneOf, record
+from common.train.step import Participant, Step
+
+
+@dataclass(slots=True, kw_only=True)
+class Dropping(Participant):
+    """What both kinds of dropping share: the relaxation, and that what it has dropped survives.
+
+    Attributes:
+        relaxation: whose options are dropped.
+        steps: of the search.
+    """
+
+    name: ClassVar[str] = "dropping"
+    relaxation: Relaxation
+    steps: int
+
+    def options(self) -> int:
+        """Options of all decisions that are left."""
+        return sum(len(self.relaxation.live(path)) for path in self.relaxation.logits.values)
+
+    def state(self) -> Mapping[str, Any]:
+        """What is dropped."""
+        return {"dropped": {path: sorted(options) for path, options in self.relaxation.dropped.items()}}
+
+    def load(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Goes on from a checkpoint."""
+        self.relaxation.dropped = {path: frozenset(options) for path, options in state["dropped"].items()}
+
+
+@dataclass(slots=True, kw_only=True)
+class Shrinking(Dropping):
+    """Leaves fewer and fewer options to each decision: DA-NAS (2003.12563), the strongest ones.
+
+    Attributes:
+        settings: when, and how many are left.
+        forbidden: labels of options that are not among the last one left.
+    """
+
+    settings: ShrinkSettings
+    forbidden: Sequence[str] = ()
+
+    def after(self, step: Step, values: Mapping[str, float]) -> None:
+        """Drops options, if it is time."""
+        for at, keep in zip(self.settings.at, self.settings.keep, strict=True):
+            if step.number + 1 == max(1, round(at * self.steps)):
+                keep_strongest(self.relaxation, keep, self.forbidden if keep == 1 else ())
+
+
+def keep_strongest(relaxation: Relaxation, keep: int, forbidden: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Leaves the `keep` strongest options to every `OneOf` with strengths, of equals the first; gives their labels in order."""
+    kept: dict[str, list[str]] = {}
+    for path, strengths in relaxation.strengths().items():
+        decision = relaxation.decision(path)
+        if not isinstance(decision, OneOf):
+            continue
+        allowed = [i for i in relaxation.live(path) if decision.labels[i] not in forbidden]
+        best = sorted(sorted(allowed, key=lambda i: -float(strengths[i]))[:keep])
+        relaxation.drop(path, set(range(len(decision.options))) - set(best))
+        kept[path] = [decision.labels[i] for i in best]
+    return kept
+
+
+@dataclass(slots=True, kw_only=True)
+class Pruning(Dropping):
+    """Drops members under a growing price of their cost, so that one search goes through a sequence of ever smaller networks.
+
+    GOLD-NAS (2007.03331, section 3.3). The loss of the gates g_i has the price lambda * sum_i g_i w_i beside it, where w_i is a
+    mean of 1 / n and of the member's share of the MACs. Every `every` steps those of the smallest gates below the threshold are
+    dropped, `most` at once; where it was fewer, lambda grows by an increment that is larger each time in a row, else it falls
+    back by one increment. What is dropped never returns. How lambda moves is a reconstruction.
+
+    Attributes:
+        settings: of the rounds.
+        price: of the search network.
+        sequence: for each round in which something was dropped: the step, the members left, the MACs of the search network with
+            them, and the architecture.
+        pressure: lambda.
+    """
+
+    settings: PruneSettings
+    price: Price
+    sequence: list[dict[str, Any]] = field(default_factory=list)
+    pressure: float = field(default=0.0, init=False)
+    _streak: int = field(default=0, init=False)
+    _weights: dict[str, Tensor] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        costs = {path: self._costs(path) for path in self.relaxation.logits.values}
+        total, n = sum(map(sum, costs.values())), sum(map(len, costs.values()))
+        share = self.settings.by_cost
+        self._weights = {
+            path: torch.tensor([share * cost / total + (1 - share) / n for cost in own]) for path, own in costs.items()
+        }
+
+    def penalty(self, probabilities: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
+        """The price of the members that are left."""
+        terms = [(probabilities[path] * weights.to(probabilities[path])).sum() for path, weights in self._weights.items()]
+        return {"member_price": self.pressure * torch.stack(terms).sum()}
+
+    def after(self, step: Step, values: Mapping[str, float]) -> None:
+        """A round, if it is due."""
+        if (step.number + 1) % self.settings.every:
+            return
+        weak = sorted(
+            (float(gates[i]), path, i)
+            for path, gates in self.relaxation.strengths().items()
+            for i in self.relaxation.live(path)
+            if float(gates[i]) < self.settings.threshold
+        )[: self.settings.most]
+        for _, path, i in weak:
+            kept = self.relaxation.dropped.get(path, frozenset())
+            self.relaxation.drop(path, (i,))
+            try:
+                self.left()
+            except Invalid:  # without it a rule of the space is broken: a cell without inputs
+                self.relaxation.dropped[path] = kept
+        if len(weak) < self.settings.most:
+            self._streak += 1
+            self.pressure += self._streak * self.settings.price
+        else:
+            self._streak = 0
+            self.pressure = max(0.0, self.pressure - self.settings.price)
+        if weak:
+            arch = self.left()
+            macs = self.price.value(arch, "macs")
+            space = self.relaxation.supernet.space
+            self.sequence.append({"step": step.number + 1, "members": self.options(), "macs": macs, "arch": labels(space, arch)})
+
+    def left(self) -> Arch:
+        """The architecture of all members that are not dropped."""
+
+        def option(path: str, decision: Decision) -> int:
+            assert isinstance(decision, ManyOf)
+            return decision.rank(self.relaxation.live(path))
+
+        return record(self.relaxation.supernet.space, option)
+
+    def state(self) -> Mapping[str, Any]:
+        """What is dropped, the price and the sequence."""
+        own = {"pressure": self.pressure, "streak": self._streak, "sequence": self.sequence}
+        return {**Dropping.state(self), **own}
+
+    def load(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Goes on from a checkpoint."""
+        Dropping.load(self, tensors, state)
+        self.pressure, self._streak, self.sequence = state["pressure"], state["streak"], list(state["sequence"])
+
+    def _costs(self, path: str) -> list[float]:
+        """What each member of a decision adds to the MACs of the network."""
+        decision = self.relaxation.decision(path)
+        if not isinstance(decision, ManyOf) or decision.low:
+            raise UserError(f"search.engine.prune: decision {path!r} needs an option; give a space of gates, space.gated=true")
+        everything = {name: len(d) - 1 for name, d in self.price.decisions.items()}
+        whole = self.price.value(everything, "macs")
+        every = set(range(len(decision.options)))
+        return [float(whole - self.price.value(everything | {path: decision.rank(sorted(every - {i}))}, "macs")) for i in every]

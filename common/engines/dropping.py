@@ -1,0 +1,86 @@
+"""How a gradient-based search drops options as it goes on, as plain data. No torch here: `--help` reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from common.errors import UserError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrowSettings:
+    """One of several searches in a row, each with a new supernet in which fewer options of each decision are left: P-DARTS."""
+
+    keep: int
+    """Options of each decision that are left at its end, those of the largest probability."""
+    overrides: tuple[str, ...] = ()
+    """Settings of this search, as `--set` takes them: `space.cells=11`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShrinkSettings:
+    """Options that are dropped in the course of one search, in which the weights of those that are left are kept: DA-NAS."""
+
+    at: tuple[float, ...]
+    """Shares of the search at which options are dropped, ascending, above 0 and below 1."""
+    keep: tuple[int, ...]
+    """Options of each decision that are left then, descending."""
+    curriculum: tuple[float, ...] = ()
+    """Shares of the classes, the easiest first, that the search sees before, between and after these times, in a task that
+    classifies. None: all classes from the beginning."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: the parts do not go together, or are in another order.
+        """
+        good = len(self.at) == len(self.keep) > 0 and list(self.at) == sorted(set(self.at)) and self.at[0] > 0 and self.at[-1] < 1
+        if not good or list(self.keep) != sorted(set(self.keep), reverse=True):
+            raise UserError(
+                f"search.engine.shrink: at={list(self.at)}, keep={list(self.keep)}: give as many of both, shares that ascend "
+                "between 0 and 1, options that descend"
+            )
+        shares = list(self.curriculum)
+        if shares and (shares != sorted(shares) or shares[0] <= 0 or shares[-1] != 1 or len(shares) != len(self.at) + 1):
+            raise UserError(
+                f"search.engine.shrink.curriculum={shares}: give {len(self.at) + 1} shares of the classes, one for each part of "
+                "the search, above 0, that ascend to 1"
+            )
+        if self.keep[-1] < 1:
+            raise UserError(f"search.engine.shrink.keep={list(self.keep)}: a decision needs an option; end with 1 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneSettings:
+    """Members that are dropped one by one under a growing price of their cost: GOLD-NAS (arXiv 2007.03331, section 3.3).
+
+    The paper's thresholds and increments were not at hand; these are reconstructions, all of them.
+    """
+
+    every: int
+    """Steps between two rounds."""
+    threshold: float = 0.05
+    """Gates below it are dropped."""
+    most: int = 4
+    """Members dropped in a round, at most; where fewer are dropped the price rises faster, else it falls."""
+    price: float = 1e-3
+    """Increment of the price of all members together, in units of the loss."""
+    by_cost: float = 0.5
+    """Share of the price that is in proportion to a member's MACs; the rest is the same for all."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        for name, holds, rule in (
+            ("every", self.every >= 1, "1 or more"),
+            ("threshold", 0 < self.threshold < 0.5, "a number above 0 and below 0.5, where gates begin"),
+            ("most", self.most >= 1, "1 or more"),
+            ("price", self.price > 0, "a number above 0"),
+            ("by_cost", 0 <= self.by_cost <= 1, "a number from 0 to 1"),
+        ):
+            if not holds:
+                raise UserError(f"search.engine.prune.{name}={getattr(self, name)}: give {rule}")

@@ -1,0 +1,37 @@
+"""Terms of the architecture's loss in closed form, and that gates do not compete (FairDARTS, 1911.12126)."""
+
+import pytest
+import torch
+
+from common.differentiable.strategies import Penalties, zero_one
+from common.relax.weightings import Sigmoid, Softmax
+
+
+def test_the_zero_one_loss_is_lowest_where_gates_are_decided():
+    assert float(zero_one(torch.tensor([0.0, 1.0, 1.0]))) == -0.25
+    assert float(zero_one(torch.full((5,), 0.5))) == 0.0
+    assert -0.25 <= float(zero_one(torch.rand(100))) <= 0
+
+
+def test_its_gradient():
+    """-2 (s - 1/2) s (1 - s) / N with respect to a logit; 0 at a logit of 0, where the other loss breaks the tie."""
+    logits = torch.tensor([0.0, 1.3, -0.4, 2.0, -3.0, 0.7, 0.1], dtype=torch.float64, requires_grad=True)
+    terms = Penalties(entropy=0.0, zero_one=10.0, budgets=[])({"a": logits[:3].sigmoid(), "b": logits[3:].sigmoid()}, 0.0)
+    (found,) = torch.autograd.grad(terms["zero_one_penalty"], logits)
+    s = logits.detach().sigmoid()
+    torch.testing.assert_close(found, 10 * -2 * (s - 0.5) * s * (1 - s) / 7)
+    assert found[0] == 0
+
+
+@pytest.mark.parametrize(("weighting", "compete"), [(Sigmoid(), False), (Softmax(), True)])
+def test_options_of_equal_use_get_equal_updates_whatever_the_others_are_worth_unless_they_compete(weighting, compete):
+    logits = torch.tensor([0.0, 1.0, 0.0], requires_grad=True)
+
+    def gradient(worth: list[float]) -> torch.Tensor:
+        weights = weighting.weigh(logits, torch.Generator(), 0.0).weights
+        return torch.autograd.grad(-(weights * torch.tensor(worth)).sum(), logits)[0]
+
+    both, alone = gradient([1.0, 0.0, 1.0]), gradient([1.0, 0.0, 0.0])
+    assert both[0] == both[2] < 0
+    assert (both[1] == 0) == (not compete)
+    assert (alone[0] == both[0]) == (not compete)
