@@ -66,7 +66,6 @@ def test_every_method_searches_the_cells_of_the_table():
                 space=TableSpaceSettings(width=4, cells=1),
                 network=network,
                 search=replace(s.search, engine=changed),
-                curriculum=(),
             )
             assert len(decisions(made(table).space)) == 6
 
