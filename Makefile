@@ -16,11 +16,16 @@ RECIPE = small
 DATA =
 OUT =
 ARGS =
-OPTIONS = --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)") $(ARGS)
+OPTIONS_OF_DATA = --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)")
+OPTIONS = $(OPTIONS_OF_DATA) $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 # Which benchmark tables the engines are run on, a name or the beginning of some, and how many runs of each.
 TABLE = all
 SEEDS = 200
+
+# Random networks of each design space.
+TRIALS = 100
+FAMILIES = darts nasnet amoebanet pnas enas
 
 # Which study of backbone search.
 STUDY = mobile
@@ -30,7 +35,7 @@ WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format docs bench bench-search bench-nasbench-graph bench-backbone soak fuzz mutants systems
+.PHONY: help setup setup-dev demo test check format docs bench bench-search bench-nasbench-graph bench-backbone design-spaces soak fuzz mutants systems
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +76,13 @@ bench-nasbench-graph: $(VENV)/.ready-dev ## Trainings against their table, docs/
 
 bench-backbone: $(VENV)/.ready-dev ## Does backbone search pay, docs/results/backbone-search.md, an hour: STUDY=mobile ARGS="more options"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.backbone --study "$(STUDY)" --out runs/bench-backbone $(ARGS)
+
+design-spaces: $(VENV)/.ready ## Five published cell spaces, TRIALS random networks of each, runs/design-spaces: RECIPE=smoke DATA=folder
+	@for family in $(FAMILIES); do out="$(or $(OUT),runs/design-spaces)/$$family"; \
+	  $(BIN)/python -m classification.train darts $(OPTIONS_OF_DATA) --out "$$out" $$(test -e "$$out" && echo --resume) $(ARGS) \
+	    --set space.family=$$family search.engine=random search.trials=$(TRIALS) retrain.seeds=1 retrain.random_archs=1 || exit $$?; \
+	done
+	@$(BIN)/python -m common.cli spaces $(foreach f,$(FAMILIES),"$(or $(OUT),runs/design-spaces)/$f") --objective accuracy
 
 soak: $(VENV)/.ready-dev ## The long tests: twenty killed and resumed runs, trainings against NAS-Bench-Graph, a run from the wheel
 	@$(PYTEST) -m soak --timeout=7200 $(ARGS)

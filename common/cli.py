@@ -195,6 +195,37 @@ def study(
     print(out)
 
 
+def spaces(
+    files: Files,
+    objective: str,
+    complexity: str = "macs",
+    direction: Literal["max", "min"] = "max",
+    bins: int = 10,
+    out: File = None,
+) -> None:
+    """Compare design spaces by the distributions of their random networks' scores, sizes made alike.
+
+    Args:
+        files: a run folder whose search was random, or a CSV or JSONL table, of each space; see `study`.
+        objective: the score that networks are compared by.
+        complexity: the cost that is made alike.
+        direction: whether the largest or the smallest score is best.
+        bins: of complexities; fewer are taken where one would be empty.
+        out: file for the result, Markdown; printed by default.
+    """
+    from common.run.files import write_atomic
+    from common.stages.spaces import compare_spaces
+
+    if out is not None:
+        make_room(out)
+    text = compare_spaces(files, objective, complexity, direction, bins)
+    if out is None:
+        print(text, end="")
+        return
+    write_atomic(out, text.encode())
+    print(out)
+
+
 def listing(write: bool = False) -> None:
     """List every system with its task and its paper, as a Markdown table.
 
@@ -214,7 +245,7 @@ def listing(write: bool = False) -> None:
 ON_RUNS = {"report": report, "compare": compare, "export": export, "predict": predict, "latency-table": latency_table}
 """Commands for run folders, by name."""
 
-ON_NETWORKS = {"list": listing, "engines": engines, "study": study}
+ON_NETWORKS = {"list": listing, "engines": engines, "study": study, "spaces": spaces}
 """Commands that need no run, by name."""
 
 COMMANDS = ON_RUNS | ON_NETWORKS

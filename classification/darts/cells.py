@@ -152,6 +152,8 @@ MAKERS: dict[str, Make] = {
     "conv_3x1_1x3": _crossed(3),
     "conv 3x3": lambda width, stride, net: relu_conv_norm(width, width, 3, stride, net.affine),
     "max_pool_5x5": _max_pool(5),
+    "max_pool_7x7": _max_pool(7),
+    "conv 1x1": lambda width, stride, net: relu_conv_norm(width, width, 1, stride, net.affine),
     NOISE: lambda width, stride, net: Noise(stride),
 }
 """Name -> constructor: the operations of the search space, then those of other published cells.

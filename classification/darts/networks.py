@@ -100,10 +100,10 @@ def searched(settings: Settings, classes: int) -> Network | CellNetwork:
     """The open network that is searched."""
     s = settings.space
     if isinstance(s, TableSpaceSettings):
-        return cell_space(width=s.width, cells=s.cells, classes=classes, operations=s.operations)
+        return cell_space(width=s.width, cells=s.cells, classes=classes, operations=s.names)
     return darts_space(
         nodes=s.nodes,
-        operations=s.operations,
+        operations=s.names,
         least=s.inputs,
         gated=s.gated,
         width=s.width,
@@ -139,7 +139,7 @@ def by_hand(settings: SpaceSettings) -> Network:
 
     In a space without that operation it is the last one of the space.
     """
-    op = "sep_conv_3x3" if "sep_conv_3x3" in settings.operations else settings.operations[-1]
+    op = "sep_conv_3x3" if "sep_conv_3x3" in settings.names else settings.names[-1]
     node = Node(edges=tuple(Edge(source=source, op=op) for source in range(FIRST)))
     cell = Cell(nodes=(node,) * settings.nodes, concat=tuple(range(FIRST, FIRST + settings.nodes)))
     network = standalone(Genotype(normal=cell, reduction=cell))

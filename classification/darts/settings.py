@@ -70,7 +70,7 @@ class Settings(RunSettings):
         self.check_costs(COSTS, "classifier")
         check_trained({"weights": self.weights, "train": self.train}, "network")
         forbidden = self.search.engine.forbidden if isinstance(self.search.engine, Gradient) else ()
-        known = self.space.operations
+        known = self.space.names
         if odd := sorted(set(forbidden) - set(known)):
             raise UserError(f"search.engine.forbidden: {odd[0]!r} is no operation; choose among {', '.join(known)}")
         if isinstance(self.space, TableSpaceSettings) and (self.network.auxiliary or self.network.drop_path):

@@ -28,6 +28,23 @@ OPERATIONS = (
 WITHOUT_NONE = OPERATIONS[1:]
 GOLD = ("skip_connect", "sep_conv_3x3")
 """The operations of GOLD-NAS (arXiv 2007.03331, section 3.1)."""
+FAMILIES = {
+    "darts": OPERATIONS,
+    "nasnet": (
+        *("skip_connect", "conv_3x1_1x3", "conv_7x1_1x7", "dil_conv_3x3", "avg_pool_3x3", "max_pool_3x3", "max_pool_5x5"),
+        *("max_pool_7x7", "conv 1x1", "conv 3x3", "sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7"),
+    ),
+    "amoebanet": (
+        *("skip_connect", "sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7", "avg_pool_3x3", "max_pool_3x3", "dil_conv_3x3"),
+        "conv_7x1_1x7",
+    ),
+    "pnas": (
+        *("sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7", "conv_7x1_1x7", "skip_connect", "avg_pool_3x3", "max_pool_3x3"),
+        "dil_conv_3x3",
+    ),
+    "enas": ("skip_connect", "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3"),
+}
+"""The operations of five published cell spaces, of 8, 13, 8, 8 and 5 (Radosavovic et al. 2019, arXiv 1905.13214, section 4)."""
 NOISE = "noise"
 """Gaussian noise in the place of its input: an operation that can only harm (space S4 of Zela et al., arXiv 1909.09656)."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from classification.darts.space import NOISE, OPERATIONS
+from classification.darts.space import FAMILIES, NOISE
 from common.errors import UserError, check_least
 from common.tables.cell import OPS
 
@@ -24,8 +24,11 @@ class SpaceSettings:
     """Cells; those after a third and two thirds of them halve the resolution."""
     partial: int = 1
     """An edge's operation sees 1 channel of so many (PC-DARTS)."""
-    operations: tuple[str, ...] = OPERATIONS
-    """Operations on every edge. Two of them, or with `noise`, make the spaces S2 to S4 of Zela et al. (arXiv 1909.09656)."""
+    family: Literal["darts", "nasnet", "amoebanet", "pnas", "enas"] = "darts"
+    """Whose operations are on every edge. In the papers cells of DARTS have 4 nodes, the others 5."""
+    operations: tuple[str, ...] = ()
+    """Operations on every edge; none: those of the family. Two of them, or with `noise`, make the spaces S2 to S4 of Zela et al.
+    (arXiv 1909.09656)."""
     inputs: int = 2
     """Inputs that a node has at least; 0 in FairDARTS. It has two at most."""
     skip_dropout: float = 0.0
@@ -44,7 +47,12 @@ class SpaceSettings:
             raise UserError(f"space.inputs={self.inputs}: a node of the cells of DARTS has up to two; give 0, 1 or 2")
         if not 0 <= self.skip_dropout < 1:
             raise UserError(f"space.skip_dropout={self.skip_dropout}: give a probability from 0 to below 1")
-        check_operations(self.operations, (*OPERATIONS, NOISE))
+        check_operations(self.names, tuple({name: None for names in (*FAMILIES.values(), (NOISE,)) for name in names}))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The operations on every edge."""
+        return self.operations or FAMILIES[self.family]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +75,11 @@ class TableSpaceSettings:
         """
         check_least(self, "space", ("cells", "width"), 1)
         check_operations(self.operations, OPS)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The operations on every edge."""
+        return self.operations
 
 
 def check_operations(operations: tuple[str, ...], known: Sequence[str]) -> None:

@@ -98,7 +98,10 @@ def test_operations_have_the_parameters_of_their_formulas(c):
     formulas = {f"sep_conv_{k}x{k}": 2 * (c * k * k + c * c + 2 * c) for k in (3, 5, 7)}
     formulas |= {f"dil_conv_{k}x{k}": c * k * k + c * c + 2 * c for k in (3, 5)}
     formulas |= {"conv_7x1_1x7": 14 * c * c + 2 * c, "conv_3x1_1x3": 6 * c * c + 2 * c, "conv 3x3": 9 * c * c + 2 * c}
-    formulas |= dict.fromkeys(("none", "max_pool_3x3", "avg_pool_3x3", "max_pool_5x5", "skip_connect", "noise"), 0)
+    formulas["conv 1x1"] = c * c + 2 * c
+    formulas |= dict.fromkeys(
+        ("none", "max_pool_3x3", "avg_pool_3x3", "max_pool_5x5", "max_pool_7x7", "skip_connect", "noise"), 0
+    )
     affine = replace(net, affine=True, pool_norm=False)
     assert {name: params(make(c, 1, affine)) for name, make in MAKERS.items()} == formulas
     norms = {

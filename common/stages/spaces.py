@@ -1,0 +1,79 @@
+"""Design spaces compared by runs or tables of networks that were drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from common.errors import UserError
+from common.tables.distributions import Sample, best_of, distance, normalised, quantile
+from common.tables.rows import read_rows
+
+LEAST = 10
+"""Networks below which a sample says nothing of its space; the paper takes 100 at least."""
+DRAWS = (1, 10, 100)
+"""Lengths of the random searches whose expected best is told."""
+
+
+def compare_spaces(
+    files: Sequence[Path], objective: str, complexity: str, direction: Literal["max", "min"] = "max", bins: int = 10
+) -> str:
+    """A report in Markdown: for each space quantiles of its scores with and without its sizes, and distances between spaces.
+
+    Args:
+        files: run folders whose `trials.jsonl` are random networks, or tables as `common.tables.own` describes them.
+        objective: the score that networks are compared by.
+        complexity: the cost that is made alike.
+        direction: whether the largest or the smallest score is best.
+        bins: of complexities.
+
+    Raises:
+        UserError: a file cannot be used, there are fewer than two, or their complexities have no range in common.
+    """
+    if len(files) < 2:
+        raise UserError("a comparison of spaces takes two run folders or tables; give another one")
+    if bins < 1:
+        raise UserError(f"--bins {bins}: give 1 or more")
+    sign = -1.0 if direction == "max" else 1.0
+    samples = [_sample(file, objective, complexity, sign) for file in files]
+    names = _names([sample.name for sample in samples])
+    weights, alike = [np.full(len(s), 1 / len(s)) for s in samples], normalised(*samples, bins=bins)
+    errors = [np.asarray(s.errors, dtype=float) for s in samples]
+    lines = [
+        f"| space | networks | {objective}: best 1 % | best 10 % | median | median at like {complexity} "
+        + "".join(f"| best of {n} " for n in DRAWS)
+        + "|",
+        "|---" * (6 + len(DRAWS)) + "|",
+    ]
+    for name, sample, e, w, a in zip(names, samples, errors, weights, alike, strict=True):
+        shown = [sign * quantile(e, w, share) for share in (0.01, 0.1, 0.5)] + [sign * quantile(e, a, 0.5)]
+        found = [f"{sign * best_of(sample.errors, n):.4g}" if n <= len(sample) else "" for n in DRAWS]
+        lines.append(f"| {name} | {len(sample)} | {' | '.join(f'{x:.4g}' for x in shown)} | {' | '.join(found)} |")
+    lines += ["", f"| spaces | distance of distributions | at like {complexity} |", "|---|---|---|"]
+    for i, j in combinations(range(len(samples)), 2):
+        plain = distance(errors[i], weights[i], errors[j], weights[j])
+        lines.append(f"| {names[i]}, {names[j]} | {plain:.3f} | {distance(errors[i], alike[i], errors[j], alike[j]):.3f} |")
+    lines += [
+        "",
+        "The distance is the Kolmogorov-Smirnov statistic, from 0 (alike) to 1. `best of n` is the expected best of n random "
+        f"networks. At like {complexity}, networks weigh so that all spaces have the same {complexity}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _sample(file: Path, objective: str, complexity: str, sign: float) -> Sample:
+    table = file / "trials.jsonl" if file.is_dir() else file
+    rows, _ = read_rows(table, (objective,), (complexity,))
+    if len(rows) < LEAST:
+        raise UserError(f"{table}: {len(rows)} networks; a space is told by {LEAST} random ones or more: draw more")
+    errors = [sign * float(row.scores[objective]) for row in rows]
+    return Sample(file.name if file.is_dir() else file.stem, errors, [float(row.costs[0]) for row in rows])
+
+
+def _names(names: Sequence[str]) -> list[str]:
+    """The names, numbered where two are alike."""
+    return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, 1)]
