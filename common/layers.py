@@ -117,6 +117,26 @@ class Shift(nn.Module):
         return x + self.bias
 
 
+class Convolved(nn.Module):
+    """What comes before a convolution, the convolution, and what follows it.
+
+    Args:
+        before: run on the input.
+        conv: of odd square kernel, with the padding that keeps the map in its place, without bias.
+        after: run on its output.
+    """
+
+    def __init__(self, before: nn.Module, conv: nn.Conv2d, after: nn.Module) -> None:
+        super().__init__()
+        self.before = before
+        self.conv = conv
+        self.after = after
+
+    def forward(self, x: Tensor) -> Tensor:
+        """All three."""
+        return self.after(self.conv(self.before(x)))
+
+
 class Partial(nn.Module):
     """An operation on the first 1/k of the channels; the others pass by, and all are shuffled (PC-DARTS, arXiv 1907.05737, 3.1).
 

@@ -66,8 +66,7 @@ def systems_table(program: str) -> str:
     """
     rows = ["| system | task | paper | run it |", "|---|---|---|---|"]
     for task, _, method in every_method():
-        number = method.paper.removeprefix("arXiv:")
-        paper = f"[{method.authors}](https://arxiv.org/abs/{number})"
+        paper = f"[{method.authors}]({method.paper.replace('arXiv:', 'https://arxiv.org/abs/')})"
         rows.append(f"| {method.title} | {TASK_NAMES[task]} | {paper} | `{program} {method.name}` |")
     return "\n".join(rows)
 

@@ -45,7 +45,7 @@ class Method:
     Attributes:
         name: what is typed on the command line.
         title: name in the paper.
-        paper: publication, e.g. `arXiv:1903.10979`.
+        paper: publication, e.g. `arXiv:1903.10979`, or an address where there is no such number.
         authors: short citation, e.g. `Chen et al., NeurIPS 2019`.
         summary: one sentence for `--help`.
         recipes: name -> settings.

@@ -13,8 +13,9 @@ from torch.nn import functional as F
 
 from classification.darts.space import FIRST, NOISE, Cell, Network
 from classification.darts.space import Edge as EdgeDescription
-from common.layers import Partial
+from common.layers import Convolved, Partial
 from common.supernet import choose, choose_many
+from common.supernet.merged import choose_merged
 from common.supernet.open import OpenMany
 
 Image = Float[Tensor, "n c h w"]
@@ -162,6 +163,27 @@ Those of NASP, whose genotype gives names alone (conv_3x1_1x3, conv 3x3, max_poo
 form above."""
 
 
+KERNELS = {"sep_conv_3x3": (3, 1), "sep_conv_5x5": (5, 1), "sep_conv_7x7": (7, 1), "dil_conv_3x3": (3, 2), "dil_conv_5x5": (5, 2)}
+"""Operations that can be merged: kernel and dilation of their depthwise convolution."""
+
+
+def _merged(width: int, stride: int, net: Network, name: str, after: nn.Module) -> nn.Module:
+    """An operation of MergeNAS: one depthwise convolution, then what all of an edge share. Other operations are as they are.
+
+    A reconstruction: separable convolutions are applied once, not twice.
+    """
+    if name not in KERNELS:
+        return MAKERS[name](width, stride, net)
+    kernel, dilation = KERNELS[name]
+    conv = nn.Conv2d(width, width, kernel, stride, dilation * (kernel // 2), dilation, groups=width, bias=False)
+    return Convolved(nn.ReLU(), conv, after)
+
+
+def _pointwise(width: int, net: Network) -> nn.Module:
+    """What follows the depthwise convolutions of an edge."""
+    return nn.Sequential(nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width, affine=net.affine))
+
+
 class Edge(nn.Module):
     """An operation on one of the states of a cell.
 
@@ -176,7 +198,10 @@ class Edge(nn.Module):
         self.drop_path = 0.0
         stride = 2 if reduction and edge.source < FIRST else 1
         seen = width // net.partial
-        op = choose(edge.op, lambda name: MAKERS[name](seen, stride, net))
+        if net.merged:
+            op = choose_merged(edge.op, partial(_merged, seen, stride, net), partial(_pointwise, seen, net))
+        else:
+            op = choose(edge.op, lambda name: MAKERS[name](seen, stride, net))
         self.op = op if net.partial == 1 else Partial(op, net.partial, stride)
 
     def forward(self, states: Mapping[int, Tensor]) -> Float[Tensor, "n c i j"]:

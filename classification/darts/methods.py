@@ -178,6 +178,15 @@ METHODS = {
         weights=PhaseSettings(steps=50 * _EPOCH, batch=64, optim=_SGD),
         changes=(f"space.operations={json.dumps(WITHOUT_NONE)}",),
     ),
+    "merge-nas": Method(
+        title="MergeNAS",
+        paper="https://doi.org/10.24963/ijcai.2020/424",
+        authors="Wang et al., IJCAI 2020",
+        summary="the convolutions of an edge are merged into one while the search goes on",
+        search=_DARTS,
+        weights=PhaseSettings(steps=50 * _EPOCH, batch=64, optim=_SGD),
+        changes=("space.merged=true",),
+    ),
     "mile-nas": Method(
         title="MiLeNAS",
         paper="arXiv:2003.12238",
@@ -204,6 +213,7 @@ resource term (`search.cost=dual` and a budget take its place) and without drop-
 images, which it learns weights and architecture from. GDAS searches both kinds of cell (its best result fixes the reduction cell
 by hand); its 250 epochs are those of public reimplementations. GOLD-NAS: images are cropped and mirrored, without AutoAugment;
 rounds, thresholds and prices are reconstructions. NASP searches the operations of DARTS without none, on edges of both cells, in
-the place of its own lists. DA-NAS: its blocks are operations of the cells of DARTS; a classifier by class means says which
-classes are easy, in the place of a trained probe; there is no term of cost (`search.cost=dual` and a budget take its place).
+the place of its own lists. MergeNAS: separable convolutions are applied once in the supernet. DA-NAS: its blocks are operations
+of the cells of DARTS; a classifier by class means says which classes are easy, in the place of a trained probe; there is no term
+of cost (`search.cost=dual` and a budget take its place).
 """

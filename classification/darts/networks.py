@@ -110,6 +110,7 @@ def searched(settings: Settings, classes: int) -> Network | CellNetwork:
         cells=s.cells,
         classes=classes,
         partial=s.partial,
+        merged=s.merged,
     )
 
 
@@ -152,6 +153,7 @@ def spaces() -> dict[str, Network | CellNetwork]:
         "small cifar": darts_space(nodes=2, width=4, cells=3),
         "small imagenet": darts_space(nodes=2, operations=WITHOUT_NONE, width=4, cells=3, skeleton="imagenet"),
         "small, few inputs": darts_space(nodes=2, operations=OPERATIONS[3:5], least=0, width=4, cells=3),
+        "small merged": darts_space(nodes=2, width=4, cells=3, merged=True),
         "small gated": darts_space(nodes=2, operations=GOLD, gated=True, width=4, cells=3),
         "small nasbench201": cell_space(width=4, cells=1),
         "small partial": darts_space(nodes=2, operations=WITHOUT_NONE, width=8, cells=3, partial=2),

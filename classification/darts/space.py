@@ -122,6 +122,8 @@ class Network:
     """Whether a normalisation without weights follows every pooling operation, as in a search."""
     partial: int = 1
     """An edge's operation sees 1 channel of so many, the others pass by (PC-DARTS, arXiv 1907.05737, section 3.1)."""
+    merged: bool = False
+    """Whether convolutions of an edge share what follows their depthwise kernels, and are merged in a search (MergeNAS)."""
     own: tuple[Cell, ...] = ()
     """A cell for each place in the stack, in order, in the place of the two kinds; none: all cells of a kind are alike."""
     auxiliary: bool = False
@@ -173,6 +175,7 @@ def darts_space(
     classes: int = 10,
     skeleton: str = "cifar",
     partial: int = 1,
+    merged: bool = False,
 ) -> Network:
     """The open network that is searched: by default the paper's, of 1,930,618 parameters (section 3.1.1).
 
@@ -186,6 +189,7 @@ def darts_space(
         classes: of images.
         skeleton: a name of `SKELETONS`.
         partial: 4 is PC-DARTS on CIFAR-10, 2 on ImageNet.
+        merged: as in `Network`.
     """
     cell: Any = gated_cell(nodes, operations) if gated else open_cell(nodes, operations, least)
     if gated or least < 2:
@@ -201,6 +205,7 @@ def darts_space(
         affine=False,
         pool_norm=True,
         partial=partial,
+        merged=merged,
     )
 
 

@@ -33,6 +33,8 @@ class SpaceSettings:
     """Inputs that a node has at least; 0 in FairDARTS. It has two at most."""
     skip_dropout: float = 0.0
     """Dropout behind skip connections, at the beginning of the search; it falls (P-DARTS)."""
+    merged: bool = False
+    """Kernels of the separable and dilated convolutions of an edge are merged into one in a search (MergeNAS)."""
     gated: bool = False
     """Cells of GOLD-NAS: every cell has decisions of its own, a node any operations on any of its inputs."""
 

@@ -46,6 +46,7 @@ PAPERS = {
     "amended-darts": (3e-4, 1e-3, "amended", (0.025, 0.001), 64, 1_930_618),
     "fair-darts": (3e-3, 1e-3, "first-order", (0.005, 0.001), 128, 1_930_618),
     "nasp": (3e-4, 1e-3, "first-order", (0.025, 0.001), 64, 1_930_618),
+    "merge-nas": (3e-4, 1e-3, "first-order", (0.025, 0.001), 64, None),
     "mile-nas": (3e-4, 1e-3, "mixed-level", (0.025, 0.001), 64, 1_930_618),
     "da-nas": (3e-4, 1e-3, "one-level", (0.025, 0.001), 64, 1_930_618),
 }
