@@ -8,7 +8,9 @@ from typing import Literal
 
 from classification.darts.space import FAMILIES, NOISE
 from common.errors import UserError, check_least
-from common.tables.cell import OPS
+
+TABLE_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+"""The operations of NAS-Bench-201, those of `common.tables.cell`, which `--help` does not wait for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ class TableSpaceSettings:
     """Channels of the first of three stages."""
     cells: int = 5
     """Cells of a stage."""
-    operations: tuple[str, ...] = OPS
+    operations: tuple[str, ...] = TABLE_OPERATIONS
     """Operations on every edge."""
 
     def __post_init__(self) -> None:
@@ -76,7 +78,7 @@ class TableSpaceSettings:
             UserError: a value is out of range.
         """
         check_least(self, "space", ("cells", "width"), 1)
-        check_operations(self.operations, OPS)
+        check_operations(self.operations, TABLE_OPERATIONS)
 
     @property
     def names(self) -> tuple[str, ...]:

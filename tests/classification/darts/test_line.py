@@ -13,7 +13,7 @@ from classification.darts.nasbench201 import build_cells, cell_space, every_edge
 from classification.darts.phases import curriculum_of, set_skip_rate
 from classification.darts.recipes import RECIPES
 from classification.darts.settings import NetworkSettings
-from classification.darts.spaces import TableSpaceSettings
+from classification.darts.spaces import TABLE_OPERATIONS, TableSpaceSettings
 from classification.data import embedded
 from classification.data.curriculum import class_order, of_classes
 from classification.task import ClassificationTask
@@ -37,7 +37,7 @@ COUNTS |= dict.fromkeys(("skip_connect", "avg_pool_3x3"), COUNTS["none"])
 @pytest.mark.parametrize("operation", OPS)
 def test_nasbench201_has_its_published_counts(operation):
     space = cell_space()
-    assert size(space) == 15_625
+    assert size(space) == 15_625 and TABLE_OPERATIONS == OPS
     net = replace(decode(space, every_edge(space, operation)), affine=True)
     cost = count(build_cells(net), (torch.zeros(1, 3, 32, 32),), convention=conv_linear)
     assert (cost.params, cost.macs) == COUNTS[operation]
