@@ -29,11 +29,7 @@ EVAL_BATCH = 250
 
 
 class ClassificationTask(SystemTask):
-    """Classification of images of one data set.
-
-    Networks stay in torch's own order of memory. Channels-last is a third faster on a CPU, but torch 2.14 aborts in the backward
-    pass of strided 1x1 convolutions with one or two output channels.
-    """
+    """Classification of images of one data set."""
 
     kind = "classification"
     facts_of = ClassificationFacts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ from classification.darts.space import Edge as EdgeDescription
 from common.layers import Convolved, Partial
 from common.supernet import choose, choose_many
 from common.supernet.merged import choose_merged
+from common.supernet.mixing import sharing
 from common.supernet.open import OpenMany
 
 Image = Float[Tensor, "n c h w"]
@@ -25,6 +26,8 @@ Make = Callable[[int, int, Network], nn.Module]
 
 class Zero(nn.Module):
     """No connection: zeros of the shape that an operation would give."""
+
+    zeros: ClassVar[bool] = True
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -45,15 +48,16 @@ class FactorizedReduce(nn.Module):
         """Makes the layer; `c_out` is even."""
         super().__init__()
         self.relu = nn.ReLU()
-        self.conv_1 = nn.Conv2d(c_in, c_out // 2, 1, 2, bias=False)
-        self.conv_2 = nn.Conv2d(c_in, c_out // 2, 1, 2, bias=False)
+        self.conv_1 = nn.Conv2d(c_in, c_out // 2, 1, bias=False)
+        self.conv_2 = nn.Conv2d(c_in, c_out // 2, 1, bias=False)
         self.norm = nn.BatchNorm2d(c_out, affine=affine)
 
     def forward(self, x: Image) -> Float[Tensor, "n d i j"]:
         """The map at half the resolution, rounded up."""
         x = self.relu(x)
         shifted = F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))[:, :, 1:, 1:]
-        return self.norm(torch.cat((self.conv_1(x), self.conv_2(shifted)), 1))
+        # every other pixel is taken before the convolutions: torch 2.14 aborts in the backward pass of some strided ones of 1x1
+        return self.norm(torch.cat([conv(y[:, :, ::2, ::2]) for conv, y in ((self.conv_1, x), (self.conv_2, shifted))], 1))
 
 
 def relu_conv_norm(c_in: int, c_out: int, kernel: int, stride: int, affine: bool) -> nn.Sequential:
@@ -104,7 +108,9 @@ def _avg_pool(width: int, stride: int, net: Network) -> nn.Module:
 
 
 def _pooled(pool: nn.Module, width: int, net: Network) -> nn.Module:
-    return nn.Sequential(pool, nn.BatchNorm2d(width, affine=False)) if net.pool_norm else pool
+    made = nn.Sequential(pool, nn.BatchNorm2d(width, affine=False)) if net.pool_norm else pool
+    made.alike = repr(pool)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]  # see `sharing`
+    return made
 
 
 class Skip(nn.Identity):
@@ -246,8 +252,9 @@ class CellModule(nn.Module):
     def forward(self, before: Image, last: Float[Tensor, "n d i j"]) -> Float[Tensor, "n e k l"]:
         """The nodes of the output, joined over channels."""
         states: dict[int, Any] = {0: self.preprocess_0(before), 1: self.preprocess_1(last)}
-        for number, node in self.nodes.items():
-            states[int(number)] = node(states)
+        with sharing():
+            for number, node in self.nodes.items():
+                states[int(number)] = node(states)
         return torch.cat([states[number] for number in self.concat], 1)
 
 

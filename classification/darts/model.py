@@ -64,6 +64,7 @@ class DARTSNetwork(nn.Module):
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k"] | tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
         """Class scores of normalised images; in training those of the auxiliary classifier, if there is one, beside them."""
+        x = x.contiguous(memory_format=torch.channels_last)  # convolutions and pools are a third faster so
         before = self.stem_0(x)
         last = self.stem_1(before)
         read = last

@@ -22,6 +22,7 @@ from common.errors import UserError
 from common.space import Arch, OneOf
 from common.streams import derive
 from common.supernet import choose, opened
+from common.supernet.mixing import sharing
 from common.supernet.open import meanings
 from common.tables.cell import EDGES, OPS
 
@@ -62,7 +63,9 @@ def _operation(name: str, width: int, affine: bool) -> nn.Module:
         case "skip_connect":
             return Skip()
         case "avg_pool_3x3":
-            return nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+            pool = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+            pool.alike = name  # pyright: ignore[reportArgumentType]  # see `sharing`
+            return pool
         case _:
             return relu_conv_norm(width, width, 1 if name == "nor_conv_1x1" else 3, 1, affine)
 
@@ -76,9 +79,10 @@ class _Cell(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         nodes: list[Any] = [x, None, None, None]
-        for (source, target), edge in zip(EDGES, self.edges, strict=True):
-            out = edge(nodes[source])
-            nodes[target] = out if nodes[target] is None else nodes[target] + out
+        with sharing():
+            for (source, target), edge in zip(EDGES, self.edges, strict=True):
+                out = edge(nodes[source])
+                nodes[target] = out if nodes[target] is None else nodes[target] + out
         return nodes[-1]
 
 
@@ -114,7 +118,7 @@ class Stack(nn.Module):
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k"]:
         """Class scores of normalised images."""
-        return self.classifier(self.features(x).mean((2, 3)))
+        return self.classifier(self.features(x.contiguous(memory_format=torch.channels_last)).mean((2, 3)))
 
 
 def build_cells(net: CellNetwork, seed: int = 0) -> nn.Module:
