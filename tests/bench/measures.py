@@ -36,7 +36,7 @@ from gan.compression.space import open_space
 from tests.bench.graph_step import graph_search_steps
 from tests.bench.pyramids import bifpn, nas_fpn
 from tests.bench.rows import Row
-from tests.bench.search_step import search_memory, search_steps
+from tests.bench.search_step import plain_search_steps, search_memory, search_steps
 from tests.bench.timing import ratios, timed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -255,6 +255,7 @@ def everything(quick: bool) -> Iterator[Row]:
     yield paths("tiny detector, 16 images of 64 px", spaces()[TINY], pixels, repeats=2 * repeats, channels_last=True)
     yield from (row for row in (bifpn(repeats), nas_fpn(repeats)) if row is not None)
     yield from search_steps(max(2, repeats // 2))
+    yield from plain_search_steps(max(2, repeats // 2))
     yield from graph_search_steps(max(2, repeats // 2))
     yield search_memory()
     yield activation(repeats)

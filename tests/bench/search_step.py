@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from classification.darts.networks import searched
 from classification.darts.recipes import RECIPES
 from classification.darts.settings import NetworkSettings
 from classification.darts.system import SYSTEM
@@ -27,6 +29,7 @@ from segmentation import mm
 from segmentation.dcnas.recipes import RECIPES as DCNAS
 from segmentation.dcnas.segmentor import segmentor
 from segmentation.dcnas.sizes import SIZES
+from tests.bench.plain_search import Plain, plain_step
 from tests.bench.rows import Row
 from tests.bench.timing import ratios
 
@@ -67,6 +70,33 @@ def search_steps(repeats: int) -> Iterator[Row]:
             note=f"{s.space.cells} cells of {s.space.nodes} nodes, width {s.space.width}, {weights.batch} images of "
             f"{s.data.size} px, the two in turns (processor time, one thread); the supernet has "
             f"{share:.2f} times the multiply-adds of the cells alone.",
+        )
+
+
+LIMITS = {"darts": 0.55, "darts2": 0.65, "pc-darts": 0.6, "gdas": 0.75}
+"""Method -> the most that our step may take of the plain one's time."""
+
+
+def plain_search_steps(repeats: int) -> Iterator[Row]:
+    """A row for each method that has a plain form: our search step over that of the network as the papers' code writes it."""
+    for method, limit in LIMITS.items():
+        s = RECIPES[method]["small"]()
+        weights, engine = replace(s.weights, batch=16), s.search.engine
+        assert isinstance(engine, Gradient)
+        search = replace(engine, arch=replace(engine.arch, begin=0.0))
+        task = SYSTEM.make(replace(s, weights=weights, search=replace(s.search, engine=search)), Path("weights"))
+        alternation, (train, learn) = alternation_of(search, task, 0), task.phases("relaxed")
+        torch.manual_seed(0)
+        network = Plain(searched(s, len(task.data.classes)), s.space.nodes, draws=method == "gdas")
+        plain = plain_step(network, partial(train.batch_at, seed=0), partial(learn.batch_at, seed=0), 0.05, method == "darts2")
+        ours = one_step(alternation.model.network, train, [alternation])
+        yield Row(
+            what=f"search step / the same written plainly, {method}",
+            unit="",
+            target=limit,
+            values=ratios(ours, plain, repeats, warm_up=1),
+            note=f"{s.space.cells} cells of {s.space.nodes} nodes, width {s.space.width}, {weights.batch} images of "
+            f"{s.data.size} px, in turns (processor time, one thread); plainly: one module an option, a weighted sum an edge.",
         )
 
 
