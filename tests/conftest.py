@@ -12,6 +12,8 @@ from common.tables.load import data_folder
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started by nohup or with &: tests of interrupts would wait for ever
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 torch.set_num_threads(1)  # more threads than cores make a loaded machine many times slower, and change sums
 
 
