@@ -221,6 +221,7 @@ def run(module: str, words: list[str], monkeypatch: pytest.MonkeyPatch, function
 
 def finished(folder: Path) -> None:
     """Fills `folder` with the files that the documents name: two finished runs, a picture and data."""
+    import json
     import shutil
 
     from tests.classification.micro import SETTINGS, call, words
@@ -229,4 +230,8 @@ def finished(folder: Path) -> None:
     CASES["detection"].make(folder / "my-data")
     call(words(folder / "runs" / "mine", settings=[*SETTINGS, "weights.steps=2", "train.steps=1", "retrain.random_archs=0"]))
     shutil.copytree(folder / "runs" / "mine", folder / "runs" / "other")
+    for name, step in (("space-a", 1), ("space-b", 2)):
+        (folder / "runs" / name).mkdir()
+        rows = [{"arch": {"n": str(i)}, "scores": {"accuracy": i / 40}, "cost": {"macs": step * i}} for i in range(1, 21)]
+        (folder / "runs" / name / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     shutil.copy(folder / "runs" / "mine" / "samples" / "0.png", folder / "photo.jpg")
