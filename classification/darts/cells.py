@@ -134,15 +134,19 @@ def _skip(width: int, stride: int, net: Network) -> nn.Module:
 
 
 class Noise(nn.Module):
-    """Standard Gaussian noise of the shape that an operation would give, drawn from torch's generator in training and in use."""
+    """Standard Gaussian noise of the shape that an operation would give, drawn from torch's generator, which a training seeds.
+
+    In use it gives its mean, zeros: a score must not depend on what was drawn before. A departure; there it is noise always.
+    """
 
     def __init__(self, stride: int) -> None:
         super().__init__()
         self.stride = stride
 
     def forward(self, x: Image) -> Float[Tensor, "n c i j"]:
-        """Noise."""
-        return torch.randn_like(x[:, :, :: self.stride, :: self.stride])
+        """Noise, or its mean."""
+        x = x[:, :, :: self.stride, :: self.stride]
+        return torch.randn_like(x) if self.training else torch.zeros_like(x)
 
 
 MAKERS: dict[str, Make] = {

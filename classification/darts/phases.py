@@ -55,19 +55,22 @@ def phases(task: ClassificationTask, kind: Kind) -> Sequence[Phase]:
                     settings=s.weights,
                     split=half,
                     augment=plain,
-                    curriculum=curriculum_of(s, half),
+                    curriculum=curriculum_of(s, train, half),
                     set_rates=partial(set_skip_rate, s) if isinstance(s.space, SpaceSettings) and s.space.skip_dropout else None,
                 )
                 for n, half in zip(names, splits, strict=True)
             ]
 
 
-def curriculum_of(settings: Settings, split: Split) -> list[tuple[float, Split]]:
-    """The easiest classes of a split until options are dropped for the first time, more until the next, and so on (DA-NAS)."""
+def curriculum_of(settings: Settings, train: Split, split: Split) -> list[tuple[float, Split]]:
+    """The easiest classes of a split until options are dropped for the first time, more until the next, and so on (DA-NAS).
+
+    Which classes are easy is a matter of all training pictures `train`, so that both halves of them see the same ones.
+    """
     engine = settings.search.engine
     if not isinstance(engine, Gradient) or engine.shrink is None or not engine.shrink.curriculum:
         return []
-    order = class_order(split)
+    order = class_order(train)
     counts = [max(1, round(share * len(order))) for share in engine.shrink.curriculum]
     return [(at, of_classes(split, order[:count])) for at, count in zip(engine.shrink.at, counts, strict=False)]
 

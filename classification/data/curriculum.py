@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -13,7 +14,8 @@ PER_CLASS = 200
 """Pictures of a class that a probe learns from and is tested on, half and half."""
 
 
-def class_order(split: Split) -> list[int]:
+@lru_cache(maxsize=2)  # phases are asked for several times in a run
+def class_order(split: Split) -> tuple[int, ...]:
     """Labels from the easiest class to the hardest, those of equal difficulty in order; a class without pictures comes last.
 
     DA-NAS (2003.12563) orders classes by the accuracy of a probe; which probe is a reconstruction: every picture is given the
@@ -32,7 +34,7 @@ def class_order(split: Split) -> list[int]:
         rest = halves[label][1]
         nearest = torch.cdist(pictures(rest), means).argmin(1) if len(rest) else torch.zeros(0)
         found[label] = float((nearest == known.index(label)).float().mean()) if len(rest) else 0.0
-    return sorted(range(len(split.classes)), key=lambda label: (-found.get(label, -1.0), label))
+    return tuple(sorted(range(len(split.classes)), key=lambda label: (-found.get(label, -1.0), label)))
 
 
 def of_classes(split: Split, labels: Sequence[int]) -> Split:

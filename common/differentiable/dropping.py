@@ -123,21 +123,25 @@ class Pruning(Dropping):
             for path, gates in self.relaxation.strengths().items()
             for i in self.relaxation.live(path)
             if float(gates[i]) < self.settings.threshold
-        )[: self.settings.most]
+        )
+        dropped = 0
         for _, path, i in weak:
+            if dropped == self.settings.most:
+                break
             kept = self.relaxation.dropped.get(path, frozenset())
             self.relaxation.drop(path, (i,))
             try:
                 self.left()
+                dropped += 1
             except Invalid:  # without it a rule of the space is broken: a cell without inputs
                 self.relaxation.dropped[path] = kept
-        if len(weak) < self.settings.most:
+        if dropped < self.settings.most:
             self._streak += 1
             self.pressure += self._streak * self.settings.price
         else:
             self._streak = 0
             self.pressure = max(0.0, self.pressure - self.settings.price)
-        if weak:
+        if dropped:
             arch = self.left()
             macs = self.price.value(arch, "macs")
             space = self.relaxation.supernet.space

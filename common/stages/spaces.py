@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from common.errors import UserError
+from common.run.files import read_json
 from common.tables.distributions import Sample, best_of, distance, normalised, quantile
 from common.tables.rows import read_rows
 
@@ -25,7 +26,8 @@ def compare_spaces(
     """A report in Markdown: for each space quantiles of its scores with and without its sizes, and distances between spaces.
 
     Args:
-        files: run folders whose `trials.jsonl` are random networks, or tables as `common.tables.own` describes them.
+        files: run folders with random networks (`trials.jsonl` of a random search, else `random.jsonl`), or tables as
+            `common.tables.own` describes them.
         objective: the score that networks are compared by.
         complexity: the cost that is made alike.
         direction: whether the largest or the smallest score is best.
@@ -66,12 +68,34 @@ def compare_spaces(
 
 
 def _sample(file: Path, objective: str, complexity: str, sign: float) -> Sample:
-    table = file / "trials.jsonl" if file.is_dir() else file
+    table = _trials(file) if file.is_dir() else file
+    if not table.exists():
+        raise UserError(f"{file}: no such file or folder; give a run folder or a table")
     rows, _ = read_rows(table, (objective,), (complexity,))
     if len(rows) < LEAST:
         raise UserError(f"{table}: {len(rows)} networks; a space is told by {LEAST} random ones or more: draw more")
     errors = [sign * float(row.scores[objective]) for row in rows]
     return Sample(file.name if file.is_dir() else file.stem, errors, [float(row.costs[0]) for row in rows])
+
+
+def _trials(run: Path) -> Path:
+    """The trials of a run; those of a search that was not random say nothing of its space.
+
+    Raises:
+        UserError: the folder has no run, or one of another search.
+    """
+    if not (run / "config.json").is_file() and (run / "trials.jsonl").is_file():
+        return run / "trials.jsonl"
+    settings = read_json(run / "config.json").get("settings", {}) if (run / "config.json").is_file() else {}
+    engine = settings.get("search", {}).get("engine", {}).get("name")
+    if engine == "random":
+        return run / "trials.jsonl"
+    beside = run / "random.jsonl"
+    if beside.is_file():
+        return beside
+    raise UserError(
+        f"{run}: {f'the search was {engine}' if engine else 'no run'}; give a run with search.engine=random, or a table"
+    )
 
 
 def _names(names: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from common.relax.hypergradient import ONE_LEVEL
 from common.relax.relaxation import Relaxation
 from common.relax.weightings import Sigmoid, Softmax
 from common.run.checkpoint import Checkpoint
-from common.space import ManyOf, OneOf
+from common.space import ManyOf, OneOf, Where
 from common.supernet import Supernet, choose, choose_many, opened
 from common.train.alternate import Alternation
 from common.train.fit import fit
@@ -255,3 +255,18 @@ def test_a_cap_that_leaves_an_edge_nothing_is_told():
 def test_settings_that_cannot_be_are_refused(make, says):
     with pytest.raises(UserError, match=says):
         make()
+
+
+def test_what_cannot_be_dropped_neither_counts_nor_stands_in_the_way():
+    """A rule of the space keeps one member of `first`; the weakest one is it, and the next one goes in its place."""
+    space = {"first": Where(GATED["first"], bool, "one member at least"), "second": GATED["second"]}
+    search = Search()
+    search.relaxation.supernet.space = space
+    search.relaxation.drop("first", (1, 2))
+    with torch.no_grad():
+        search.relaxation.logits.values["first"][0] = -9.0
+        search.relaxation.logits.values["second"][0] = -8.0
+    search.pruning.after(Step(number=3), {})
+    assert (search.relaxation.live("first"), search.relaxation.live("second")) == ((0,), (1,))
+    search.pruning.after(Step(number=3), {})
+    assert len(search.pruning.sequence) == 1, "a round without a drop is no row"

@@ -1,5 +1,6 @@
 """Design spaces by their distributions, in closed form, and the command on tables and runs."""
 
+import json
 from itertools import combinations
 from pathlib import Path
 
@@ -105,3 +106,26 @@ def test_what_cannot_be_compared_is_refused(tmp_path, rows, bins, says):
     file = table(tmp_path / "a.csv", [0.5] * (rows or 12), [1.0] * (rows or 12))
     with pytest.raises(UserError, match=says):
         spaces((file,) if rows is None else (file, file), "accuracy", bins=bins)
+
+
+def run(folder: Path, engine: str, *files: str) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"settings": {"search": {"engine": {"name": engine}}}}))
+    rows = [{"arch": {"n": str(i)}, "scores": {"accuracy": i / 40}, "cost": {"macs": i}} for i in range(1, 21)]
+    for file in files:
+        (folder / file).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_of_a_run_random_networks_alone_are_compared(tmp_path, capsys):
+    random = run(tmp_path / "a", "random", "trials.jsonl")
+    beside = run(tmp_path / "b", "aging", "trials.jsonl", "random.jsonl")
+    spaces((random, beside), "accuracy")
+    assert "| a | 20 |" in capsys.readouterr().out
+    for wrong, says in (
+        (run(tmp_path / "c", "aging", "trials.jsonl"), "c: the search was aging; give a run with search.engine=random"),
+        (tmp_path, "no run; give a run with search.engine=random, or a table"),
+        (tmp_path / "nowhere", "nowhere: no such file or folder; give a run folder or a table"),
+    ):
+        with pytest.raises(UserError, match=says):
+            spaces((random, wrong), "accuracy")
