@@ -152,12 +152,20 @@ class Partial(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c i j"]:
         """As many channels as `x` has."""
-        seen = x.shape[1] // self.k
-        rest = x[:, seen:]
-        if self.stride == 2:
-            rest = F.max_pool2d(rest, 2, 2, ceil_mode=True)
-        x = torch.cat((self.op(x[:, :seen]), rest), 1)
-        return x.unflatten(1, (self.k, seen)).transpose(1, 2).flatten(1, 2)
+        seen, rest = split(x, self.k, self.stride)
+        return shuffled(self.op(seen), rest, self.k)
+
+
+def split(x: Float[Tensor, "n c h w"], k: int, stride: int) -> tuple[Float[Tensor, "n d h w"], Float[Tensor, "n e i j"]]:
+    """The first 1/k of the channels, and the others as they pass by an operation of that stride, 1 or 2: see `Partial`."""
+    seen = x.shape[1] // k
+    rest = x[:, seen:]
+    return x[:, :seen], F.max_pool2d(rest, 2, 2, ceil_mode=True) if stride == 2 else rest
+
+
+def shuffled(seen: Float[Tensor, "n d h w"], rest: Float[Tensor, "n e h w"], k: int) -> Float[Tensor, "n c h w"]:
+    """The channels of both, as k groups that are interleaved: see `Partial`."""
+    return torch.cat((seen, rest), 1).unflatten(1, (k, seen.shape[1])).transpose(1, 2).flatten(1, 2)
 
 
 class Learnable(nn.Module):

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 
 from classification.darts.space import FIRST, NOISE, Cell, Network
 from classification.darts.space import Edge as EdgeDescription
-from common.layers import Convolved, Partial
+from common.layers import Convolved, shuffled, split
 from common.supernet import choose, choose_many
 from common.supernet.merged import choose_merged
-from common.supernet.mixing import sharing
 from common.supernet.open import OpenMany
+from common.supernet.together import Together, running
 
 Image = Float[Tensor, "n c h w"]
 Make = Callable[[int, int, Network], nn.Module]
@@ -109,7 +109,7 @@ def _avg_pool(width: int, stride: int, net: Network) -> nn.Module:
 
 def _pooled(pool: nn.Module, width: int, net: Network) -> nn.Module:
     made = nn.Sequential(pool, nn.BatchNorm2d(width, affine=False)) if net.pool_norm else pool
-    made.alike = repr(pool)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]  # see `sharing`
+    made.alike = repr(pool)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]  # see `mixtures`
     return made
 
 
@@ -123,6 +123,11 @@ class Skip(nn.Identity):
     def __init__(self) -> None:
         super().__init__()
         self.dropout = 0.0
+
+    @property
+    def alike(self) -> str | None:
+        """Its kind among modules that compute the same (see `mixtures`): none where each drops entries of its own."""
+        return None if self.training and self.dropout else "skip"
 
     def forward(self, input: Tensor) -> Tensor:
         """The input."""
@@ -209,19 +214,30 @@ class Edge(nn.Module):
         stride = 2 if reduction and edge.source < FIRST else 1
         seen = width // net.partial
         if net.merged:
-            op = choose_merged(edge.op, partial(_merged, seen, stride, net), partial(_pointwise, seen, net))
+            self.op = choose_merged(edge.op, partial(_merged, seen, stride, net), partial(_pointwise, seen, net))
         else:
-            op = choose(edge.op, lambda name: MAKERS[name](seen, stride, net))
-        self.op = op if net.partial == 1 else Partial(op, net.partial, stride)
+            self.op = choose(edge.op, lambda name: MAKERS[name](seen, stride, net))
 
-    def forward(self, states: Mapping[int, Tensor]) -> Float[Tensor, "n c i j"]:
+    def forward(self, states: Mapping[int, Together]) -> Float[Tensor, "n c i j"]:
         """The operation's map."""
-        x = self.op(states[self.source])
+        x = states[self.source](self.op)
         if self.training and self.drop_path > 0 and not isinstance(self.op, nn.Identity):
             keep = 1 - self.drop_path
             mask = torch.empty(x.shape[0], 1, 1, 1, dtype=x.dtype, device=x.device).bernoulli_(keep)
             x = x * (mask / keep)
         return x
+
+
+class Passing(nn.Module):
+    """The channels that pass an edge by in PC-DARTS."""
+
+    def __init__(self, edge: EdgeDescription) -> None:
+        super().__init__()
+        self.source = edge.source
+
+    def forward(self, passed: Mapping[int, Tensor]) -> Tensor:
+        """They, of one of the states of a cell."""
+        return passed[self.source]
 
 
 class CellModule(nn.Module):
@@ -248,23 +264,45 @@ class CellModule(nn.Module):
             self.preprocess_0 = relu_conv_norm(before, width, 1, 1, net.affine)
         self.preprocess_1 = relu_conv_norm(last, width, 1, 1, net.affine)
         self.concat = cell.concat
+        self.partial = net.partial
+        self.reduction = reduction
+        self.sources = {0, 1} | {edge.source for node in cell.nodes for edge in possible_edges(node.edges)}
         self.nodes = nn.ModuleDict()
-        empty = partial(_zeros, 2 if reduction else 1)
+        self.passing = nn.ModuleDict()
         for number, node in enumerate(cell.nodes, FIRST):
-            self.nodes[str(number)] = choose_many(node.edges, lambda edge: Edge(edge, width, reduction, net), empty)
+            edge = partial(Edge, width=width, reduction=reduction, net=net)
+            self.nodes[str(number)] = choose_many(node.edges, edge, partial(_zeros, 2 if reduction else 1))
+            if net.partial > 1:
+                self.passing[str(number)] = choose_many(node.edges, Passing, partial(_zeros, 1))
 
     def forward(self, before: Image, last: Float[Tensor, "n d i j"]) -> Float[Tensor, "n e k l"]:
         """The nodes of the output, joined over channels."""
-        states: dict[int, Any] = {0: self.preprocess_0(before), 1: self.preprocess_1(last)}
-        with sharing():
-            for number, node in self.nodes.items():
-                states[int(number)] = node(states)
+        reading: dict[int, list[nn.Module]] = {}
+        for node in self.nodes.values():
+            for edge in running(node):
+                reading.setdefault(edge.source, []).append(edge.op)
+        states: list[Tensor] = [self.preprocess_0(before), self.preprocess_1(last)]
+        read: dict[int, Together] = {}
+        passed: dict[int, Tensor] = {}
+        for number in range(FIRST + len(self.nodes)):
+            if number >= FIRST:
+                states.append(self._node(number, read, passed))
+            seen = states[number]
+            if self.partial > 1 and number in self.sources:
+                seen, passed[number] = split(seen, self.partial, 2 if self.reduction and number < FIRST else 1)
+            read[number] = Together(seen, reading.get(number, ()))
         return torch.cat([states[number] for number in self.concat], 1)
 
+    def _node(self, number: int, read: Mapping[int, Together], passed: Mapping[int, Tensor]) -> Tensor:
+        x = self.nodes[str(number)](read)
+        return x if self.partial == 1 else shuffled(x, self.passing[str(number)](passed), self.partial)
 
-def _zeros(stride: int, states: Mapping[int, Tensor]) -> Tensor:
+
+def _zeros(stride: int, states: Mapping[int, Together] | Mapping[int, Tensor]) -> Tensor:
     """A node without edges."""
-    return torch.zeros_like(states[0][:, :, ::stride, ::stride])
+    state = states[0]
+    x = state.x if isinstance(state, Together) else state
+    return torch.zeros_like(x[:, :, ::stride, ::stride])
 
 
 def possible_edges(edges: Any) -> list[Any]:

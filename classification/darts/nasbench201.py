@@ -22,8 +22,8 @@ from common.errors import UserError
 from common.space import Arch, OneOf
 from common.streams import derive
 from common.supernet import choose, opened
-from common.supernet.mixing import sharing
 from common.supernet.open import meanings
+from common.supernet.together import Together
 from common.tables.cell import EDGES, OPS
 
 STAGES = 3
@@ -64,7 +64,7 @@ def _operation(name: str, width: int, affine: bool) -> nn.Module:
             return Skip()
         case "avg_pool_3x3":
             pool = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
-            pool.alike = name  # pyright: ignore[reportArgumentType]  # see `sharing`
+            pool.alike = name  # pyright: ignore[reportArgumentType]  # see `mixtures`
             return pool
         case _:
             return relu_conv_norm(width, width, 1 if name == "nor_conv_1x1" else 3, 1, affine)
@@ -77,12 +77,17 @@ class _Cell(nn.Module):
         super().__init__()
         self.edges = nn.ModuleList(choose(op, lambda name: _operation(name, width, net.affine)) for op in net.edges)
 
+    def _reading(self, source: int) -> list[nn.Module]:
+        return [edge for (read, _), edge in zip(EDGES, self.edges, strict=True) if read == source]
+
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         nodes: list[Any] = [x, None, None, None]
-        with sharing():
-            for (source, target), edge in zip(EDGES, self.edges, strict=True):
-                out = edge(nodes[source])
-                nodes[target] = out if nodes[target] is None else nodes[target] + out
+        read: dict[int, Together] = {}
+        for (source, target), edge in zip(EDGES, self.edges, strict=True):
+            if source not in read:
+                read[source] = Together(nodes[source], self._reading(source))
+            out = read[source](edge)
+            nodes[target] = out if nodes[target] is None else nodes[target] + out
         return nodes[-1]
 
 

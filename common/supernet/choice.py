@@ -17,7 +17,7 @@ from common.errors import UserError
 from common.layers import EmptySum, Inputs, Nothing, Sum, added
 from common.space.walk import fields_of
 from common.supernet.mixing import weighted_sum
-from common.supernet.open import Open, OpenMany, OpenRepeat
+from common.supernet.open import Mixed, Open, OpenMany, OpenRepeat
 
 
 class Deciding(nn.Module):
@@ -58,14 +58,26 @@ class Choice(Deciding):
         Live options that share a module are computed once, with the sum of their weights.
         """
         slot = self.decisions[0].slots[0]
-        mixed = slot.mixed
-        if mixed is None or self.mixable() is None:
+        if slot.mixed is None or self.mixable() is None:
             return self.options[self.table[self.decisions[0].index()]](*inputs)
+        return weighted_sum(self.terms(slot.mixed), inputs, slot.recompute)
+
+    def terms(self, mixed: Mixed) -> list[tuple[Tensor, Callable[..., Any]]]:
+        """Returns (weight, module) for each part of the weighted sum that a relaxation makes of the choice."""
         weights: dict[int, Tensor] = {}
         for i, weight in mixed.terms():
             at = self.table[i]
             weights[at] = weights[at] + weight if at in weights else weight
-        return weighted_sum([(weights[at], self.options[at]) for at in sorted(weights)], inputs, slot.recompute)
+        return [(weights[at], self.options[at]) for at in sorted(weights)]
+
+    def relaxed(self) -> Mixed | None:
+        """Returns the relaxation if the weighted sum may be computed with those of others.
+
+        It may in training, unless the backward pass is to run it again, or somebody watches the choice with a hook.
+        """
+        slot = self.decisions[0].slots[0]
+        watched = self._forward_hooks or self._forward_pre_hooks
+        return slot.mixed if self.training and self.mixable() is not None and not slot.recompute and not watched else None
 
     def plain(self) -> nn.Module:
         """Returns the active option's module."""

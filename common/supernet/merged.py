@@ -12,6 +12,7 @@ tensor([1., 0., 1., 0., 1.])
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,25 +21,18 @@ from torch.nn import functional as F
 
 from common.layers import Convolved
 from common.supernet.choice import Choice
-from common.supernet.mixing import weighted_sum
-from common.supernet.open import Open
+from common.supernet.open import Mixed, Open
 
 
 class Merged(Choice):
     """One of several modules; those that are `Convolved` run as one convolution where the decision is relaxed."""
 
-    def forward(self, *inputs: Any) -> Any:
-        """Returns the active option's output, or the mixture: of one merged convolution, and of the other live options."""
-        slot = self.decisions[0].slots[0]
-        if slot.mixed is None or self.mixable() is None:
-            return super().forward(*inputs)
-        terms = [(weight, self.options[self.table[i]]) for i, weight in slot.mixed.terms()]
+    def terms(self, mixed: Mixed) -> list[tuple[Tensor, Callable[..., Any]]]:
+        """Returns the terms of the mixture: one merged convolution, whose weight is 1, and the other live options."""
+        terms = super().terms(mixed)
         convolved = [(weight, option) for weight, option in terms if isinstance(option, Convolved)]
         others = [(weight, option) for weight, option in terms if not isinstance(option, Convolved)]
-        if not convolved:
-            return super().forward(*inputs)
-        total = _run_merged(convolved, *inputs)
-        return total + weighted_sum(others, inputs, slot.recompute) if others else total
+        return [(mixed.weights.new_ones(()), partial(_run_merged, convolved)), *others] if convolved else others
 
 
 def choose_merged(value: Any, make: Callable[[Any, nn.Module], nn.Module], after: Callable[[], nn.Module]) -> nn.Module:

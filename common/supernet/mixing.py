@@ -5,8 +5,8 @@ Checkpointing as in Chen et al. 2016 (https://arxiv.org/abs/1604.06174), one seg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from common.supernet.recalibrate import batch_norms
 from common.trace import slots_of
 
 
-def weighted_sum(terms: Sequence[tuple[Tensor, nn.Module]], inputs: Sequence[Any], recompute: bool) -> Tensor:
+def weighted_sum(terms: Sequence[tuple[Tensor, Callable[..., Any]]], inputs: Sequence[Any], recompute: bool) -> Tensor:
     """The sum over (weight, module) of `weight * module(*inputs)`, added in order.
 
     Modules that give zeros (their attribute `zeros` is true) are left out, unless there is nothing else. Where a module ends with
@@ -33,28 +33,22 @@ def weighted_sum(terms: Sequence[tuple[Tensor, nn.Module]], inputs: Sequence[Any
     again = recompute and torch.is_grad_enabled()
     total: Tensor | None = None
     for weight, module in [term for term in terms if not getattr(term[1], "zeros", False)] or terms[:1]:
-        term = _recomputed(weight, module, inputs) if again else weighted(weight, module, inputs)
+        run = _recomputed if again and isinstance(module, nn.Module) else weighted
+        term = run(weight, module, inputs)
         total = term if total is None else total + term
     assert total is not None, "nothing to sum"
     return total
 
 
-def weighted(weight: Tensor, module: nn.Module, inputs: Sequence[Any]) -> Tensor:
-    """`weight * module(*inputs)`, computed as `weighted_sum` says."""
-    kind = getattr(module, "alike", None)
-    if kind is not None:
-        return weight * (module(*inputs) if _shared is None else _shared.run(kind, module, inputs))
-    return _scaled(weight, module, inputs)
-
-
-def _scaled(weight: Tensor, module: nn.Module, inputs: Sequence[Any]) -> Tensor:
-    """The product, with the weight in the place of those that a last normalisation does not have."""
-    norm = module[-1] if type(module) is nn.Sequential and len(module) > 1 else None
+def weighted(weight: Tensor, module: Any, inputs: Sequence[Any]) -> Tensor:
+    """`weight * module(*inputs)`, with the weight in the place of those that a last normalisation does not have."""
+    parts = list(module) if isinstance(module, nn.Sequential) and type(module) is nn.Sequential else []
+    norm = parts[-1] if len(parts) > 1 else None
     if not _free(norm) or not module.training or module._forward_hooks:
         return weight * module(*inputs)
-    assert isinstance(module, nn.Sequential) and isinstance(norm, nn.BatchNorm2d)
+    assert isinstance(norm, nn.BatchNorm2d)
     (x,) = inputs
-    for part in list(module)[:-1]:
+    for part in parts[:-1]:
         x = part(x)
     if norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)
@@ -62,69 +56,21 @@ def _scaled(weight: Tensor, module: nn.Module, inputs: Sequence[Any]) -> Tensor:
     return F.batch_norm(x, norm.running_mean, norm.running_var, scale, None, True, norm.momentum or 0.0, norm.eps)
 
 
-def _free(norm: nn.Module | None) -> bool:
+def _free(norm: object) -> bool:
     """Whether a module is a plain BatchNorm without weights, which nobody watches."""
     if type(norm) is not nn.BatchNorm2d or norm.affine or norm.momentum is None:
         return False
     return not norm._forward_hooks and not norm._forward_pre_hooks
 
 
-class _Shared:
-    """Outputs of modules without weights that are alike, by what they read, while one cell runs."""
-
-    def __init__(self) -> None:
-        self.known: dict[tuple[Hashable, int, bool], tuple[Tensor, Tensor, list[Tensor]]] = {}
-
-    def run(self, kind: Hashable, module: nn.Module, inputs: Sequence[Any]) -> Tensor:
-        (x,) = inputs
-        key = (kind, id(x), torch.is_grad_enabled())
-        norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)] if module.training else []
-        if (known := self.known.get(key)) is None:
-            before = [t.clone() for t in _statistics(norms)]
-            out = module(x)
-            keep = 1 - (norms[0].momentum or 0.0) if norms else 0.0
-            new = [t - keep * old for t, old in zip(_statistics(norms), before, strict=True)]
-            self.known[key] = x, out, new  # x is kept, so that no other tensor has its number
-            return out
-        for norm in norms:
-            if norm.num_batches_tracked is not None:
-                norm.num_batches_tracked.add_(1)
-        for statistic, new in zip(_statistics(norms), known[2], strict=True):
-            statistic.mul_(1 - (norms[0].momentum or 0.0)).add_(new)
-        return known[1]
-
-
-def _statistics(norms: Sequence[nn.BatchNorm2d]) -> list[Tensor]:
-    return [t for norm in norms for t in (norm.running_mean, norm.running_var) if t is not None]
-
-
-_shared: _Shared | None = None
-
-
-@contextmanager
-def sharing() -> Iterator[None]:
-    """In the block, weighted sums compute modules without weights once for all of a kind that read one tensor.
-
-    A module says its kind by an attribute `alike`: modules of one kind compute the same, pooling say. Statistics of
-    normalisations inside are updated in each of them.
-    """
-    global _shared
-    before, _shared = _shared, _Shared()
-    try:
-        yield
-    finally:
-        _shared = before
-
-
-def _recomputed(weight: Tensor, module: nn.Module, inputs: Sequence[Any]) -> Tensor:
+def _recomputed(weight: Tensor, module: Any, inputs: Sequence[Any]) -> Tensor:
     second = _SecondRun(module)
 
     def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
         return nullcontext(), second
 
     def term(weight: Tensor, *inputs: Any) -> Tensor:
-        # the product too: its backward pass needs the module's output
-        return weight * module(*inputs) if hasattr(module, "alike") else _scaled(weight, module, inputs)
+        return weighted(weight, module, inputs)  # the product too: its backward pass needs the module's output
 
     kept = [list(value) if isinstance(value, list) else value for value in inputs]  # a caller may append to its list of states
     return checkpoint(term, weight, *kept, use_reentrant=False, context_fn=contexts)

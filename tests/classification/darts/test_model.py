@@ -17,10 +17,11 @@ from common.layers import Partial
 from common.space import ManyOf, decisions, sample
 from common.streams import stream
 from common.supernet import Mixed, Supernet, opened
+from common.supernet.together import Together
 
 
 def small(**change):
-    return replace(standalone(published()["DARTS_V2"]), width=4, cells=3, **change)
+    return replace(standalone(published()["DARTS_V2"]), cells=3, **{"width": 4} | change)
 
 
 def image(*shape: int) -> torch.Tensor:
@@ -70,13 +71,26 @@ def test_a_mixed_operation_is_shuffled_once():
     """The choice is inside the partial channels: a mixture of identities is one permutation, whatever their weights."""
     space = darts_space(nodes=1, operations=WITHOUT_NONE, width=8, cells=3, partial=4)
     net = Supernet(build(opened(space)), space)
-    wrappers = [part for part in net.module.modules() if isinstance(part, Partial)]
-    assert len(wrappers) == 3 * 2  # one for each edge, the choice in it
     skips = torch.zeros(7)
     skips[2] = 1
-    net.relax({path: Mixed(weights=skips) for path in net.relaxable if path.endswith(".op")})
-    x = image(2, 8, 4, 4)
-    assert torch.equal(wrappers[0](x), x[:, [0, 2, 4, 6, 1, 3, 5, 7]])
+    net.relax({path: Mixed(weights=skips if path.endswith(".op") else torch.tensor([0.25, 0.75])) for path in net.relaxable})
+    cell = net.module.get_submodule("cells.0")
+    before, last = image(2, 24, 4, 4), image(2, 24, 4, 4) + 1
+    x = 0.25 * cell.preprocess_0(before) + 0.75 * cell.preprocess_1(last)
+    torch.testing.assert_close(cell(before, last), x[:, [0, 2, 4, 6, 1, 3, 5, 7]])
+
+
+def test_an_edge_of_partial_channels_is_the_operation_wrapped():
+    """A settled node of PC-DARTS is the sum of `Partial` operations, in normal cells and in reduction cells."""
+    for i, stride in ((0, 1), (1, 2)):
+        network = build(small(partial=4, width=8))
+        cell = network.get_submodule(f"cells.{i}").eval()
+        before, last = image(2, 24, 8, 8), image(2, (24, 32)[i], 8, 8)
+        states = [cell.preprocess_0(before), cell.preprocess_1(last)]
+        for node in cell.nodes.values():
+            edges = [(edge.source, Partial(edge.op, 4, stride if edge.source < 2 else 1)) for edge in node.members]
+            states.append(sum(op(states[source]) for source, op in edges))
+        torch.testing.assert_close(cell(before, last), torch.cat([states[n] for n in cell.concat], 1))
 
 
 def test_cells_are_wired_as_they_say():
@@ -120,17 +134,18 @@ def test_dropped_paths():
     edge = Edge(EdgeDescription(source=0, op="skip_connect"), 4, False, small())
     set_drop_path(edge, 0.25)
     x = torch.ones(4000, 4, 1, 1)
-    assert torch.equal(edge({0: x}), x)  # identities are never dropped
+    states = {0: Together(x, ())}
+    assert torch.equal(edge(states), x)  # identities are never dropped
     edge.op = Double()
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        out = edge({0: x})
+        out = edge(states)
         torch.manual_seed(0)
-        assert torch.equal(out, edge({0: x}))
+        assert torch.equal(out, edge(states))
     kept = out[:, 0, 0, 0] > 0
     assert torch.equal(out, 2 * x * kept.view(-1, 1, 1, 1) / 0.75)  # whole samples, scaled
     assert kept.float().mean() == pytest.approx(0.75, abs=0.03)
-    assert torch.equal(edge.eval()({0: x}), 2 * x)
+    assert torch.equal(edge.eval()(states), 2 * x)
     for rate in (1.0, -0.1):
         with pytest.raises(UserError, match=r"drop-path rate .* in \[0, 1\)"):
             set_drop_path(edge, rate)
@@ -189,4 +204,5 @@ def test_a_relaxed_node_is_the_weighted_sum_of_its_edges_mixtures():
         for edge, beta, alphas in zip(node.members, normal[0], normal[1:], strict=True):
             for alpha, op in zip(alphas, edge.op.options, strict=True):
                 wanted = wanted + beta * alpha * op(states[edge.source])
-        assert torch.allclose(node(states), wanted, atol=1e-6)
+        read = {source: Together(x, [edge.op for edge in node.members if edge.source == source]) for source, x in states.items()}
+        assert torch.allclose(node(read), wanted, atol=1e-6)

@@ -1,10 +1,10 @@
-"""What weighted sums save: zeros, multiplications by a weight after a normalisation, and pools that read one tensor."""
+"""What weighted sums save: zeros, and multiplications by a weight after a normalisation."""
 
 import pytest
 import torch
 from torch import nn
 
-from common.supernet.mixing import sharing, weighted, weighted_sum
+from common.supernet.mixing import weighted, weighted_sum
 
 
 class Zeros(nn.Module):
@@ -17,18 +17,6 @@ class Zeros(nn.Module):
     def forward(self, x):
         self.runs += 1
         return x * 0
-
-
-class Pool(nn.Sequential):
-    alike = "pool"
-
-    def __init__(self):
-        super().__init__(nn.MaxPool2d(3, 1, 1), nn.BatchNorm2d(3, affine=False))
-        self.runs = 0
-
-    def forward(self, input):
-        self.runs += 1
-        return super().forward(input)
 
 
 def image(seed=0):
@@ -72,43 +60,13 @@ def test_a_normalisation_that_is_watched_is_run_as_it_is():
     assert seen == [True]
 
 
-def test_pools_that_read_one_tensor_run_once_and_all_learn_their_statistics():
-    pools, alone, x, y = [Pool() for _ in range(3)], [Pool() for _ in range(3)], image(1), image(2)
-    for pool, other in zip(pools, alone, strict=True):  # unlike before: one was not live for a while
-        for statistic in (pool[1].running_mean, other[1].running_mean):
-            statistic.fill_(len(pools) if pool is pools[0] else 0.5)
-    w = [torch.tensor(v, requires_grad=True) for v in (0.2, 0.3, 0.5)]
-    with sharing():
-        found = [weighted(w[i], pools[i], (t,)) for i, t in ((0, x), (1, x), (2, y), (2, x))]
-    wanted = [w[i] * alone[i](t) for i, t in ((0, x), (1, x), (2, y), (2, x))]
-    assert [pool.runs for pool in pools] == [1, 0, 1]
-    for a, b in zip(found, wanted, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
-    for pool, other in zip(pools, alone, strict=True):
-        for a, b in zip(pool.buffers(), other.buffers(), strict=True):
-            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
-    weighted(w[0], pools[0], (x,))
-    with sharing():
-        weighted(w[0], pools[1], (x,))
-    assert [pool.runs for pool in pools] == [2, 1, 1], "nothing is kept from one block to the next"
-
-
-def test_what_ran_without_gradients_is_not_taken_for_what_has_them():
-    pool, x = Pool(), image().requires_grad_()
-    with sharing():
-        with torch.no_grad():
-            weighted(torch.tensor(1.0), pool, (x,))
-        assert weighted(torch.tensor(1.0), pool, (x,)).requires_grad
-    assert pool.runs == 2
-
-
 def test_recomputation_gives_the_same_bits():
     torch.manual_seed(0)
-    modules = [nn.Sequential(nn.ReLU(), nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, affine=False)), Pool(), nn.Identity()]
+    chain = nn.Sequential(nn.ReLU(), nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, affine=False))
+    modules = [chain, nn.MaxPool2d(3, 1, 1), nn.Identity()]
     x, found = image().requires_grad_(), []
     for recompute in (False, True):
         weights = torch.tensor([0.2, 0.3, 0.5], requires_grad=True)
-        with sharing():
-            out = weighted_sum([(weights[i], module) for i, module in enumerate(modules)], (x,), recompute)
-            found.append([out, *torch.autograd.grad(out.square().sum(), [weights, x, *modules[0].parameters()])])
+        out = weighted_sum([(weights[i], module) for i, module in enumerate(modules)], (x,), recompute)
+        found.append([out, *torch.autograd.grad(out.square().sum(), [weights, x, *modules[0].parameters()])])
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
