@@ -33,7 +33,7 @@ def _changed(method: str, lr: float, snapshots: int, steps: int, cells: int) -> 
 
 def _search(engine: Gradient, trials: int) -> SearchSettings:
     """The method's own engine; any other one evaluates so many candidates, trained alone."""
-    return SearchSettings(engine=engine, evaluation=ScratchSettings(), trials=trials, random_baseline=False)
+    return SearchSettings(engine=engine, evaluation=ScratchSettings(), trials=trials)
 
 
 def smoke(method: str) -> Settings:

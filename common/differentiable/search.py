@@ -11,11 +11,12 @@ import torch
 
 from common.arch import labels
 from common.differentiable.dropping import Dropping, Pruning, Shrinking, keep_strongest
+from common.differentiable.flops import flops_of_search
 from common.differentiable.strategies import Penalties, feasible_of, normal_of, penalty_of, relaxation_of, rule_of, stop_rule_of
 from common.differentiable.watch import SKIP, Watch
 from common.engines import Gradient
 from common.engines.dropping import GrowSettings
-from common.errors import UserError
+from common.errors import UserError, shown
 from common.relax.discretise import discretise_within
 from common.relax.score_function import ScoreFunction
 from common.run.checkpoint import save_weights
@@ -65,14 +66,9 @@ class RelaxedSearch:
             UserError: the task has no two phases of kind `relaxed`, or a decision cannot be mixed, or nothing keeps the budget.
         """
         s = self.settings
-        task = context.task.variant(self.grow.overrides) if self.grow else context.task
-        seed = derive(context.seed, self.name) if self.before else context.seed
         penalties = penalty_of(s, context)
-        alternation = alternation_of(s, task, seed, context.device, penalties)
+        task, alternation = self._begun(context, penalties)
         relaxation, steps, weights = alternation.relaxation, alternation.steps, task.phases("relaxed")[0]
-        if self.before is not None:
-            for path, left in context.folder.result_of(self.before.name, "kept").items():
-                relaxation.drop(path, [i for i, name in enumerate(relaxation.decision(path).labels) if name not in left])
         dropping = dropping_of(s, alternation, task)
         derived = partial(derive_arch, s, relaxation) if not isinstance(dropping, Pruning) else dropping.left
         watch = Watch(
@@ -117,6 +113,7 @@ class RelaxedSearch:
         self._write(context, relaxation, watch)
         return {
             "steps": steps,
+            "made": min(steps, len(watch.history) * watch.every) if watch.ended() else steps,
             "snapshots": len(watch.history),
             "stopped": watch.ended(),
             "last": last,
@@ -126,6 +123,32 @@ class RelaxedSearch:
             **({"sequence": dropping.sequence} if isinstance(dropping, Pruning) else {}),
             **({"by_size": watch.by_size()} if s.scored else {}),
         }
+
+    def flops(self, context: Context) -> float:
+        """Floating-point operations of the search, which is done.
+
+        Raises:
+            UserError: its result does not say how many steps it made.
+        """
+        task, alternation = self._begun(context, penalty_of(self.settings, context))
+        made = context.folder.result(self.name).get("made")
+        if type(made) is not int or not 1 <= made <= alternation.steps:
+            file = context.folder.path / "stages.jsonl"
+            raise UserError(
+                f"{file}: in the result of stage {self.name!r} made is {shown(made)}, not a number of steps; restore the file"
+            )
+        return flops_of_search(alternation, task.phases("relaxed")[0].loss, made)
+
+    def _begun(self, context: Context, penalties: Penalties | None) -> tuple[Task, Alternation]:
+        """The task of the search and its parts, before the first step."""
+        task = context.task.variant(self.grow.overrides) if self.grow else context.task
+        seed = derive(context.seed, self.name) if self.before else context.seed
+        alternation = alternation_of(self.settings, task, seed, context.device, penalties)
+        if self.before is not None:
+            relaxation = alternation.relaxation
+            for path, left in context.folder.result_of(self.before.name, "kept").items():
+                relaxation.drop(path, [i for i, name in enumerate(relaxation.decision(path).labels) if name not in left])
+        return task, alternation
 
     def _score(self, task: Task, alternation: Alternation) -> float:
         """The first objective of the search network, on validation items."""

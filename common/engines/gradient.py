@@ -133,6 +133,9 @@ class Gradient:
     """Effect of hard budgets: on the derived architecture alone, or also on the training, by dual ascent on the expected cost."""
     dual_rate: float = 0.01
     """Step size of the dual ascent."""
+    rivals: int = 8
+    """Random architectures, at least, that random search trains alone for as many operations as the search took, together; the
+    best of them is retrained beside what was found. Where `search.random_baseline` is true."""
     derive: DeriveSettings | None = None
     """Search among candidates that are sampled from what this search learnt. `None`: the strongest architecture is taken."""
 
@@ -150,6 +153,7 @@ class Gradient:
             ("radius", self.radius, self.radius >= 0, "0 or more"),
             ("scored", self.scored, self.scored >= 0, "0 or more"),
             ("size", self.size, self.size >= 1, "1 or more"),
+            ("rivals", self.rivals, self.rivals >= 1, "1 or more"),
             ("cap", self.cap, self.cap is None or self.cap >= 0, "0 or more, or none"),
             ("threshold", self.threshold, self.threshold is None or 0 < self.threshold < 1, "a number between 0 and 1, or none"),
             ("dual_rate", self.dual_rate, self.dual_rate > 0, "a number above 0"),

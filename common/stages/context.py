@@ -31,6 +31,13 @@ class Named(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ByName:
+    """A stage of which the name is known alone."""
+
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What every stage of a run works with."""

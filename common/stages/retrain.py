@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,14 +35,14 @@ class Retrain:
     """Stage whose architecture is the winner."""
     inherited: Inherited | None = None
     """Gives the scores of the same architectures under the search's own weights, for the rank correlation."""
-    allowed: Callable[[Arch], bool] | None = None
-    """Which architectures the random ones may be, besides keeping the constraints: see `avoiding`. Any by default."""
+    random: RandomArchs = field(default_factory=lambda: RandomArchs())
+    """Draws the random architectures."""
     others: Mapping[str, Arch] = field(default_factory=dict)
     """Hand-made architectures besides the baseline, by name."""
+    beside: Mapping[str, Named] = field(default_factory=dict)
+    """Stages whose architectures are to be beaten too, by name."""
     tuned: Named | None = None
     """Stage that chose settings for each network (`common.stages.tune`). `None`: the task's own settings."""
-    alike: Callable[[Arch, Random], Arch] | None = None
-    """(what was found, rng) -> a random architecture of the same form; by default any of the space, uniformly."""
     start: Callable[[Context], Path] | None = None
     """Gives the weights of the supernet that every network begins with, each its own part of them; anew by default."""
     otherwise: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -84,24 +85,37 @@ class Retrain:
 
     def rivals(self, context: Context) -> list[tuple[str, str, Arch]]:
         """Name, kind and architecture of every network: the winner, random ones, and those made by hand."""
-        space = context.task.space
         winner = context.found(self.search)
-        rivals = [("searched", "searched", winner)]
+        known = (winner, context.task.baseline, *self.others.values())
+        drawn = self.random.of(context, winner, known, stream(context.seed, "rivals"))
+        random = [(f"random {i}", "random", arch) for i, arch in enumerate(islice(drawn, self.settings.random_archs), 1)]
+        beside = [(name, "baseline", context.found(stage)) for name, stage in self.beside.items()]
+        others = [(name, "baseline", arch) for name, arch in self.others.items()]
+        return [("searched", "searched", winner), *random, *beside, ("baseline", "baseline", context.task.baseline), *others]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomArchs:
+    """Which random architectures what was found is compared with."""
+
+    allowed: Callable[[Arch], bool] | None = None
+    """Which they may be, besides keeping the constraints: see `avoiding`. Any by default."""
+    alike: Callable[[Arch, Random], Arch] | None = None
+    """(what was found, rng) -> a random architecture of the same form; by default any of the space, uniformly."""
+
+    def of(self, context: Context, winner: Arch, known: Sequence[Arch], rng: Random) -> Iterator[Arch]:
+        """Draws them one after the other, each once and none of those known, until no more are found."""
 
         def allowed(arch: Arch) -> bool:
             return (self.allowed is None or self.allowed(arch)) and context.feasible(arch)
 
-        unseen = Unseen(space, allowed, constraint_text(context.constraints))
-        unseen.add(winner)
-        for arch in (context.task.baseline, *self.others.values()):
+        unseen = Unseen(context.task.space, allowed, constraint_text(context.constraints))
+        for arch in known:
             unseen.add(arch)
-        rng = stream(context.seed, "rivals")
-        while len(rivals) <= self.settings.random_archs and (arch := self._random(unseen, winner, rng)) is not None:
-            rivals.append((f"random {len(rivals)}", "random", arch))
-        others = [(name, "baseline", arch) for name, arch in self.others.items()]
-        return [*rivals, ("baseline", "baseline", context.task.baseline), *others]
+        while (arch := self._drawn(unseen, winner, rng)) is not None:
+            yield arch
 
-    def _random(self, unseen: Unseen, winner: Arch, rng: Random) -> Arch | None:
+    def _drawn(self, unseen: Unseen, winner: Arch, rng: Random) -> Arch | None:
         if self.alike is None:
             return unseen.sample(rng)
         drawn = (self.alike(winner, rng) for _ in range(MOST_DRAWS))

@@ -175,7 +175,14 @@ def check_search(settings: SearchSettings, task: SystemTask, constraints: Sequen
                         f"{phase.name}: {name}={value}: a relaxed architecture learns from the weights of every step, in full "
                         f"precision; give {plain}"
                     )
+        if settings.random_baseline and not isinstance(evaluation, ScratchSettings | ProxySettings):
+            raise UserError(
+                f"search.evaluation={evaluation.name}: random search at the cost of a differentiable search trains its "
+                "candidates; give scratch or proxy, or search.random_baseline=false"
+            )
         check_gradient(engine, task)
+        if settings.random_baseline:
+            _check_evaluation(evaluation, task)
         if engine.derive is not None:
             _check_evaluation(engine.derive.evaluation, task)
         return

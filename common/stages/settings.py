@@ -159,7 +159,7 @@ class SearchSettings:
     """Expression over scores and costs that the search maximises in place of the first objective, e.g.
     `accuracy * (300e6 / macs) ** 0.07`; see `common.expression`."""
     random_baseline: bool = True
-    """Whether random search evaluates as many candidates as well, for comparison."""
+    """Whether random search is done too, for comparison: with as many candidates, or at the cost of a differentiable search."""
 
     def __post_init__(self) -> None:
         """Checks ranges, and whether the engine can be used with the evaluation.

@@ -13,10 +13,11 @@ from common.engines import Gradient, Halving
 from common.evaluate.settings import InheritedSettings, PredictorSettings, needs_supernet
 from common.run.stages import Stage
 from common.stages.best import Best
-from common.stages.context import Context, Named
+from common.stages.context import ByName, Context, Named
 from common.stages.drawing import Drawing
+from common.stages.equal_cost import RANDOM, RandomAtEqualCost
 from common.stages.evaluators import inherited_scores
-from common.stages.retrain import Inherited, Retrain, avoiding
+from common.stages.retrain import Inherited, RandomArchs, Retrain, avoiding
 from common.stages.search import RandomBaseline, Search
 from common.stages.settings import SearchSettings
 from common.stages.supernet import TrainSupernet
@@ -45,6 +46,8 @@ def search_stages(task: SystemTask, prefix: str = "supernet ") -> tuple[Stages, 
     engine = settings.engine
     if isinstance(engine, Gradient):
         stages, search = _relaxed(task, engine)
+        if settings.random_baseline:
+            stages = [*stages, RandomAtEqualCost(settings=settings, search=search, searches=stages, random=random_of(task))]
     else:
         warm = isinstance(engine, Halving) and engine.warm_start
         search = Search(settings=settings, first=(lambda _: hand_made(task)) if warm else None)
@@ -79,15 +82,22 @@ def _relaxed(task: SystemTask, engine: Gradient) -> tuple[Stages, Named]:
 def retrain_of(task: SystemTask, search: Named) -> Retrain:
     """The retraining of what a search found, and of its rivals."""
     settings, networks = task.settings, task.networks
-    forbidden = settings.search.engine.forbidden if isinstance(settings.search.engine, Gradient) else ()
+    of_equal_cost = isinstance(settings.search.engine, Gradient) and settings.search.random_baseline
     return Retrain(
         settings=settings.retrain,
         search=search,
         inherited=inherited_of(settings.search),
-        allowed=avoiding(task.space, forbidden) if forbidden and networks.random_like is None else None,
-        alike=networks.random_like,
+        random=random_of(task),
+        beside={RANDOM: ByName(RANDOM)} if of_equal_cost else {},
         others=networks.hand_made if settings.retrain.hand_made else {},
     )
+
+
+def random_of(task: SystemTask) -> RandomArchs:
+    """The random architectures that what is found is compared with: as free of forbidden options, or of the same form."""
+    engine, alike = task.settings.search.engine, task.networks.random_like
+    forbidden = engine.forbidden if isinstance(engine, Gradient) else ()
+    return RandomArchs(allowed=avoiding(task.space, forbidden) if forbidden and alike is None else None, alike=alike)
 
 
 def inherited_of(settings: SearchSettings) -> Inherited | None:

@@ -104,12 +104,12 @@ def best_trial(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Tria
     if not good:
         why = trials[0].error if trials else "none was evaluated"
         raise UserError(f"all {len(trials)} candidates failed ({why}); fix the cause and start a new run")
-    largest = max(_share(trial) for trial in good)
+    largest = max(share_of(trial) for trial in good)
     sign = -1 if objective.direction == "max" else 1
-    return min((t for t in good if _share(t) == largest), key=lambda trial: (sign * trial.value(objective), trial.id))
+    return min((t for t in good if share_of(t) == largest), key=lambda trial: (sign * trial.value(objective), trial.id))
 
 
-def _share(trial: Trial) -> float:
+def share_of(trial: Trial) -> float:
     """The share of training that a trial's fidelity stands for."""
     try:
         return float(trial.fidelity)

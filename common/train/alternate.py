@@ -74,7 +74,7 @@ class Alternation(Participant):
 
     def before(self, step: Step) -> Sequence[Path]:
         """The architecture's step, if it is due on its own, and the mixture that the weights' step runs."""
-        if not self._due(step):
+        if not self.due(step):
             return [Path(partial(self.relaxation.mix, step.number, step.progress, frozen=True))]
         if self._shared():
             return [Path(partial(self.relaxation.mix, step.number, step.progress))]
@@ -86,7 +86,7 @@ class Alternation(Participant):
 
     def after(self, step: Step, values: Mapping[str, float]) -> None:
         """The architecture's step, from the gradients that the weights' step left, where they are shared."""
-        if self._shared() and self._due(step):
+        if self._shared() and self.due(step):
             self._learn(step, [value.grad for value in self._logits()], {})
 
     def tensors(self) -> Mapping[str, Tensor]:
@@ -108,7 +108,8 @@ class Alternation(Participant):
     def _logits(self) -> list[Tensor]:
         return list(self.relaxation.logits.values.values())
 
-    def _due(self, step: Step) -> bool:
+    def due(self, step: Step) -> bool:
+        """Whether the architecture learns in a step."""
         return step.progress >= self.settings.begin and step.number % self.settings.every == 0
 
     def _shared(self) -> bool:

@@ -50,7 +50,10 @@ TRIALS = {"pdnas": 60, "graphnas": 60, "evolution": 60, "halving": 40, "random":
 def _search(method: str, trials: int, engine: AnyEngine | None = None, cuts: int = 1) -> SearchSettings:
     """The search of a method, with an engine of its own by default; only engines that propose candidates read `trials`."""
     return SearchSettings(
-        engine=engine or ENGINES[method], evaluation=ScratchSettings(cuts=cuts), trials=trials, random_baseline=False
+        engine=engine or ENGINES[method],
+        evaluation=ScratchSettings(cuts=cuts),
+        trials=trials,
+        random_baseline=isinstance(engine or ENGINES[method], Gradient),
     )
 
 

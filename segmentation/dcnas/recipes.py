@@ -24,7 +24,7 @@ def _search(lr: float, begin: float, keep: float, entropy: float, snapshots: int
         entropy=entropy,
         snapshots=snapshots,
     )
-    return SearchSettings(engine=engine, evaluation=ScratchSettings(), trials=trials, random_baseline=False)
+    return SearchSettings(engine=engine, evaluation=ScratchSettings(), trials=trials)
 
 
 _ADAMW = OptimSettings(name="adamw", lr=5e-3, weight_decay=0.05, schedule="one-cycle", clip=5.0)

@@ -8,7 +8,7 @@ import pytest
 from common.arch import labels
 from common.space import sample
 from common.stages.context import Context
-from common.stages.retrain import Retrain, avoiding
+from common.stages.retrain import RandomArchs, Retrain, avoiding
 from common.stages.settings import RetrainSettings
 from common.streams import stream
 from tests.common.differentiable.toy import RelaxedToy
@@ -28,7 +28,7 @@ def rivals(allowed, count: int = 8, feasible=lambda arch: True) -> list[Any]:
         constraints=[],
         seed=0,
     )
-    stage = Retrain(settings=RetrainSettings(random_archs=count), search=SEARCH, allowed=allowed)
+    stage = Retrain(settings=RetrainSettings(random_archs=count), search=SEARCH, random=RandomArchs(allowed=allowed))
     return [arch for _, kind, arch in stage.rivals(cast("Context", context)) if kind == "random"]
 
 
