@@ -38,8 +38,8 @@ def finished(tmp_path_factory) -> Path:
 
 def test_every_stage_ran_and_left_its_files(finished):
     found = results(finished)
-    assert [row["stage"] for row in found["stages"]] == ["search", "drawing", "retrain", "export"]
-    assert [row["name"] for row in found["retrained"]] == ["searched", "random 1", "baseline"]
+    assert [row["stage"] for row in found["stages"]] == ["search", "random search", "drawing", "retrain", "export"]
+    assert [row["name"] for row in found["retrained"]] == ["searched", "random 1", "random search", "baseline"]
     for row in found["retrained"]:
         assert row["val"].keys() == row["test"].keys() == {"accuracy", "loss"}
         assert 0 <= row["test"]["accuracy"] <= 1
@@ -155,8 +155,8 @@ def test_a_budget_holds_for_all_but_the_hand_made_network(tmp_path, monkeypatch)
     settings = [*SETTINGS, "network.cells=3", "search.engine.cost=dual"]
     call(words(tmp_path / "run", "--budget", f"macs={upper}", settings=settings))
     rows = results(tmp_path / "run")["retrained"]
-    assert [row["name"] for row in rows] == ["searched", "random 1", "baseline"]
-    assert all(low <= row["cost"]["macs"] <= upper and "none" not in row["arch"].values() for row in rows[:2])
+    assert [row["name"] for row in rows] == ["searched", "random 1", "random search", "baseline"]
+    assert all(low <= row["cost"]["macs"] <= upper and "none" not in row["arch"].values() for row in rows[:3])
 
 
 @pytest.mark.slow

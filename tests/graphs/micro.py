@@ -28,8 +28,9 @@ space.extended=true space.widths=[16] space.heads=[1,2] network.dropout=0.4 netw
 weights.steps=6 train.steps=8 train.stop={"patience":6,"every":2} train.optim.lr=0.05
 tune.grid={"network.dropout":[0.0,0.4]} retrain.random_archs=1 retrain.seeds=1
 """
+NO_RANDOM = "search.random_baseline=false"
 _SEARCH = {
-    "pdnas": ["search.engine.snapshots=3", "search.engine.arch.begin=0.2", "search.engine.derive=null"],
+    "pdnas": ["search.engine.snapshots=3", "search.engine.arch.begin=0.2", "search.engine.derive=null", NO_RANDOM],
     "halving": ["search.trials=3", *(f"search.engine.{word}" for word in ("candidates=2", "eta=2", "shares=[0.5,1.0]"))],
 }
 DERIVE = 'search.engine.derive={"engine":{"candidates":2,"eta":2,"shares":[0.5,1.0]},"trials":3}'

@@ -61,7 +61,7 @@ def test_every_method_has_the_recipes_of_the_command_line():
 def test_every_recipe_is_itself_and_builds(method, recipe):
     """On a graph with the features and classes of Cora, made without memory."""
     s = RECIPES[method][recipe]()
-    assert (s.recipe, s.budget, s.seed, s.search.random_baseline) == (recipe, {}, 0, False)
+    assert (s.recipe, s.budget, s.seed, s.search.random_baseline) == (recipe, {}, 0, method == "pdnas")
     assert from_plain(Settings, plain(s)) == s and type(s.search.engine) is type(ENGINES[method])
     with torch.device("meta"):
         supernet = build(opened(s.open_network(1433, 7)))

@@ -148,6 +148,20 @@ def test_a_budget_holds_for_all_but_the_hand_made_networks(tmp_path, no_export):
     assert len(trials) == 3 and all(row["cost"]["params"] <= upper for row in trials)
 
 
+def test_random_search_at_equal_cost_is_a_rival(tmp_path, no_export):
+    """Of a search whose candidates are trained at last: both halves are paid for."""
+    path = tmp_path / "run"
+    call(words(path, settings=[DERIVE, "search.random_baseline=true", "search.engine.rivals=2"]))
+    stages = {row["stage"]: row["result"] for row in rows(path, "stages")}
+    assert list(stages)[:3] == ["relaxed search", "search", "random search"]
+    flops = stages["random search"]["flops"]
+    assert 0 < flops["random"] <= flops["search"]
+    found = {row["name"]: row for row in rows(path, "retrained")}
+    assert found["random search"]["kind"] == "baseline" and found["random search"]["arch"] == stages["random search"]["arch"]
+    report = (path / "report.html").read_text()
+    assert "as many floating-point operations as the search" in report and "random search (baseline)" in report
+
+
 def test_a_planetoid_folder_is_never_written_to(tmp_path, no_export):
     folder = write_planetoid(tmp_path / "data" / "Tiny" / "raw").parents[1]
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(300)
 PROXY = ["train.steps=1", "head.channels=4", "data.val=4"]
 OTHER = [
     *(word for word in SETTINGS if not word.startswith("search.")),
-    *("search.engine=random", "search.trials=3", "search.evaluation=proxy"),
+    *("search.engine=random", "search.trials=3", "search.random_baseline=false", "search.evaluation=proxy"),
     f"search.evaluation.overrides={json.dumps(PROXY)}",
 ]
 

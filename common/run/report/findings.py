@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 
 from common.run.report.figures import (
     Difference,
@@ -156,7 +157,9 @@ def pairs(run: Run, axis: Axis) -> tuple[Pair, ...]:
 
 def findings(run: Run, axis: Axis) -> list[Finding]:
     """All that can be said, in the order the run did it."""
-    told = _search(run, search_axis(run, axis)) + _retrained(run, axis)
+    equal = at_equal_cost(run)
+    told = _search(run, search_axis(run, axis), compared=not equal) + (_at_equal_cost(run, axis) if equal else [])
+    told += _retrained(run, axis)
     matched = pairs(run, axis)
     if matched:
         told.append(_tau(rank_correlation([p.inherited for p in matched], [p.retrained for p in matched])))
@@ -181,7 +184,32 @@ def comparison(searched: Team, other: Team, score: Goal) -> Finding:
     return Finding(text=f"{lead}: not beyond the spread of its {searched.unit}s {interval}.", mark="open")
 
 
-def _search(run: Run, axis: Axis) -> list[Finding]:
+def at_equal_cost(run: Run) -> bool:
+    """Whether random search had the operations of a differentiable search, and not as many candidates as another one."""
+    return bool(run.random) and (not run.trials or any(stage.name == "relaxed search" for stage in run.stages))
+
+
+def _at_equal_cost(run: Run, axis: Axis) -> list[Finding]:
+    rival = best_so_far([axis.score_of(trial) for trial in run.random], axis.score.maximise)
+    trained = f"Random search trained {count(len(run.random), 'random architecture')}"
+    share = run.random[0].fidelity
+    if share != "full":
+        trained += f", each for {float(share):.1%} of the steps of a training" if _is_number(share) else ""
+    text = f"{trained}: together for as many floating-point operations as the search"
+    if rival[-1] is None:
+        return [Finding(text=f"{text}; none has a score inside the limits.", mark="open")]
+    best = quantity(rival[-1], axis.score.unit)
+    return [Finding(text=f"{text}. The best has {axis.score.name} {best} then; it is retrained beside the searched network.")]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _search(run: Run, axis: Axis, *, compared: bool = True) -> list[Finding]:
     if not run.trials:
         return []
     failed = sum(not trial.ok for trial in run.trials)
@@ -197,7 +225,7 @@ def _search(run: Run, axis: Axis) -> list[Finding]:
         text += f" and costs {_priced(best.cost[axis.cost.name], axis.cost)}{_share(best, axis)}"
     told = [Finding(text=text + ".")]
     rival = best_so_far([axis.score_of(trial) for trial in run.random], axis.score.maximise)
-    if rival and rival[-1] is not None:
+    if compared and rival and rival[-1] is not None:
         budget = "as many trials" if len(run.random) == len(run.trials) else count(len(run.random), "trial")
         gap = Difference(value=found - rival[-1], half_width=None)
         order = f"the search is {_side(gap.value, axis.score)} it by {signed(gap)}" if gap.value else "neither is ahead"

@@ -16,7 +16,7 @@ from common.run.report import plots
 from common.run.report.decisions import decided, mattered
 from common.run.report.drawing import Drawing, draw, sanitise
 from common.run.report.figures import best_so_far, difference
-from common.run.report.findings import Axis, Finding, Team, axis, findings, search_axis, split, teams
+from common.run.report.findings import Axis, Finding, Team, at_equal_cost, axis, findings, search_axis, split, teams
 from common.run.report.load import Run, SampleRow, TrialRow, read_run
 from common.run.report.plots import Plot
 from common.run.report.text import DASH, column, count, duration, flat, mean_sd, number, quantity, signed
@@ -236,8 +236,10 @@ def _tiles(run: Run, known: Axis | None, sides: Sequence[Team], total: float) ->
         sought = search_axis(run, known)
         best = best_so_far([sought.score_of(trial) for trial in run.trials], sought.score.maximise)[-1]
         tiles.append((quantity(best, sought.score.unit), "", f"best {sought.score.name} so far", "during the search"))
-    if run.trials or run.random:  # a differentiable search makes none
-        beside = f"and {count(len(run.random), 'random one')}" if run.random else "in the search"
+    if at_equal_cost(run):
+        tiles.append((str(len(run.random)), "", "random trials", "at the cost of the search"))
+    if run.trials or (run.random and not at_equal_cost(run)):  # a differentiable search makes none
+        beside = "in the search" if not run.random or at_equal_cost(run) else f"and {count(len(run.random), 'random one')}"
         tiles.append((str(len(run.trials)), "", "trials", beside))
     tiles += [(tile.value, "", tile.name, tile.of) for tile in run.tiles]
     tiles.append((duration(total), "", "in all", f"{count(len(run.stages), 'stage')} finished"))

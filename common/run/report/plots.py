@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from common.run.report import charts
 from common.run.report.figures import best_so_far, front, rank_correlation, thin
-from common.run.report.findings import Axis, Team, pairs, split
+from common.run.report.findings import Axis, Team, at_equal_cost, pairs, split
 from common.run.report.load import Limit, Run, TrialRow
 from common.run.report.text import count, number
 
@@ -32,7 +32,7 @@ class Plot:
 
 def search(run: Run, known: Axis) -> list[Plot]:
     """Score against cost, and the best so far."""
-    if not (run.trials or run.random):
+    if not run.trials and (not run.random or at_equal_cost(run)):
         return []
     score, maximise = known.score.name, known.score.maximise
     scored = [row for row in (*run.trials, *run.random) if row.ok and score in row.scores]

@@ -22,9 +22,11 @@ from common.cost.count import count
 from common.engines import Gradient
 from common.engines.dropping import GrowSettings, PruneSettings, ShrinkSettings
 from common.errors import UserError
+from common.evaluate.settings import InheritedSettings, PredictorSettings, ProxySettings, TableSettings
 from common.options import RunOptions, settings_of
 from common.space import decisions, decode, size
 from common.stages.gradient_checks import check_gradient
+from common.stages.search import check_search
 from common.stages.standard import search_stages
 from common.tables.cell import OPS
 from tests.classification.micro import SETTINGS, call, made, tiny, words
@@ -189,6 +191,19 @@ def test_settings_that_do_not_fit_are_refused(word, says):
         settings_of(recipes, RunOptions(set=(word,)))
 
 
+@pytest.mark.parametrize("evaluation", [InheritedSettings(), PredictorSettings(), TableSettings(file="table.csv")])
+def test_random_search_at_equal_cost_trains_its_candidates(evaluation):
+    s = tiny()
+    search = replace(s.search, evaluation=evaluation)
+    with pytest.raises(UserError, match=rf"search.evaluation={evaluation.name}: random search at the cost .* scratch or proxy"):
+        check_search(search, made(s), [])
+    check_search(replace(search, random_baseline=False), made(s), [])
+    with pytest.raises(UserError, match=r"search\.evaluation=proxy: it has no overrides"):
+        check_search(replace(search, evaluation=ProxySettings()), made(s), [])
+    with pytest.raises(UserError, match=r"search\.engine\.rivals=0: give 1 or more"):
+        engine(rivals=0)
+
+
 def test_the_network_of_the_table_has_no_second_classifier():
     with pytest.raises(UserError, match="space=nasbench201: its network has no second classifier and no drop-path"):
         replace(RECIPES["darts"]["paper"](), space=TableSpaceSettings())
@@ -199,7 +214,7 @@ def test_a_run_in_the_space_of_the_table_and_in_a_robust_one(tmp_path, monkeypat
     table = ("space=nasbench201", "space.cells=1", "space.width=4", "network.cells=1", "search.engine.forbidden=[]")
     own = [word for word in SETTINGS if not word.startswith("space.")]
     call(words(tmp_path / "table", settings=[*own, *table]))
-    assert [row["name"] for row in rows(tmp_path / "table", "retrained")] == ["searched", "random 1", "baseline"]
+    assert [row["name"] for row in rows(tmp_path / "table", "retrained")] == ["searched", "random 1", "random search", "baseline"]
     robust = ('space.operations=["sep_conv_3x3","noise"]', "search.engine.forbidden=[]")
     call(words(tmp_path / "robust", settings=[*SETTINGS, *robust]))
     arch = rows(tmp_path / "robust", "retrained")[0]["arch"]

@@ -8,7 +8,7 @@ import pytest
 
 from common.run.report.figures import RankCorrelation, Spread
 from common.run.report.findings import Axis, Finding, Team, _tau, axis, comparison, findings, pairs, search_axis, split, teams
-from common.run.report.load import Config, Goal, Limit, RetrainedRow, Run, TrialRow
+from common.run.report.load import Config, Goal, Limit, RetrainedRow, Run, StageRow, TrialRow
 
 ACC, MACS = Goal(name="acc", maximise=True, unit="%"), Goal(name="macs", maximise=False, unit="MACs")
 BUDGET = Limit(metric="macs", upper=8.0, lower=None)
@@ -168,6 +168,25 @@ def test_the_search_is_told_with_its_best_trial_and_random_search():
     )
     staged = said(run_of((trial(99.0, fidelity="half"), trial(80.0))))[0].text
     assert staged.startswith("The search trained 2 candidates at several fidelities; the best has acc 80 %")
+
+
+def test_random_search_at_the_cost_of_a_differentiable_search_is_told():
+    """It is not compared with candidates that such a search trains at last: those had other shares of the steps."""
+    rivals = (trial(75.0, fidelity="0.377904"), trial(85.0, fidelity="0.377904"))
+    (told,) = said(run_of((), rivals))
+    assert told == Finding(
+        text="Random search trained 2 random architectures, each for 37.8% of the steps of a training: together for as many "
+        "floating-point operations as the search. The best has acc 85 % then; it is retrained beside the searched network."
+    )
+    (whole,) = said(run_of((), (trial(75.0),)))
+    assert whole.text.startswith("Random search trained 1 random architecture: together for as many")
+    (odd,) = said(run_of((), (trial(75.0, fidelity="odd"),)))
+    assert odd.text.startswith("Random search trained 1 random architecture: together")
+    (nothing,) = said(run_of((), (trial(99.0, 9.0),)))
+    assert nothing.mark == "open" and nothing.text.endswith("as the search; none has a score inside the limits.")
+    relaxed = (StageRow(name="relaxed search", seconds=1.0, result={}),)
+    both = [finding.text for finding in said(replace(run_of((trial(80.0),), rivals), stages=relaxed))]
+    assert len(both) == 2 and not any("is ahead of it" in text or "reached" in text for text in both)
 
 
 def test_trainings_that_failed_are_told_even_where_all_did():
