@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from common.arch import labels
+from common.arch import from_labels, labels
 from common.cost.price import Price
 from common.engines.dropping import PruneSettings, ShrinkSettings
 from common.errors import UserError
@@ -20,7 +20,7 @@ from common.train.step import Participant, Step
 
 @dataclass(slots=True, kw_only=True)
 class Dropping(Participant):
-    """What both kinds of dropping share: the relaxation, and that what it has dropped survives.
+    """What all kinds of dropping share: the relaxation, and that what it has dropped survives.
 
     Attributes:
         relaxation: whose options are dropped.
@@ -34,6 +34,15 @@ class Dropping(Participant):
     def options(self) -> int:
         """Options of all decisions that are left."""
         return sum(len(self.relaxation.live(path)) for path in self.relaxation.logits.values)
+
+    def left(self) -> Arch:
+        """The architecture of all that is not dropped: of a `OneOf` the first option left, of a `ManyOf` all members left."""
+
+        def option(path: str, decision: Decision) -> int:
+            live = self.relaxation.live(path) if path in self.relaxation.paths() else (0,)
+            return decision.rank(live) if isinstance(decision, ManyOf) else live[0]
+
+        return record(self.relaxation.supernet.space, option)
 
     def state(self) -> Mapping[str, Any]:
         """What is dropped."""
@@ -147,14 +156,22 @@ class Pruning(Dropping):
             space = self.relaxation.supernet.space
             self.sequence.append({"step": step.number + 1, "members": self.options(), "macs": macs, "arch": labels(space, arch)})
 
-    def left(self) -> Arch:
-        """The architecture of all members that are not dropped."""
+    def within(self, feasible: Callable[[Arch], bool]) -> Arch:
+        """The first architecture of the sequence, so the largest one, that keeps the budget.
 
-        def option(path: str, decision: Decision) -> int:
-            assert isinstance(decision, ManyOf)
-            return decision.rank(self.relaxation.live(path))
-
-        return record(self.relaxation.supernet.space, option)
+        Raises:
+            UserError: none does.
+        """
+        space = self.relaxation.supernet.space
+        archs = [from_labels(space, row["arch"], "sequence") for row in self.sequence] or [self.left()]
+        found = next((arch for arch in archs if feasible(arch)), None)
+        if found is None:
+            macs = self.price.value(archs[-1], "macs")
+            raise UserError(
+                f"search.engine.prune: the smallest network of the search ({macs:,} multiply-adds of its own size) is above the "
+                "budget; give more steps, a higher prune.price or a larger budget"
+            )
+        return found
 
     def state(self) -> Mapping[str, Any]:
         """What is dropped, the price and the sequence."""

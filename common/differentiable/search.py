@@ -8,10 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from torch import Tensor
 
 from common.arch import labels
 from common.differentiable.dropping import Dropping, Pruning, Shrinking, keep_strongest
 from common.differentiable.flops import flops_of_search
+from common.differentiable.freezing import Freezing
+from common.differentiable.projecting import Projecting
 from common.differentiable.strategies import Penalties, feasible_of, normal_of, penalty_of, relaxation_of, rule_of, stop_rule_of
 from common.differentiable.watch import SKIP, Watch
 from common.engines import Gradient
@@ -26,10 +29,10 @@ from common.stages.context import Context, Named
 from common.streams import derive
 from common.supernet import Supernet
 from common.train.alternate import Alternation
-from common.train.fit import fit
+from common.train.fit import fit, total_loss
 from common.train.optim import make_clip, make_optimizer, make_schedule
 from common.train.sampled import SampledPaths
-from common.train.step import Losses
+from common.train.step import Losses, Step
 
 if TYPE_CHECKING:
     from common.relax.relaxation import Relaxation
@@ -70,14 +73,18 @@ class RelaxedSearch:
         task, alternation = self._begun(context, penalties)
         relaxation, steps, weights = alternation.relaxation, alternation.steps, task.phases("relaxed")[0]
         dropping = dropping_of(s, alternation, task)
-        derived = partial(derive_arch, s, relaxation) if not isinstance(dropping, Pruning) else dropping.left
+
+        def derived() -> Arch:
+            settled = isinstance(dropping, Pruning) or (isinstance(dropping, Projecting) and dropping.finished())
+            return dropping.left() if dropping is not None and settled else derive_arch(s, relaxation)
+
         watch = Watch(
             relaxation=relaxation,
             rule=stop_rule_of(s, task.space),
             derived=derived,
             every=max(1, steps // s.snapshots),
             steps=steps,
-            score=partial(self._score, task, alternation) if s.scored else None,
+            score=partial(score_of, task, alternation, s.scored) if s.scored else None,
         )
         checkpoint = context.folder.checkpoint(self.name)
         saved = checkpoint.load()
@@ -102,14 +109,14 @@ class RelaxedSearch:
                     SampledPaths(
                         supernet=relaxation.supernet, policy=None, optimizer=alternation.weights, model=relaxation.supernet.module
                     ),
-                    *(one for one in (alternation, penalties, dropping, watch) if one is not None),
+                    *(one for one in (alternation, penalties, freezing_of(s, alternation), dropping, watch) if one is not None),
                 ],
                 checkpoint=checkpoint,
                 save_every=context.save_every,
                 clip=make_clip(weights.settings.optim),
                 observe=observe,
             )
-        arch, found = self._found(context, relaxation, derived)
+        arch, found = self._found(context, relaxation, dropping, derived)
         self._write(context, relaxation, watch)
         return {
             "steps": steps,
@@ -150,19 +157,13 @@ class RelaxedSearch:
                 relaxation.drop(path, [i for i, name in enumerate(relaxation.decision(path).labels) if name not in left])
         return task, alternation
 
-    def _score(self, task: Task, alternation: Alternation) -> float:
-        """The first objective of the search network, on validation items."""
-        alternation.relaxation.mix(0, 1.0, frozen=True)
-        network = alternation.relaxation.supernet.module
-        network.eval()
-        with torch.no_grad(), torch.random.fork_rng([]):
-            score = task.metrics(network, "val", self.settings.scored)[task.objectives[0].name]
-        network.train()
-        return -task.objectives[0].loss(score)
-
-    def _found(self, context: Context, relaxation: Relaxation, derived: Callable[[], Arch]) -> tuple[Arch, dict[str, object]]:
-        if not context.constraints or self.settings.prune is not None:
+    def _found(
+        self, context: Context, relaxation: Relaxation, dropping: Dropping | None, derived: Callable[[], Arch]
+    ) -> tuple[Arch, dict[str, object]]:
+        if not context.constraints:
             return derived(), {}
+        if isinstance(dropping, Pruning):
+            return dropping.within(context.feasible), {}
         s = self.settings
         found = discretise_within(context.task.space, relaxation.strengths(), feasible_of(context), set(s.forbidden), s.threshold)
         return found.arch, {"score": found.score, "proven": found.proven}
@@ -174,6 +175,17 @@ class RelaxedSearch:
         strengths = {path: values.tolist() for path, values in relaxation.strengths().items()}
         write_json(context.folder.path / "strengths.json", strengths)
         write_json(context.folder.path / "snapshots.json", [asdict(snapshot) for snapshot in watch.history])
+
+
+def score_of(task: Task, alternation: Alternation, items: int) -> float:
+    """The first objective of the search network on so many validation items; higher is better."""
+    alternation.relaxation.mix(0, 1.0, frozen=True)
+    network = alternation.relaxation.supernet.module
+    network.eval()
+    with torch.no_grad(), torch.random.fork_rng([]):
+        score = task.metrics(network, "val", items)[task.objectives[0].name]
+    network.train()
+    return -task.objectives[0].loss(score)
 
 
 def derive_arch(settings: Gradient, relaxation: Relaxation) -> Arch:
@@ -197,6 +209,17 @@ def derive_arch(settings: Gradient, relaxation: Relaxation) -> Arch:
         strengths[weakest][places[weakest]] = 0.0
 
 
+def freezing_of(settings: Gradient, alternation: Alternation) -> Freezing | None:
+    """Who stops options from learning, if anyone does."""
+    if settings.freeze is None:
+        return None
+
+    def loss(step: Step) -> Tensor:
+        return total_loss(alternation.model(alternation.search_batch(step.number), step))
+
+    return Freezing(settings=settings.freeze, supernet=alternation.relaxation.supernet.module, loss=loss)
+
+
 def dropping_of(settings: Gradient, alternation: Alternation, task: Task) -> Dropping | None:
     """Who drops options in the course of the search, if anyone does; a price of members joins the architecture's loss.
 
@@ -206,6 +229,15 @@ def dropping_of(settings: Gradient, alternation: Alternation, task: Task) -> Dro
     relaxation, steps = alternation.relaxation, alternation.steps
     if settings.shrink is not None:
         return Shrinking(relaxation=relaxation, steps=steps, settings=settings.shrink, forbidden=settings.forbidden)
+    if settings.project is not None:
+        return Projecting(
+            relaxation=relaxation,
+            steps=steps,
+            settings=settings.project,
+            score=partial(_loss_of, task, alternation, settings.project.items),
+            seed=alternation.seed,
+            forbidden=settings.forbidden,
+        )
     if settings.prune is None:
         return None
     if task.networks.price is None:
@@ -214,6 +246,10 @@ def dropping_of(settings: Gradient, alternation: Alternation, task: Task) -> Dro
     others = alternation.penalty
     alternation.penalty = lambda p, done: {**({} if others is None else others(p, done)), **pruning.penalty(p, done)}
     return pruning
+
+
+def _loss_of(task: Task, alternation: Alternation, items: int) -> float:
+    return -score_of(task, alternation, items)
 
 
 def alternation_of(

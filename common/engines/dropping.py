@@ -84,3 +84,45 @@ class PruneSettings:
         ):
             if not holds:
                 raise UserError(f"search.engine.prune.{name}={getattr(self, name)}: give {rule}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSettings:
+    """Decisions that are settled one after the other by what their options are worth: DARTS-PT (arXiv 2108.04392)."""
+
+    begin: float = 0.7
+    """Share of the search after which it begins; the rest is divided equally among the decisions."""
+    items: int = 1000
+    """Validation items on which the search network is scored without each option."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        if not 0 <= self.begin < 1:
+            raise UserError(f"search.engine.project.begin={self.begin}: give a share from 0 to below 1")
+        if self.items < 1:
+            raise UserError(f"search.engine.project.items={self.items}: give 1 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeSettings:
+    """Options that stop learning where their gradients on training and validation data disagree: OLES (NeurIPS 2023)."""
+
+    every: int = 20
+    """Steps over which the cosine of both gradients is averaged."""
+    threshold: float = 0.4
+    """Options with a lower mean keep their weights from then on."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range.
+        """
+        if self.every < 1:
+            raise UserError(f"search.engine.freeze.every={self.every}: give 1 or more")
+        if not -1 <= self.threshold <= 1:
+            raise UserError(f"search.engine.freeze.threshold={self.threshold}: a cosine; give a number from -1 to 1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from common.engines.dropping import GrowSettings, PruneSettings, ShrinkSettings
+from common.engines.dropping import FreezeSettings, GrowSettings, ProjectSettings, PruneSettings, ShrinkSettings
 from common.engines.halving import Halving
 from common.errors import UserError
 from common.evaluate.settings import ProxySettings, ScratchSettings
@@ -115,6 +115,10 @@ class Gradient:
     """Options that are dropped in the course of the search (DA-NAS)."""
     prune: PruneSettings | None = None
     """Members that are dropped in the course of the search (GOLD-NAS); what is left is derived."""
+    project: ProjectSettings | None = None
+    """Decisions that are settled one after the other by what their options are worth (DARTS-PT)."""
+    freeze: FreezeSettings | None = None
+    """Options that stop learning where their gradients on training and validation data disagree (OLES)."""
     snapshots: int = 50
     """Number of evenly spaced monitoring snapshots. Papers report them per epoch."""
     scored: int = 0
@@ -165,7 +169,9 @@ class Gradient:
             raise UserError(
                 f"search.engine.grow: keeps {kept} options; give numbers that descend to 1 or more: an edge needs one"
             )
-        if sum((bool(self.grow), self.shrink is not None, self.prune is not None)) > 1:
-            raise UserError("search.engine: grow, shrink and prune are three ways to drop options; give one of them")
+        if sum((bool(self.grow), *(part is not None for part in (self.shrink, self.prune, self.project)))) > 1:
+            raise UserError("search.engine: grow, shrink, prune and project are ways to drop options; give one of them")
+        if self.project is not None and self.stop != "never":
+            raise UserError(f"search.engine.stop={self.stop} with project: decisions would be left open; set stop=never")
         if self.exact and self.rule not in ("second-order", "amended"):
             raise UserError(f"search.engine.exact with rule={self.rule}: it has no second derivatives; set exact=false")

@@ -65,6 +65,10 @@ class Relaxation:
         """How a decision is weighted; None for members that are summed."""
         return self.members if isinstance(self._known[path], ManyOf) else self.options
 
+    def paths(self) -> list[str]:
+        """The decisions that are mixed."""
+        return list(self._known)
+
     def decision(self, path: str) -> Decision:
         """The decision that is mixed under a path."""
         return self._known[path]

@@ -9,7 +9,7 @@ from classification.darts.settings import NetworkSettings, Settings
 from classification.darts.spaces import TableSpaceSettings
 from classification.settings import DataSettings
 from common.engines import Gradient
-from common.engines.dropping import GrowSettings
+from common.engines.dropping import FreezeSettings, GrowSettings, ProjectSettings
 from common.engines.gradient import WeightingSettings
 from common.evaluate.settings import ScratchSettings
 from common.stages.settings import PhaseSettings, RetrainSettings, SearchSettings
@@ -63,11 +63,13 @@ ENTRIES = {
     "darts-plus": Entry(title="DARTS+", engine=replace(_PLAIN, stop="skips")),
     "p-darts": Entry(title="P-DARTS", engine=replace(_PLAIN, grow=_GROW, cap=2), steps=1 / 3),
     "amended-darts": Entry(title="amended gradient", engine=replace(_PLAIN, rule="amended")),
+    "darts-pt": Entry(title="projection (DARTS-PT)", engine=replace(_PLAIN, project=ProjectSettings(begin=0.7, items=1000))),
+    "oles": Entry(title="frozen operations (OLES)", engine=replace(_PLAIN, freeze=FreezeSettings())),
     "darts2": Entry(title="DARTS, second order", engine=replace(_PLAIN, rule="second-order")),
 }
 """Name -> method. None derives an edge without an operation other than as its strongest one, `none` included."""
 
-COLLAPSE = ("darts", "darts-plus", "p-darts", "fair-darts", "sdarts")
+COLLAPSE = ("darts", "darts-plus", "p-darts", "fair-darts", "sdarts", "darts-pt", "oles")
 """Methods that are run where DARTS collapses as well."""
 
 

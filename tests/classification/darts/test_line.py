@@ -20,9 +20,10 @@ from classification.task import ClassificationTask
 from common.cost.conventions import conv_linear
 from common.cost.count import count
 from common.engines import Gradient
-from common.engines.dropping import GrowSettings, PruneSettings, ShrinkSettings
+from common.engines.dropping import GrowSettings, ProjectSettings, PruneSettings, ShrinkSettings
 from common.errors import UserError
 from common.evaluate.settings import InheritedSettings, PredictorSettings, ProxySettings, TableSettings
+from common.objective import Constraint
 from common.options import RunOptions, settings_of
 from common.space import decisions, decode, size
 from common.stages.gradient_checks import check_gradient
@@ -202,6 +203,27 @@ def test_random_search_at_equal_cost_trains_its_candidates(evaluation):
         check_search(replace(search, evaluation=ProxySettings()), made(s), [])
     with pytest.raises(UserError, match=r"search\.engine\.rivals=0: give 1 or more"):
         engine(rivals=0)
+
+
+def test_projection_takes_no_budget():
+    s = tiny()
+    search = replace(s.search, engine=engine(project=ProjectSettings()))
+    with pytest.raises(UserError, match=r"project: it settles decisions without regard to the budget macs <= 5"):
+        check_search(search, made(s), [Constraint("macs", upper=5.0)])
+    check_search(search, made(s), [])
+
+
+def test_a_budget_of_live_pruning_is_kept(tmp_path, monkeypatch):
+    """The largest network of the sequence below it; one that the search does not come down to is an error."""
+    monkeypatch.setattr(ClassificationTask, "export", lambda self, network, folder: 0.0)
+    pruned = ("search.engine.prune.every=1", "search.engine.prune.price=9.0", "search.engine.arch.lr=2.0")
+    settings = [*SETTINGS, *pruned, "search.random_baseline=false"]
+    call(words(tmp_path / "free", method="gold-nas", settings=settings))
+    stages = {row["stage"]: row["result"] for row in rows(tmp_path / "free", "stages")}
+    sequence = [row["arch"] for row in stages["search"]["sequence"]]
+    assert len(sequence) > 1 and stages["search"]["arch"] == sequence[-1]
+    call(words(tmp_path / "run", "--budget", "macs=1e12", method="gold-nas", settings=settings))
+    assert rows(tmp_path / "run", "retrained")[0]["arch"] == sequence[0], "no smaller than the budget asks for"
 
 
 def test_the_network_of_the_table_has_no_second_classifier():

@@ -114,6 +114,21 @@ def test_gates_that_the_loss_does_not_need_close_and_stay_closed():
     assert search.pruning.sequence[-1]["arch"] == {"first": "{}", "second": "{}"}
 
 
+def test_the_largest_network_of_the_sequence_that_keeps_a_budget_is_taken():
+    search = Search()
+    search.run()
+    pruning, macs = search.pruning, [row["macs"] for row in search.pruning.sequence]
+
+    def at_most(limit):
+        return pruning.within(lambda arch: pruning.price.value(arch, "macs") <= limit)
+
+    assert [pruning.price.value(at_most(limit), "macs") for limit in macs] == macs
+    assert pruning.price.value(at_most(macs[0] - 1), "macs") == macs[1]
+    with pytest.raises(UserError, match=r"the smallest network of the search \(4 multiply-adds .*\) is above the budget; give"):
+        at_most(-1)
+    assert Search().pruning.within(lambda arch: True) == Search().pruning.left(), "nothing was dropped yet"
+
+
 def test_the_price_is_a_mean_of_cost_and_number():
     whole = Search(by_cost=1.0).pruning._weights
     assert torch.cat([whole["first"], whole["second"]]).tolist() == pytest.approx([n / 9 for n in (1, 2, 3, 1, 2)])
@@ -242,7 +257,7 @@ def test_a_cap_that_leaves_an_edge_nothing_is_told():
             r"keeps \[3, 3\] options; give numbers that descend",
         ),
         (lambda: Gradient(grow=(GrowSettings(keep=0),)), r"keeps \[0\] options; .* an edge needs one"),
-        (lambda: Gradient(grow=(GrowSettings(keep=2),), prune=PruneSettings(every=1)), "three ways to drop options"),
+        (lambda: Gradient(grow=(GrowSettings(keep=2),), prune=PruneSettings(every=1)), "are ways to drop options"),
         (lambda: Gradient(exact=True), "exact with rule=first-order: it has no second derivatives"),
         (lambda: Gradient(threshold=1.0), r"threshold=1\.0: give a number between 0 and 1, or none"),
         (lambda: Gradient(cap=-1), "cap=-1: give 0 or more, or none"),

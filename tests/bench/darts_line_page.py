@@ -1,0 +1,178 @@
+"""The page about the DARTS line on NAS-Bench-201, from the folder of `tests.bench.darts_line`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean, median, stdev
+from typing import Any
+
+import numpy as np
+
+from common.run.environment import environment
+from common.run.files import Jsonl
+from common.script import spoken_errors
+from common.streams import stream
+from tests.bench.darts_line import COMMAND, DATA, SEARCH_SECONDS, accuracies
+from tests.bench.darts_line_settings import COLLAPSE, ENTRIES, FAST, IMAGES, LONG, RATE, STEPS
+from tests.bench.out import check_out
+
+Row = Mapping[str, Any]
+
+GATED = ("darts", "one-level", "mile-nas", "fair-darts")
+"""Methods of which the mean and the worst seed were bounded beforehand."""
+LEAST_MEAN, LEAST = 92.3, 90.8
+COLLAPSED = 3
+"""Skip connections of six edges that are a collapse."""
+RESAMPLES = 100_000
+
+
+def yardsticks(table: Mapping[str, float], seeds: int) -> list[tuple[str, float]]:
+    """What a search is measured against: (what, accuracy in percent)."""
+    known = np.array(list(table.values()))
+    rng = np.random.default_rng(stream(0, "yardsticks").getrandbits(64))
+    means = rng.choice(known, (RESAMPLES, seeds)).mean(1)
+    convolutions = [value for cell, value in table.items() if all("conv" in word for word in _operations(cell))]
+    (all_3x3,) = [value for cell, value in table.items() if set(_operations(cell)) == {"nor_conv_3x3"}]
+    return [
+        (f"mean of all {len(known):,} cells", float(known.mean())),
+        ("their median", float(np.median(known))),
+        (f"95th percentile of the mean of {seeds} random cells", float(np.quantile(means, 0.95))),
+        ("convolutions 3x3 on all edges", all_3x3),
+        (f"mean of the {len(convolutions)} cells of convolutions alone", fmean(convolutions)),
+        ("the best cell", float(known.max())),
+    ]
+
+
+def _operations(cell: str) -> list[str]:
+    """The operations of a cell in its string form."""
+    return [word.split("~")[0] for word in cell.replace("+", "").split("|") if word]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation, where there is one."""
+    return f"{fmean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
+
+
+def searches(rows: Sequence[Row]) -> list[str]:
+    """The table of searches, the best mean first."""
+    lines = [
+        "| method | seeds | test accuracy, mean ± sd | worst to best seed | swing | skips | none | processor s |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    of = {name: [row for row in rows if row["method"] == name and not row["long"]] for name in (*ENTRIES, "random")}
+    for name in sorted((name for name in of if of[name]), key=lambda name: -fmean(row["test"] for row in of[name])):
+        mine = of[name]
+        tests = [row["test"] for row in mine]
+        title = "random search" if name == "random" else ENTRIES[name].title
+        late = [row["snapshots"][len(row["snapshots"]) // 2 :] for row in mine if row.get("snapshots")]
+        swing = f"{median(max(part) - min(part) for part in late):.1f}" if late else ""
+        skips, none = (fmean(row["cell"].count(word) for row in mine) for word in ("skip_connect", "none"))
+        seconds = median(row["seconds"] for row in mine)
+        lines.append(
+            f"| {title} | {len(mine)} | {spread(tests)} | {min(tests):.2f} to {max(tests):.2f} | {swing} | {skips:.1f} | "
+            f"{none:.1f} | {seconds:.0f} |"
+        )
+    return lines
+
+
+def collapses(rows: Sequence[Row]) -> list[str]:
+    """The table of searches at the rate and for the steps at which DARTS collapses."""
+    lines = ["| method | skips of six edges, by seed | test accuracy, by seed | mean ± sd | ends |", "|---|---|---|---:|---|"]
+    for name in COLLAPSE:
+        if mine := [row for row in rows if row["method"] == name and row["long"]]:
+            tests = [row["test"] for row in mine]
+            skips = " ".join(str(row["skips"]) for row in mine)
+            ends = " ".join(str(row["stopped"]) for row in mine)
+            each = " ".join(f"{test:.2f}" for test in tests)
+            lines.append(f"| {ENTRIES[name].title} | {skips} | {each} | {spread(tests)} | {ends} |")
+    return lines
+
+
+def gates(rows: Sequence[Row]) -> list[str]:
+    """Whether what was decided beforehand holds."""
+    lines = []
+    for name in GATED:
+        tests = [row["test"] for row in rows if row["method"] == name and not row["long"]]
+        if tests:
+            kept = fmean(tests) >= LEAST_MEAN and min(tests) >= LEAST
+            lines.append(
+                f"- {ENTRIES[name].title}: mean {fmean(tests):.2f} (at least {LEAST_MEAN}), worst seed {min(tests):.2f} (at "
+                f"least {LEAST}), {len(tests)} seeds: {'holds' if kept else 'does not hold'}."
+            )
+    many = {name: [row["skips"] >= COLLAPSED for row in rows if row["method"] == name and row["long"]] for name in COLLAPSE}
+    if many["darts"]:
+        lines.append(
+            f"- DARTS collapses at rate {FAST:g} and {LONG:,} steps (at least {COLLAPSED} skips): in {sum(many['darts'])} of "
+            f"{len(many['darts'])} seeds."
+        )
+        avoided = [ENTRIES[name].title for name in COLLAPSE[1:] if many[name] and sum(many[name]) <= len(many[name]) // 2]
+        lines.append(f"- Most of the seeds avoid it there with: {', '.join(avoided) or 'none of the others'}.")
+    return lines
+
+
+def page(rows: Sequence[Row], table: Mapping[str, float], commit: str) -> str:
+    """The Markdown page."""
+    about = environment()
+    machine, versions = about["machine"], about["versions"]
+    seeds = max(sum(row["method"] == name and not row["long"] for row in rows) for name in GATED)
+    total = sum(row["seconds"] for row in rows) / 3600
+    lines = [
+        "# The DARTS line, judged by a table",
+        "",
+        f"Made by `{COMMAND} --out FOLDER` and `python -m tests.bench.darts_line_page` on {datetime.now(UTC).date()}, code of "
+        f"commit {commit}; {machine['cpu']}, {machine['cores']} cores, no GPU; Python {versions['python']}, torch "
+        f"{versions['torch']}, one torch thread. All searches together: {total:.1f} hours of processor time.",
+        "",
+        "Every method searches NAS-Bench-201's cell: 16 px, 8 channels, one cell a stage, batches of 64, "
+        f"{IMAGES // 2:,} images of CIFAR-10 for the weights and as many for the architecture, {STEPS} steps, architecture rate "
+        f"{RATE:g}. Nothing else differs but the idea of the method (tests/bench/darts_line_settings.py). What counts is the "
+        "accuracy that the *table* gives the last derived cell after 200 epochs on all of CIFAR-10; that was decided beforehand. "
+        "Every derived cell is in the table, `none` included, so nothing is mapped.",
+        "",
+        "| what to compare with | test accuracy, % |",
+        "|---|---:|",
+        *(f"| {what} | {value:.2f} |" for what, value in yardsticks(table, max(seeds, 1))),
+        "",
+        "## Searches",
+        "",
+        *searches(rows),
+        "",
+        "Swing: between the lowest and the highest accuracy of the cells that would have been derived in the second half of a "
+        "search, median over seeds. Skips and none: of six edges, mean. Random search trains random cells alone, one after the "
+        f"other, each for 200 steps on all {IMAGES:,} images, until {SEARCH_SECONDS:.0f} processor seconds are over, and takes "
+        "the one with the best validation accuracy. Processor seconds were taken while the machine had other work, and are up to "
+        "three times those of an idle one.",
+        "",
+        "## Where DARTS collapses",
+        "",
+        f"The same with rate {FAST:g} and {LONG:,} steps. Ends: the epoch of the last snapshot.",
+        "",
+        *collapses(rows),
+        "",
+        "## What was decided beforehand",
+        "",
+        *gates(rows),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Writes the page."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.darts_line_page")
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--page", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--commit", required=True)
+    options = parser.parse_args()
+    check_out(options.page)
+    rows = Jsonl(options.runs / "rows.jsonl", of_run=False).rows()
+    options.page.write_text(page(rows, accuracies(options.data), options.commit), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with spoken_errors():
+        main()
