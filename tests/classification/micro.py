@@ -18,7 +18,7 @@ from tests.common.run.rows import rows
 
 SETTINGS = [
     *("data.size=8", "space.nodes=1", "space.width=8", "network.width=2", "pictures=2", "save_every=2"),
-    *("weights.steps=6", "weights.batch=8", "search.engine.snapshots=3", "search.engine.rivals=2"),
+    *("weights.steps=6", "weights.batch=8", "search.engine.snapshots=3", "search.random_baseline=false"),
     *("train.steps=4", "train.batch=8", "retrain.random_archs=1", "retrain.seeds=1"),
 ]
 """Of a run that takes seconds."""

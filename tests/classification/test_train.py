@@ -38,8 +38,8 @@ def finished(tmp_path_factory) -> Path:
 
 def test_every_stage_ran_and_left_its_files(finished):
     found = results(finished)
-    assert [row["stage"] for row in found["stages"]] == ["search", "random search", "drawing", "retrain", "export"]
-    assert [row["name"] for row in found["retrained"]] == ["searched", "random 1", "random search", "baseline"]
+    assert [row["stage"] for row in found["stages"]] == ["search", "drawing", "retrain", "export"]
+    assert [row["name"] for row in found["retrained"]] == ["searched", "random 1", "baseline"]
     for row in found["retrained"]:
         assert row["val"].keys() == row["test"].keys() == {"accuracy", "loss"}
         assert 0 <= row["test"]["accuracy"] <= 1
@@ -147,12 +147,14 @@ def limit(size: int) -> None:
 
 
 def test_a_budget_holds_for_all_but_the_hand_made_network(tmp_path, monkeypatch):
+    """For random search at the cost of the search as well."""
     monkeypatch.setattr(ClassificationTask, "export", lambda self, network, folder: 0.0)
     task = made(tiny(network=NetworkSettings(width=2, cells=3, drop_path=0.0, auxiliary=0.0, cutout=0)))
     price, _ = task.networks.price("macs")
     low, high = cheapest(price, "macs").value, dearest(price, "macs").value
     upper = low + (high - low) // 3
-    settings = [*SETTINGS, "network.cells=3", "search.engine.cost=dual"]
+    equal = ("search.random_baseline=true", "search.engine.rivals=2", "weights.steps=2", "search.engine.snapshots=1")
+    settings = [*SETTINGS, "network.cells=3", "search.engine.cost=dual", *equal, "train.steps=20"]
     call(words(tmp_path / "run", "--budget", f"macs={upper}", settings=settings))
     rows = results(tmp_path / "run")["retrained"]
     assert [row["name"] for row in rows] == ["searched", "random 1", "random search", "baseline"]

@@ -217,7 +217,7 @@ def test_a_budget_of_live_pruning_is_kept(tmp_path, monkeypatch):
     """The largest network of the sequence below it; one that the search does not come down to is an error."""
     monkeypatch.setattr(ClassificationTask, "export", lambda self, network, folder: 0.0)
     pruned = ("search.engine.prune.every=1", "search.engine.prune.price=9.0", "search.engine.arch.lr=2.0")
-    settings = [*SETTINGS, *pruned, "search.random_baseline=false"]
+    settings = [*SETTINGS, *pruned]
     call(words(tmp_path / "free", method="gold-nas", settings=settings))
     stages = {row["stage"]: row["result"] for row in rows(tmp_path / "free", "stages")}
     sequence = [row["arch"] for row in stages["search"]["sequence"]]
@@ -236,7 +236,7 @@ def test_a_run_in_the_space_of_the_table_and_in_a_robust_one(tmp_path, monkeypat
     table = ("space=nasbench201", "space.cells=1", "space.width=4", "network.cells=1", "search.engine.forbidden=[]")
     own = [word for word in SETTINGS if not word.startswith("space.")]
     call(words(tmp_path / "table", settings=[*own, *table]))
-    assert [row["name"] for row in rows(tmp_path / "table", "retrained")] == ["searched", "random 1", "random search", "baseline"]
+    assert [row["name"] for row in rows(tmp_path / "table", "retrained")] == ["searched", "random 1", "baseline"]
     robust = ('space.operations=["sep_conv_3x3","noise"]', "search.engine.forbidden=[]")
     call(words(tmp_path / "robust", settings=[*SETTINGS, *robust]))
     arch = rows(tmp_path / "robust", "retrained")[0]["arch"]

@@ -52,7 +52,7 @@ def test_the_paper_recipe_searches(tmp_path):
     """Two steps of the search, one of them of the architecture as well, and two alone; at a sixteenth of the width."""
     data = ["data.crop=[64,64]", "data.train=6", "data.val=2", "data.test=2"]
     steps = ["weights.steps=2", "weights.batch=2", "search.engine.snapshots=1", "train.steps=2", "train.batch=2"]
-    changes = [*data, *steps, "space.width=4", "head.channels=8", "threads=1"]
+    changes = [*data, *steps, "space.width=4", "head.channels=8", "threads=1", "search.random_baseline=false"]
     path = tmp_path / "run"
     assert kill_when(words(path, "--recipe", "paper", settings=changes), lines(path, "stages", 2)) == -signal.SIGKILL
     seen = [row["values"] for row in rows(path, "metrics") if row["stage"] == "search"]
