@@ -156,6 +156,13 @@ def page(rows: Sequence[Row], table: Mapping[str, float], commit: str) -> str:
         "",
         *gates(rows),
         "",
+        "## What this does not show",
+        "",
+        f"Up to {seeds} searches of a method differ by their seeds alone; methods whose means are closer than their deviations "
+        "are not told apart. One recipe serves all methods, none is tuned, and a search is a hundredth of a published one: a "
+        "method that needs a long schedule (dropping, annealing) may do better with it. The table is of one training recipe; "
+        "the order of the best cells under another is not known from it.",
+        "",
     ]
     return "\n".join(lines)
 
@@ -163,13 +170,13 @@ def page(rows: Sequence[Row], table: Mapping[str, float], commit: str) -> str:
 def main() -> None:
     """Writes the page."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.darts_line_page")
-    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of tests.bench.darts_line")
     parser.add_argument("--page", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--commit", required=True)
     options = parser.parse_args()
     check_out(options.page)
-    rows = Jsonl(options.runs / "rows.jsonl", of_run=False).rows()
+    rows = [row for folder in options.runs for row in Jsonl(folder / "rows.jsonl", of_run=False).rows()]
     options.page.write_text(page(rows, accuracies(options.data), options.commit), encoding="utf-8")
 
 

@@ -1,0 +1,78 @@
+"""The comparison of the DARTS line: its settings, and what its page says of made-up rows."""
+
+import pytest
+
+from classification.darts.spaces import TABLE_OPERATIONS
+from tests.bench.darts_line import jobs
+from tests.bench.darts_line_page import collapses, gates, page, searches, spread, yardsticks
+from tests.bench.darts_line_settings import COLLAPSE, ENTRIES, settings_of
+
+CONV = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+SMALL = "|nor_conv_1x1~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+SKIPS = "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|none~0|none~1|nor_conv_3x3~2|"
+TABLE = {CONV: 94.0, SMALL: 92.0, SKIPS: 60.0}
+
+
+def row(method, seed, cell, long=False, **more):
+    made = {"method": method, "seed": seed, "long": long, "cell": cell, "test": TABLE[cell], "seconds": 90.0, "stopped": 4}
+    return {**made, "skips": cell.count("skip_connect"), "snapshots": [60.0, 92.0, 94.0, TABLE[cell]], **more}
+
+
+ROWS = [
+    *(row("darts", seed, cell) for seed, cell in enumerate((CONV, SMALL, SMALL))),
+    *(row("mile-nas", seed, cell) for seed, cell in enumerate((CONV, SKIPS))),
+    *(row("darts", seed, SKIPS, long=True) for seed in range(3)),
+    *(row("fair-darts", seed, cell, long=True) for seed, cell in enumerate((CONV, CONV, SKIPS))),
+    *(row("p-darts", seed, cell, long=True) for seed, cell in enumerate((SKIPS, SKIPS, CONV))),
+    {"method": "random", "seed": 0, "long": False, "cell": SMALL, "test": 92.0, "seconds": 90.0, "tried": 3},
+]
+
+
+def test_yardsticks_are_of_the_table():
+    found = dict(yardsticks(TABLE, 2))
+    assert found["mean of all 3 cells"] == pytest.approx(82.0) and found["their median"] == 92.0
+    assert found["convolutions 3x3 on all edges"] == found["the best cell"] == 94.0
+    assert found["mean of the 2 cells of convolutions alone"] == 93.0
+    assert found["95th percentile of the mean of 2 random cells"] == 94.0
+    assert yardsticks(TABLE, 2) == yardsticks(TABLE, 2)
+
+
+def test_searches_are_in_the_order_of_their_means():
+    head = 2
+    lines = searches(ROWS)[head:]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == ["DARTS, first order", "random search", "MiLeNAS"]
+    assert lines[0] == "| DARTS, first order | 3 | 92.67 ± 1.15 | 92.00 to 94.00 | 2.0 | 0.0 | 0.0 | 90 |"
+    assert lines[2] == "| MiLeNAS | 2 | 77.00 ± 24.04 | 60.00 to 94.00 | 17.0 | 1.5 | 1.0 | 90 |"
+    assert spread([1.0]) == "1.00"
+
+
+def test_gates_say_what_holds():
+    told = gates(ROWS)
+    assert told[0].endswith("worst seed 92.00 (at least 90.8), 3 seeds: holds.")
+    assert told[1].startswith("- MiLeNAS: mean 77.00 (at least 92.3)") and told[1].endswith("2 seeds: does not hold.")
+    assert told[2] == "- DARTS collapses at rate 0.01 and 1,500 steps (at least 3 skips): in 3 of 3 seeds."
+    assert told[3] == "- Most of the seeds avoid it there with: FairDARTS."
+    assert collapses(ROWS)[2] == "| DARTS, first order | 3 3 3 | 60.00 60.00 60.00 | 60.00 ± 0.00 | 4 4 4 |"
+
+
+def test_the_page_names_its_making_and_its_limits():
+    text = page(ROWS, TABLE, "abc123")
+    assert "code of commit abc123" in text and "0.4 hours of processor time" in text
+    assert "95th percentile of the mean of 3 random cells" in text and "Up to 3 searches of a method" in text
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_method_has_the_same_recipe(name):
+    for long in (False, True):
+        settings = settings_of(name, 3, "folder", long)
+        assert settings.seed == 3 and settings.space.operations == TABLE_OPERATIONS and not settings.budget
+        assert settings.search.engine.arch.lr == (1e-2 if long else 5e-3) and settings.search.engine.forbidden == ()
+        steps = settings.weights.steps * (3 if name == "p-darts" else 1)
+        assert steps == pytest.approx(1500 if long else 800, abs=2)
+
+
+def test_jobs_go_through_the_seeds_in_turn():
+    wanted = list(jobs(5, ()))
+    assert len(wanted) == len(set(wanted)) == 5 * (len(ENTRIES) + 1) + 3 * len(COLLAPSE)
+    assert [seed for _, seed, _ in wanted] == sorted(seed for _, seed, _ in wanted)
+    assert list(jobs(2, ("gdas",))) == [("gdas", 0, False), ("gdas", 1, False)]
