@@ -77,9 +77,9 @@ class RandomAtEqualCost:
         assert isinstance(engine, Gradient), "other searches count candidates"
         spent = sum(stage.flops(context) for stage in self.searches if isinstance(stage, RelaxedSearch))
         if engine.derive is not None:
-            full = _training(context, engine.derive.evaluation)
+            full = training_flops(context, engine.derive.evaluation)
             spent += sum(share_of(trial) * full(trial.arch) for trial in context.folder.trials("trials.jsonl"))
-        full = _training(context, self.settings.evaluation)
+        full = training_flops(context, self.settings.evaluation)
         archs: list[Arch] = []
         whole = 0.0
         for arch in self.random.of(context, context.found(self.search), (), stream(context.seed, "random at equal cost")):
@@ -92,7 +92,7 @@ class RandomAtEqualCost:
         return archs, round(share, DIGITS), spent, whole
 
 
-def _training(context: Context, evaluation: Evaluation) -> Callable[[Arch], float]:
+def training_flops(context: Context, evaluation: Evaluation) -> Callable[[Arch], float]:
     """Gives the operations of an architecture's full training under an evaluation."""
     assert isinstance(evaluation, ScratchSettings | ProxySettings), "refused before the run"
     task = context.task.variant(evaluation.overrides) if isinstance(evaluation, ProxySettings) else context.task

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from classification.darts.cells import MAKERS, Edge, FactorizedReduce
+from classification.darts.cells import MAKERS, Edge, FactorizedReduce, Skip
 from classification.darts.genotypes import published
 from classification.darts.model import build, set_drop_path
 from classification.darts.space import WITHOUT_NONE, darts_space, standalone
@@ -206,3 +206,11 @@ def test_a_relaxed_node_is_the_weighted_sum_of_its_edges_mixtures():
                 wanted = wanted + beta * alpha * op(states[edge.source])
         read = {source: Together(x, [edge.op for edge in node.members if edge.source == source]) for source, x in states.items()}
         assert torch.allclose(node(read), wanted, atol=1e-6)
+
+
+def test_skips_that_drop_entries_are_not_alike():
+    """Each drops its own; those that drop none are computed once."""
+    skip = Skip()
+    assert skip.alike == "skip"
+    skip.dropout = 0.5
+    assert skip.alike is None and skip.eval().alike == "skip"

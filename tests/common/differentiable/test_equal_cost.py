@@ -27,7 +27,7 @@ from common.run.stages import run_stages
 from common.search.base import Trial
 from common.space import Arch, sample
 from common.stages.context import Context
-from common.stages.equal_cost import RANDOM, RandomAtEqualCost
+from common.stages.equal_cost import RANDOM, RandomAtEqualCost, training_flops
 from common.stages.retrain import RandomArchs, avoiding
 from common.stages.settings import SearchSettings
 from common.streams import stream
@@ -111,7 +111,7 @@ def test_steps_of_weights_and_of_both_are_told_apart():
     whole = search_flops()
     assert search_flops(made=6) == whole / 2
     warm = search_flops(arch=ArchSettings(lr=0.05, begin=0.5))
-    assert warm < whole and warm == search_flops(arch=ArchSettings(lr=0.05, every=2))
+    assert whole / 2 < warm < whole and warm == search_flops(arch=ArchSettings(lr=0.05, every=2))
     assert search_flops(arch=ArchSettings(lr=0.05, begin=0.75)) == pytest.approx(warm - (whole - warm) / 2)
     assert search_flops(rule="one-level") < whole < search_flops(rule="second-order"), "one backward pass; five passes"
 
@@ -172,6 +172,12 @@ def test_candidates_are_of_the_evaluation(tmp_path):
     """A variant of the task, or several cuts of the data."""
     result, _ = run(tmp_path / "proxy", task=Toy(alone=24), evaluation=ProxySettings(overrides=("12",)))
     assert result["share"] == run(tmp_path / "scratch", task=Toy(alone=12))[0]["share"]
+
+
+def test_every_cut_of_the_data_is_a_training():
+    context = SimpleNamespace(task=Toy(), seed=0, device="cpu")
+    arch = sample(Toy().space, stream(0, "cuts"))
+    assert training_flops(context, ScratchSettings(cuts=3))(arch) == 3 * flops_of_training(Toy(), arch, 0)
 
 
 def test_budgets_are_kept(tmp_path):

@@ -136,13 +136,16 @@ def test_options_whose_gradients_disagree_stop_to_learn(agree, frozen):
 
 def test_the_mean_of_an_interval_decides_and_begins_anew():
     made, _, step = freezing(1.0, every=2, threshold=0.1)
-    cosines = iter([1.0, -1.0, 1.0, 0.0])  # means 0 and 0.5, of which the first would freeze
+    cosines = iter([1.0, -1.0, 1.0, 1.0, -1.0, -1.0])  # means 0, 1 and -1
     loss = made.loss
     made.loss = lambda s: next(cosines) * loss(s)
     made.settings = FreezeSettings(every=2, threshold=-0.1)
     for number in range(4):
         step(number)
     assert made.frozen == [] and made._counts == {"op.options.1": 0, "op.options.2": 0}
+    step(4)
+    step(5)
+    assert made.frozen == ["op.options.1", "op.options.2"], "what went before does not count"
 
 
 def test_options_that_were_not_trained_are_not_judged():

@@ -124,6 +124,7 @@ def test_sums_of_all_kinds_of_modules():
 def test_a_sum_may_have_several_chains_of_one_form():
     compared(lambda: [CHAINS["normalised"]() for _ in range(4)], [[0, 1], [2, 3]])
     compared(lambda: [CHAINS["normalised"]() for _ in range(3)], [[2], [0, 1]])
+    compared(lambda: [CHAINS["normalised"](), CHAINS["normalised"](), CHAINS["whole"]()], [[0, 1], [2]])
 
 
 def test_a_sum_may_take_a_kind_twice_and_another_none():
