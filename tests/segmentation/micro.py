@@ -18,7 +18,7 @@ from tests.common.run.rows import rows
 _SETTINGS = """
 data.train=12 data.val=6 data.test=6 data.crop=[32,32] data.size=64 pictures=2 save_every=1
 space.width=4 weights.steps=4 weights.batch=2 search.engine.arch.begin=0.25 search.engine.snapshots=2 train.steps=3 train.batch=2
-search.engine.rivals=2 head.channels=8 retrain.random_archs=1 retrain.seeds=1
+search.random_baseline=false head.channels=8 retrain.random_archs=1 retrain.seeds=1
 """
 SETTINGS = _SETTINGS.split()
 """Of a run that takes seconds."""
