@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -178,6 +179,8 @@ def main() -> None:
     check_out(options.page)
     rows = [row for folder in options.runs for row in Jsonl(folder / "rows.jsonl", of_run=False).rows()]
     options.page.write_text(page(rows, accuracies(options.data), options.commit), encoding="utf-8")
+    kept = "".join(f"{json.dumps(row)}\n" for row in rows)
+    options.page.with_suffix(".jsonl").write_text(kept, encoding="utf-8")  # as rows.jsonl of a folder, the searches go on from it
 
 
 if __name__ == "__main__":
