@@ -3,8 +3,9 @@
 import pytest
 
 from classification.darts.spaces import TABLE_OPERATIONS
-from tests.bench.darts_line import jobs
-from tests.bench.darts_line_page import collapses, gates, page, searches, spread, yardsticks
+from common.errors import UserError
+from tests.bench.darts_line import jobs, parsed
+from tests.bench.darts_line_page import collapses, gates, main, page, searches, spread, yardsticks
 from tests.bench.darts_line_settings import COLLAPSE, ENTRIES, settings_of
 
 CONV = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
@@ -76,3 +77,13 @@ def test_jobs_go_through_the_seeds_in_turn():
     assert len(wanted) == len(set(wanted)) == 5 * (len(ENTRIES) + 1) + 3 * len(COLLAPSE)
     assert [seed for _, seed, _ in wanted] == sorted(seed for _, seed, _ in wanted)
     assert list(jobs(2, ("gdas",))) == [("gdas", 0, False), ("gdas", 1, False)]
+
+
+def test_what_is_not_there_is_refused(tmp_path, capsys):
+    page_file = tmp_path / "page.md"
+    with pytest.raises(UserError, match=r"rows\.jsonl: no such file; give folders that tests\.bench\.darts_line wrote"):
+        main(["--runs", str(tmp_path), "--page", str(page_file), "--commit", "c"])
+    assert not page_file.exists()
+    with pytest.raises(SystemExit):
+        parsed(["--out", str(tmp_path), "--only", "bogus"])
+    assert "invalid choice: 'bogus'" in capsys.readouterr().err

@@ -11,7 +11,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from common.train.alternate import Alternation
 from common.train.fit import move_batch, total_loss
@@ -78,6 +77,8 @@ def spread_over(steps: Sequence[Step], count: int = SAMPLES) -> list[Step]:
 
 
 def _counted(run: Callable[[], object]) -> int:
+    from torch.utils.flop_counter import FlopCounterMode  # takes a tenth of a second
+
     with torch.random.fork_rng([]), FlopCounterMode(display=False) as counter:
         run()
     return counter.get_total_flops()

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from common.errors import UserError
 from common.run.environment import environment
 from common.run.files import Jsonl
 from common.script import spoken_errors
@@ -168,16 +169,23 @@ def page(rows: Sequence[Row], table: Mapping[str, float], commit: str) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Writes the page."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Writes the page.
+
+    Raises:
+        UserError: a folder has no rows.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.bench.darts_line_page")
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of tests.bench.darts_line")
     parser.add_argument("--page", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--commit", required=True)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    files = [folder / "rows.jsonl" for folder in options.runs]
+    if missing := [file for file in files if not file.is_file()]:
+        raise UserError(f"{missing[0]}: no such file; give folders that tests.bench.darts_line wrote")
     check_out(options.page)
-    rows = [row for folder in options.runs for row in Jsonl(folder / "rows.jsonl", of_run=False).rows()]
+    rows = [row for file in files for row in Jsonl(file, of_run=False).rows()]
     options.page.write_text(page(rows, accuracies(options.data), options.commit), encoding="utf-8")
     kept = "".join(f"{json.dumps(row)}\n" for row in rows)
     options.page.with_suffix(".jsonl").write_text(kept, encoding="utf-8")  # as rows.jsonl of a folder, the searches go on from it

@@ -9,6 +9,7 @@ from torch import nn
 from common.space import OneOf
 from common.supernet import Mixed, Supernet, choose, opened
 from common.supernet.together import Together, form_of, mixtures
+from tests.common.supernet.test_mixing import Zeros
 
 C = 4
 
@@ -27,18 +28,6 @@ class Pool(nn.Sequential):
 
 class Skip(nn.Identity):
     alike = "skip"
-
-
-class Zeros(nn.Module):
-    zeros = True
-
-    def __init__(self):
-        super().__init__()
-        self.runs = 0
-
-    def forward(self, x):
-        self.runs += 1
-        return x * 0
 
 
 def depthwise(kernel, stride=1, dilation=1, padding=None):
