@@ -4,8 +4,11 @@ import pytest
 
 from classification.darts.spaces import TABLE_OPERATIONS
 from common.errors import UserError
+from common.overrides import override
 from tests.bench.darts_line import jobs, parsed
-from tests.bench.darts_line_page import collapses, gates, main, page, searches, spread, yardsticks
+from tests.bench.darts_line_own import METHODS, TRAININGS
+from tests.bench.darts_line_own import settings_of as own_settings
+from tests.bench.darts_line_page import collapses, gates, main, own, page, searches, spread, yardsticks
 from tests.bench.darts_line_settings import COLLAPSE, ENTRIES, settings_of
 
 CONV = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
@@ -77,6 +80,38 @@ def test_jobs_go_through_the_seeds_in_turn():
     assert len(wanted) == len(set(wanted)) == 5 * (len(ENTRIES) + 1) + 3 * len(COLLAPSE)
     assert [seed for _, seed, _ in wanted] == sorted(seed for _, seed, _ in wanted)
     assert list(jobs(2, ("gdas",))) == [("gdas", 0, False), ("gdas", 1, False)]
+
+
+def alone(method, seed, first, second, macs=2_000_000):
+    tests = {"AdamW": first, "SGD": second}
+    return {"method": method, "seed": seed, "tests": tests, "params": 1, "macs": macs, "search": 60.0, "seconds": 90.0}
+
+
+def test_what_no_table_knows_is_ranked_under_both_trainings():
+    rows = [
+        alone("darts", 0, 60.0, 70.0),
+        alone("darts", 1, 62.0, 66.0, macs=3_000_000),
+        alone("random", 0, 50.0, 69.0),
+        alone("gold-nas", 0, 40.0, 90.0),
+    ]
+    lines = own(rows)
+    assert lines[0].count(" test, % |") == 2 and lines[1].count("---:") == 5
+    assert lines[2] == "| DARTS, first order | 2 | 2.0 to 3.0 | 61.00 ± 1.41 | 68.00 ± 2.83 | 60 |"
+    assert lines[3] == "| GOLD-NAS | 1 | 2.0 to 2.0 | 40.00 | 90.00 | 60 |"
+    assert "AdamW: DARTS, first order, a random cell, GOLD-NAS. SGD: GOLD-NAS, a random cell, DARTS" in lines[-1]
+    # Pairs of networks that both trainings order alike less those they do not: 1 - 5 of 6, and 1 - 2 of 3.
+    assert "over 4 networks: -0.67; over the 3 of the space of DARTS: -0.33." in lines[-1]
+    assert "## Spaces that no table knows" in page(ROWS, TABLE, "abc", rows) and "no table knows" not in page(ROWS, TABLE, "abc")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_own_spaces_are_searched_and_trained_in_one_recipe(method):
+    settings = own_settings(method, 1, "folder")
+    assert settings.seed == 1 and settings.data.size == 16 and settings.weights.steps == 500 and settings.weights.batch == 64
+    first, second = (override(settings, overrides) for overrides in TRAININGS.values())
+    assert first == settings and first.train.optim.name == "adamw" and second.train.optim.name == "sgd"
+    engine = settings.search.engine
+    assert (engine.shrink is not None, engine.prune is not None) == (method == "da-nas", method == "gold-nas")
 
 
 def test_what_is_not_there_is_refused(tmp_path, capsys):

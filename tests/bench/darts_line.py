@@ -19,6 +19,7 @@ from classification.darts.system import SYSTEM
 from classification.task import ClassificationTask
 from common.differentiable.search import RelaxedSearch
 from common.evaluate.pool import LocalPool
+from common.objective import Constraint
 from common.overrides import plain
 from common.run.files import Jsonl
 from common.run.folder import RunFolder, holds_run
@@ -58,12 +59,10 @@ class Task(ClassificationTask):
         return replace(data, train=data.train.head(IMAGES))
 
 
-def searched(name: str, seed: int, long: bool, out: Path, data: Path) -> dict[str, Any]:
-    """One search, from its run folder on if there is one; what it found and what the table says of it."""
-    settings = settings_of(name, seed, str(data / "classification" / "cifar10"), long)
-    path = out / f"{name}{'-long' if long else ''}-{seed}"
-    task = Task(SYSTEM, settings, path / "weights")
-    config = {"system": SYSTEM.name, "settings": plain(settings), "recipe": "table", "command": COMMAND, "seed": seed}
+def run_search(task: Task, path: Path) -> Mapping[str, Any]:
+    """The search alone, from its run folder on if there is one; the results of its stages."""
+    settings = task.settings
+    config = {"system": SYSTEM.name, "settings": plain(settings), "recipe": "table", "command": COMMAND, "seed": settings.seed}
     begin = RunFolder.resume if holds_run(path) else RunFolder.create
     with begin(path, config, task.space) as folder, LocalPool(0, 1) as pool:
         context = Context(
@@ -72,16 +71,24 @@ def searched(name: str, seed: int, long: bool, out: Path, data: Path) -> dict[st
             folder=folder,
             progress=Progress(quiet=True),
             pool=pool,
-            seed=seed,
+            seed=settings.seed,
             device="cpu",
-            constraints=[],
+            constraints=[Constraint(metric, upper=upper) for metric, upper in settings.budget.items()],
             save_every=200,
         )
-        started = time.process_time()
         stages = [stage for stage in search_stages(task)[0] if isinstance(stage, RelaxedSearch)]
-        results = run_stages(stages, folder, context.progress, context, COMMAND)
-        seconds = time.process_time() - started
-        history = json.loads((path / "snapshots.json").read_text())
+        return run_stages(stages, folder, context.progress, context, COMMAND)
+
+
+def searched(name: str, seed: int, long: bool, out: Path, data: Path) -> dict[str, Any]:
+    """One search; what it found and what the table says of it."""
+    settings = settings_of(name, seed, str(data / "classification" / "cifar10"), long)
+    path = out / f"{name}{'-long' if long else ''}-{seed}"
+    task = Task(SYSTEM, settings, path / "weights")
+    started = time.process_time()
+    results = run_search(task, path)
+    seconds = time.process_time() - started
+    history = json.loads((path / "snapshots.json").read_text())
     cells = [to_string(_cell(task, snapshot["derived"])) for snapshot in history]
     found = to_string(_cell(task, results["search"]["arch"]))
     table = accuracies(data)

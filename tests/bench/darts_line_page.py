@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 
 from common.errors import UserError
+from common.objective import kendall_tau
 from common.run.environment import environment
 from common.run.files import Jsonl
 from common.script import spoken_errors
 from common.streams import stream
 from tests.bench.darts_line import COMMAND, DATA, SEARCH_SECONDS, accuracies
+from tests.bench.darts_line_own import COMMAND as OWN
+from tests.bench.darts_line_own import METHODS
+from tests.bench.darts_line_own import STEPS as SEARCH_STEPS
 from tests.bench.darts_line_settings import COLLAPSE, ENTRIES, FAST, IMAGES, LONG, RATE, STEPS
 from tests.bench.out import check_out
 
@@ -115,8 +119,37 @@ def gates(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def page(rows: Sequence[Row], table: Mapping[str, float], commit: str) -> str:
-    """The Markdown page."""
+def own(rows: Sequence[Row]) -> list[str]:
+    """The section on networks that no table knows: their accuracy under each training, and whether the trainings agree."""
+    trainings = list(rows[0]["tests"])
+    lines = [
+        f"| method | networks | MACs, millions | {' | '.join(f'{name}: test, %' for name in trainings)} | search, processor s |",
+        f"|---|---:|---:|{'---:|' * len(trainings)}---:|",
+    ]
+    means = {name: {} for name in trainings}
+    for method, title in METHODS.items():
+        if mine := [row for row in rows if row["method"] == method]:
+            tests = {name: [row["tests"][name] for row in mine] for name in trainings}
+            for name in trainings:
+                means[name][title] = fmean(tests[name])
+            macs = [row["macs"] / 1e6 for row in mine]
+            each = " | ".join(spread(tests[name]) for name in trainings)
+            seconds = median(row["search"] for row in mine)
+            lines.append(f"| {title} | {len(mine)} | {min(macs):.1f} to {max(macs):.1f} | {each} | {seconds:.0f} |")
+    orders = [f"{name}: {', '.join(sorted(of, key=lambda title: -of[title]))}" for name, of in means.items()]
+    one, other = ([row["tests"][name] for row in rows] for name in trainings)
+    alike = [row["tests"] for row in rows if row["method"] != "gold-nas"]
+    same = ([tests[name] for tests in alike] for name in trainings)
+    lines += [
+        "",
+        f"Order by the mean. {'. '.join(orders)}. Kendall's tau between the two trainings, over {len(rows)} networks: "
+        f"{kendall_tau(one, other):.2f}; over the {len(alike)} of the space of DARTS: {kendall_tau(*same):.2f}.",
+    ]
+    return lines
+
+
+def page(rows: Sequence[Row], table: Mapping[str, float], commit: str, alone: Sequence[Row] = ()) -> str:
+    """The Markdown page, with a section on networks that were trained `alone` where there are some."""
     about = environment()
     machine, versions = about["machine"], about["versions"]
     seeds = max(sum(row["method"] == name and not row["long"] for row in rows) for name in GATED)
@@ -132,7 +165,10 @@ def page(rows: Sequence[Row], table: Mapping[str, float], commit: str) -> str:
         f"{IMAGES // 2:,} images of CIFAR-10 for the weights and as many for the architecture, {STEPS} steps, architecture rate "
         f"{RATE:g}. Nothing else differs but the idea of the method (tests/bench/darts_line_settings.py). What counts is the "
         "accuracy that the *table* gives the last derived cell after 200 epochs on all of CIFAR-10; that was decided beforehand. "
-        "Every derived cell is in the table, `none` included, so nothing is mapped.",
+        "Every derived cell is in the table, `none` included, so nothing is mapped. Two entries have the idea of a method alone: "
+        "GOLD-NAS's gates without its prices, each edge's strongest operation kept (its own networks have several operations on "
+        "an edge; see below), and DA-NAS with five, four and two operations. PC-DARTS and MergeNAS change the edges of the cells "
+        "of DARTS and have no counterpart here.",
         "",
         "| what to compare with | test accuracy, % |",
         "|---|---:|",
@@ -154,6 +190,7 @@ def page(rows: Sequence[Row], table: Mapping[str, float], commit: str) -> str:
         "",
         *collapses(rows),
         "",
+        *(_own_section(alone) if alone else ()),
         "## What was decided beforehand",
         "",
         *gates(rows),
@@ -167,6 +204,20 @@ def page(rows: Sequence[Row], table: Mapping[str, float], commit: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _own_section(rows: Sequence[Row]) -> list[str]:
+    return [
+        "## Spaces that no table knows",
+        "",
+        f"Made by `{OWN} --out FOLDER`. What DA-NAS and GOLD-NAS find in spaces of their own, those of the recipe small (5 cells "
+        f"of 3 nodes, 8 channels in the search and 12 alone, 16 px, {SEARCH_STEPS} steps of 64 images), is trained alone, each "
+        "network under two settings of training with the same seed, and so are what DARTS finds and random cells. GOLD-NAS may "
+        "take as many MACs as the network by hand, whose every operation is a separable convolution.",
+        "",
+        *own(rows),
+        "",
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -185,10 +236,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if missing := [file for file in files if not file.is_file()]:
         raise UserError(f"{missing[0]}: no such file; give folders that tests.bench.darts_line wrote")
     check_out(options.page)
+    alone = [row for folder in options.runs for row in Jsonl(folder / "own.jsonl", of_run=False).rows()]
     rows = [row for file in files for row in Jsonl(file, of_run=False).rows()]
-    options.page.write_text(page(rows, accuracies(options.data), options.commit), encoding="utf-8")
-    kept = "".join(f"{json.dumps(row)}\n" for row in rows)
-    options.page.with_suffix(".jsonl").write_text(kept, encoding="utf-8")  # as rows.jsonl of a folder, the searches go on from it
+    options.page.write_text(page(rows, accuracies(options.data), options.commit, alone), encoding="utf-8")
+    for name, found in (("", rows), ("-own", alone)):  # as rows.jsonl and own.jsonl of a folder, the searches go on from them
+        kept = "".join(f"{json.dumps(row)}\n" for row in found)
+        options.page.with_name(f"{options.page.stem}{name}.jsonl").write_text(kept, encoding="utf-8")
 
 
 if __name__ == "__main__":

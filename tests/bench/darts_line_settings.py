@@ -9,7 +9,7 @@ from classification.darts.settings import NetworkSettings, Settings
 from classification.darts.spaces import TableSpaceSettings
 from classification.settings import DataSettings
 from common.engines import Gradient
-from common.engines.dropping import FreezeSettings, GrowSettings, ProjectSettings
+from common.engines.dropping import FreezeSettings, GrowSettings, ProjectSettings, ShrinkSettings
 from common.engines.gradient import WeightingSettings
 from common.evaluate.settings import ScratchSettings
 from common.stages.settings import PhaseSettings, RetrainSettings, SearchSettings
@@ -43,6 +43,7 @@ _PLAIN = Gradient()
 _SIGMOID = WeightingSettings(kind="sigmoid")
 _GUMBEL = WeightingSettings(kind="hard-gumbel", temperature=(10.0, 0.1))
 _GROW = tuple(GrowSettings(keep=keep, overrides=(f"space.cells={cells}",)) for keep, cells in ((4, 1), (3, 2), (1, 3)))
+_SHRINK = ShrinkSettings(at=(1 / 3, 2 / 3), keep=(4, 2), curriculum=(0.2, 0.5, 1.0))
 
 ENTRIES = {
     "darts": Entry(title="DARTS, first order", engine=_PLAIN),
@@ -65,6 +66,8 @@ ENTRIES = {
     "amended-darts": Entry(title="amended gradient", engine=replace(_PLAIN, rule="amended")),
     "darts-pt": Entry(title="projection (DARTS-PT)", engine=replace(_PLAIN, project=ProjectSettings(begin=0.7, items=1000))),
     "oles": Entry(title="frozen operations (OLES)", engine=replace(_PLAIN, freeze=FreezeSettings())),
+    "da-nas": Entry(title="DA-NAS", engine=replace(_PLAIN, rule="one-level", shrink=_SHRINK)),
+    "gates": Entry(title="sigmoid gates, one level (GOLD-NAS)", engine=replace(_PLAIN, options=_SIGMOID, rule="one-level")),
     "darts2": Entry(title="DARTS, second order", engine=replace(_PLAIN, rule="second-order")),
 }
 """Name -> method. None derives an edge without an operation other than as its strongest one, `none` included."""
