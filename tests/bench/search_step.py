@@ -75,6 +75,8 @@ def search_steps(repeats: int) -> Iterator[Row]:
 
 LIMITS = {"darts": 0.55, "darts2": 0.65, "pc-darts": 0.6, "gdas": 0.75}
 """Method -> the most that our step may take of the plain one's time."""
+MEMORY = 1.05
+"""The most that it may take of the plain one's peak memory."""
 
 
 def plain_search_steps(repeats: int) -> Iterator[Row]:
@@ -90,13 +92,23 @@ def plain_search_steps(repeats: int) -> Iterator[Row]:
         network = Plain(searched(s, len(task.data.classes)), s.space.nodes, draws=method == "gdas")
         plain = plain_step(network, partial(train.batch_at, seed=0), partial(learn.batch_at, seed=0), 0.05, method == "darts2")
         ours = one_step(alternation.model.network, train, [alternation])
+        size = (
+            f"{s.space.cells} cells of {s.space.nodes} nodes, width {s.space.width}, {weights.batch} images of {s.data.size} px"
+        )
         yield Row(
             what=f"search step / the same written plainly, {method}",
             unit="",
             target=limit,
             values=ratios(ours, plain, repeats, warm_up=1),
-            note=f"{s.space.cells} cells of {s.space.nodes} nodes, width {s.space.width}, {weights.batch} images of "
-            f"{s.data.size} px, in turns (processor time, one thread); plainly: one module an option, a weighted sum an edge.",
+            note=f"{size}, in turns (processor time, one thread); plainly: one module an option, a weighted sum an edge.",
+        )
+        whole = peak_memory(plain)
+        yield Row(
+            what=f"peak memory of a search step / the same written plainly, {method}",
+            unit="",
+            target=MEMORY,
+            values=[peak_memory(ours) / whole for _ in range(3)],
+            note=f"{size}, three steps of ours over one of the other, which takes {whole / 2**20:,.0f} MiB.",
         )
 
 
