@@ -16,6 +16,7 @@ from typing import Any
 from classification.darts.recipes import RECIPES
 from classification.darts.settings import Settings
 from classification.darts.system import SYSTEM
+from common.arch import from_labels
 from common.overrides import override
 from common.run.files import Jsonl
 from common.script import spoken_errors
@@ -70,7 +71,8 @@ def found(method: str, seed: int, out: Path, data: Path) -> tuple[Task, Arch]:
     task = Task(SYSTEM, settings, out / "weights")
     if method == "random":
         return task, sample(task.space, stream(seed, "a random cell"))
-    return task, run_search(task, out / f"own-{method}-{seed}")["search"]["arch"]
+    path = out / f"own-{method}-{seed}"
+    return task, from_labels(task.space, run_search(task, path)["search"]["arch"], str(path))
 
 
 def row_of(method: str, seed: int, out: Path, data: Path) -> dict[str, Any]:
