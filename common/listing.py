@@ -6,8 +6,9 @@ A test compares the files with what is made here; `python -m common.cli list --w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -240,7 +241,8 @@ def _default(field: Field[Any]) -> str:
     return str(plain(value)).replace("None", "null")
 
 
-def field_texts(kind: type[Any]) -> dict[str, str]:
+@cache
+def field_texts(kind: type[Any]) -> Mapping[str, str]:
     """Field of a dataclass -> the string below it in the source; of the classes that it extends too."""
     found: dict[str, str] = {}
     for part in reversed(kind.__mro__):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -76,7 +77,7 @@ def _check_field(part: Any, name: str, word: str) -> None:
 
 def _read(part: Any, name: str, text: str, word: str) -> Any:
     """The value that `text` stands for: the first of JSON and plain text that the field's type takes."""
-    kind = get_type_hints(type(part))[name]
+    kind = hints_of(type(part))[name]
     try:
         readings = [parse(text), text]
     except NotJson:
@@ -161,7 +162,7 @@ def from_plain(kind: Any, data: Any, name: str = "settings") -> Any:
 
 
 def _dataclass_from(kind: Any, data: Mapping[str, Any], name: str) -> Any:
-    hints = get_type_hints(kind)
+    hints = hints_of(kind)
     fields = {f.name: f for f in dataclasses.fields(kind) if f.init}
     if unknown := [key for key in data if key not in fields]:
         raise UserError(f"{name}.{cut(unknown[0])} is no field of {kind.__name__}; it was written by another version, or by hand")
@@ -216,11 +217,17 @@ def members(kind: Any) -> tuple[Any, ...]:
     return (kind,)
 
 
+@cache
+def hints_of(kind: type[Any]) -> Mapping[str, Any]:
+    """The types of a class's fields, resolved once: reading settings asks for them thousands of times."""
+    return get_type_hints(kind)
+
+
 def name_of(kind: Any) -> str:
     """The name that tells settings of one kind from those of others: the default of their field `name`; empty without one."""
     if not (dataclasses.is_dataclass(kind) and isinstance(kind, type)):
         return ""
     for field in dataclasses.fields(kind):
-        if field.name == "name" and get_args(get_type_hints(kind)["name"]) == (field.default,):
+        if field.name == "name" and get_args(hints_of(kind)["name"]) == (field.default,):
             return str(field.default)
     return ""

@@ -6,10 +6,10 @@ import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Any
 
 from common.listing import field_texts
-from common.overrides import in_words, members, name_of, plain
+from common.overrides import hints_of, in_words, members, name_of, plain
 
 WIDTH = 100
 """Columns of the text in a terminal."""
@@ -60,7 +60,7 @@ def _inside(name: str, parts: Mapping[str, Any]) -> Iterator[Row]:
     """The rows of the fields of some settings, recipe -> settings; they may be of several classes."""
     done: set[str] = set()
     for kind in dict.fromkeys(type(part) for part in parts.values()):
-        hints, texts = get_type_hints(kind), field_texts(kind)
+        hints, texts = hints_of(kind), field_texts(kind)
         for field in fields(kind):
             if field.name in done or (field.name == "name" and name_of(kind)):
                 continue

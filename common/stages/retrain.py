@@ -27,6 +27,34 @@ Inherited = Callable[[Context, Sequence[Arch]], Mapping[Arch, Mapping[str, float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RandomArchs:
+    """Which random architectures what was found is compared with."""
+
+    allowed: Callable[[Arch], bool] | None = None
+    """Which they may be, besides keeping the constraints: see `avoiding`. Any by default."""
+    alike: Callable[[Arch, Random], Arch] | None = None
+    """(what was found, rng) -> a random architecture of the same form; by default any of the space, uniformly."""
+
+    def of(self, context: Context, winner: Arch, known: Sequence[Arch], rng: Random) -> Iterator[Arch]:
+        """Draws them one after the other, each once and none of those known, until no more are found."""
+
+        def allowed(arch: Arch) -> bool:
+            return (self.allowed is None or self.allowed(arch)) and context.feasible(arch)
+
+        unseen = Unseen(context.task.space, allowed, constraint_text(context.constraints))
+        for arch in known:
+            unseen.add(arch)
+        while (arch := self._drawn(unseen, winner, rng)) is not None:
+            yield arch
+
+    def _drawn(self, unseen: Unseen, winner: Arch, rng: Random) -> Arch | None:
+        if self.alike is None:
+            return unseen.sample(rng)
+        drawn = (self.alike(winner, rng) for _ in range(MOST_DRAWS))
+        return next((arch for arch in drawn if unseen.take(arch)), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retrain:
     """Trains the winner, random architectures and the hand-made baseline alone, with equal budget and the same seeds."""
 
@@ -35,7 +63,7 @@ class Retrain:
     """Stage whose architecture is the winner."""
     inherited: Inherited | None = None
     """Gives the scores of the same architectures under the search's own weights, for the rank correlation."""
-    random: RandomArchs = field(default_factory=lambda: RandomArchs())
+    random: RandomArchs = RandomArchs()
     """Draws the random architectures."""
     others: Mapping[str, Arch] = field(default_factory=dict)
     """Hand-made architectures besides the baseline, by name."""
@@ -92,34 +120,6 @@ class Retrain:
         beside = [(name, "baseline", context.found(stage)) for name, stage in self.beside.items()]
         others = [(name, "baseline", arch) for name, arch in self.others.items()]
         return [("searched", "searched", winner), *random, *beside, ("baseline", "baseline", context.task.baseline), *others]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RandomArchs:
-    """Which random architectures what was found is compared with."""
-
-    allowed: Callable[[Arch], bool] | None = None
-    """Which they may be, besides keeping the constraints: see `avoiding`. Any by default."""
-    alike: Callable[[Arch, Random], Arch] | None = None
-    """(what was found, rng) -> a random architecture of the same form; by default any of the space, uniformly."""
-
-    def of(self, context: Context, winner: Arch, known: Sequence[Arch], rng: Random) -> Iterator[Arch]:
-        """Draws them one after the other, each once and none of those known, until no more are found."""
-
-        def allowed(arch: Arch) -> bool:
-            return (self.allowed is None or self.allowed(arch)) and context.feasible(arch)
-
-        unseen = Unseen(context.task.space, allowed, constraint_text(context.constraints))
-        for arch in known:
-            unseen.add(arch)
-        while (arch := self._drawn(unseen, winner, rng)) is not None:
-            yield arch
-
-    def _drawn(self, unseen: Unseen, winner: Arch, rng: Random) -> Arch | None:
-        if self.alike is None:
-            return unseen.sample(rng)
-        drawn = (self.alike(winner, rng) for _ in range(MOST_DRAWS))
-        return next((arch for arch in drawn if unseen.take(arch)), None)
 
 
 def avoiding(space: Any, forbidden: Collection[str]) -> Callable[[Arch], bool]:
