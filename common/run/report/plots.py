@@ -16,6 +16,7 @@ from common.run.report.text import count, number
 MONITORS = {
     "entropy": "Mean entropy of the decisions, {} to {}: 1 where all options are alike, 0 where every decision is made.",
     "skip_share": "Share of the decisions in which skip_connect leads, {} to {}: a rise towards 1 is the search's collapse.",
+    "options": "Options that are left in all decisions, {} to {}: the search drops the others on its way.",
 }
 """Values of a differentiable search that get charts of their own -> caption, with the first and the last value."""
 
@@ -56,7 +57,7 @@ def search(run: Run, known: Axis) -> list[Plot]:
 
 
 def monitors(run: Run) -> list[Plot]:
-    """What tells how sure a differentiable search is, and whether it collapses."""
+    """What tells how sure a differentiable search is, whether it collapses, and what is left of its space."""
     plots = []
     for stage, series in _logged(run).items():
         for name in (name for name in MONITORS if name in series):

@@ -17,11 +17,12 @@ def run(**values: list[float]) -> Any:
 
 
 def test_monitors_have_charts_beside_the_loss():
-    logged = run(loss=[2.0, 1.5, 1.0], skip_share=[0.1, 0.9], entropy=[1.0, 0.5])
+    logged = run(loss=[2.0, 1.5, 1.0], skip_share=[0.1, 0.9], entropy=[1.0, 0.5], options=[112.0, 70.0])
     assert [plot.title for plot in losses(logged)] == ["search"]
     plots = monitors(logged)
-    assert [plot.title for plot in plots] == ["search: entropy", "search: skip_share"]
-    assert "0.1 to 0.9" in plots[1].caption and "<svg" in plots[0].svg and set(MONITORS) == {"entropy", "skip_share"}
+    assert [plot.title for plot in plots] == ["search: entropy", "search: skip_share", "search: options"]
+    assert "0.1 to 0.9" in plots[1].caption and "<svg" in plots[0].svg and set(MONITORS) == {"entropy", "skip_share", "options"}
+    assert "left in all decisions, 112 to 70" in plots[2].caption
 
 
 def test_searches_without_them_have_none():

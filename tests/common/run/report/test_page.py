@@ -33,6 +33,9 @@ def test_stages_that_took_no_time_have_no_share_of_it(begun):
     write_rows(begun / "stages.jsonl", [{"stage": "a", "seconds": 0, "result": {"n": 3, "long": "x" * 61, "ok": True}}])
     (stage,) = page(read_run(begun)).stages
     assert (stage.name, stage.share, stage.result) == ("a", 0.0, "n 3, ok yes")
+    nested = {"last": {"loss": 0.5}, "arch": {"edge": "skip"}, "kept": {"edge": ["skip", "none"]}, "made": 4}
+    write_rows(begun / "stages.jsonl", [{"stage": "a", "seconds": 1, "result": nested}])
+    assert page(read_run(begun)).stages[0].result == "last.loss 0.5, made 4"
     write_rows(begun / "stages.jsonl", [{"stage": "a", "seconds": 1}, {"stage": "b", "seconds": 3}])
     assert [stage.share for stage in page(read_run(begun)).stages] == [0.25, 0.75]
 
