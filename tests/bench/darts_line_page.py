@@ -184,7 +184,7 @@ def page(rows: Sequence[Row], table: Mapping[str, float], commit: str, alone: Se
         "the one with the best validation accuracy. Processor seconds were taken while the machine had other work, and are up to "
         "three times those of an idle one.",
         "",
-        "GDAS computes one operation an edge, drawn by the Gumbel maximum; its estimator is straight-through: the gradient of the "
+        "GDAS computes one operation an edge, drawn by the Gumbel maximum. Its estimator is straight-through: the gradient of a "
         "softmax at a temperature that falls from 10 to 0.1, in the place of that of the draw. After a warm-up: the weights "
         "alone learn for the first half of the steps. ReinMax is the same draw with a gradient of second order.",
         "",
