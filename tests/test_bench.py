@@ -6,11 +6,13 @@ import sys
 import pytest
 import torch
 
+from classification.darts.recipes import RECIPES
 from common.errors import UserError
 from detection.detnas.space import backbone
 from tests.bench.measures import ROOT, activation, help_text, paths, summary
 from tests.bench.out import check_out
 from tests.bench.rows import Row, page
+from tests.bench.search_step import PASSES, plain_search_steps, search_steps
 
 ENVIRONMENT = {
     "machine": {"cpu": "Example", "cores": 2, "memory_gib": 8, "system": "Linux", "torch_threads": 1},
@@ -57,6 +59,15 @@ def test_measurements_run():
     assert len(paths("tiny", backbone("tiny"), images, repeats=2, archs=2).values) == 4
     wall, processor = help_text("common.cli", 1)
     assert wall.unit == processor.unit == "s"
+
+
+def test_search_steps_are_measured():
+    steps = list(search_steps(2, "smoke", ("gdas", "amended-darts")))
+    assert [row.what.rpartition(" ")[2] for row in steps] == ["gdas", "amended-darts"]
+    assert all(row.bound < 3 * row.measured for row in steps)
+    time, memory = plain_search_steps(2, "smoke", ("gdas",))
+    assert time.target == 0.75 and len(time.values) == 2 and memory.target == 1.05 and 0.3 < memory.measured < 3
+    assert {recipes["small"]().search.engine.rule for recipes in RECIPES.values()} == PASSES.keys()
 
 
 @pytest.mark.parametrize("module", ["tests.bench", "tests.bench.search"])

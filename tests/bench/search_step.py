@@ -33,18 +33,25 @@ from tests.bench.plain_search import Plain, plain_step
 from tests.bench.rows import Row
 from tests.bench.timing import ratios
 
-PASSES = {"first-order": 3 + 2, "one-level": 3, "second-order": 3 + 3 + 3 + 2 * 2}
+PASSES = {
+    "first-order": 3 + 2,
+    "one-level": 3,
+    "mixed-level": 3 + 2 * 2,
+    "second-order": 3 + 3 + 3 + 2 * 2,
+    "amended": 3 + 3 + 2 * 3 + 2 * 2,
+}
 """Forward passes' worth of multiply-adds in a step of a search: 3 for weights (forward, gradients of activations and of weights),
-2 for logits. Second order takes the weights' gradient of two losses and the logits' at two shifted weights besides.
+2 for logits. Second order takes the weights' gradient of two losses and the logits' at two shifted weights besides; the amended
+gradient that of one loss, and at shifted weights twice that of the weights and twice that of the logits.
 """
 DRAWS = 20
 """Mixtures whose multiply-adds are averaged where options are sampled."""
 
 
-def search_steps(repeats: int) -> Iterator[Row]:
+def search_steps(repeats: int, recipe: str = "small", methods: Sequence[str] = tuple(RECIPES)) -> Iterator[Row]:
     """A row for each method of the DARTS family: its search step over the step of hand-made cells in the same network."""
-    for method, recipes in RECIPES.items():
-        s = recipes["small"]()
+    for method in methods:
+        s = RECIPES[method][recipe]()
         same = NetworkSettings(width=s.space.width, cells=s.space.cells, drop_path=0.0, auxiliary=0.0, cutout=0)
         weights = replace(s.weights, batch=16)
         engine = s.search.engine
@@ -60,7 +67,7 @@ def search_steps(repeats: int) -> Iterator[Row]:
         macs = 0.0
         for step in range(DRAWS):
             alternation.relaxation.mix(step, 0.0, frozen=True)
-            macs += count(alternation.model, image).macs / DRAWS
+            macs += count(alternation.model.network, image).macs / DRAWS
         share = macs / count(alone, image).macs
         yield Row(
             what=f"search step / step alone, {method}",
@@ -79,10 +86,10 @@ MEMORY = 1.05
 """The most that it may take of the plain one's peak memory."""
 
 
-def plain_search_steps(repeats: int) -> Iterator[Row]:
+def plain_search_steps(repeats: int, recipe: str = "small", methods: Sequence[str] = tuple(LIMITS)) -> Iterator[Row]:
     """A row for each method that has a plain form: our search step over that of the network as the papers' code writes it."""
-    for method, limit in LIMITS.items():
-        s = RECIPES[method]["small"]()
+    for method in methods:
+        s = RECIPES[method][recipe]()
         weights, engine = replace(s.weights, batch=16), s.search.engine
         assert isinstance(engine, Gradient)
         search = replace(engine, arch=replace(engine.arch, begin=0.0))
@@ -98,7 +105,7 @@ def plain_search_steps(repeats: int) -> Iterator[Row]:
         yield Row(
             what=f"search step / the same written plainly, {method}",
             unit="",
-            target=limit,
+            target=LIMITS[method],
             values=ratios(ours, plain, repeats, warm_up=1),
             note=f"{size}, in turns (processor time, one thread); plainly: one module an option, a weighted sum an edge.",
         )
