@@ -114,7 +114,7 @@ def gates(rows: Sequence[Row]) -> list[str]:
             f"- DARTS collapses at rate {FAST:g} and {LONG:,} steps (at least {COLLAPSED} skips): in {sum(many['darts'])} of "
             f"{len(many['darts'])} seeds."
         )
-        avoided = [ENTRIES[name].title for name in COLLAPSE[1:] if many[name] and sum(many[name]) <= len(many[name]) // 2]
+        avoided = [ENTRIES[name].title for name in COLLAPSE[1:] if many[name] and 2 * sum(many[name]) < len(many[name])]
         lines.append(f"- Most of the seeds avoid it there with: {', '.join(avoided) or 'none of the others'}.")
     return lines
 
@@ -244,8 +244,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [row for file in files for row in Jsonl(file, of_run=False).rows()]
     options.page.write_text(page(rows, accuracies(options.data), options.commit, alone), encoding="utf-8")
     for name, found in (("", rows), ("-own", alone)):  # as rows.jsonl and own.jsonl of a folder, the searches go on from them
-        kept = "".join(f"{json.dumps(row)}\n" for row in found)
-        options.page.with_name(f"{options.page.stem}{name}.jsonl").write_text(kept, encoding="utf-8")
+        if found:
+            kept = "".join(f"{json.dumps(row)}\n" for row in found)
+            options.page.with_name(f"{options.page.stem}{name}.jsonl").write_text(kept, encoding="utf-8")
 
 
 if __name__ == "__main__":
