@@ -209,11 +209,11 @@ METHODS = {
 """Name on the command line -> method.
 
 Departures and reconstructions. All: biases and norms are not decayed (there: all weights are). SNAS searches without its
-resource term (`search.cost=dual` and a budget take its place) and without drop-path; its steps are 150 epochs of all 50,000
-images, which it learns weights and architecture from. GDAS searches both kinds of cell (its best result fixes the reduction cell
-by hand); its 250 epochs are those of public reimplementations. GOLD-NAS: images are cropped and mirrored, without AutoAugment;
-rounds, thresholds and prices are reconstructions. NASP searches the operations of DARTS without none, on edges of both cells, in
-the place of its own lists. MergeNAS: separable convolutions are applied once in the supernet. DA-NAS: its blocks are operations
-of the cells of DARTS; a classifier by class means says which classes are easy, in the place of a trained probe; there is no term
-of cost (`search.cost=dual` and a budget take its place).
+resource term (`search.engine.cost=dual` and a budget take its place) and without drop-path; its steps are 150 epochs of all
+50,000 images, which it learns weights and architecture from. GDAS searches both kinds of cell (its best result fixes the
+reduction cell by hand); its 250 epochs are those of public reimplementations. GOLD-NAS: images are cropped and mirrored,
+without AutoAugment; rounds, thresholds and prices are reconstructions. NASP searches the operations of DARTS without none, on
+edges of both cells, in the place of its own lists. MergeNAS: separable convolutions are applied once in the supernet. DA-NAS:
+its blocks are operations of the cells of DARTS; a classifier by class means says which classes are easy, in the place of a
+trained probe; there is no term of cost (`search.engine.cost=dual` and a budget take its place).
 """

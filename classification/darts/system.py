@@ -59,4 +59,4 @@ SYSTEM = System(
     notes=notes,
     describing=Describing,
 )
-"""DARTS of both orders, SNAS, PC-DARTS and GDAS; `describe` knows the published cells of the family."""
+"""DARTS and the methods of its line, those of `METHODS`; `describe` knows the published cells of the family."""

@@ -68,7 +68,8 @@ class Rule:
 ONE_LEVEL = Rule(train=1.0, val=0.0)
 """Weights and architecture both on training data: SNAS (1812.09926), GOLD-NAS (2007.03331).
 
-They take the gradients of both from one backward pass; here the architecture's is a pass of its own, with the same values.
+They take the gradients of both from one backward pass, and so does `common.train.alternate`; asked for alone, the
+architecture's is a pass of its own, with the same values.
 """
 
 FIRST_ORDER = Rule()

@@ -1,7 +1,7 @@
 """Design spaces compared by the distributions of their networks' scores: Radosavovic et al. 2019 (arXiv 1905.13214).
 
 A space is not as good as its best network, which is mostly a matter of how many were looked at, but as the networks that a sample
-of it has. Spaces whose networks are larger look better for that alone; `Sample.weights` takes the difference away.
+of it has. Spaces whose networks are larger look better for that alone; `normalised` takes the difference away.
 
 >>> small, large = Sample("small", [3.0, 2.0, 1.0], [1, 2, 3]), Sample("large", [2.0, 1.5, 0.5], [2, 3, 4])
 >>> normalised(small, large)[0].tolist()  # only 2 and 3 are complexities of both, in two bins
