@@ -115,7 +115,10 @@ def gates(rows: Sequence[Row]) -> list[str]:
             f"{len(many['darts'])} seeds."
         )
         avoided = [ENTRIES[name].title for name in COLLAPSE[1:] if many[name] and 2 * sum(many[name]) < len(many[name])]
-        lines.append(f"- Most of the seeds avoid it there with: {', '.join(avoided) or 'none of the others'}.")
+        lines.append(
+            f"- Most of the seeds avoid it there with: {', '.join(avoided) or 'none of the others'} "
+            "(skips alone; for accuracy see above)."
+        )
     return lines
 
 
@@ -153,6 +156,8 @@ def page(rows: Sequence[Row], table: Mapping[str, float], commit: str, alone: Se
     about = environment()
     machine, versions = about["machine"], about["versions"]
     seeds = max(sum(row["method"] == name and not row["long"] for row in rows) for name in GATED)
+    run = {row["method"] for row in rows}
+    missing = [entry.title for name, entry in ENTRIES.items() if name not in run]
     total = sum(row["seconds"] for row in rows) / 3600
     lines = [
         "# The DARTS line, judged by a table",
@@ -167,8 +172,8 @@ def page(rows: Sequence[Row], table: Mapping[str, float], commit: str, alone: Se
         "accuracy that the *table* gives the last derived cell after 200 epochs on all of CIFAR-10; that was decided beforehand. "
         "Every derived cell is in the table, `none` included, so nothing is mapped. Two entries have the idea of a method alone: "
         "GOLD-NAS's gates without its prices, each edge's strongest operation kept (its own networks have several operations on "
-        "an edge; see below), and DA-NAS with five, four and two operations. PC-DARTS and MergeNAS change the edges of the cells "
-        "of DARTS and have no counterpart here.",
+        "an edge), and DA-NAS with five, four and two operations. PC-DARTS and MergeNAS change the edges of the cells of DARTS "
+        "and have no counterpart here." + (f" Not run yet: {', '.join(missing)}." if missing else ""),
         "",
         "| what to compare with | test accuracy, % |",
         "|---|---:|",
