@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from matplotlib.figure import Figure
-from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
 from graphs.phases import right
@@ -45,6 +44,8 @@ def draw_results(
 
 
 def _confusion(scores: Tensor, labels: Tensor, classes: Sequence[str]) -> Figure:
+    from sklearn.metrics import confusion_matrix  # a second, which runs need not wait for before their last stage
+
     table = confusion_matrix(labels.numpy(), scores.argmax(1).numpy(), labels=range(len(classes)))
     shares = table / table.sum(1, keepdims=True).clip(1)
     figure = Figure(figsize=(4.6, 4.2), dpi=110, layout="constrained")

@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Modules and tests live to the end; to look for garbage among them, and often, takes a twelfth of the time of all tests."""
+    """Modules and tests live to the end; to look for garbage among them, or often, takes a twentieth of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(5000, 20, 100)

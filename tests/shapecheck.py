@@ -105,8 +105,7 @@ def _checked(function: Any, late: Callable[[], dict[str, Any]]) -> Any:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        # Tracers see through the plain function only; and one that looks at every operation would look at those of the checks.
-        if torch.compiler.is_compiling() or torch._C._len_torch_function_stack():
+        if torch.compiler.is_compiling():  # tracers see through the plain function only
             return function(*args, **kwargs)
         with jaxtyped("context"):  # sizes of one call; as a decorator it takes twice as long
             return checking()(*args, **kwargs)

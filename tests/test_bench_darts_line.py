@@ -103,6 +103,7 @@ def test_what_no_table_knows_is_ranked_under_both_trainings():
     assert "AdamW: DARTS, first order, a random cell, GOLD-NAS. SGD: GOLD-NAS, a random cell, DARTS" in lines[-1]
     # Pairs of networks that both trainings order alike less those they do not: 1 - 5 of 6, and 1 - 2 of 3.
     assert "over 4 networks: -0.67; over the 3 of the space of DARTS: -0.33." in lines[-1]
+    assert own(rows[:1])[-1] == "Order by the mean. AdamW: DARTS, first order. SGD: DARTS, first order."
     assert "## Spaces that no table knows" in page(ROWS, TABLE, "abc", rows) and "no table knows" not in page(ROWS, TABLE, "abc")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from classification.darts.system import SYSTEM
 from classification.task import ClassificationTask
 from common.differentiable.search import RelaxedSearch
 from common.evaluate.pool import LocalPool
+from common.invocation import portable, typed
 from common.objective import Constraint
 from common.overrides import plain
 from common.run.files import Jsonl
@@ -62,7 +64,7 @@ class Task(ClassificationTask):
 def run_search(task: Task, path: Path) -> Mapping[str, Any]:
     """The search alone, from its run folder on if there is one; the results of its stages."""
     settings = task.settings
-    config = {"system": SYSTEM.name, "settings": plain(settings), "recipe": "table", "command": COMMAND, "seed": settings.seed}
+    config = {"system": SYSTEM.name, "settings": plain(settings), "recipe": "table", "command": portable(), "seed": settings.seed}
     begin = RunFolder.resume if holds_run(path) else RunFolder.create
     with begin(path, config, task.space) as folder, LocalPool(0, 1) as pool:
         context = Context(
@@ -77,7 +79,7 @@ def run_search(task: Task, path: Path) -> Mapping[str, Any]:
             save_every=200,
         )
         stages = [stage for stage in search_stages(task)[0] if isinstance(stage, RelaxedSearch)]
-        return run_stages(stages, folder, context.progress, context, COMMAND)
+        return run_stages(stages, folder, context.progress, context, shlex.join(typed()))
 
 
 def searched(name: str, seed: int, long: bool, out: Path, data: Path) -> dict[str, Any]:

@@ -45,7 +45,7 @@ TRAININGS = {
 
 
 def settings_of(method: str, seed: int, folder: str) -> Settings:
-    """The recipe small of a method at 16 px, with a higher rate of the weights for larger batches of smaller images."""
+    """The recipe small of a method at 16 px, in batches of 64."""
     name = "darts" if method == "random" else method
     common = (
         f"data.folder={folder}",

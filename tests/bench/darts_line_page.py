@@ -145,7 +145,9 @@ def own(rows: Sequence[Row]) -> list[str]:
     same = ([tests[name] for tests in alike] for name in trainings)
     lines += [
         "",
-        f"Order by the mean. {'. '.join(orders)}. Kendall's tau between the two trainings, over {len(rows)} networks: "
+        f"Order by the mean. {'. '.join(orders)}."
+        if len(alike) < 2
+        else f"Order by the mean. {'. '.join(orders)}. Kendall's tau between the two trainings, over {len(rows)} networks: "
         f"{kendall_tau(one, other):.2f}; over the {len(alike)} of the space of DARTS: {kendall_tau(*same):.2f}.",
     ]
     return lines
@@ -186,8 +188,8 @@ def page(rows: Sequence[Row], table: Mapping[str, float], commit: str, alone: Se
         "Swing: between the lowest and the highest accuracy of the cells that would have been derived in the second half of a "
         "search, median over seeds. Skips and none: of six edges, mean. Random search trains random cells alone, one after the "
         f"other, each for 200 steps on all {IMAGES:,} images, until {SEARCH_SECONDS:.0f} processor seconds are over, and takes "
-        "the one with the best validation accuracy. Processor seconds were taken while the machine had other work, and are up to "
-        "three times those of an idle one.",
+        "the one with the best validation accuracy. Processor seconds were taken while the machine had other work "
+        "and compare roughly.",
         "",
         "GDAS computes one operation an edge, drawn by the Gumbel maximum. Its estimator is straight-through: the gradient of a "
         "softmax at a temperature that falls from 10 to 0.1, in the place of that of the draw. After a warm-up: the weights "

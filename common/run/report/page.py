@@ -377,9 +377,10 @@ def _wide(data: bytes) -> bool:
 def _short(values: Mapping[str, object]) -> list[tuple[str, str]]:
     """Numbers and short texts of a result; architectures (the page draws them), long lists and texts stay in their files."""
     rows = []
-    inner = {key: value.values() if isinstance(value, Mapping) else () for key, value in values.items()}
-    told = {key: value for key, value in values.items() if all(isinstance(part, int | float) for part in inner[key])}
-    for key, text in flat(told):
+    texts = [
+        key for key, v in values.items() if isinstance(v, Mapping) and not all(isinstance(x, int | float) for x in v.values())
+    ]
+    for key, text in flat({key: value for key, value in values.items() if key not in texts}):
         value: object = values.get(key)
         if isinstance(value, int | float) and not isinstance(value, bool):
             rows.append((key, number(float(value))))
