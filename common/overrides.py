@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -31,12 +32,14 @@ def override(settings: S, overrides: Sequence[str]) -> S:
             raise UserError(f"--set {shown(word)}: write name=value, retrain.seeds=1 say")
         part, here = settings, changes
         *parents, last = key.split(".")
-        for name in parents:
+        for depth, name in enumerate(parents):
+            _check_whole(part, key.split("."), depth, text, word)
             _check_field(part, name, word)
             here = here.parts.setdefault(name, _Changes())
             if here.whole is not None and not _kinds(here.whole.value):
                 raise UserError(f"--set {shown(word)}: {name} is given as a whole as well; put the value in there")
             part = here.whole.value if here.whole is not None else getattr(part, name)
+        _check_whole(part, key.split("."), len(parents), text, word)
         _check_field(part, last, word)
         here.parts.setdefault(last, _Changes()).whole = _Whole(_read(part, last, text, word))
     return _replaced(settings, changes)
@@ -64,6 +67,20 @@ def _depth(word: str) -> int:
 def _kinds(value: Any) -> bool:
     """Whether a value is settings of one of several named kinds."""
     return dataclasses.is_dataclass(value) and name_of(type(value)) != ""
+
+
+def _check_whole(part: Any, names: Sequence[str], depth: int, text: str, word: str) -> None:
+    """Refuses a field of what has none so far, because it is null or named freely: it is given as a whole."""
+    if part is None or isinstance(part, Mapping):
+        try:
+            value = parse(text)
+        except NotJson:
+            value = text
+        for name in reversed(names[depth:]):
+            value = {name: value}
+        so_far = "is null so far" if part is None else "has names of your own"
+        whole = f"{'.'.join(names[:depth])}={json.dumps(value)}"
+        raise UserError(f"--set {shown(word)}: {names[depth - 1]} {so_far}; give it as a whole, '{cut(whole)}'")
 
 
 def _check_field(part: Any, name: str, word: str) -> None:
@@ -157,6 +174,8 @@ def from_plain(kind: Any, data: Any, name: str = "settings") -> Any:
         or (kind is float and type(data) is int)
         or (kind in (bool, int, float, str, NoneType) and type(data) is kind)
     ):
+        if isinstance(data, float) and not isfinite(data):
+            raise UserError(f"{name} is {data}; give a finite number")
         return data
     raise UserError(f"{name} is {cut(json.dumps(data))}, not {_spelled(kind)}; it was written by another version, or by hand")
 
@@ -190,6 +209,8 @@ def in_words(kind: Any) -> str:
         return f"one of {', '.join(json.dumps(choice).strip(chr(34)) for choice in inner)}"
     if origin in (tuple, list):
         several = Ellipsis in inner or origin is list
+        if several and dataclasses.is_dataclass(inner[0]):
+            return f"a list of objects as JSON, each with {', '.join(f.name for f in dataclasses.fields(inner[0]))}"
         kinds = " and ".join(dict.fromkeys(_PLURAL.get(item, in_words(item)) for item in inner if item is not Ellipsis))
         count = "" if several else f"{len(inner)} "
         example = [_EXAMPLES.get(item) for item in (inner[:1] * 2 if several else inner)]

@@ -11,7 +11,7 @@ from classification.darts.space import WITHOUT_NONE
 from common import system
 from common.engines import Gradient
 from common.engines.dropping import GrowSettings, PruneSettings, ShrinkSettings
-from common.engines.gradient import WeightingSettings
+from common.engines.weighting import WeightingSettings
 from common.stages.settings import PhaseSettings
 from common.system import Stages
 from common.train.optim import ArchSettings, OptimSettings

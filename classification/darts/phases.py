@@ -78,8 +78,8 @@ def curriculum_of(settings: Settings, train: Split, split: Split) -> list[tuple[
 def set_skip_rate(settings: Settings, network: nn.Module, progress: float) -> None:
     """The dropout behind skip connections when a share of a search is done: P-DARTS, as its released code has it.
 
-    With E epochs (snapshots), of which the first w train weights alone, and a base b: b (E - e - 1) / E in epoch e < w, then
-    b exp(-0.2 (e - w)).
+    With E epochs (snapshots), of which the first w, rounded down, train weights alone, and a base b: b (E - e - 1) / E before the
+    architecture learns, in epoch e, then b exp(-0.2 (e - w)).
     """
     engine = settings.search.engine
     assert isinstance(settings.space, SpaceSettings)
@@ -88,6 +88,4 @@ def set_skip_rate(settings: Settings, network: nn.Module, progress: float) -> No
         epochs, begin = engine.snapshots, engine.arch.begin
     epoch = int(progress * epochs)
     warm = progress < begin
-    set_skip_dropout(
-        network, base * (epochs - epoch - 1) / epochs if warm else base * exp(-0.2 * (epoch - round(begin * epochs)))
-    )
+    set_skip_dropout(network, base * (epochs - epoch - 1) / epochs if warm else base * exp(-0.2 * (epoch - int(begin * epochs))))

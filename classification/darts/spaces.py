@@ -13,6 +13,10 @@ TABLE_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg
 """The operations of NAS-Bench-201, those of `common.tables.cell`, which `--help` does not wait for."""
 
 
+EMPTY = ("none", NOISE)
+"""Operations whose output has nothing of their input."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpaceSettings:
     """The supernet that is searched: a stack of the cells of DARTS."""
@@ -51,6 +55,10 @@ class SpaceSettings:
             raise UserError(f"space.inputs={self.inputs}: a node of the cells of DARTS has up to two; give 0, 1 or 2")
         if not 0 <= self.skip_dropout < 1:
             raise UserError(f"space.skip_dropout={self.skip_dropout}: give a probability from 0 to below 1")
+        if self.gated and self.inputs != 2:
+            raise UserError(f"space.inputs={self.inputs} with gated: a node takes any inputs; leave it 2")
+        if self.operations and self.family != "darts":
+            raise UserError(f"space.family={self.family} with operations: these take the place of the family's; give one of both")
         check_operations(self.names, tuple({name: None for names in (*FAMILIES.values(), (NOISE,)) for name in names}))
 
     @property
@@ -94,5 +102,7 @@ def check_operations(operations: tuple[str, ...], known: Sequence[str]) -> None:
     """
     if not operations or len(set(operations)) < len(operations):
         raise UserError(f"space.operations={list(operations)}: give one or more, each once, of {', '.join(known)}")
+    if set(operations) <= set(EMPTY):
+        raise UserError(f"space.operations={list(operations)}: nothing passes an input on; give one more of {', '.join(known)}")
     if odd := [name for name in operations if name not in known]:
         raise UserError(f"space.operations: {odd[0]!r} is no operation of the space; choose among {', '.join(known)}")

@@ -28,11 +28,13 @@ class Candidates:
         of: the stage that learnt.
         count: how many, at most; fewer where the draws do not differ.
         before: architectures that come first, feasible ones alone: a warm start.
+        forbidden: labels of options that are never drawn.
     """
 
     of: Named
     count: int
     before: Sequence[Arch] = ()
+    forbidden: Sequence[str] = ()
 
     def __call__(self, context: Context) -> list[Arch]:
         """Different feasible architectures: those given, what the search derived, then others in the order of their draws."""
@@ -40,6 +42,10 @@ class Candidates:
         found: dict[Arch, None] = dict.fromkeys(filter(context.feasible, self.before))
         found |= {context.found(self.of): None}
         strengths = strengths_of(space, context.folder.path / "strengths.json")
+        for path, decision in decisions(space).items():
+            if path in strengths:
+                named = zip(decision.labels, strengths[path], strict=True)
+                strengths[path] = [0.0 if label in self.forbidden else value for label, value in named]
         rng = stream(context.seed, "candidates")
         for arch in islice(sample_by_scores(space, strengths, rng), DRAWS * self.count):
             if len(found) == self.count:

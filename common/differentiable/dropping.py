@@ -59,7 +59,7 @@ class Shrinking(Dropping):
 
     Attributes:
         settings: when, and how many are left.
-        forbidden: labels of options that are not among the last one left.
+        forbidden: labels of options that are never derived; one that may be is always left.
     """
 
     settings: ShrinkSettings
@@ -69,18 +69,25 @@ class Shrinking(Dropping):
         """Drops options, if it is time."""
         for at, keep in zip(self.settings.at, self.settings.keep, strict=True):
             if step.number + 1 == max(1, round(at * self.steps)):
-                keep_strongest(self.relaxation, keep, self.forbidden if keep == 1 else ())
+                keep_strongest(self.relaxation, keep, self.forbidden)
 
 
 def keep_strongest(relaxation: Relaxation, keep: int, forbidden: Sequence[str] = ()) -> dict[str, list[str]]:
-    """Leaves the `keep` strongest options to every `OneOf` with strengths, of equals the first; gives their labels in order."""
+    """Leaves the `keep` strongest options to every `OneOf` with strengths, of equals the first; gives their labels in order.
+
+    Where all of them are forbidden, the last of them makes room for the strongest that is not.
+    """
     kept: dict[str, list[str]] = {}
     for path, strengths in relaxation.strengths().items():
         decision = relaxation.decision(path)
         if not isinstance(decision, OneOf):
             continue
-        allowed = [i for i in relaxation.live(path) if decision.labels[i] not in forbidden]
-        best = sorted(sorted(allowed, key=lambda i: -float(strengths[i]))[:keep])
+        order = sorted(relaxation.live(path), key=lambda i: -float(strengths[i]))
+        allowed = [i for i in order if decision.labels[i] not in forbidden]
+        best = order[:keep]
+        if allowed and allowed[0] not in best:
+            best[-1] = allowed[0]
+        best.sort()
         relaxation.drop(path, set(range(len(decision.options))) - set(best))
         kept[path] = [decision.labels[i] for i in best]
     return kept
@@ -91,15 +98,15 @@ class Pruning(Dropping):
     """Drops members under a growing price of their cost, so that one search goes through a sequence of ever smaller networks.
 
     GOLD-NAS (2007.03331, section 3.3). The loss of the gates g_i has the price lambda * sum_i g_i w_i beside it, where w_i is a
-    mean of 1 / n and of the member's share of the MACs. Every `every` steps those of the smallest gates below the threshold are
-    dropped, `most` at once; where it was fewer, lambda grows by an increment that is larger each time in a row, else it falls
-    back by one increment. What is dropped never returns. How lambda moves is a reconstruction.
+    mean of 1 / n and of the member's share of the MACs; of 1 / n alone, where no member has any. Every `every` steps those of the
+    smallest gates below the threshold are dropped, `most` at once; where it was fewer, lambda grows by an increment, a larger one
+    each time in a row, else it falls back by one increment. What is dropped never returns. How lambda moves is a reconstruction.
 
     Attributes:
         settings: of the rounds.
-        price: of the search network.
-        sequence: for each round in which something was dropped: the step, the members left, the MACs of the search network with
-            them, and the architecture.
+        price: of the network that is trained alone.
+        sequence: for each round in which something was dropped: the step, the members left, the architecture, and its MACs when
+            it is trained alone.
         pressure: lambda.
     """
 
@@ -115,7 +122,8 @@ class Pruning(Dropping):
         total, n = sum(map(sum, costs.values())), sum(map(len, costs.values()))
         share = self.settings.by_cost
         self._weights = {
-            path: torch.tensor([share * cost / total + (1 - share) / n for cost in own]) for path, own in costs.items()
+            path: torch.tensor([share * (cost / total if total else 1 / n) + (1 - share) / n for cost in own])
+            for path, own in costs.items()
         }
 
     def penalty(self, probabilities: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from common.train.fit import move_batch, total_loss
 from common.train.step import Losses, Step, paths_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from common.space import Arch
     from common.task import Phase, Task
@@ -26,8 +26,10 @@ SAMPLES = 3
 """Steps that are counted of those that are alike: what is sampled differs from step to step."""
 
 
-def flops_of_search(alternation: Alternation, loss: Callable[..., Any], made: int) -> float:
-    """Operations of the first `made` steps of a search, those of the weights and of the architecture.
+def flops_of_search(
+    alternation: Alternation, loss: Callable[..., Any], made: int, beside: Callable[[Step], Tensor] | None = None
+) -> float:
+    """Operations of the first `made` steps of a search, those of the weights and of the architecture; scorings are not in them.
 
     Options that a search drops on its way are counted as if they had stayed: an upper bound there.
 
@@ -35,6 +37,7 @@ def flops_of_search(alternation: Alternation, loss: Callable[..., Any], made: in
         alternation: before its first step; it is used up.
         loss: of the weights' phase.
         made: steps, at least 1.
+        beside: a loss whose gradient is taken in each step besides.
     """
     steps = [Step(number=n, progress=n / alternation.steps, seed=alternation.seed) for n in range(made)]
     due = [step for step in steps if alternation.due(step)]
@@ -43,16 +46,18 @@ def flops_of_search(alternation: Alternation, loss: Callable[..., Any], made: in
     device = next(losses.parameters()).device
     losses.train()
 
-    def operations(step: Step) -> int:
+    def of_step(step: Step) -> int:
         def run() -> None:
             batch = move_batch(alternation.train_batch(step.number), device)
             for path in paths_of([alternation], step):
                 path.activate()
                 total_loss(losses(batch, step)).backward()
+            if beside is not None:
+                beside(step).backward()
 
-        return _counted(run)
+        return operations(run)
 
-    return sum(len(alike) * fmean(map(operations, spread_over(alike))) for alike in (due, rest) if alike)
+    return sum(len(alike) * fmean(map(of_step, spread_over(alike))) for alike in (due, rest) if alike)
 
 
 def flops_of_training(task: Task, arch: Arch, seed: int, device: str = "cpu") -> float:
@@ -66,7 +71,7 @@ def _flops_of_phase(network: nn.Module, phase: Phase, seed: int) -> float:
     losses = Losses(phase.wrap(network, seed).to(device), phase.loss).train()
     batch = move_batch(phase.batch_at(0, seed), device)
     step = Step(number=0, progress=0.0, seed=seed)
-    return phase.settings.steps * phase.settings.accumulate * _counted(lambda: total_loss(losses(batch, step)).backward())
+    return phase.settings.steps * phase.settings.accumulate * operations(lambda: total_loss(losses(batch, step)).backward())
 
 
 def spread_over(steps: Sequence[Step], count: int = SAMPLES) -> list[Step]:
@@ -76,7 +81,8 @@ def spread_over(steps: Sequence[Step], count: int = SAMPLES) -> list[Step]:
     return [steps[i * (len(steps) - 1) // (count - 1)] for i in range(count)]
 
 
-def _counted(run: Callable[[], object]) -> int:
+def operations(run: Callable[[], object]) -> int:
+    """The floating-point operations of a call."""
     from torch.utils.flop_counter import FlopCounterMode  # takes a tenth of a second
 
     with torch.random.fork_rng([]), FlopCounterMode(display=False) as counter:

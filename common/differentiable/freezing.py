@@ -8,6 +8,7 @@ differentiable NAS", section 4; interval and threshold as in the released code).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -26,6 +27,7 @@ class Freezing(Participant):
 
     The gradient on training data is that of the step, before its weights moved; that on validation data is taken after it, as in
     the released code. Departure: the released code reuses the architecture's pass, here the gradient is a pass of its own.
+    What several options share, the normalisation behind merged kernels say, belongs to none of them and goes on to learn.
 
     Attributes:
         settings: interval and threshold.
@@ -41,6 +43,14 @@ class Freezing(Participant):
     frozen: list[str] = field(default_factory=list)
     _sums: dict[str, float] = field(init=False, default_factory=dict)
     _counts: dict[str, int] = field(init=False, default_factory=dict)
+    _own: dict[str, list[nn.Parameter]] = field(init=False, default_factory=dict)  # of no other option of the choice
+
+    def __post_init__(self) -> None:
+        for name, module in self.supernet.named_modules():
+            if isinstance(module, Choice):
+                users = Counter(p for option in module.options for p in option.parameters())
+                for i, option in enumerate(module.options):
+                    self._own[f"{name}.options.{i}"] = [p for p in option.parameters() if users[p] == 1]
 
     def after(self, step: Step, values: Mapping[str, float]) -> None:
         """Compares the gradients of every option that was trained, and freezes those that disagree."""
@@ -72,18 +82,13 @@ class Freezing(Participant):
             self._freeze(name)
 
     def _freeze(self, name: str) -> None:
+        for parameter in self._own[name]:
+            parameter.requires_grad_(False)
         self.frozen.append(name)
-        self.supernet.get_submodule(name).requires_grad_(False)
 
     def _learning(self) -> dict[str, list[nn.Parameter]]:
         """Parameters of every option of every choice that has some and is not frozen, by the name of the option's module."""
-        options = {
-            f"{name}.options.{i}": list(option.parameters())
-            for name, module in self.supernet.named_modules()
-            if isinstance(module, Choice)
-            for i, option in enumerate(module.options)
-        }
-        return {name: parameters for name, parameters in options.items() if parameters and name not in self.frozen}
+        return {name: parameters for name, parameters in self._own.items() if parameters and name not in self.frozen}
 
 
 def _cosine(one: Tensor, other: Tensor) -> Tensor:

@@ -62,15 +62,19 @@ class Projecting(Dropping):
         each = (self.steps - first) / len(self._order)
         return min(len(self._order), int((step - first) // each) + 1) if step >= first else 0
 
+    def scorings(self) -> int:
+        """How often the search network is scored until all decisions are settled, before the first is."""
+        allowed = {path: [i for i in self.relaxation.live(path) if self._allowed(path, i)] for path in self._order}
+        return sum(len(options) for path, options in allowed.items() if len(options) > self._kept(path))
+
     def finished(self) -> bool:
         """Whether all decisions are settled."""
         return len(self.settled) == len(self._order)
 
     def _settle(self, path: str) -> None:
-        decision, relaxation = self.relaxation.decision(path), self.relaxation
-        live = relaxation.live(path)
-        keep = min(decision.high, len(live)) if isinstance(decision, ManyOf) else 1
-        allowed = [i for i in live if decision.labels[i] not in self.forbidden]
+        relaxation = self.relaxation
+        live, keep = relaxation.live(path), self._kept(path)
+        allowed = [i for i in live if self._allowed(path, i)]
         if len(allowed) > keep:
             before = relaxation.dropped.get(path, frozenset())
             without: dict[int, float] = {}
@@ -80,6 +84,13 @@ class Projecting(Dropping):
                 relaxation.dropped[path] = before
             allowed = sorted(allowed, key=lambda i: (-without[i], i))[:keep]
         relaxation.drop(path, set(live) - set(allowed))
+
+    def _kept(self, path: str) -> int:
+        decision = self.relaxation.decision(path)
+        return min(decision.high, len(self.relaxation.live(path))) if isinstance(decision, ManyOf) else 1
+
+    def _allowed(self, path: str, option: int) -> bool:
+        return self.relaxation.decision(path).labels[option] not in self.forbidden
 
     def state(self) -> Mapping[str, Any]:
         """What is dropped, and which decisions are settled."""

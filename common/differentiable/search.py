@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from common.arch import labels
+from common.differentiable.deriving import derive_arch
 from common.differentiable.dropping import Dropping, Pruning, Shrinking, keep_strongest
-from common.differentiable.flops import flops_of_search
+from common.differentiable.flops import flops_of_search, operations
 from common.differentiable.freezing import Freezing
 from common.differentiable.projecting import Projecting
-from common.differentiable.strategies import Penalties, feasible_of, normal_of, penalty_of, relaxation_of, rule_of, stop_rule_of
-from common.differentiable.watch import SKIP, Watch
+from common.differentiable.strategies import Penalties, feasible_of, penalty_of, relaxation_of, rule_of, stop_rule_of
+from common.differentiable.watch import Watch
 from common.engines import Gradient
 from common.engines.dropping import GrowSettings
 from common.errors import UserError, shown
-from common.relax.discretise import discretise_within
 from common.relax.score_function import ScoreFunction
 from common.run.checkpoint import save_weights
 from common.run.files import write_json
@@ -76,14 +76,15 @@ class RelaxedSearch:
 
         def derived() -> Arch:
             settled = isinstance(dropping, Pruning) or (isinstance(dropping, Projecting) and dropping.finished())
-            return dropping.left() if dropping is not None and settled else derive_arch(s, relaxation)
+            return dropping.left() if dropping is not None and settled else derive_arch(s, relaxation).arch
 
         watch = Watch(
             relaxation=relaxation,
             rule=stop_rule_of(s, task.space),
             derived=derived,
-            every=max(1, steps // s.snapshots),
+            count=s.snapshots,
             steps=steps,
+            begin=s.arch.learning(steps).start,
             score=partial(score_of, task, alternation, s.scored) if s.scored else None,
         )
         checkpoint = context.folder.checkpoint(self.name)
@@ -120,31 +121,44 @@ class RelaxedSearch:
         self._write(context, relaxation, watch)
         return {
             "steps": steps,
-            "made": min(steps, len(watch.history) * watch.every) if watch.ended() else steps,
+            "made": watch.made(),
             "snapshots": len(watch.history),
             "stopped": watch.ended(),
             "last": last,
             "arch": labels(task.space, arch),
             **found,
-            **({"kept": keep_strongest(relaxation, self.grow.keep)} if self.grow else {}),
+            **({"kept": keep_strongest(relaxation, self.grow.keep, s.forbidden)} if self.grow else {}),
             **({"sequence": dropping.sequence} if isinstance(dropping, Pruning) else {}),
             **({"by_size": watch.by_size()} if s.scored else {}),
         }
 
     def flops(self, context: Context) -> float:
-        """Floating-point operations of the search, which is done.
+        """Floating-point operations of the search, which is done: of its steps, and of the scorings of the search network.
 
         Raises:
             UserError: its result does not say how many steps it made.
         """
         task, alternation = self._begun(context, penalty_of(self.settings, context))
-        made = context.folder.result(self.name).get("made")
-        if type(made) is not int or not 1 <= made <= alternation.steps:
+        s, freezing = self.settings, freezing_of(self.settings, alternation)
+        loss = task.phases("relaxed")[0].loss
+        made = self._told(context, "made", alternation.steps)
+        total = flops_of_search(alternation, loss, made, None if freezing is None else freezing.loss)
+        if s.scored:
+            snapshots = self._told(context, "snapshots", alternation.steps)
+            total += snapshots * operations(partial(score_of, task, alternation, s.scored))
+        if s.project is not None and isinstance(dropping := dropping_of(s, alternation, task), Projecting):
+            total += dropping.scorings() * operations(dropping.score)
+        return total
+
+    def _told(self, context: Context, name: str, most: int) -> int:
+        """A number of steps in the result."""
+        value = context.folder.result(self.name).get(name)
+        if type(value) is not int or not 1 <= value <= most:
             file = context.folder.path / "stages.jsonl"
             raise UserError(
-                f"{file}: in the result of stage {self.name!r} made is {shown(made)}, not a number of steps; restore the file"
+                f"{file}: in the result of stage {self.name!r} {name} is {shown(value)}, not a number of steps; restore the file"
             )
-        return flops_of_search(alternation, task.phases("relaxed")[0].loss, made)
+        return value
 
     def _begun(self, context: Context, penalties: Penalties | None) -> tuple[Task, Alternation]:
         """The task of the search and its parts, before the first step."""
@@ -164,8 +178,8 @@ class RelaxedSearch:
             return derived(), {}
         if isinstance(dropping, Pruning):
             return dropping.within(context.feasible), {}
-        s = self.settings
-        found = discretise_within(context.task.space, relaxation.strengths(), feasible_of(context), set(s.forbidden), s.threshold)
+        feasible = feasible_of(context.task.networks, context.constraints, context.feasible)
+        found = derive_arch(self.settings, relaxation, feasible)
         return found.arch, {"score": found.score, "proven": found.proven}
 
     def _write(self, context: Context, relaxation: Relaxation, watch: Watch) -> None:
@@ -178,35 +192,14 @@ class RelaxedSearch:
 
 
 def score_of(task: Task, alternation: Alternation, items: int) -> float:
-    """The first objective of the search network on so many validation items; higher is better."""
-    alternation.relaxation.mix(0, 1.0, frozen=True)
+    """The first objective of the search network, without noise, on so many validation items; higher is better."""
+    alternation.relaxation.mix(0, 1.0, frozen=True, smoothed=False)
     network = alternation.relaxation.supernet.module
     network.eval()
     with torch.no_grad(), torch.random.fork_rng([]):
         score = task.metrics(network, "val", items)[task.objectives[0].name]
     network.train()
     return -task.objectives[0].loss(score)
-
-
-def derive_arch(settings: Gradient, relaxation: Relaxation) -> Arch:
-    """The strongest architecture; with `cap`, skip connections of the normal cell are given up until it has few enough.
-
-    P-DARTS (1904.12760, section 3.3.2, as released): the weakest skip connection in the cell loses its strength, and the cell is
-    derived again, operations and edges, until no more than the cap are left.
-    """
-    space, strengths = relaxation.supernet.space, relaxation.strengths()
-    within = normal_of(space)
-    while True:
-        arch = discretise_within(space, strengths, lambda _: True, set(settings.forbidden), settings.threshold).arch
-        taken = [path for path, label in labels(space, arch).items() if label == SKIP and path.startswith(within)]
-        if settings.cap is None or len(taken) <= settings.cap:
-            return arch
-        places = {path: relaxation.decision(path).labels.index(SKIP) for path in taken}
-        weakest = min(taken, key=lambda path: float(strengths[path][places[path]]))
-        if not float(strengths[weakest].sum() - strengths[weakest][places[weakest]]) > 0:
-            raise UserError(f"search.engine.cap={settings.cap}: {weakest} has no other operation left; raise it")
-        strengths[weakest] = strengths[weakest].clone()
-        strengths[weakest][places[weakest]] = 0.0
 
 
 def freezing_of(settings: Gradient, alternation: Alternation) -> Freezing | None:

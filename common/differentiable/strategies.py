@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from common.cost.expected import ExpectedCost
+from common.differentiable.deriving import convolutions_of, normal_of
 from common.engines import Gradient
-from common.engines.gradient import WeightingSettings
+from common.engines.weighting import WeightingSettings
 from common.errors import UserError
 from common.relax.budget import Budget, Guided
 from common.relax.cost import DualAscent
@@ -23,13 +24,18 @@ from common.relax.relaxation import Relaxation
 from common.relax.sampled import AnnealedGumbel, HardGumbel
 from common.relax.stochastic import DirichletWeights, ReinMax
 from common.relax.weightings import GumbelSoftmax, Sigmoid, Softmax, Temperature, Weighting
-from common.space import Arch, decisions
+from common.space import Arch, ManyOf, decisions
 from common.stages.context import Context
 from common.supernet import Supernet
 from common.train.step import Participant
 
 if TYPE_CHECKING:
     from common.cost.price import Metric
+    from common.objective import Constraint
+    from common.task import Networks
+
+GATES = ("sigmoid", "one-hot")
+"""Kinds of weighting by which options do not compete."""
 
 
 def weighting_of(settings: WeightingSettings) -> Weighting:
@@ -37,7 +43,7 @@ def weighting_of(settings: WeightingSettings) -> Weighting:
     start, end = settings.temperature
     match settings.kind:
         case "softmax":
-            return Softmax(keep=settings.keep)
+            return Softmax(keep=settings.keep, drawn=settings.drawn)
         case "sigmoid":
             return Sigmoid()
         case "gumbel-softmax":
@@ -71,6 +77,8 @@ def rule_of(settings: Gradient) -> Rule:
             return replace(AMENDED, exact=settings.exact)
         case "mixed-level":
             return mixed_level(settings.balance)
+        case "mixed-second-order":
+            return mixed_level(settings.balance, lookahead=1.0)
 
 
 def relaxation_of(settings: Gradient, supernet: Supernet, seed: int) -> Relaxation:
@@ -87,18 +95,19 @@ def relaxation_of(settings: Gradient, supernet: Supernet, seed: int) -> Relaxati
     )
 
 
-def feasible_of(context: Context) -> Budget | Guided | Callable[[Arch], bool]:
-    """The hard constraints: upper limits that the task can price, or guide to, are ones that a search can be steered by."""
-    networks = context.task.networks
-    if networks.price is not None and len(context.constraints) == 1:
-        (constraint,) = context.constraints
+def feasible_of(
+    networks: Networks, constraints: Sequence[Constraint], feasible: Callable[[Arch], bool]
+) -> Budget | Guided | Callable[[Arch], bool]:
+    """The hard constraints: upper limits that a system can price, or guide to, are ones that a search can be steered by."""
+    if networks.price is not None and len(constraints) == 1:
+        (constraint,) = constraints
         if constraint.upper is not None and constraint.lower is None:
             price, metric = networks.price(constraint.metric)
             return Budget(price, metric, constraint.upper)
-    limits = {rule.metric: rule.upper for rule in context.constraints if rule.upper is not None and rule.lower is None}
-    if networks.guide is not None and len(limits) == len(context.constraints):
-        return Guided(context.feasible, [_part(bound, upper) for m, upper in limits.items() for bound in networks.guide(m)])
-    return context.feasible
+    limits = {rule.metric: rule.upper for rule in constraints if rule.upper is not None and rule.lower is None}
+    if networks.guide is not None and len(limits) == len(constraints):
+        return Guided(feasible, [_part(bound, upper) for m, upper in limits.items() for bound in networks.guide(m)])
+    return feasible
 
 
 def _part(bound: Bound, upper: float) -> Bound:
@@ -119,16 +128,6 @@ def stop_rule_of(settings: Gradient, space: Any) -> StopRule | None:
             return SizeStop(wanted=settings.size, convolutions=convolutions_of(space))
 
 
-def normal_of(space: Any) -> str:
-    """Where skip connections are counted: under `normal`, in the cell of that name, or everywhere in a space without one."""
-    return "normal" if any(path.startswith("normal.") for path in decisions(space)) else ""
-
-
-def convolutions_of(space: Any) -> tuple[str, ...]:
-    """The labels of options that are convolutions: those with "conv" in them."""
-    return tuple({label: None for decision in decisions(space).values() for label in decision.labels if "conv" in label})
-
-
 def penalty_of(settings: Gradient, context: Context) -> Penalties | None:
     """What is added to the architecture's loss: entropy, and the price of the budgets."""
     budgets: list[tuple[ExpectedCost, Metric, DualAscent]] = []
@@ -142,12 +141,24 @@ def penalty_of(settings: Gradient, context: Context) -> Penalties | None:
             price, metric = networks.price(constraint.metric)
             budgets.append((ExpectedCost(price), metric, DualAscent(budget=constraint.upper, rate=settings.dual_rate)))
     s = settings
-    return Penalties(entropy=s.entropy, zero_one=s.zero_one, budgets=budgets) if s.entropy or s.zero_one or budgets else None
+    if not (s.entropy or s.zero_one or budgets):
+        return None
+    gates = frozenset(
+        path
+        for path, decision in decisions(context.task.space).items()
+        if (weighting := s.members if isinstance(decision, ManyOf) else s.options) is not None and weighting.kind in GATES
+    )
+    return Penalties(entropy=s.entropy, zero_one=s.zero_one, budgets=budgets, gates=gates)
 
 
 def zero_one(gates: Tensor) -> Tensor:
     """-mean (gate - 1/2)^2: lowest, -1/4, where every gate is 0 or 1 (FairDARTS, 1911.12126, section 4.2, the L2 form)."""
     return -((gates - 0.5) ** 2).mean()
+
+
+def _entropy(p: Tensor) -> Tensor:
+    """-sum p log p in nats; 0 log 0 is 0."""
+    return -(p * p.clamp_min(1e-12).log()).sum()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -158,19 +169,21 @@ class Penalties(Participant):
         entropy: Weight of the mean entropy of the decisions (nats) at the end of the search; it rises linearly from 0.
         zero_one: Weight of `zero_one`.
         budgets: Expected cost, metric and dual ascent of each.
+        gates: decisions whose options do not compete: each of them is open or closed.
     """
 
     name: ClassVar[str] = "penalties"
     entropy: float
     zero_one: float
     budgets: list[tuple[ExpectedCost, Metric, DualAscent]]
+    gates: frozenset[str] = frozenset()
     _expected: list[float] = field(default_factory=list, init=False)  # at the latest step
 
     def __call__(self, probabilities: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         """Named terms."""
         terms: dict[str, Tensor] = {}
         if self.entropy:
-            entropies = [-(p * p.clamp_min(1e-12).log()).sum() for p in probabilities.values()]
+            entropies = [_entropy(p) + (_entropy(1 - p) if path in self.gates else 0) for path, p in probabilities.items()]
             terms["entropy_penalty"] = self.entropy * progress * torch.stack(entropies).mean()
         if self.zero_one:
             terms["zero_one_penalty"] = self.zero_one * zero_one(torch.cat([*probabilities.values()]))

@@ -9,14 +9,11 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from common.arch import labels
-from common.differentiable.strategies import convolutions_of
+from common.differentiable.deriving import SKIP, convolutions_of
 from common.relax.monitor import Snapshot, StopRule, best_by_size, count, entropy, share
 from common.relax.relaxation import Relaxation
 from common.space import Arch
 from common.train.step import Participant, Step
-
-SKIP = "skip_connect"
-"""The option whose share tells a collapse, where a space has it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,8 +24,9 @@ class Watch(Participant):
         relaxation: what is watched.
         rule: when the search ends early, if it may.
         derived: gives the architecture that would be derived now.
-        every: steps between snapshots; the last step has one too.
+        count: snapshots, evenly spaced; the last is at the last step. As many as steps, where there are fewer.
         steps: of the search.
+        begin: step from which the architecture learns; snapshots before it are not judged by the rule.
         score: gives how good the search network is on validation items, higher is better; None does not score it.
         history: the snapshots.
         looked: whether the latest step had a snapshot.
@@ -39,8 +37,9 @@ class Watch(Participant):
     relaxation: Relaxation
     rule: StopRule | None
     derived: Callable[[], Arch]
-    every: int
+    count: int
     steps: int
+    begin: int = 0
     score: Callable[[], float] | None = None
     history: list[Snapshot] = field(default_factory=list)
     looked: bool = field(default=False, init=False)
@@ -50,7 +49,7 @@ class Watch(Participant):
     def after(self, step: Step, values: Mapping[str, float]) -> None:
         """Adds a snapshot, if it is due."""
         self.observed, self.looked = {}, False
-        if (step.number + 1) % self.every and step.number + 1 != self.steps:
+        if due_at(len(self.history) + 1, self.count, self.steps) != step.number + 1:
             return
         self.looked = True
         strengths = self.relaxation.labelled()
@@ -73,8 +72,13 @@ class Watch(Participant):
         best = best_by_size(self.history, lambda derived: count(derived, convolutions))
         return {str(size): {"snapshot": b.epoch, "score": b.score, "arch": dict(b.derived)} for size, b in best.items()}
 
+    def made(self) -> int:
+        """Steps after which the search ended."""
+        return due_at(len(self.history), self.count, self.steps) if self._over else self.steps
+
     def _judge(self) -> None:
-        self._over = self.rule is not None and self.rule.stops(self.history)
+        early = sum(due_at(n + 1, self.count, self.steps) <= self.begin for n in range(len(self.history)))
+        self._over = self.rule is not None and self.rule.stops(self.history[early:])
 
     def state(self) -> Mapping[str, Any]:
         """The snapshots."""
@@ -84,3 +88,12 @@ class Watch(Participant):
         """Goes on from a checkpoint."""
         self.history = [Snapshot(**row) for row in state["history"]]
         self._judge()
+
+
+def due_at(number: int, count: int, steps: int) -> int:
+    """Steps after which a snapshot is taken, its number counted from 1; beyond `steps` once there are no more.
+
+    >>> [due_at(number, 3, 10) for number in (1, 2, 3, 4)]
+    [4, 7, 10, 14]
+    """
+    return -(-number * steps // min(count, steps))

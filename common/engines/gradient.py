@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp
 from typing import ClassVar, Literal
 
 from common.engines.dropping import FreezeSettings, GrowSettings, ProjectSettings, PruneSettings, ShrinkSettings
 from common.engines.halving import Halving
+from common.engines.weighting import SAMPLED, WeightingSettings, check_weighting
 from common.errors import UserError
 from common.evaluate.settings import ProxySettings, ScratchSettings
 from common.train.optim import ArchSettings
 
-Kind = Literal[
-    "softmax",
-    "sigmoid",
-    "gumbel-softmax",
-    "hard-gumbel",
-    "annealed-gumbel",
-    "one-gate",
-    "two-gates",
-    "one-hot",
-    "dirichlet",
-    "reinmax",
-]
-RuleName = Literal["one-level", "first-order", "second-order", "amended", "mixed-level"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeightingSettings:
-    """How logits become weights; see `common.relax.weightings` and `common.relax.gates`."""
-
-    kind: Kind = "softmax"
-    """Function from logits to weights."""
-    temperature: tuple[float, float] = (1.0, 1.0)
-    """Temperature of the Gumbel weightings of SNAS and GDAS, at the beginning and at the end."""
-    noise: tuple[float, float] = (1.0, 0.0)
-    """Factor of annealed Gumbel noise, at the beginning and at the end."""
-    shape: Literal["linear", "exponential"] = "linear"
-    """Shape of the fall of the temperature, or of the noise."""
-    keep: float = 1.0
-    """Fraction of options computed per step, sampled uniformly (in (0, 1])."""
-    kept: int = 1
-    """Number of options that a one-hot weighting takes."""
+RuleName = Literal["one-level", "first-order", "second-order", "amended", "mixed-level", "mixed-second-order"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +61,12 @@ class Gradient:
     """Metric used as reward. If set, the architecture is trained with REINFORCE on this metric instead of by backpropagation; a
     metric whose name contains "loss" is minimised. See `common.relax.score_function`."""
     balance: float = 1.0
-    """Factor of the validation gradient in the mixed-level rule."""
+    """Factor of the validation gradient in the mixed-level rules."""
     exact: bool = False
     """Whether second derivatives, of the second-order and the amended rule, are exact instead of central differences."""
     radius: float = 0.0
-    """Radius of the uniform noise on the mixing weights of the weights' steps at the end (SDARTS-RS; 0.3 in the paper)."""
+    """Radius of the uniform noise on the mixing weights of the weights' steps at the end (SDARTS-RS; 0.3 in the paper). Not
+    with the rule one-level, whose steps of the weights have the architecture's mixture, nor where one option is computed."""
     arch: ArchSettings = ArchSettings()
     """Optimiser of the architecture."""
     start: float = 0.0
@@ -123,14 +96,15 @@ class Gradient:
     """Number of evenly spaced monitoring snapshots. Papers report them per epoch."""
     scored: int = 0
     """Validation items on which the search network is scored at each snapshot; the best architecture of every size is then told
-    (MiLeNAS). 0: it is not scored."""
+    (MiLeNAS). 0: it is not scored. Not with weights that are drawn: the score would be of one draw."""
     stop: Literal["never", "skips", "ranks", "size"] = "never"
     """DARTS+: stop at two skips in the derived normal cell, or when the order of operations is unchanged for ten snapshots.
     MiLeNAS: stop when the derived cells have fewer convolutions than `size`, having had them."""
     size: int = 1
     """Number of convolutions that the stop rule `size` wants."""
     entropy: float = 0.0
-    """Weight of the mean entropy of the decisions in the architecture's loss; it rises linearly from 0."""
+    """Weight of the mean entropy of the decisions in the architecture's loss; it rises linearly from 0. A gate of its own is a
+    choice between open and closed."""
     zero_one: float = 0.0
     """Weight of the loss that drives gates to 0 or 1 (FairDARTS; 10 in the paper)."""
     cost: Literal["filter", "dual"] = "filter"
@@ -149,9 +123,19 @@ class Gradient:
         Raises:
             UserError: a value is out of range.
         """
+        self._check_ranges()
+        check_weighting("search.engine.options", self.options)
+        if self.members is not None:
+            check_weighting("search.engine.members", self.members)
+        self._check_unread()
+        self._check_dropping()
+        self._check_weightings()
+
+    def _check_ranges(self) -> None:
         for name, value, holds, rule in (
             ("snapshots", self.snapshots, self.snapshots >= 1, "1 or more"),
             ("std", self.std, self.std >= 0, "0 or more"),
+            ("balance", self.balance, self.balance >= 0, "0 or more"),
             ("entropy", self.entropy, self.entropy >= 0, "0 or more"),
             ("zero_one", self.zero_one, self.zero_one >= 0, "0 or more"),
             ("radius", self.radius, self.radius >= 0, "0 or more"),
@@ -164,6 +148,24 @@ class Gradient:
         ):
             if not holds:
                 raise UserError(f"search.engine.{name}={value}: give {rule}")
+
+    def _check_unread(self) -> None:
+        """Refuses settings that the others leave without effect."""
+        mixed, one_level = self.rule.startswith("mixed"), self.rule == "one-level"
+        for name, given, read, remedy in (
+            ("exact", self.exact, self.rule in ("second-order", "amended"), "it has no second derivatives; set exact=false"),
+            ("balance", self.balance != 1, mixed, "it weighs the gradient of mixed-level rules; leave it 1"),
+            ("radius", self.radius, not one_level, "weights and architecture share a mixture; set radius=0, or another rule"),
+            ("freeze", self.freeze, not one_level, "it has no validation gradient to compare with; set freeze=null"),
+        ):
+            if given and not read:
+                raise UserError(f"search.engine.{name} with rule={self.rule}: {remedy}")
+        if self.size != 1 and self.stop != "size":
+            raise UserError(f"search.engine.size={self.size} with stop={self.stop}: it belongs to stop=size; leave it 1")
+        if self.radius and self.options.kind in SAMPLED:
+            raise UserError(f"search.engine.radius with options.kind={self.options.kind}: it computes one option; set radius=0")
+
+    def _check_dropping(self) -> None:
         kept = [stage.keep for stage in self.grow]
         if kept != sorted(set(kept), reverse=True) or (kept and kept[-1] < 1):
             raise UserError(
@@ -173,5 +175,52 @@ class Gradient:
             raise UserError("search.engine: grow, shrink, prune and project are ways to drop options; give one of them")
         if self.project is not None and self.stop != "never":
             raise UserError(f"search.engine.stop={self.stop} with project: decisions would be left open; set stop=never")
-        if self.exact and self.rule not in ("second-order", "amended"):
-            raise UserError(f"search.engine.exact with rule={self.rule}: it has no second derivatives; set exact=false")
+        for part in ("prune", "project"):
+            for name in ("cap", "threshold", *(("forbidden", "derive") if part == "prune" else ())):
+                if getattr(self, part) is not None and getattr(self, name) not in (None, ()):
+                    raise UserError(f"search.engine.{name} with {part}: what is left is derived as it is; leave one of them out")
+        if self.derive is not None:
+            for name in ("cap", "threshold"):
+                if getattr(self, name) is not None:
+                    raise UserError(f"search.engine.{name} with derive: draws do not keep to it; leave one of them out")
+        if self.prune is not None:
+            if self.members is None or self.members.kind != "sigmoid":
+                raise UserError(
+                    "search.engine.prune: it closes gates; give them weights of their own, "
+                    'search.engine.members={"kind":"sigmoid"}'
+                )
+            if (gate := 1 / (1 + exp(-max(-700.0, self.start)))) <= self.prune.threshold:
+                raise UserError(
+                    f"search.engine.start={self.start:g}: gates begin at {gate:.3g}, and prune.threshold="
+                    f"{self.prune.threshold:g} drops them at once; give a higher start, 0 say"
+                )
+
+    def _check_weightings(self) -> None:
+        both = {"options": self.options} | ({} if self.members is None else {"members": self.members})
+        for name, weighting in both.items():
+            told = f"{name}.kind={weighting.kind}" + (f", keep={weighting.keep:g}" if weighting.keep < 1 else "")
+            if self.scored and weighting.random:
+                raise UserError(f"search.engine.scored with {told}: it would score one draw; set scored=0")
+            if self.project is not None and (weighting.random or weighting.kind == "one-hot"):
+                raise UserError(
+                    f"search.engine.project with {told}: it compares a mixture of all options without each of them; give softmax "
+                    "or sigmoid"
+                )
+            if weighting.kind == "two-gates":
+                self._check_two_gates(name)
+        if self.reward is not None and (self.options.kind not in SAMPLED or self.members is not None):
+            raise UserError(
+                f"search.engine.reward={self.reward}: rewards are of single networks; give options.kind={' or '.join(SAMPLED)}, "
+                "and members=null"
+            )
+
+    def _check_two_gates(self, name: str) -> None:
+        """The optimiser must move the two logits alone that were drawn (`common.relax.gates.TwoGates`)."""
+        for setting, given, rule in (
+            ("arch.betas", self.arch.betas[0], "momentum moves logits that were not drawn; give [0.0, 0.999]"),
+            ("arch.weight_decay", self.arch.weight_decay, "it moves logits that were not drawn; give 0"),
+            ("entropy", self.entropy, "it moves logits that were not drawn; give 0"),
+            ("zero_one", self.zero_one, "it moves logits that were not drawn; give 0"),
+        ):
+            if given:
+                raise UserError(f"search.engine.{setting} with {name}.kind=two-gates: {rule}")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from common.errors import UserError
 from common.relax.budget import Budget, Guided
 from common.relax.ranked import Ranked, Ranking
-from common.relax.scores import Forbidden, OptionScores, ranking
+from common.relax.scores import Forbidden, OptionScores, Taboo, ranking
 from common.space import Arch, Invalid, neighbours, record
 
 BISECTIONS = 50
@@ -111,7 +111,7 @@ def discretise_within(
     """
     ranks = ranking(space, strengths, forbidden, threshold)
     if isinstance(feasible, Budget):
-        return _within_budget(space, ranks, feasible, most, "" if callable(forbidden) or not forbidden else _without(forbidden))
+        return _within_budget(space, ranks, feasible, most, _without(forbidden))
     if isinstance(feasible, Guided):
         return _guided(space, ranks, feasible)
     for i, way in enumerate(ranks.ranked()):
@@ -122,8 +122,9 @@ def discretise_within(
     raise UserError("no architecture of the space is feasible; loosen the constraint")
 
 
-def _without(forbidden: Any) -> str:
-    return f" without {', '.join([forbidden] if isinstance(forbidden, str) else sorted(forbidden))}"
+def _without(forbidden: Forbidden) -> str:
+    labels = forbidden.labels if isinstance(forbidden, Taboo) else () if callable(forbidden) else forbidden
+    return f" without {', '.join([labels] if isinstance(labels, str) else sorted(labels))}" if labels else ""
 
 
 def _arch(space: Any, way: Ranked) -> Arch:

@@ -73,13 +73,14 @@ class Relaxation:
         """The decision that is mixed under a path."""
         return self._known[path]
 
-    def mix(self, step: int, progress: float, frozen: bool = False) -> None:
+    def mix(self, step: int, progress: float, frozen: bool = False, smoothed: bool = True) -> None:
         """Sets the supernet to the mixture of a step.
 
         Args:
             step: what is drawn is a function of it: the mixtures of two calls are the same.
             progress: share of the search that is done, in [0, 1).
             frozen: the step learns weights alone: no gradient reaches the logits, and what only they need is not computed.
+            smoothed: such a step has the noise of `radius`; the mixture is scored without it.
         """
         rng = torch_stream(self.seed, "mixture", "frozen" if frozen else "learnt", step)
         drawn: dict[str, int] = {}
@@ -106,7 +107,7 @@ class Relaxation:
                     part = weigh(logits[list(live)], rng, progress)
                     kept = live if part.live is None else tuple(live[i] for i in part.live)
                     mixed[path] = Mixed(scattered(part.weights, live, logits), kept)
-                if frozen and self.radius:
+                if frozen and smoothed and self.radius:
                     mixed[path] = self._perturbed(mixed[path], rng, progress)
         self.supernet.relax(mixed, self.recompute)
 

@@ -49,9 +49,9 @@ class ScoreFunction:
             UserError: its options are not drawn one at a time, or members have probabilities.
         """
         if not isinstance(relaxation.options, Sampling):
-            raise UserError("rewards are of single networks: give search.options a weighting that draws one option at a time")
+            raise UserError("rewards are of single networks: give search.engine.options a weighting that draws one option")
         if any(isinstance(relaxation.decision(path), ManyOf) for path in relaxation.logits.values):
-            raise UserError("rewards are of single networks: members of a subset are mixed; sum them (search.members=None)")
+            raise UserError("rewards are of single networks: members of a subset are mixed; sum them, search.engine.members=null")
 
     def gradients(self, relaxation: Relaxation, terms: Mapping[str, float]) -> list[Tensor | None]:
         """One gradient for each vector of logits, None for decisions that the network drawn does not have.
@@ -64,7 +64,7 @@ class ScoreFunction:
             UserError: the reward is none of the terms.
         """
         if self.reward not in terms:
-            raise UserError(f"search.reward={self.reward}: training tells {', '.join(terms)}; name one of them")
+            raise UserError(f"search.engine.reward={self.reward}: training tells {', '.join(terms)}; name one of them")
         value = terms[self.reward]
         reward = -value if "loss" in self.reward else value
         advantage = 0.0 if self._average is None else reward - self._average

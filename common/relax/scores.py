@@ -7,6 +7,7 @@ serves both.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from math import inf, isfinite, log
 from typing import Any
 
@@ -22,6 +23,24 @@ OptionScores = Mapping[str, Tensor | Sequence[float]]
 
 Forbidden = Collection[str] | Callable[[str, str], bool]
 """Labels of options and members that may not be taken at any decision, or a function of decision path and label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taboo:
+    """Options that may not be taken: those of some labels everywhere, and others at single decisions.
+
+    Attributes:
+        labels: of the options that are forbidden everywhere.
+        dropped: decision -> labels of the options that are out of question there.
+    """
+
+    labels: frozenset[str]
+    dropped: Mapping[str, Collection[str]]
+
+    def __call__(self, path: str, label: str) -> bool:
+        """Whether an option of a decision may not be taken."""
+        return label in self.labels or label in self.dropped.get(path, ())
+
 
 TINY = 1e-300
 """What a strength of 0 counts as, so that an option of no strength is the last resort but not impossible."""

@@ -147,7 +147,8 @@ class Reinforce(GenerationSearcher):
             raise UserError(f"reinforce: clip {self.clip} is not positive: give 0.2, or None for the plain gradient")
         self._begin(_NAME, self.children, self.children)
         self._policy = self.policy.policy(self.space, self.seed)
-        self._adam = torch.optim.Adam(self._policy.parameters, lr=self.rate, betas=self.betas, maximize=True, fused=True)
+        betas = (float(self.betas[0]), float(self.betas[1]))
+        self._adam = torch.optim.Adam(self._policy.parameters, lr=self.rate, betas=betas, maximize=True, fused=True)
         self._baseline = Baseline(self.baseline, self.corrected)
 
     def _make(self, start: int, n: int, rng: Random) -> list[Proposal]:

@@ -168,13 +168,6 @@ def check_search(settings: SearchSettings, task: SystemTask, constraints: Sequen
             raise UserError(
                 f"search.engine=gradient: {task.system.name} has no training of a relaxed supernet; give another engine, topk say"
             )
-        for phase in task.phases("relaxed"):
-            for name, plain in (("ema", None), ("amp", "none"), ("accumulate", 1)):
-                if (value := getattr(phase.settings, name)) != plain:
-                    raise UserError(
-                        f"{phase.name}: {name}={value}: a relaxed architecture learns from the weights of every step, in full "
-                        f"precision; give {plain}"
-                    )
         if settings.random_baseline and not isinstance(evaluation, ScratchSettings | ProxySettings):
             raise UserError(
                 f"search.evaluation={evaluation.name}: random search at the cost of a differentiable search trains its "
@@ -185,7 +178,7 @@ def check_search(settings: SearchSettings, task: SystemTask, constraints: Sequen
                 f"search.engine.project: it settles decisions without regard to the budget {constraint_text(constraints)}; leave "
                 "one of them out"
             )
-        check_gradient(engine, task)
+        check_gradient(engine, task, constraints)
         if settings.random_baseline:
             _check_evaluation(evaluation, task)
         if engine.derive is not None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-from common.engines import AnyEngine, TopK
+from common.engines import AnyEngine, Gradient, TopK
 from common.errors import UserError, check_least
 from common.evaluate.settings import Evaluation, ScratchSettings, shares_of
 from common.train.optim import OptimSettings
@@ -240,6 +240,16 @@ class RunSettings:
     def finished(self) -> Self:
         """The settings of a run whose networks are trained: without files that trainings begin with, which may be gone."""
         return self
+
+    def check_reward(self, known: Sequence[str]) -> None:
+        """Refuses rewards of a gradient-based search but those in `known`, which training tells.
+
+        Raises:
+            UserError: names the reward.
+        """
+        engine = self.search.engine
+        if isinstance(engine, Gradient) and engine.reward not in (None, *known):
+            raise UserError(f"search.engine.reward={engine.reward}: training gives {', '.join(known)}; name one of them, or none")
 
     def check_costs(self, known: Iterable[str], model: str) -> None:
         """Refuses a budget of anything but the costs in `known`, those of a `model`.

@@ -75,7 +75,8 @@ def _relaxed(task: SystemTask, engine: Gradient) -> tuple[Stages, Named]:
     halving = engine.derive.engine
     warm = hand_made(task) if halving.warm_start else []
     settings = SearchSettings(engine=halving, evaluation=engine.derive.evaluation, trials=engine.derive.trials)
-    search = Search(settings=settings, first=Candidates(of=relaxed, count=halving.candidates, before=warm))
+    first = Candidates(of=relaxed, count=halving.candidates, before=warm, forbidden=engine.forbidden)
+    search = Search(settings=settings, first=first)
     return [*row, relaxed, search], search
 
 

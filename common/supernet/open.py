@@ -206,10 +206,17 @@ class OpenRepeat(tuple[Any, ...]):
         return tuple(self), self.active
 
 
+MOST_SUBSETS = 1 << 16
+"""Of a `ManyOf` in a supernet."""
+
+
 def opened(space: Any, path: str = "", slots: dict[str, Slot] | None = None) -> Any:
     """Returns `space`, which lies at `path`, with every decision replaced by an `Open`.
 
     `slots` maps decision paths to slots: existing slots are reused, new ones are added.
+
+    Raises:
+        UserError: a `ManyOf` has more subsets than can be listed.
     """
     slots = {} if slots is None else slots
     dot = f"{path}." if path else ""
@@ -223,6 +230,11 @@ def opened(space: Any, path: str = "", slots: dict[str, Slot] | None = None) -> 
             return Open((slot(),), (len(space),), meanings)
         case ManyOf():
             inner = tuple(opened(o, f"{path}[{space.labels[i]}]", slots) for i, o in enumerate(space.options))
+            if len(space) > MOST_SUBSETS:
+                raise UserError(
+                    f"decision {path!r} has {len(space):,} subsets of {len(space.options)} options, and a supernet lists them, "
+                    f"{MOST_SUBSETS:,} at most; give it fewer options"
+                )
             subsets = tuple(space.subset(rank) for rank in range(len(space)))
             meanings = tuple(tuple(inner[i] for i in subset) for subset in subsets)
             return OpenMany((slot(),), (len(space),), meanings, inner, subsets)

@@ -70,7 +70,8 @@ class Alternation(Participant):
         s = self.settings
         if self.score is not None:
             self.score.check(self.relaxation)
-        self._adam = torch.optim.Adam(self._logits(), lr=s.lr, betas=s.betas, weight_decay=s.weight_decay)
+        first, second = map(float, s.betas)  # JSON has whole numbers, which torch refuses beside others
+        self._adam = torch.optim.Adam(self._logits(), lr=s.lr, betas=(first, second), weight_decay=s.weight_decay)
 
     def before(self, step: Step) -> Sequence[Path]:
         """The architecture's step, if it is due on its own, and the mixture that the weights' step runs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
 from common.errors import UserError
@@ -133,6 +134,11 @@ class ArchSettings:
             if not holds:
                 raise UserError(f"arch.{name}={getattr(self, name)}: give a number {rule}")
 
+    def learning(self, steps: int) -> range:
+        """The steps of a search of so many in which the architecture learns."""
+        first = ceil(self.begin * steps)
+        return range(first + -first % self.every, steps, self.every)
+
 
 def parameter_groups(module: nn.Module, settings: OptimSettings) -> list[dict[str, Any]]:
     """Two groups of the trainable parameters: those that are decayed, and the rest.
@@ -174,7 +180,7 @@ def make_optimizer(module: nn.Module, settings: OptimSettings) -> Optimizer:
             return RMSprop(groups, lr=settings.lr, alpha=settings.smoothing, eps=eps, momentum=settings.momentum)
         case "adam" | "adamw":
             kind = Adam if settings.name == "adam" else AdamW
-            return kind(groups, lr=settings.lr, betas=(settings.momentum, 0.999), eps=eps, fused=True)
+            return kind(groups, lr=settings.lr, betas=(float(settings.momentum), 0.999), eps=eps, fused=True)
 
 
 def make_clip(settings: OptimSettings) -> Clip | None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import partial
 
 from common.engines import Aging, AnyEngine, Gradient, Halving, Random, Reinforce
-from common.engines.gradient import DeriveSettings, WeightingSettings
+from common.engines.gradient import DeriveSettings
+from common.engines.weighting import WeightingSettings
 from common.evaluate.settings import ScratchSettings
 from common.stages.settings import PhaseSettings, RetrainSettings, SearchSettings, StopSettings, TuneSettings
 from common.train.optim import ArchSettings, OptimSettings

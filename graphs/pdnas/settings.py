@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from common.engines import Gradient
 from common.errors import UserError
 from common.stages.settings import PhaseSettings, RunSettings, check_trained
 from graphs.pdnas.space import Network, SpaceSettings, pdnas_space
@@ -58,9 +57,7 @@ class Settings(RunSettings):
         RunSettings.__post_init__(self)
         self.check_costs(COSTS, "graph network")
         check_trained({"weights": self.weights, "train": self.train}, "graph network")
-        reward = self.search.engine.reward if isinstance(self.search.engine, Gradient) else None
-        if reward not in (None, *REWARDS):
-            raise UserError(f"search.engine.reward={reward}: training gives {', '.join(REWARDS)}; name one of them, or none")
+        self.check_reward(REWARDS)
         if self.weights.stop is not None:
             raise UserError("weights.stop: a search ends by search.engine.stop; leave weights.stop out")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from common.engines import Gradient
-from common.engines.gradient import WeightingSettings
+from common.engines.weighting import WeightingSettings
 from common.evaluate.settings import ScratchSettings
 from common.stages.settings import PhaseSettings, RetrainSettings, SearchSettings
 from common.train.optim import ArchSettings, OptimSettings

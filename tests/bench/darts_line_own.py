@@ -8,6 +8,7 @@ take as many MACs as the network by hand, whose every operation is a separable c
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,8 +67,8 @@ def found(method: str, seed: int, out: Path, data: Path) -> tuple[Task, Arch]:
     settings = settings_of(method, seed, folder)
     if method == "gold-nas":
         plain = Task(SYSTEM, settings_of("darts", seed, folder), out / "weights")
-        most = plain.costs(plain.baseline)["macs"]
-        settings = override(settings, [f"budget.macs={most}"])
+        most = json.dumps({"macs": plain.costs(plain.baseline)["macs"]})
+        settings = override(settings, [f"budget={most}"])
     task = Task(SYSTEM, settings, out / "weights")
     if method == "random":
         return task, sample(task.space, stream(seed, "a random cell"))

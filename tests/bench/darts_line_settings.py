@@ -10,7 +10,7 @@ from classification.darts.spaces import TableSpaceSettings
 from classification.settings import DataSettings
 from common.engines import Gradient
 from common.engines.dropping import FreezeSettings, GrowSettings, ProjectSettings, ShrinkSettings
-from common.engines.gradient import WeightingSettings
+from common.engines.weighting import WeightingSettings
 from common.evaluate.settings import ScratchSettings
 from common.stages.settings import PhaseSettings, RetrainSettings, SearchSettings
 from common.train.optim import ArchSettings, OptimSettings

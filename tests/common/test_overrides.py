@@ -124,7 +124,10 @@ def test_override_reads_values_as_the_fields_take_them():
     [
         ("colour=red", r"^--set 'colour=red': Scene has no field 'colour'; it has .*shape"),
         ("shape.radius=1", r"^--set 'shape\.radius=1': Box has no field 'radius'; it has height, width$"),
-        ("limits.macs=1", r"^--set 'limits\.macs=1': dict has no field 'macs'; it has no fields; give it as a whole, as JSON$"),
+        (
+            "limits.macs=1",
+            r"^--set 'limits\.macs=1': limits has names of your own; give it as a whole, 'limits=\{\"macs\": 1\}'",
+        ),
         ("on=yes", r"^--set 'on=yes': on takes true or false; it is false so far$"),
         ("mode=medium", "mode takes one of fast, slow"),
         ("shape.width=wide", r"^--set 'shape\.width=wide': width takes a number; it is 1\.0 so far$"),

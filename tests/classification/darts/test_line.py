@@ -21,6 +21,7 @@ from common.cost.conventions import conv_linear
 from common.cost.count import count
 from common.engines import Gradient
 from common.engines.dropping import GrowSettings, ProjectSettings, PruneSettings, ShrinkSettings
+from common.engines.weighting import WeightingSettings
 from common.errors import UserError
 from common.evaluate.settings import InheritedSettings, PredictorSettings, ProxySettings, TableSettings
 from common.objective import Constraint
@@ -62,7 +63,8 @@ def test_every_method_searches_the_cells_of_the_table():
         network = NetworkSettings(width=4, cells=1, drop_path=0.0, auxiliary=0.0, cutout=0)
         engine = s.search.engine
         assert isinstance(engine, Gradient)
-        if engine.prune is None and not engine.grow:  # gates are of other cells, and depths are changed by name
+        ideas = {word.partition("=")[0] for word in METHODS[name].changes} & {"space.partial", "space.merged"}
+        if engine.prune is None and not engine.grow and not ideas:  # gates are of other cells, and depths are changed by name
             changed = replace(engine, forbidden=(), threshold=None, shrink=None, cap=None)
             table = replace(
                 s,
@@ -108,6 +110,22 @@ def test_the_dropout_behind_skips_falls_as_in_the_released_code():
     assert float((skip.train()(x) == 0).float().mean()) == pytest.approx(0.4, abs=0.05)
 
 
+@pytest.mark.parametrize(("epochs", "begin"), [(9, 0.4), (7, 0.5), (3, 0.9), (25, 0.4)])
+def test_the_dropout_behind_skips_is_a_probability_whatever_the_schedule(epochs, begin):
+    s = RECIPES["p-darts"]["smoke"]()
+    engine = replace(s.search.engine, snapshots=epochs, arch=replace(s.search.engine.arch, begin=begin))
+    s = replace(s, space=replace(s.space, skip_dropout=0.9), search=replace(s.search, engine=engine))
+    network = made(tiny()).supernet(0)
+    skips = [part for part in network.modules() if isinstance(part, Skip)]
+    rates = []
+    for step in range(90):
+        set_skip_rate(s, network, step / 90)
+        rates.append(skips[0].dropout)
+    warm = [rate for step, rate in enumerate(rates) if step / 90 < begin]
+    assert warm == sorted(warm, reverse=True) and max(rates) <= 0.9 and min(rates) >= 0
+    assert rates[len(warm)] == 0.9, "the base, when the architecture begins to learn"
+
+
 def test_da_nas_sees_more_and_more_classes():
     s = tiny("da-nas")
     s = replace(s, weights=replace(s.weights, steps=9, batch=4))
@@ -138,6 +156,9 @@ def test_easy_classes_come_first():
     assert class_order(mixed)[0] == 4 and class_order(mixed)[3:] == (2, 3, 5, 6, 7, 8, 9)
 
 
+GATES = WeightingSettings(kind="sigmoid")
+
+
 def engine(**changes) -> Gradient:
     return replace(Gradient(forbidden=("none",)), **changes)
 
@@ -155,10 +176,14 @@ def engine(**changes) -> Gradient:
             {},
             r"of 12 steps these are steps \[0, 0\]; give",
         ),
-        ({"prune": PruneSettings(every=13)}, {}, "prune.every=13: a search of 12 steps has no round; give fewer"),
         (
-            {"options": replace(Gradient().options, kind="sigmoid"), "threshold": 0.85},
+            {"prune": PruneSettings(every=13), "members": GATES, "forbidden": ()},
             {},
+            "prune.every=13: a search of 12 steps has no round; give fewer",
+        ),
+        (
+            {"options": GATES, "threshold": 0.85},
+            {"inputs": 0},
             r"threshold=0\.85: in 12 steps at search\.engine\.arch\.lr=0\.0003 no gate rises above 0\.50.*cells would be empty",
         ),
         ({"cap": 1}, {"operations": ("none", "skip_connect")}, r"cap=1: decision 'normal\..*' can be skip_connect alone; allow"),
@@ -207,6 +232,7 @@ def test_random_search_at_equal_cost_trains_its_candidates(evaluation):
 
 def test_projection_takes_no_budget():
     s = tiny()
+    s = replace(s, weights=replace(s.weights, steps=20))
     search = replace(s.search, engine=engine(project=ProjectSettings()))
     with pytest.raises(UserError, match=r"project: it settles decisions without regard to the budget macs <= 5"):
         check_search(search, made(s), [Constraint("macs", upper=5.0)])

@@ -48,6 +48,14 @@ def test_a_warm_start_comes_before_what_was_learnt(tmp_path):
         assert found[:2] == [warm[costs.index(min(costs))], Arch(DERIVED)], "as far as it is feasible"
 
 
+def test_forbidden_options_are_never_drawn(tmp_path):
+    with opened(tmp_path / "run", TASK) as context:
+        learnt(context)
+        label = labels(TASK.space, Arch({"kernels.0": 2, "kernels.1": 2}))["kernels.0"]
+        found = Candidates(of=RELAXED, count=size(TASK.space), forbidden=(label,))(context)
+        assert len(found) == 4 and all(2 not in arch.values() for arch in found)
+
+
 def test_a_search_that_is_sure_gives_few(tmp_path):
     with opened(tmp_path / "run", TASK) as context:
         learnt(context, (0.0, 0.0, 0.0, 1.0))

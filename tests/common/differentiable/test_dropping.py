@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from common.cost.price import Price
+from common.differentiable.deriving import derive_arch
 from common.differentiable.dropping import Pruning, Shrinking, keep_strongest
-from common.differentiable.search import derive_arch
 from common.engines import Gradient
 from common.engines.dropping import GrowSettings, PruneSettings, ShrinkSettings
 from common.errors import UserError
@@ -221,7 +221,7 @@ def test_shrinking_drops_at_its_times_alone():
 @pytest.mark.parametrize(("cap", "wanted"), [(None, 2), (2, 2), (1, 1), (0, 0)])
 def test_skip_connections_are_given_up_from_the_weakest(cap, wanted):
     relaxation = edges([3.0, 2.0, 1.0, 0.0], [9.0, 1.0, 2.0, 3.0])
-    found = derive_arch(Gradient(cap=cap, forbidden=("none",)), relaxation)
+    found = derive_arch(Gradient(cap=cap, forbidden=("none",)), relaxation).arch
     assert [found["normal.a"], found["normal.b"]].count(0) == wanted
     if wanted == 1:
         assert found["normal.a"] == 1, "the weakest is the first one's"

@@ -1,6 +1,7 @@
 """Random search at the cost of a differentiable search: what is counted, who is trained, for how long, and kills."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from common.arch import labels
-from common.differentiable.flops import flops_of_search, flops_of_training, spread_over
-from common.differentiable.search import RelaxedSearch, alternation_of
+from common.differentiable.flops import flops_of_search, flops_of_training, operations, spread_over
+from common.differentiable.search import RelaxedSearch, alternation_of, score_of
 from common.engines import Gradient
-from common.engines.gradient import DeriveSettings, WeightingSettings
+from common.engines.dropping import FreezeSettings, ProjectSettings
+from common.engines.gradient import DeriveSettings
+from common.engines.weighting import WeightingSettings
 from common.errors import UserError
 from common.evaluate.pool import LocalPool
 from common.evaluate.settings import ProxySettings, ScratchSettings
@@ -31,6 +34,7 @@ from common.stages.equal_cost import RANDOM, RandomAtEqualCost, training_flops
 from common.stages.retrain import RandomArchs, avoiding
 from common.stages.settings import SearchSettings
 from common.streams import stream
+from common.train.fit import total_loss
 from common.train.optim import ArchSettings
 from common.train.step import Step
 from tests.common.differentiable.toy import TRAINING, RelaxedToy
@@ -56,16 +60,13 @@ class Toy(RelaxedToy):
         return replace(self, alone=int(overrides[0]))
 
 
-def run(path: Path, engine=ENGINE, task=None, upper=None, evaluation=None, resume=False, random=None, before=None):
-    task = task or Toy()
+@contextmanager
+def opened_run(path: Path, task: Toy, upper=None, resume=False):
+    """The context of a run in this folder."""
     torch.set_num_threads(1)
-    settings = SearchSettings(engine=engine, evaluation=evaluation or ScratchSettings())
-    relaxed = RelaxedSearch(settings=engine)
-    random = random or RandomArchs(allowed=avoiding(task.space, ("none",)))
-    stage = RandomAtEqualCost(settings=settings, search=relaxed, searches=[relaxed], random=random)
     open_folder = RunFolder.resume if resume else RunFolder.create
     with open_folder(path, {"seed": 0}, task.space) as folder, LocalPool(0) as pool:
-        context = Context(
+        yield Context(
             task=task,
             factory=partial(Toy, alone=task.alone),
             folder=folder,
@@ -76,10 +77,19 @@ def run(path: Path, engine=ENGINE, task=None, upper=None, evaluation=None, resum
             constraints=[] if upper is None else [Constraint("macs", upper=upper)],
             save_every=5,
         )
+
+
+def run(path: Path, engine=ENGINE, task=None, upper=None, evaluation=None, resume=False, random=None, before=None):
+    task = task or Toy()
+    settings = SearchSettings(engine=engine, evaluation=evaluation or ScratchSettings())
+    relaxed = RelaxedSearch(settings=engine)
+    random = random or RandomArchs(allowed=avoiding(task.space, ("none",)))
+    stage = RandomAtEqualCost(settings=settings, search=relaxed, searches=[relaxed], random=random)
+    with opened_run(path, task, upper, resume) as context:
         if before is not None:
-            before(folder)
-        run_stages([relaxed, stage], folder, Progress(quiet=True), context, "again")
-        return folder.result(RANDOM), folder.trials("random.jsonl")
+            before(context.folder)
+        run_stages([relaxed, stage], context.folder, Progress(quiet=True), context, "again")
+        return context.folder.result(RANDOM), context.folder.trials("random.jsonl")
 
 
 def test_a_linear_layer_is_counted_exactly():
@@ -114,6 +124,32 @@ def test_steps_of_weights_and_of_both_are_told_apart():
     assert whole / 2 < warm < whole and warm == search_flops(arch=ArchSettings(lr=0.05, every=2))
     assert search_flops(arch=ArchSettings(lr=0.05, begin=0.75)) == pytest.approx(warm - (whole - warm) / 2)
     assert search_flops(rule="one-level") < whole < search_flops(rule="second-order"), "one backward pass; five passes"
+
+
+@pytest.mark.parametrize(
+    ("changed", "scorings", "passes"),
+    [
+        ({}, 0, 0),
+        ({"scored": 16}, 4, 0),
+        ({"project": ProjectSettings(begin=0.25, items=16)}, 5 * 2 + 3, 0),
+        ({"freeze": FreezeSettings(every=2)}, 0, 12),
+    ],
+)
+def test_scorings_and_further_passes_are_part_of_the_cost(changed, scorings, passes, tmp_path):
+    """Four snapshots; five edges with two operations that are allowed and a node with three inputs; a pass in each of 12 steps."""
+    engine = replace(ENGINE, **changed)
+    task = Toy()
+    with opened_run(tmp_path / "run", task) as context:
+        stage = RelaxedSearch(settings=engine)
+        context.folder.finish("search", dict(stage.run(context)), 0.0)
+        found = stage.flops(context)
+    alternation = alternation_of(engine, task, 0)
+    once = operations(partial(score_of, task, alternation, 16))
+    step = Step(number=0, progress=0.0, seed=0)
+    alternation.relaxation.mix(0, 0.0, frozen=True)
+    one_pass = operations(lambda: total_loss(alternation.model(alternation.search_batch(0), step)).backward())
+    assert once > 0 and one_pass > 0
+    assert found == search_flops() + scorings * once + passes * one_pass
 
 
 def test_what_is_sampled_is_cheaper_than_the_mixture():

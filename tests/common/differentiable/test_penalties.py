@@ -35,3 +35,12 @@ def test_options_of_equal_use_get_equal_updates_whatever_the_others_are_worth_un
     assert both[0] == both[2] < 0
     assert (both[1] == 0) == (not compete)
     assert (alone[0] == both[0]) == (not compete)
+
+
+def test_the_entropy_of_gates_is_that_of_open_and_closed():
+    """A gate of 1/4 has 0.5623 nats; three options of one choice have log 3 if they are alike. Their mean, half way."""
+    penalties = Penalties(entropy=2.0, zero_one=0.0, budgets=[], gates=frozenset({"gates"}))
+    terms = penalties({"gates": torch.tensor([0.25, 0.75]), "one": torch.full((3,), 1 / 3)}, 0.5)
+    assert float(terms["entropy_penalty"]) == pytest.approx(2.0 * 0.5 * (2 * 0.562335 + 1.098612) / 2, rel=1e-5)
+    decided = penalties({"gates": torch.tensor([0.0, 1.0])}, 1.0)
+    assert float(decided["entropy_penalty"]) == pytest.approx(0.0, abs=1e-9)

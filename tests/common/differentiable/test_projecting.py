@@ -77,8 +77,10 @@ def test_equals_are_settled_in_order_and_what_has_no_choice_is_not_scored():
     calls = []
     one, relaxation = projecting(lambda: calls.append(1) or 0.0, forbidden=("none",))
     relaxation.drop("a", (1,))
+    planned = one.scorings()
     for number in range(20):
         one.after(Step(number=number), {})
+    assert planned == len(calls)
     assert {path: relaxation.live(path) for path in SPACE} == {"a": (0,), "b": (0,), "many": (0, 1)}
     assert len(calls) == 2 + 3, "b's two options and three members; a had one left"
 
@@ -167,6 +169,18 @@ def test_freezing_goes_on_from_a_checkpoint():
     last, net, _ = freezing(-1.0)
     last.load({}, made.state())
     assert last.frozen == made.frozen and not any(p.requires_grad for p in net.module.parameters())
+
+
+def test_what_options_share_goes_on_to_learn():
+    """Kernels of one edge have one normalisation behind them (MergeNAS): it belongs to none of them."""
+    space = {"op": OneOf("one", "other")}
+    shared = nn.Linear(4, 4)
+    op = choose(opened(space)["op"], lambda kind: nn.Sequential(nn.Linear(4, 4), shared))
+    net = nn.ModuleDict({"op": op})
+    made = Freezing(settings=FreezeSettings(every=1), supernet=net, loss=lambda step: torch.zeros(()))
+    made.load({}, {"frozen": ["op.options.0"], "sums": {}, "counts": {}})
+    assert not any(p.requires_grad for p in op.options[0][0].parameters())
+    assert all(p.requires_grad for p in shared.parameters()) and all(p.requires_grad for p in op.options[1].parameters())
 
 
 PROJECT = replace(SEARCH, project=ProjectSettings(begin=0.25, items=16))

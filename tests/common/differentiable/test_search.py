@@ -16,7 +16,8 @@ from common.differentiable import search as stage
 from common.differentiable.search import RelaxedSearch
 from common.differentiable.strategies import rule_of, weighting_of
 from common.engines import Gradient
-from common.engines.gradient import Kind, RuleName, WeightingSettings
+from common.engines.gradient import RuleName
+from common.engines.weighting import READS, Kind, WeightingSettings
 from common.errors import UserError
 from common.evaluate.pool import LocalPool
 from common.objective import Constraint
@@ -143,9 +144,12 @@ def test_a_stop_rule_ends_the_search(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", get_args(Kind))
 @pytest.mark.parametrize("recompute", [False, True])
 def test_every_weighting_searches(tmp_path, kind, recompute):
-    options = WeightingSettings(kind=kind, temperature=(2.0, 0.5))
+    cooling = (2.0, 2.0) if kind == "reinmax" else (2.0, 0.5)
+    options = WeightingSettings(kind=kind, **({"temperature": cooling} if "temperature" in READS[kind] else {}))
+    members = replace(options, **({"kept": 2} if kind == "one-hot" else {}))
+    arch = replace(SEARCH.arch, **({"betas": (0.0, 0.999), "weight_decay": 0.0} if kind == "two-gates" else {}))
     start = 0.5 if kind == "one-hot" else 0.0
-    settings = replace(SEARCH, options=options, members=WeightingSettings(kind=kind, kept=2), start=start, recompute=recompute)
+    settings = replace(SEARCH, options=options, members=members, arch=arch, start=start, recompute=recompute)
     task = RelaxedToy(training=replace(TRAINING, steps=3))
     assert run(tmp_path / "run", settings, task)["arch"]
     assert weighting_of(options)

@@ -121,3 +121,12 @@ def test_noise_on_the_weights_of_the_weights_steps_rises_from_nothing():
             r.mix(step, progress)
             plain.mix(step, progress)
             assert all(torch.equal(slots[p].mixed.weights, theirs[p].mixed.weights) for p in SPACE), "the logits see none"
+
+
+def test_a_mixture_that_is_scored_has_no_noise():
+    noisy, plain = relaxation(radius=0.3), relaxation()
+    found = []
+    for one, smoothed in ((noisy, False), (plain, True), (noisy, True)):
+        one.mix(3, 1.0, frozen=True, smoothed=smoothed)
+        found.append(torch.cat([slot.mixed.weights for slot in one.supernet.slots.values() if slot.mixed is not None]))
+    assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])

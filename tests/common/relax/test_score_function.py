@@ -121,7 +121,7 @@ def test_a_decision_of_one_option_need_not_be_read_by_the_network():
 
 @pytest.mark.parametrize("options", [Softmax(), Softmax(keep=0.5)])
 def test_mixtures_have_no_reward(options):
-    with pytest.raises(UserError, match="draws one option at a time"):
+    with pytest.raises(UserError, match="draws one option"):
         ScoreFunction().check(relaxation(options=options))
     ScoreFunction().check(relaxation(options=HardGumbel()))
 
@@ -146,5 +146,5 @@ def test_bad_settings():
         ScoreFunction(decay=1.0)
     relaxed = relaxation()
     relaxed.mix(0, 0.0, frozen=True)
-    with pytest.raises(UserError, match=r"search\.reward=f1: training tells loss, accuracy; name one of them"):
+    with pytest.raises(UserError, match=r"search\.engine\.reward=f1: training tells loss, accuracy; name one of them"):
         ScoreFunction(reward="f1").gradients(relaxed, {"loss": 1.0, "accuracy": 0.5})

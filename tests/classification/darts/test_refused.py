@@ -1,0 +1,131 @@
+"""Settings of a gradient-based search that do nothing, contradict others or end with nothing: one line, and no run folder."""
+
+import pytest
+
+from tests.classification.micro import call
+
+SHORT = {"weights.steps": "6", "search.engine.snapshots": "3"}
+TABLE = "space=nasbench201 network.auxiliary=0 network.drop_path=0"
+NONE_READ = "does not read it; leave it out, or give the weighting as a whole"
+
+CASES = [
+    # what is left is not derived as asked
+    ("darts", "search.engine.cap=1 search.engine.project={}", "cap with project: what is left is derived as it is"),
+    ("gold-nas", "search.engine.cap=1", "cap with prune: what is left is derived as it is"),
+    ("gold-nas", "search.engine.threshold=0.5", "threshold with prune: what is left is derived as it is"),
+    ("gold-nas", 'search.engine.forbidden=["skip_connect"]', "forbidden with prune: what is left"),
+    ("p-darts", "search.engine.grow=[] search.engine.derive={}", "cap with derive: draws do not keep to it"),
+    ("da-nas", "search.engine.cap=1 search.engine.shrink.keep=[5,2]", "can be left with none, skip_connect alone; keep more"),
+    ("da-nas", "search.engine.shrink.keep=[100,3]", "shrink: keep=100: decision"),
+    ("p-darts", 'search.engine.grow=[{"keep":100}]', "grow: keep=100: decision"),
+    # schedules
+    ("darts", "search.engine.arch.begin=0.9", "none of 6 steps teaches the architecture"),
+    ("darts", 'search.engine.project={"begin":0.99}', "12 decisions are settled one by one after 6 of 6 steps"),
+    ("da-nas", "search.engine.arch.begin=0.4", "options are dropped after 2 steps, and the architecture learns from step 3 on"),
+    ("gold-nas", "search.engine.prune.every=7", "prune.every=7: a search of 6 steps has no round"),
+    ("darts", 'search.engine.freeze={"every":7}', "freeze.every=7: a search of 6 steps has no such interval"),
+    ("darts", "weights.steps=60 search.engine.stop=ranks search.engine.snapshots=10", "the same order in 10 snapshots after one"),
+    (
+        "darts",
+        "weights.steps=60 search.engine.stop=ranks search.engine.snapshots=15 search.engine.arch.begin=0.5",
+        "8 of search.engine.snapshots=15 follow the begin",
+    ),
+    # spaces
+    ("darts", "space.gated=true", "has 16,777,216 subsets of 24 options"),
+    (
+        "gold-nas",
+        "search.engine.stop=skips",
+        "stop=skips: no decision of this space is between skip_connect and other",
+    ),
+    ("gold-nas", "search.engine.stop=size", "stop=size: no decision of this space"),
+    ("gold-nas", "search.engine.scored=10", "scored=10: no decision of this space"),
+    ("gold-nas", "weights.steps=60 search.engine.snapshots=30 search.engine.stop=ranks", "stop=ranks: no decision of this space"),
+    ("gold-nas", "space.inputs=0", "space.inputs=0 with gated"),
+    ("gold-nas", "space.gated=false", "needs an option; give a space whose operations are all gates"),
+    ("darts", 'search.engine.prune={"every":2} search.engine.forbidden=[]', "it closes gates; give them weights of their own"),
+    ("gold-nas", TABLE, "space.gated=true is the method's idea"),
+    ("pc-darts", TABLE, "space.partial=4 is the method's idea"),
+    ("merge-nas", TABLE, "space.merged=true is the method's idea"),
+    ("darts", TABLE + ' search.engine.members={"kind":"softmax"}', "this space has no members to weigh"),
+    ("darts", 'space.family=nasnet space.operations=["none","skip_connect"]', "family=nasnet with operations"),
+    ("darts", "space.family=nasnet", "or set search.engine.forbidden=[]"),
+    ("snas", 'space.operations=["noise","none"]', "nothing passes an input on"),
+    ("darts", "space.skip_dropout=0.3 search.engine=random", "it belongs to gradient-based searches"),
+    # weights that are drawn, or shared by both levels
+    ("snas", "search.engine.radius=0.3", "radius with rule=one-level: weights and architecture share a mixture"),
+    ("gdas", "search.engine.radius=0.3", "radius with options.kind=hard-gumbel: it computes one option"),
+    ("snas", "search.engine.freeze={}", "freeze with rule=one-level: it has no validation gradient"),
+    ("gdas", "search.engine.project={}", "project with options.kind=hard-gumbel: it compares a mixture"),
+    ("nasp", "search.engine.project={}", "project with options.kind=one-hot"),
+    ("gdas", "search.engine.scored=10", "scored with options.kind=hard-gumbel: it would score one draw"),
+    ("darts", "search.engine.scored=10 search.engine.options.keep=0.5", "scored with options.kind=softmax, keep=0.5"),
+    # searches in a row read the space and their own training
+    ("p-darts", 'search.engine.grow=[{"keep":3,"overrides":["search.engine.arch.lr=1"]}]', "give settings of space or weights"),
+    ("p-darts", 'search.engine.grow=[{"keep":3,"overrides":["network.width=8"]}]', "give settings of space or weights"),
+    ("p-darts", 'search.engine.grow=[{"keep":3,"overrides":["seed=8"]}]', "give settings of space or weights"),
+    ("p-darts", 'search.engine.grow=[{"keep":3,"overrides":["weights.ema=0.9"]}]', "ema=0.9: a relaxed architecture learns"),
+    (
+        "p-darts",
+        'search.engine.arch.begin=0.8 search.engine.grow=[{"keep":3,"overrides":["weights.steps=2"]}]',
+        "with weights.steps=2: search.engine.arch: with begin=0.8 and every=1 none of 2 steps teaches",
+    ),
+    # numbers
+    ("mile-nas", "search.engine.balance=-1", "balance=-1: give 0 or more"),
+    ("mile-nas", "search.engine.balance=NaN", "balance takes a number"),
+    ("nasp", "search.engine.members.kept=0", "search.engine.members.kept=0: give 1 or more"),
+    ("darts", "search.engine.options.keep=0", "search.engine.options.keep=0: give a fraction above 0"),
+    ("gdas", "search.engine.options.temperature=[0,0]", "search.engine.options.temperature=[0, 0]: give two numbers above 0"),
+    ("darts", 'search.engine.options={"kind":"reinmax","temperature":[0.5,0.5]}', "1 or more: ReinMax does not change it"),
+    ("darts", 'search.engine.options={"kind":"reinmax","temperature":[2,1]}', "one temperature twice"),
+    ("darts", "search.engine.std=Infinity", "std takes a number"),
+    ("darts", "search.engine.arch.lr=Infinity", "lr takes a number"),
+    ("da-nas", "search.engine.shrink.curriculum=[0.2,NaN,1]", "curriculum takes a list of numbers"),
+    ("gold-nas", "search.engine.start=-10", "gates begin at 4.54e-05, and prune.threshold=0.05 drops them at once"),
+    # gradients and rewards
+    ("darts2", "weights.optim.name=adam", "weights.optim.name=adam with search.engine.rule=second-order"),
+    ("darts2", "weights.optim.nesterov=true", "weights.optim.nesterov=true with search.engine.rule=second-order"),
+    (
+        "darts",
+        "search.engine.reward=accuracy",
+        "rewards are of single networks; give options.kind=hard-gumbel or",
+    ),
+    ("gdas", "search.engine.reward=nonsense", "training gives loss, class_loss, accuracy"),
+    ("darts", 'search.engine.options={"kind":"two-gates"}', "arch.betas with options.kind=two-gates"),
+    # thresholds
+    ("fair-darts", "space.inputs=2", "every node of this space has a fixed number of inputs"),
+    ("darts", "space.inputs=0 search.engine.threshold=0.99", "no strength rises above 0.171, so that cells would be empty"),
+    # settings of other settings
+    ("darts", "search.engine.balance=0.5", "balance with rule=first-order"),
+    ("darts", "search.engine.size=3", "size=3 with stop=never"),
+    ("darts", "search.engine.size=1000 search.engine.stop=size", "10 decisions can be convolutions"),
+    ("darts", "search.engine.cost=dual", "cost=dual without a budget"),
+    ("gdas", "search.engine.options.noise=[2,1]", f"options.noise=[2, 1]: kind=hard-gumbel {NONE_READ}"),
+    ("darts", "search.engine.options.temperature=[2,1]", f"options.temperature=[2, 1]: kind=softmax {NONE_READ}"),
+    ("nasp", "search.engine.members.keep=0.5", f"members.keep=0.5: kind=one-hot {NONE_READ}"),
+    ("darts", "search.engine.options.drawn=proportional", "kind=softmax with keep=1 does not read it"),
+    ("darts", "search.engine.freeze.every=3", "freeze is null so far; give it as a whole, 'search.engine.freeze={\"every\": 3}'"),
+    ("p-darts", "search.engine.grow=3", "grow takes a list of objects as JSON, each with keep, overrides"),
+]
+
+
+@pytest.mark.parametrize(("method", "settings", "says"), CASES)
+def test_it_is_refused_before_the_run(method, settings, says, tmp_path, capsys):
+    words = settings.split(" ")
+    given = {word.partition("=")[0] for word in words}
+    short = [f"{name}={value}" for name, value in SHORT.items() if name not in given and "search.engine" not in given]
+    with pytest.raises(SystemExit) as stopped:
+        call([method, "--recipe", "smoke", "--workers", "0", "--quiet", "--out", str(tmp_path / "run"), "--set", *short, *words])
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2 and error.count("\n") == 1 and says in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_cap_without_a_network_in_the_budget_is_refused_before_the_run(tmp_path, capsys):
+    """Edges can be skips or convolutions alone: a normal cell of convolutions is larger than the budget."""
+    words = ["darts", "--recipe", "smoke", "--workers", "0", "--quiet", "--out", str(tmp_path / "run"), "--budget", "macs=600000"]
+    settings = ["search.engine.cap=0", 'space.operations=["none","skip_connect","sep_conv_3x3"]', "weights.steps=6"]
+    with pytest.raises(SystemExit):
+        call([*words, "--set", *settings])
+    error = capsys.readouterr().err
+    assert "search.engine.cap=0: budget macs=600000 is impossible: the cheapest architecture without none costs" in error
+    assert error.endswith("raise the budget; or leave the cap out\n") and not (tmp_path / "run").exists()
