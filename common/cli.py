@@ -6,6 +6,7 @@ A run folder names its task and system in `config.json`; `common.system` looks t
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -210,7 +211,7 @@ def spaces(
         objective: the score that networks are compared by.
         complexity: the cost that is made alike.
         direction: whether the largest or the smallest score is best.
-        bins: of complexities; fewer are taken where one would be empty.
+        bins: of complexities; fewer are taken where one would be empty, and the result says so.
         out: file for the result, Markdown; printed by default.
     """
     from common.run.files import write_atomic
@@ -218,11 +219,13 @@ def spaces(
 
     if out is not None:
         make_room(out)
-    text = compare_spaces(files, objective, complexity, direction, bins)
+    text, notes = compare_spaces(files, objective, complexity, direction, bins)
     if out is None:
         print(text, end="")
         return
     write_atomic(out, text.encode())
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     print(out)
 
 

@@ -167,6 +167,9 @@ def engines_page() -> str:
         "",
         "`nsga2` follows all objectives and gives a front; the others follow the first objective, or `search.reward`.",
         "",
+        "The weightings, gradient rules, ways to drop options and stop rules of `gradient`, and the methods that are settings of "
+        "it (SDARTS-RS, OLES, DARTS-PT, DrNAS, ReinMax), are on a [page of their own](differentiable.md).",
+        "",
         "## A reward from scores and costs",
         "",
         "`--set 'search.reward=accuracy * (300e6 / macs) ** 0.07'` makes the search maximise this expression in place of the "

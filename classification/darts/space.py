@@ -44,7 +44,12 @@ FAMILIES = {
     ),
     "enas": ("skip_connect", "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3"),
 }
-"""The operations of five published cell spaces, of 8, 13, 8, 8 and 5 (Radosavovic et al. 2019, arXiv 1905.13214, section 4)."""
+"""The operations of five published cell spaces, of 8, 13, 8, 8 and 5 (Radosavovic et al. 2019, arXiv 1905.13214, section 4).
+
+Departure: the spaces differ in these operations alone; `open_cell` gives all of them the same number of nodes and concatenates
+all nodes, whereas in the papers cells of DARTS have 4 nodes and the others 5, and NASNet, AmoebaNet and ENAS concatenate only
+nodes that no other node reads.
+"""
 NOISE = "noise"
 """Gaussian noise in the place of its input: an operation that can only harm (space S4 of Zela et al., arXiv 1909.09656)."""
 

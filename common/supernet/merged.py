@@ -5,6 +5,10 @@ the largest size, small ones in its middle, dilated ones spread to where they re
 convolution in the place of one for each option. What follows the convolutions (a 1x1 convolution, a normalisation) is one for
 all: a non-linear function after each of them would make the sum another one.
 
+If a BatchNorm follows, as in the cells of MergeNAS, the norm removes any common factor of the convolutions' weights w_o (up to
+its epsilon): only the ratios of these weights reach the output. So if all of an edge's convolutions lose weight together, their
+merged term stays as large as before beside the other options, and the loss has no gradient along that common factor.
+
 >>> embedded(torch.ones(1, 1, 3, 3), dilation=2, size=5)[0, 0, 0]
 tensor([1., 0., 1., 0., 1.])
 """

@@ -4,8 +4,9 @@ A space is not as good as its best network, which is mostly a matter of how many
 of it has. Spaces whose networks are larger look better for that alone; `normalised` takes the difference away.
 
 >>> small, large = Sample("small", [3.0, 2.0, 1.0], [1, 2, 3]), Sample("large", [2.0, 1.5, 0.5], [2, 3, 4])
->>> normalised(small, large)[0].tolist()  # only 2 and 3 are complexities of both, in two bins
-[0.0, 0.5, 0.5]
+>>> alike = normalised(small, large)  # only 2 and 3 are complexities of both, in two bins
+>>> alike.weights[0].tolist(), alike.inside, alike.bins
+([0.0, 0.5, 0.5], (2, 2), 2)
 """
 
 from __future__ import annotations
@@ -40,6 +41,25 @@ class Sample:
         return len(self.errors)
 
 
+@dataclass(frozen=True, eq=False)
+class Alike:
+    """Weights of networks with which the complexities of all samples are alike.
+
+    Attributes:
+        weights: of each sample's networks, shape (n,); their sum is 1.
+        inside: for each sample, the number of its networks whose complexity lies in the common range.
+        low: least complexity of the common range, the range that all samples have.
+        high: its largest complexity.
+        bins: number of bins that the common range is divided into.
+    """
+
+    weights: tuple[Array, ...]
+    inside: tuple[int, ...]
+    low: float
+    high: float
+    bins: int
+
+
 def distribution(errors: Sequence[float], at: float, weights: Sequence[float] | None = None) -> float:
     """F(e), the weighted share of networks whose error is below `at` (section 3.2, equation 1); all weigh the same by default."""
     below = np.asarray(errors) < at
@@ -57,11 +77,11 @@ def distance(one: Array, of_one: Array, other: Array, of_other: Array) -> float:
     return float(np.max(np.abs(sides[0] - sides[1])))
 
 
-def normalised(*samples: Sample, bins: int = 10) -> list[Array]:
-    """Weights with which the complexities of all samples are alike (section 3.3): for each sample shape (n,), their sum is 1.
+def normalised(*samples: Sample, bins: int = 10) -> Alike:
+    """Weights with which the complexities of all samples are alike (section 3.3).
 
-    The range of complexities that all samples have is divided into `bins` bins, fewer if a bin would be empty in one of them; a
-    network weighs 1 / (bins * networks of its sample in its bin), 0 outside the range.
+    The range of complexities that all samples have is divided into `bins` bins, fewer if a bin would be empty in one of the
+    samples; the result says how many. A network weighs 1 / (bins * networks of its sample in its bin), 0 outside the range.
 
     Raises:
         UserError: samples have no range of complexities in common.
@@ -77,8 +97,8 @@ def normalised(*samples: Sample, bins: int = 10) -> list[Array]:
         numbers = [np.clip(np.searchsorted(edges, c, side="right") - 1, 0, count - 1) for c in places]
         filled = [np.bincount(n[part], minlength=count) for n, part in zip(numbers, inside, strict=True)]
         if all(f.min() > 0 for f in filled):
-            weigh = [np.where(part, 1 / (count * f[n]), 0.0) for n, part, f in zip(numbers, inside, filled, strict=True)]
-            return weigh
+            weights = [np.where(part, 1 / (count * f[n]), 0.0) for n, part, f in zip(numbers, inside, filled, strict=True)]
+            return Alike(tuple(weights), tuple(int(part.sum()) for part in inside), low, high, count)
     raise AssertionError("one bin is never empty")
 
 

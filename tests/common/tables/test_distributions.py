@@ -34,7 +34,7 @@ def test_like_complexities_weigh_alike():
     rng = np.random.default_rng(1)
     small = Sample("small", rng.random(400).tolist(), (10 * rng.random(400) ** 2).tolist())
     large = Sample("large", rng.random(300).tolist(), (10 * rng.random(300) ** 0.5).tolist())
-    weights = normalised(small, large, bins=20)
+    weights = normalised(small, large, bins=20).weights
     means = [float(np.dot(w, s.complexities)) for w, s in zip(weights, (small, large), strict=True)]
     assert [w.sum() for w in weights] == pytest.approx([1, 1]) and abs(means[0] - means[1]) < 0.15
     assert abs(np.mean(small.complexities) - np.mean(large.complexities)) > 3
@@ -45,7 +45,8 @@ def test_like_complexities_weigh_alike():
 
 def test_fewer_bins_where_one_would_be_empty():
     one, other = Sample("a", [0.0] * 3, [1.0, 5.0, 9.0]), Sample("b", [0.0] * 2, [1.0, 9.0])
-    assert normalised(one, other, bins=10)[1].tolist() == [0.5, 0.5]
+    alike = normalised(one, other, bins=10)
+    assert alike.weights[1].tolist() == [0.5, 0.5] and (alike.bins, alike.inside) == (2, (3, 2))
     with pytest.raises(UserError, match="a, b: their networks have no range of complexities in common"):
         normalised(one, Sample("b", [0.0], [20.0]))
 
@@ -92,6 +93,42 @@ def test_the_command_tells_spaces_apart_and_sizes_away(tmp_path, capsys):
     losses = table(tmp_path / "losses.csv", (1 - small / 10).tolist(), small.tolist())
     spaces((losses, losses), "accuracy", direction="min")
     assert "| losses (1), losses (2) | 0.000 | 0.000 |" in capsys.readouterr().out
+
+
+def test_the_result_says_how_many_bins_there_are_and_how_many_networks_lie_in_the_common_range(tmp_path, capsys):
+    """Sizes 1 to 40 and 21 to 60 share 21 to 40; without those from 25 to 34 three bins or more leave one empty."""
+    small = table(tmp_path / "small.csv", [0.5] * 40, [float(c) for c in range(1, 41)])
+    gap = [float(c) for c in range(21, 61) if not 25 <= c <= 34]
+    large = table(tmp_path / "large.csv", [0.5] * 30, gap)
+    spaces((small, large), "accuracy")
+    said = capsys.readouterr().out
+    assert "| small | 40 | 20 |" in said and "| large | 30 | 10 |" in said and "count, 21 to 40, divided into 2 bins." in said
+    note = "The common range of macs has 2 of the 10 bins asked for"
+    assert said.count(note) == 1
+    spaces((small, large), "accuracy", bins=2)
+    assert "asked for" not in capsys.readouterr().out
+    out = tmp_path / "page.md"
+    spaces((small, large), "accuracy", out=out)
+    captured = capsys.readouterr()
+    assert note in out.read_text() and captured.err.startswith(f"note: {note}") and captured.out.strip() == str(out)
+
+
+def test_one_bin_makes_no_sizes_alike(tmp_path, capsys):
+    near, far = (table(tmp_path / f"{last}.csv", [0.5] * 13, [*map(float, range(1, 13)), last]) for last in (100.0, 200.0))
+    spaces((near, far), "accuracy")
+    assert "1 of the 10 bins asked for, because with more" in (said := capsys.readouterr().out)
+    assert "so that within the range macs is not made alike" in said and "divided into 1 bin." in said
+    same = table(tmp_path / "same.csv", [0.5] * 12, [1.0] * 12)
+    spaces((same, same), "accuracy")
+    assert "asked for" not in capsys.readouterr().out
+
+
+def test_spaces_with_few_networks_in_the_common_range_are_refused(tmp_path):
+    small = table(tmp_path / "small.csv", [0.5] * 40, [float(c) for c in range(1, 41)])
+    large = table(tmp_path / "large.csv", [0.5] * 40, [float(c) for c in range(32, 72)])
+    with pytest.raises(UserError, match="small: 9 of 40 networks have macs in the range that all spaces have \\(32 to 40\\); "):
+        spaces((small, large), "accuracy")
+    spaces((small, table(tmp_path / "enough.csv", [0.5] * 40, [float(c) for c in range(31, 71)])), "accuracy")
 
 
 @pytest.mark.parametrize(
