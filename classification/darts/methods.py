@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from classification.darts.space import WITHOUT_NONE
+from classification.darts.spaces import SpaceSettings, TableSpaceSettings
 from common import system
-from common.engines import Gradient
+from common.engines import AnyEngine, Gradient
 from common.engines.dropping import GrowSettings, PruneSettings, ShrinkSettings
 from common.engines.weighting import WeightingSettings
+from common.errors import UserError
 from common.stages.settings import PhaseSettings
 from common.system import Stages
 from common.train.optim import ArchSettings, OptimSettings
@@ -217,3 +219,24 @@ edges of both cells, in the place of its own lists. MergeNAS: separable convolut
 its blocks are operations of the cells of DARTS; a classifier by class means says which classes are easy, in the place of a
 trained probe; there is no term of cost (`search.engine.cost=dual` and a budget take its place).
 """
+
+
+def check_idea(method: str, space: SpaceSettings | TableSpaceSettings, engine: AnyEngine) -> None:
+    """Refuses an idea that belongs to another space or engine, and would do nothing in this one.
+
+    Raises:
+        UserError: names the setting.
+    """
+    if isinstance(space, SpaceSettings):
+        if space.skip_dropout and not isinstance(engine, Gradient):
+            raise UserError(
+                f"space.skip_dropout={space.skip_dropout:g} with search.engine={engine.name}: it belongs to gradient-based "
+                "searches; set it to 0"
+            )
+        return
+    for word in METHODS[method].changes:
+        if word.partition("=")[0] in ("space.partial", "space.merged", "space.gated"):
+            raise UserError(
+                f"space=nasbench201 with {method}: {word} is the method's idea and belongs to the cells of DARTS; give another "
+                "method, darts say"
+            )

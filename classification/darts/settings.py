@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from classification.darts.methods import METHODS
+from classification.darts.methods import METHODS, check_idea
 from classification.darts.spaces import SpaceSettings, TableSpaceSettings
 from classification.settings import DataSettings
 from common.engines import Gradient
 from common.errors import UserError, check_least
 from common.stages.settings import PhaseSettings, RunSettings, check_trained
-
-REWARDS = ("loss", "class_loss", "accuracy")
-"""What a training step tells of a network, besides the loss of a second classifier."""
 
 COSTS = ("params", "macs")
 """What an architecture costs: parameters and MACs of the network that is trained alone, without the second classifier."""
@@ -71,7 +68,7 @@ class Settings(RunSettings):
         if self.method not in METHODS:
             raise UserError(f"method {self.method!r} does not exist; choose one of {', '.join(METHODS)}")
         self.check_costs(COSTS, "classifier")
-        self.check_reward(REWARDS)
+        self.check_reward(("loss", "class_loss", "accuracy"))
         check_trained({"weights": self.weights, "train": self.train}, "network")
         forbidden = self.search.engine.forbidden if isinstance(self.search.engine, Gradient) else ()
         known = self.space.names
@@ -80,26 +77,10 @@ class Settings(RunSettings):
                 f"search.engine.forbidden: {odd[0]!r} is no operation; choose among {', '.join(known)}, or set "
                 "search.engine.forbidden=[]"
             )
-        self._check_idea()
+        check_idea(self.method, self.space, self.search.engine)
         if isinstance(self.space, TableSpaceSettings) and (self.network.auxiliary or self.network.drop_path):
             raise UserError("space=nasbench201: its network has no second classifier and no drop-path; set both of network to 0")
         check_least(self.network, "network", ("cells", "width"), 1)
-
-    def _check_idea(self) -> None:
-        """Refuses what a method or a setting would do in another space, or with another engine, and does not in this one."""
-        if isinstance(self.space, SpaceSettings):
-            if self.space.skip_dropout and not isinstance(self.search.engine, Gradient):
-                raise UserError(
-                    f"space.skip_dropout={self.space.skip_dropout:g} with search.engine={self.search.engine.name}: it belongs to "
-                    "gradient-based searches; set it to 0"
-                )
-            return
-        for word in METHODS[self.method].changes:
-            if word.partition("=")[0] in ("space.partial", "space.merged", "space.gated"):
-                raise UserError(
-                    f"space=nasbench201 with {self.method}: {word} is the method's idea and belongs to the cells of DARTS; give "
-                    "another method, darts say"
-                )
 
     @property
     def two_levels(self) -> bool:

@@ -136,7 +136,7 @@ def test_steps_of_weights_and_of_both_are_told_apart():
     ],
 )
 def test_scorings_and_further_passes_are_part_of_the_cost(changed, scorings, passes, tmp_path):
-    """Four snapshots; five edges with two operations that are allowed and a node with three inputs; a pass in each of 12 steps."""
+    """Four snapshots; five edges of two allowed operations, a node with three inputs; a pass in each of 12 steps."""
     engine = replace(ENGINE, **changed)
     task = Toy()
     with opened_run(tmp_path / "run", task) as context:
