@@ -70,13 +70,6 @@ class Settings(RunSettings):
         self.check_costs(COSTS, "classifier")
         self.check_reward(("loss", "class_loss", "accuracy"))
         check_trained({"weights": self.weights, "train": self.train}, "network")
-        forbidden = self.search.engine.forbidden if isinstance(self.search.engine, Gradient) else ()
-        known = self.space.names
-        if odd := sorted(set(forbidden) - set(known)):
-            raise UserError(
-                f"search.engine.forbidden: {odd[0]!r} is no operation; choose among {', '.join(known)}, or set "
-                "search.engine.forbidden=[]"
-            )
         check_idea(self.method, self.space, self.search.engine)
         if isinstance(self.space, TableSpaceSettings) and (self.network.auxiliary or self.network.drop_path):
             raise UserError("space=nasbench201: its network has no second classifier and no drop-path; set both of network to 0")

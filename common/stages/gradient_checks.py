@@ -168,7 +168,11 @@ def _check_options(engine: Gradient, known: Mapping[str, Decision]) -> None:
     edges = {path: decision.labels for path, decision in known.items() if isinstance(decision, OneOf)}
     there = {label for decision in known.values() for label in decision.labels}
     if odd := sorted(set(engine.forbidden) - there):
-        raise UserError(f"search.engine.forbidden: {odd[0]!r} is no option of the space; choose among {', '.join(sorted(there))}")
+        offered = sorted({label for labels in edges.values() for label in labels})
+        raise UserError(
+            f"search.engine.forbidden: {odd[0]!r} is no option of the space; choose among {', '.join(offered)}, or set "
+            "search.engine.forbidden=[]"
+        )
     keeps = {f"search.engine.grow: keep={stage.keep}": stage.keep for stage in engine.grow}
     if engine.shrink is not None:
         keeps = {f"search.engine.shrink: keep={keep}": keep for keep in engine.shrink.keep}

@@ -43,7 +43,11 @@ def refuse(capsys, tmp_path):
                 "give None",
             ),
         ),
-        ((), 'search.engine.forbidden=["nothing"]', ("search.engine.forbidden: 'nothing' is no operation", "skip_connect")),
+        (
+            (),
+            'search.engine.forbidden=["nothing"]',
+            ("search.engine.forbidden: 'nothing' is no option of the space", "skip_connect"),
+        ),
         (("--data", "no-such-folder"), "", ("no-such-folder is not a folder",)),
     ],
 )

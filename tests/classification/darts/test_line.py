@@ -208,7 +208,6 @@ def test_what_would_end_with_nothing_is_refused_before_the_search(changed, space
         ("space.family=squeeze", "space.family"),
         ('space.operations=["none","none"]', "give one or more, each once"),
         ("space.skip_dropout=1.0", "give a probability from 0 to below 1"),
-        ('space.operations=["skip_connect","sep_conv_3x3"]', "forbidden: 'none' is no operation; choose among skip_connect, sep"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(word, says):

@@ -48,7 +48,8 @@ CASES = [
     ("merge-nas", TABLE, "space.merged=true is the method's idea"),
     ("darts", TABLE + ' search.engine.members={"kind":"softmax"}', "this space has no members to weigh"),
     ("darts", 'space.family=nasnet space.operations=["none","skip_connect"]', "family=nasnet with operations"),
-    ("darts", "space.family=nasnet", "or set search.engine.forbidden=[]"),
+    ("darts", "space.family=nasnet", "'none' is no option of the space; choose among avg_pool_3x3, conv 1x1"),
+    ("darts", 'space.operations=["skip_connect","sep_conv_3x3"]', "or set search.engine.forbidden=[]"),
     ("snas", 'space.operations=["noise","none"]', "nothing passes an input on"),
     ("darts", "space.skip_dropout=0.3 search.engine=random", "it belongs to gradient-based searches"),
     # weights that are drawn, or shared by both levels
