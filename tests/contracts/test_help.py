@@ -12,6 +12,8 @@ from tests.contracts.cases import SYSTEMS
 ROOT = Path(__file__).parents[2]
 LISTED = [(task, system) for task, system in SYSTEMS if task != "toy"]
 TASKS = sorted({task for task, _ in LISTED})
+INSTANT = 0.5
+"""Seconds of CPU."""
 
 
 def cpu_seconds(*words: str) -> tuple[float, str]:
@@ -27,18 +29,21 @@ def cpu_seconds(*words: str) -> tuple[float, str]:
     return usage.ru_utime + usage.ru_stime, printed
 
 
+def instant(first: float, *words: str, more: int) -> bool:
+    """Whether the least of a start and of `more` further ones is instant: what a loaded machine adds is not the script's."""
+    return first < INSTANT or any(cpu_seconds(*words)[0] < INSTANT for _ in range(more))
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_law_9_help_is_instant(task):
     first, printed = cpu_seconds("-m", f"{task}.train", "--help")
     assert all(method.name in printed for t, system in LISTED if t == task for method in system.methods)
-    # The least of a few runs: what a loaded machine adds is no property of the script.
-    assert min(first, *(cpu_seconds("-m", f"{task}.train", "--help")[0] for _ in range(2))) < 0.5
+    assert instant(first, "-m", f"{task}.train", "--help", more=2)
 
 
 @pytest.mark.parametrize(("task", "system"), LISTED, ids=[f"{t}-{s.name}" for t, s in LISTED])
 def test_law_9_help_of_a_system_loads_no_torch(task, system):
     seconds, printed = cpu_seconds("-m", f"{task}.train", system.methods[0].name, "--help")
     assert "--recipe" in printed and "search.engine=NAME" in printed and "options options" not in printed
-    again, _ = cpu_seconds("-m", f"{task}.train", system.methods[0].name, "--help")
-    assert min(seconds, again) < 0.5
+    assert instant(seconds, "-m", f"{task}.train", system.methods[0].name, "--help", more=1)
     cpu_seconds("-c", f"import sys, {task}.train; assert 'torch' not in sys.modules")
