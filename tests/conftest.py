@@ -1,13 +1,16 @@
 """What every test stands on: one torch thread, and the folder of real data where there is one."""
 
+import functools
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from common import export
 from common.tables.load import data_folder
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started by nohup or with &: tests of interrupts would wait for ever
@@ -32,6 +35,24 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5000, 20, 100)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def functions_of_onnx_parsed_once() -> Iterator[None]:
+    """onnxscript parses its 500 functions anew at every export, a third of the time; what it finds is the same in a process."""
+    write = export._write
+
+    def writing(*args: Any) -> bool:
+        from torch.onnx._internal.exporter import _registration  # takes seconds: only where something is exported
+
+        apis = _registration.onnxscript_apis
+        if not hasattr(apis.get_torchlib_ops, "cache_info"):
+            apis.get_torchlib_ops = functools.cache(apis.get_torchlib_ops)
+        return write(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "_write", writing)
+        yield
 
 
 @pytest.fixture(scope="session")
