@@ -46,7 +46,7 @@ def refuse(capsys, tmp_path):
         (
             (),
             'search.engine.forbidden=["nothing"]',
-            ("search.engine.forbidden: 'nothing' is no option of the space", "skip_connect"),
+            ("search.engine.forbidden: 'nothing' is no option", "skip_connect"),
         ),
         (("--data", "no-such-folder"), "", ("no-such-folder is not a folder",)),
     ],
