@@ -58,7 +58,10 @@ def _bare(words: Sequence[str]) -> bool:
 
 def _check_described(words: Sequence[str], systems: Sequence[System]) -> None:
     names = [system.name for system in systems]
+    of = {method.name: system.name for system in systems for method in system.methods}
     for word in words:
+        if word not in names and word in of:
+            raise UserError(f"{word!r} is a method of the system {of[word]}, whose networks are described: describe {of[word]}")
         if not word.startswith("-") and word not in names:
             raise UserError(f"system {word!r} does not exist; choose one of {', '.join(names)}")
 

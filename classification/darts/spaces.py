@@ -39,7 +39,7 @@ class SpaceSettings:
     inputs: int = 2
     """Inputs that a node has at least; 0 in FairDARTS. It has two at most."""
     skip_dropout: float = 0.0
-    """Dropout behind skip connections, at the beginning of the search; it falls (P-DARTS)."""
+    """Dropout behind skip connections, at the beginning of the search; it falls with each snapshot, P-DARTS's epoch."""
     merged: bool = False
     """Kernels of the separable and dilated convolutions of an edge are merged into one in a search (MergeNAS)."""
     gated: bool = False

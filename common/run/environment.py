@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -57,20 +58,23 @@ def variables() -> dict[str, str]:
 def versions() -> dict[str, str]:
     """Package -> installed version, Python's own first."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    return found | {package: known for package in PACKAGES if (known := _installed(package)) is not None}
+
+
+@cache
+def _installed(package: str) -> str | None:
+    """The version of a package; it stays while a process runs, and reading all takes a twentieth of a second."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def git(root: Path) -> dict[str, Any] | None:
     """The commit of the checkout at `root` and whether tracked files differ from it; None if `root` is not a checkout."""
-    top = _git(root, "rev-parse", "--show-toplevel")
-    if top is None or Path(top).resolve() != root.resolve():  # installed below somebody else's repository
+    top, _, commit = (_git(root, "rev-parse", "--show-toplevel", "HEAD") or "").partition("\n")
+    if not commit or Path(top).resolve() != root.resolve():  # installed below somebody else's repository
         return None
-    commit = _git(root, "rev-parse", "HEAD")
     return {"commit": commit, "dirty": bool(_git(root, "status", "--porcelain", "--untracked-files=no"))}
 
 

@@ -39,3 +39,12 @@ def test_help_names_what_it_takes(capsys):
     assert stop.value.code == 0
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("--arch", "--skeleton", "DARTS_V2"))
+
+
+def test_a_method_is_described_by_its_system(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_commands("python -m classification.train", SYSTEMS, ["describe", "p-darts", "--arch", "PDARTS"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: 'p-darts' is a method of the system darts, whose networks are described: describe darts\n"
+    )
