@@ -1,12 +1,19 @@
 """The comparison of the DARTS line: its settings, and what its page says of made-up rows."""
 
+from random import Random
+
 import pytest
 
+from classification.darts.recipes import RECIPES
 from classification.darts.spaces import TABLE_OPERATIONS
+from classification.darts.system import SYSTEM
+from common.arch import labels
 from common.errors import UserError
 from common.overrides import override
-from tests.bench.darts_line import jobs, parsed
-from tests.bench.darts_line_own import METHODS, TRAININGS
+from common.space import sample
+from tests.bench.darts_line import Task, jobs, parsed
+from tests.bench.darts_line_own import METHODS, TRAININGS, found
+from tests.bench.darts_line_own import main as own_searches
 from tests.bench.darts_line_own import settings_of as own_settings
 from tests.bench.darts_line_page import collapses, gates, main, own, page, searches, spread, yardsticks
 from tests.bench.darts_line_settings import COLLAPSE, ENTRIES, settings_of
@@ -125,3 +132,22 @@ def test_what_is_not_there_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         parsed(["--out", str(tmp_path), "--only", "bogus"])
     assert "invalid choice: 'bogus'" in capsys.readouterr().err
+    for search in (parsed, own_searches):
+        with pytest.raises(SystemExit):
+            search(["--out", str(tmp_path), "--seeds", "-1"])
+        assert "-1 seeds are none: give 1 or more" in capsys.readouterr().err
+
+
+def test_gold_nas_may_take_as_many_macs_as_the_network_by_hand(tmp_path, monkeypatch):
+    searched = []
+
+    def search(task, path):
+        searched.append(task)
+        return {"search": {"arch": labels(task.space, sample(task.space, Random(0)))}}
+
+    monkeypatch.setattr("tests.bench.darts_line_own.run_search", search)
+    monkeypatch.setattr("tests.bench.darts_line_own.settings_of", lambda method, seed, folder: RECIPES[method]["smoke"]())
+    found("gold-nas", 0, tmp_path, tmp_path)
+    (task,) = searched
+    plain = Task(SYSTEM, RECIPES["darts"]["smoke"](), tmp_path)
+    assert task.settings.budget == {"macs": plain.costs(plain.baseline)["macs"]}

@@ -147,8 +147,15 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", nargs="+", default=[], choices=(*ENTRIES, "random"))
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=number_of_seeds, default=5)
     return parser.parse_args(arguments)
+
+
+def number_of_seeds(text: str) -> int:
+    """A whole number of 1 or more, as a type of `argparse`."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} seeds are none: give 1 or more")
+    return number
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from common.script import spoken_errors
 from common.space import Arch, sample
 from common.streams import derive, stream
 from common.train.phase import train_phase
-from tests.bench.darts_line import DATA, Task, run_search
+from tests.bench.darts_line import DATA, Task, number_of_seeds, run_search
 
 COMMAND = "python -m tests.bench.darts_line_own"
 METHODS = {"darts": "DARTS, first order", "da-nas": "DA-NAS", "gold-nas": "GOLD-NAS", "random": "a random cell"}
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=COMMAND)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=number_of_seeds, default=3)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     log = Jsonl(options.out / "own.jsonl", of_run=False)
