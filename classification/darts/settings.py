@@ -74,6 +74,10 @@ class Settings(RunSettings):
         if isinstance(self.space, TableSpaceSettings) and (self.network.auxiliary or self.network.drop_path):
             raise UserError("space=nasbench201: its network has no second classifier and no drop-path; set both of network to 0")
         check_least(self.network, "network", ("cells", "width"), 1)
+        if isinstance(self.space, SpaceSettings) and not self.space.gated and self.network.cells < 3:
+            raise UserError(
+                f"network.cells={self.network.cells}: a stack of fewer than 3 cells has no normal cell; give 3 or more"
+            )
 
     @property
     def two_levels(self) -> bool:

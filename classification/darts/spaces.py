@@ -56,6 +56,8 @@ class SpaceSettings:
             raise UserError(f"space.inputs={self.inputs}: a node of the cells of DARTS has up to two; give 0, 1 or 2")
         if not 0 <= self.skip_dropout < 1:
             raise UserError(f"space.skip_dropout={self.skip_dropout}: give a probability from 0 to below 1")
+        if self.cells < 3 and not self.gated:
+            raise UserError(f"space.cells={self.cells}: a stack of fewer than 3 cells has no normal cell; give 3")
         if self.gated and self.inputs != 2:
             raise UserError(f"space.inputs={self.inputs} with gated: a node takes any inputs; leave it 2")
         if self.operations and self.family != "darts":
