@@ -93,7 +93,7 @@ class Watch(Participant):
 def due_at(number: int, count: int, steps: int) -> int:
     """Steps after which a snapshot is taken, its number counted from 1; beyond `steps` once there are no more.
 
-    >>> [due_at(number, 3, 10) for number in (1, 2, 3, 4)]
-    [4, 7, 10, 14]
+    >>> tuple(due_at(number, 3, 10) for number in (1, 2, 3, 4))
+    (4, 7, 10, 14)
     """
     return -(-number * steps // min(count, steps))

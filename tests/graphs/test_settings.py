@@ -9,6 +9,7 @@ import torch
 
 from common.arch import from_labels
 from common.engines import Gradient, Halving
+from common.engines.weighting import WeightingSettings
 from common.errors import UserError
 from common.evaluate.pool import LocalPool
 from common.overrides import from_plain, override, plain
@@ -110,6 +111,7 @@ def test_hand_made_networks_can_be_left_out(asked, names):
     assert list(retrain.others) == names and retrain.tuned.name == "tune"
 
 
+DRAWN = WeightingSettings(kind="hard-gumbel")
 REFUSED = {
     "skip": (lambda: DataSettings(skip_bad=True), "--skip-bad: a graph is one piece, .*; fix the data"),
     "dropout of all": (lambda: NetworkSettings(dropout=1.0), r"network\.dropout=1\.0: give a probability from 0 to below 1"),
@@ -128,7 +130,7 @@ REFUSED = {
     "weights": (lambda: tiny(weights=replace(tiny().weights, steps=0)), r"weights\.steps=0: a graph network must be trained"),
     "train": (lambda: tiny(train=replace(tiny().train, steps=0)), r"train\.steps=0: a graph network must be trained; give 1"),
     "reward": (
-        lambda: tiny(search=SearchSettings(engine=Gradient(reward="f1"))),
+        lambda: tiny(search=SearchSettings(engine=Gradient(options=DRAWN, reward="f1"))),
         r"search\.engine\.reward=f1: training gives loss, class_loss, accuracy; name one of them, or none",
     ),
 }
