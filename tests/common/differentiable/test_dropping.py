@@ -172,6 +172,21 @@ def test_pruning_needs_gates():
         Pruning(relaxation=relaxation, steps=1, settings=PruneSettings(every=1), price=price)
 
 
+def test_members_without_a_cost_have_the_same_price():
+    space = {"first": ManyOf(("skip", "pool"), 0, 2)}
+
+    def net():
+        return choose_many(opened(space)["first"], lambda n: nn.Identity(), torch.zeros_like)
+
+    relaxation = Relaxation(
+        supernet=Supernet(nn.ModuleList([net(), nn.Linear(1, 1)]), space), options=Sigmoid(), members=Sigmoid()
+    )
+    price = Price(net(), (torch.zeros(1, 4),), space)
+    pruning = Pruning(relaxation=relaxation, steps=1, settings=PruneSettings(every=1, by_cost=0.5), price=price)
+    pruning.pressure = 3.0
+    assert float(pruning.penalty({"first": torch.tensor([0.2, 0.6])}, 0.0)["member_price"]) == pytest.approx(3.0 * 0.8 / 2)
+
+
 def one(space):
     return choose_many(opened(space)["first"], lambda n: nn.Linear(4, 4))
 

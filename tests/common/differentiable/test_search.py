@@ -13,7 +13,7 @@ import torch
 from common.arch import from_labels
 from common.cost.bounds import cheapest, dearest
 from common.differentiable import search as stage
-from common.differentiable.search import RelaxedSearch
+from common.differentiable.search import RelaxedSearch, alternation_of, score_of
 from common.differentiable.strategies import rule_of, weighting_of
 from common.engines import Gradient
 from common.engines.gradient import RuleName
@@ -139,6 +139,20 @@ def test_a_stop_rule_ends_the_search(tmp_path, monkeypatch):
     assert (result["snapshots"], result["stopped"]) == (2, True)
     steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert max(steps) == 5, "two of four snapshots of twelve steps"
+    late = run(tmp_path / "late", replace(SEARCH, arch=replace(SEARCH.arch, begin=0.25)))
+    assert (late["snapshots"], late["made"]) == (3, 9), "the first one is from before the architecture learns"
+
+
+def test_the_search_network_is_scored_without_noise():
+    plain, noisy = (alternation_of(replace(SEARCH, radius=radius), RelaxedToy(), 0) for radius in (0.0, 9.0))
+    assert score_of(RelaxedToy(), plain, 64) == score_of(RelaxedToy(), noisy, 64)
+    weights = []
+    for one in (plain, noisy):
+        one.relaxation.mix(0, 1.0, frozen=True)
+        weights.append(
+            torch.cat([slot.mixed.weights for slot in one.relaxation.supernet.slots.values() if slot.mixed is not None])
+        )
+    assert not torch.equal(*weights)
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
