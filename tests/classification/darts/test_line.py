@@ -21,6 +21,7 @@ from common.cost.conventions import conv_linear
 from common.cost.count import count
 from common.engines import Gradient
 from common.engines.dropping import GrowSettings, ProjectSettings, PruneSettings, ShrinkSettings
+from common.engines.gradient import DeriveSettings
 from common.engines.weighting import WeightingSettings
 from common.errors import UserError
 from common.evaluate.settings import InheritedSettings, PredictorSettings, ProxySettings, TableSettings
@@ -266,3 +267,10 @@ def test_a_run_in_the_space_of_the_table_and_in_a_robust_one(tmp_path, monkeypat
     call(words(tmp_path / "robust", settings=[*SETTINGS, *robust]))
     arch = rows(tmp_path / "robust", "retrained")[0]["arch"]
     assert {label for path, label in arch.items() if path.endswith(".op")} <= {"sep_conv_3x3", "noise"}
+
+
+def test_candidates_of_a_search_have_no_forbidden_options():
+    s = tiny()
+    s = replace(s, search=replace(s.search, engine=engine(derive=DeriveSettings())))
+    (search,) = [stage for stage in search_stages(made(s))[0] if stage.name == "search"]
+    assert search.first.forbidden == ("none",)

@@ -1,10 +1,16 @@
 """Terms of the architecture's loss in closed form, and that gates do not compete (FairDARTS, 1911.12126)."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from common.differentiable.strategies import Penalties, zero_one
+from common.differentiable.strategies import Penalties, penalty_of, zero_one
+from common.engines import Gradient
+from common.engines.weighting import WeightingSettings
 from common.relax.weightings import Sigmoid, Softmax
+from common.space import ManyOf, OneOf, decisions
+from tests.common.differentiable.toy import RelaxedToy
 
 
 def test_the_zero_one_loss_is_lowest_where_gates_are_decided():
@@ -44,3 +50,14 @@ def test_the_entropy_of_gates_is_that_of_open_and_closed():
     assert float(terms["entropy_penalty"]) == pytest.approx(2.0 * 0.5 * (2 * 0.562335 + 1.098612) / 2, rel=1e-5)
     decided = penalties({"gates": torch.tensor([0.0, 1.0])}, 1.0)
     assert float(decided["entropy_penalty"]) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("options", "members", "kinds"), [("sigmoid", "softmax", OneOf), ("softmax", "one-hot", ManyOf)])
+def test_gates_are_the_decisions_whose_weighting_does_not_compete(options, members, kinds):
+    task = RelaxedToy()
+    weightings = {"options": WeightingSettings(kind=options), "members": WeightingSettings(kind=members)}
+    context = SimpleNamespace(task=task, constraints=[])
+    found = penalty_of(Gradient(entropy=0.1, **weightings), context)
+    known = decisions(task.space)
+    assert found.gates == {path for path, decision in known.items() if isinstance(decision, kinds)} != set()
+    assert penalty_of(Gradient(**weightings), context) is None
