@@ -135,7 +135,12 @@ class Gradient:
         for name, value, holds, rule in (
             ("snapshots", self.snapshots, self.snapshots >= 1, "1 or more"),
             ("std", self.std, self.std >= 0, "0 or more"),
-            ("balance", self.balance, self.balance >= 0, "0 or more"),
+            (
+                "balance",
+                self.balance,
+                self.balance > 0,
+                "a number above 0; rule=one-level is without",
+            ),
             ("entropy", self.entropy, self.entropy >= 0, "0 or more"),
             ("zero_one", self.zero_one, self.zero_one >= 0, "0 or more"),
             ("radius", self.radius, self.radius >= 0, "0 or more"),
@@ -162,7 +167,7 @@ class Gradient:
                 raise UserError(f"search.engine.{name} with rule={self.rule}: {remedy}")
         if self.size != 1 and self.stop != "size":
             raise UserError(f"search.engine.size={self.size} with stop={self.stop}: it belongs to stop=size; leave it 1")
-        if self.radius and self.options.kind in SAMPLED:
+        if self.radius and self.options.kind in SAMPLED and (self.members is None or self.members.kind in SAMPLED):
             raise UserError(f"search.engine.radius with options.kind={self.options.kind}: it computes one option; set radius=0")
 
     def _check_dropping(self) -> None:
@@ -214,6 +219,9 @@ class Gradient:
                 "and members=null"
             )
 
+        if self.reward is not None and self.rule not in ("first-order", "one-level"):
+            raise UserError(f"search.engine.rule={self.rule} with reward: REINFORCE takes its place; set rule=first-order")
+
     def _check_two_gates(self, name: str) -> None:
         """The optimiser must move the two logits alone that were drawn (`common.relax.gates.TwoGates`)."""
         for setting, given, rule in (
@@ -221,6 +229,7 @@ class Gradient:
             ("arch.weight_decay", self.arch.weight_decay, "it moves logits that were not drawn; give 0"),
             ("entropy", self.entropy, "it moves logits that were not drawn; give 0"),
             ("zero_one", self.zero_one, "it moves logits that were not drawn; give 0"),
+            ("cost", self.cost == "dual", "its price moves logits that were not drawn; give filter"),
         ):
             if given:
                 raise UserError(f"search.engine.{setting} with {name}.kind=two-gates: {rule}")

@@ -20,7 +20,9 @@ RANK_EPOCHS = 10
 """Snapshots with the same order of operations after which DARTS+ stops."""
 
 LOOKS = 1_000
-"""Architectures that are tried for one within the budget that has no skip connection."""
+"""Architectures that are tried for one within the budget and the cap."""
+UNORDERED = {"none", "skip_connect", "max_pool_3x3", "avg_pool_3x3"}
+"""Options whose place in the order of operations DARTS+ does not watch, those of `common.relax.monitor`, which loads torch."""
 
 
 def check_gradient(engine: Gradient, task: SystemTask, constraints: Sequence[Constraint] = ()) -> None:
@@ -30,9 +32,10 @@ def check_gradient(engine: Gradient, task: SystemTask, constraints: Sequence[Con
         UserError: names the setting, the rule and the remedy.
     """
     known = decisions(task.space)
+    _check_kinds(engine, known)
     _check_phases(engine, task, "")
     for stage in engine.grow:
-        _check_grow(engine, task, stage.overrides, list(known))
+        _check_grow(engine, task, stage.overrides, known)
     _check_options(engine, known)
     _check_watched(engine, known)
     _check_members(engine, known)
@@ -76,7 +79,24 @@ def _check_phases(engine: Gradient, task: SystemTask, where: str) -> None:
     _check_threshold(engine, len(learning), decisions(task.space))
 
 
-def _check_grow(engine: Gradient, task: SystemTask, overrides: Sequence[str], paths: list[str]) -> None:
+def _check_kinds(engine: Gradient, known: Mapping[str, Decision]) -> None:
+    """Refuses what needs decisions between options, or members with weights, in a space that has none."""
+    options = any(isinstance(decision, OneOf) and len(decision) > 1 for decision in known.values())
+    if engine.members is None and not options:
+        raise UserError(
+            "search.engine.members=null: every decision of this space is of members: nothing would be learnt; give them weights, "
+            'search.engine.members={"kind":"sigmoid"}'
+        )
+    if engine.freeze is not None and not options:
+        raise UserError("search.engine.freeze: every decision is of members, which it does not stop; set freeze=null")
+    many = [path for path, decision in known.items() if isinstance(decision, ManyOf) and len(decision) > 1]
+    if engine.derive is not None and many:
+        raise UserError(
+            f"search.engine.derive: decision {many[0]!r} takes several members, and options alone can be drawn; set derive=null"
+        )
+
+
+def _check_grow(engine: Gradient, task: SystemTask, overrides: Sequence[str], known: Mapping[str, Decision]) -> None:
     """A search of several in a row: it reads the space and the settings of its own training, and has the same decisions."""
     settings = task.settings
     trained = [phase.settings for phase in task.phases("relaxed")]
@@ -89,7 +109,8 @@ def _check_grow(engine: Gradient, task: SystemTask, overrides: Sequence[str], pa
                 f"search.engine.grow: {word!r} is nothing that one search of several reads; give settings of {' or '.join(read)}"
             )
     varied = task.variant(tuple(overrides))
-    if list(decisions(varied.space)) != paths:
+    theirs = decisions(varied.space)
+    if {path: (d.labels, len(d)) for path, d in theirs.items()} != {path: (d.labels, len(d)) for path, d in known.items()}:
         raise UserError(f"search.engine.grow: {list(overrides)} changes the decisions of the space; give other settings")
     _check_phases(engine, varied, f"search.engine.grow: with {', '.join(overrides)}: " if overrides else "")
 
@@ -147,10 +168,12 @@ def _check_threshold(engine: Gradient, learning: int, known: Mapping[str, Decisi
     operations = [
         len(d) for path, d in known.items() if isinstance(d, OneOf) and path.startswith(tuple(f"{p}[" for p in open_ones))
     ]
+    if not operations or engine.shrink is not None or engine.grow:  # where options are dropped, others get stronger
+        return
     match engine.options.kind:
         case "sigmoid":
             highest = 1 / (1 + exp(-min(30.0, engine.start + moved)))
-        case "softmax" if operations:
+        case "softmax":
             highest = 1 / (1 + (min(operations) - 1) * exp(-min(30.0, 2 * moved)))
         case _:
             return
@@ -166,13 +189,10 @@ def _check_options(engine: Gradient, known: Mapping[str, Decision]) -> None:
     from common.differentiable.deriving import SKIP
 
     edges = {path: decision.labels for path, decision in known.items() if isinstance(decision, OneOf)}
-    there = {label for decision in known.values() for label in decision.labels}
-    if odd := sorted(set(engine.forbidden) - there):
-        offered = sorted({label for labels in edges.values() for label in labels})
-        raise UserError(
-            f"search.engine.forbidden: {odd[0]!r} is no option of the space; choose among {', '.join(offered)}, or set "
-            "search.engine.forbidden=[]"
-        )
+    offered = sorted({label for labels in edges.values() for label in labels})
+    if odd := sorted(set(engine.forbidden) - set(offered)):
+        choose = f"choose among {', '.join(offered)}, or " if offered else ""
+        raise UserError(f"search.engine.forbidden: {odd[0]!r} is no option of the space; {choose}set search.engine.forbidden=[]")
     keeps = {f"search.engine.grow: keep={stage.keep}": stage.keep for stage in engine.grow}
     if engine.shrink is not None:
         keeps = {f"search.engine.shrink: keep={keep}": keep for keep in engine.shrink.keep}
@@ -200,16 +220,15 @@ def _check_watched(engine: Gradient, known: Mapping[str, Decision]) -> None:
     """Refuses what counts operations where no decision is between operations: in a space of gates, say."""
     from common.differentiable.deriving import SKIP
 
-    labels = {
-        label for decision in known.values() if isinstance(decision, OneOf) and len(decision) > 1 for label in decision.labels
-    }
+    between = [set(d.labels) - set(engine.forbidden) for d in known.values() if isinstance(d, OneOf) and len(d) > 1]
+    labels = {label for options in between for label in options}
     convolutions = any("conv" in label for label in labels)
     for setting, given, holds, what in (
         (f"cap={engine.cap}", engine.cap is not None, SKIP in labels, SKIP),
         ("stop=skips", engine.stop == "skips", SKIP in labels, SKIP),
         ("stop=size", engine.stop == "size", convolutions, "a convolution"),
         (f"scored={engine.scored}", engine.scored > 0, convolutions, "a convolution"),
-        ("stop=ranks", engine.stop == "ranks", bool(labels), "another one"),
+        ("stop=ranks", engine.stop == "ranks", any(len(options - UNORDERED) > 1 for options in between), "two that learn"),
     ):
         if given and not holds:
             raise UserError(
@@ -240,7 +259,7 @@ def _check_gates(task: SystemTask, known: Mapping[str, Decision]) -> None:
 
 
 def _check_cap_within(engine: Gradient, task: SystemTask, constraints: Sequence[Constraint]) -> None:
-    """Whatever skips the cap gives up, a network within the budget must be left: one without any in the normal cell is enough."""
+    """When the cap has given up skips, a network within the budget must be left: one without any, or with as many as allowed."""
     from common.differentiable.deriving import SKIP, derived, normal_of
     from common.differentiable.strategies import feasible_of
     from common.stages.context import keeps
@@ -251,5 +270,8 @@ def _check_cap_within(engine: Gradient, task: SystemTask, constraints: Sequence[
     feasible = feasible_of(task.networks, constraints, lambda arch: keeps(task, constraints, arch))
     try:
         derived(engine, task.space, alike, skips, feasible, LOOKS)
-    except UserError as error:
-        raise UserError(f"search.engine.cap={engine.cap}: {error}; or leave the cap out") from error
+    except UserError:
+        try:  # with as many skips as the cap allows
+            derived(engine, task.space, alike, {}, feasible, LOOKS)
+        except UserError as error:
+            raise UserError(f"search.engine.cap={engine.cap}: {error}; or set search.engine.cap=null") from error

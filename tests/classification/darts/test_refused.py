@@ -2,7 +2,11 @@
 
 import pytest
 
-from tests.classification.micro import call
+from classification.darts.recipes import RECIPES
+from common.objective import Constraint
+from common.overrides import override
+from common.stages.search import check_search
+from tests.classification.micro import call, made
 
 SHORT = {"weights.steps": "6", "search.engine.snapshots": "3"}
 TABLE = "space=nasbench201 network.auxiliary=0 network.drop_path=0"
@@ -18,6 +22,8 @@ CASES = [
     ("da-nas", "search.engine.cap=1 search.engine.shrink.keep=[5,2]", "can be left with none, skip_connect alone; keep more"),
     ("da-nas", "search.engine.shrink.keep=[100,3]", "shrink: keep=100: decision"),
     ("p-darts", 'search.engine.grow=[{"keep":100}]', "grow: keep=100: decision"),
+    ("darts", 'search.engine.derive={"trials":2}', "takes several members, and options alone can be drawn; set derive=null"),
+    ("darts", 'search.engine.forbidden=["none","Edge(source=0)"]', "'Edge(source=0)' is no option of the space"),
     # schedules
     ("darts", "search.engine.arch.begin=0.9", "none of 6 steps teaches the architecture"),
     ("darts", 'search.engine.project={"begin":0.99}', "12 decisions are settled one by one after 6 of 6 steps"),
@@ -55,6 +61,19 @@ CASES = [
     ("darts", 'space.operations=["skip_connect","sep_conv_3x3"]', "or set search.engine.forbidden=[]"),
     ("snas", 'space.operations=["noise","none"]', "nothing passes an input on"),
     ("darts", "space.skip_dropout=0.3 search.engine=random", "it belongs to gradient-based searches"),
+    (
+        "darts",
+        'space.gated=true space.operations=["skip_connect","sep_conv_3x3"] search.engine.forbidden=[]',
+        'give them weights, search.engine.members={"kind":"sigmoid"}',
+    ),
+    ("gold-nas", "search.engine.rule=first-order search.engine.freeze={}", "of members, which it does not stop; set freeze=null"),
+    ("darts", 'search.engine.forbidden=["none","skip_connect"] search.engine.cap=1', "between skip_connect and other operations"),
+    (
+        "darts",
+        'weights.steps=60 search.engine.snapshots=30 search.engine.stop=ranks space.operations=["skip_connect","sep_conv_3x3"] '
+        "search.engine.forbidden=[]",
+        "stop=ranks: no decision of this space is between two that learn",
+    ),
     # weights that are drawn, or shared by both levels
     ("snas", "search.engine.radius=0.3", "radius with rule=one-level: weights and architecture share a mixture"),
     ("gdas", "search.engine.radius=0.3", "radius with options.kind=hard-gumbel: it computes one option"),
@@ -73,8 +92,9 @@ CASES = [
         'search.engine.arch.begin=0.8 search.engine.grow=[{"keep":3,"overrides":["weights.steps=2"]}]',
         "with weights.steps=2: search.engine.arch: with begin=0.8 and every=1 none of 2 steps teaches",
     ),
+    ("p-darts", 'search.engine.grow=[{"keep":3,"overrides":["space.inputs=0"]}]', "changes the decisions of the space"),
     # numbers
-    ("mile-nas", "search.engine.balance=-1", "balance=-1: give 0 or more"),
+    ("mile-nas", "search.engine.balance=-1", "balance=-1: give a number above 0"),
     ("mile-nas", "search.engine.balance=NaN", "balance takes a number"),
     ("nasp", "search.engine.members.kept=0", "search.engine.members.kept=0: give 1 or more"),
     ("darts", "search.engine.options.keep=0", "search.engine.options.keep=0: give a fraction above 0"),
@@ -95,6 +115,7 @@ CASES = [
     ),
     ("gdas", "search.engine.reward=nonsense", "training gives loss, class_loss, accuracy"),
     ("darts", 'search.engine.options={"kind":"two-gates"}', "arch.betas with options.kind=two-gates"),
+    ("gdas", "search.engine.reward=accuracy search.engine.rule=second-order", "REINFORCE takes its place; set rule=first-order"),
     # thresholds
     ("fair-darts", "space.inputs=2", "every node of this space has a fixed number of inputs"),
     ("darts", "space.inputs=0 search.engine.threshold=0.99", "no strength rises above 0.171, so that cells would be empty"),
@@ -132,4 +153,29 @@ def test_a_cap_without_a_network_in_the_budget_is_refused_before_the_run(tmp_pat
         call([*words, "--set", *settings])
     error = capsys.readouterr().err
     assert "search.engine.cap=0: budget macs=600000 is impossible: the cheapest architecture without none costs" in error
-    assert error.endswith("raise the budget; or leave the cap out\n") and not (tmp_path / "run").exists()
+    assert error.endswith("raise the budget; or set search.engine.cap=null\n") and not (tmp_path / "run").exists()
+
+
+BUDGET = {"macs": 846464.0}
+ACCEPTED = [
+    (
+        "darts",
+        'space.operations=["skip_connect","sep_conv_3x3"] search.engine.forbidden=[] search.engine.cap=3',
+        {"macs": 846464.0},
+    ),
+    ("darts", 'space.inputs=0 search.engine.threshold=0.4 search.engine.shrink={"at":[0.5],"keep":[2]}', {}),
+    ("gdas", 'search.engine.members={"kind":"softmax"} search.engine.radius=0.3', {}),
+    ("mile-nas", "search.engine.rule=mixed-second-order search.engine.balance=3", {}),
+    ("darts", 'search.engine.options={"kind":"dirichlet"} search.engine.radius=0.3 search.engine.freeze={"every":2}', {}),
+    ("darts", 'weights.steps=40 search.engine.project={"begin":0.5,"items":16}', {}),
+    ("darts", "search.engine.entropy=0.1 search.engine.options.kind=sigmoid search.engine.zero_one=1", {}),
+]
+
+
+@pytest.mark.parametrize(("method", "settings", "budget"), ACCEPTED)
+def test_what_goes_together_is_not_refused(method, settings, budget):
+    words = settings.split(" ")
+    given = {word.partition("=")[0] for word in words}
+    short = [f"{name}={value}" for name, value in SHORT.items() if name not in given]
+    s = override(RECIPES[method]["smoke"](), [*short, *words])
+    check_search(s.search, made(s), [Constraint(metric, upper=upper) for metric, upper in budget.items()])
