@@ -13,7 +13,7 @@ from common.overrides import override
 from common.space import sample
 from tests.bench.darts_line import Task, jobs, parsed
 from tests.bench.darts_line_own import METHODS, TRAININGS, found
-from tests.bench.darts_line_own import main as own_searches
+from tests.bench.darts_line_own import parsed as own_parsed
 from tests.bench.darts_line_own import settings_of as own_settings
 from tests.bench.darts_line_page import collapses, gates, main, own, page, searches, spread, yardsticks
 from tests.bench.darts_line_settings import COLLAPSE, ENTRIES, settings_of
@@ -132,7 +132,7 @@ def test_what_is_not_there_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         parsed(["--out", str(tmp_path), "--only", "bogus"])
     assert "invalid choice: 'bogus'" in capsys.readouterr().err
-    for search in (parsed, own_searches):
+    for search in (parsed, own_parsed):
         with pytest.raises(SystemExit):
             search(["--out", str(tmp_path), "--seeds", "-1"])
         assert "-1 seeds are none: give 1 or more" in capsys.readouterr().err

@@ -91,13 +91,18 @@ def row_of(method: str, seed: int, out: Path, data: Path) -> dict[str, Any]:
     return {"method": method, "seed": seed, "tests": tests, **task.costs(arch), **seconds}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Does what is left to do."""
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(prog=COMMAND)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--seeds", type=number_of_seeds, default=3)
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Does what is left to do."""
+    options = parsed()
     options.out.mkdir(parents=True, exist_ok=True)
     log = Jsonl(options.out / "own.jsonl", of_run=False)
     done = {(row["method"], row["seed"]) for row in log.rows()}
