@@ -66,7 +66,8 @@ class Gradient:
     """Whether second derivatives, of the second-order and the amended rule, are exact instead of central differences."""
     radius: float = 0.0
     """Radius of the uniform noise on the mixing weights of the weights' steps at the end (SDARTS-RS; 0.3 in the paper). Not
-    with the rule one-level, whose steps of the weights have the architecture's mixture, nor where one option is computed."""
+    with the rule one-level, whose steps of the weights have the architecture's mixture, nor where all weightings are
+    hard-gumbel or annealed-gumbel."""
     arch: ArchSettings = ArchSettings()
     """Optimiser of the architecture."""
     start: float = 0.0

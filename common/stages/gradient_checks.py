@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from common.engines import Gradient
 from common.errors import UserError
+from common.relax.monitor import WITHOUT_WEIGHTS, RankStop
 from common.space import Decision, ManyOf, OneOf, decisions
 from common.stages.settings import RunSettings
 
@@ -16,13 +17,9 @@ if TYPE_CHECKING:
     from common.objective import Constraint
     from common.system_task import SystemTask
 
-RANK_EPOCHS = 10
-"""Snapshots with the same order of operations after which DARTS+ stops."""
-
+LEARN_NOTHING = frozenset(WITHOUT_WEIGHTS)
 LOOKS = 1_000
 """Architectures that are tried for one within the budget and the cap."""
-UNORDERED = {"none", "skip_connect", "max_pool_3x3", "avg_pool_3x3"}
-"""Options whose place in the order of operations DARTS+ does not watch, those of `common.relax.monitor`, which loads torch."""
 
 
 def check_gradient(engine: Gradient, task: SystemTask, constraints: Sequence[Constraint] = ()) -> None:
@@ -142,10 +139,11 @@ def _check_schedules(engine: Gradient, steps: int, first: int, known: Mapping[st
                 f"{begin} of {steps} steps, and the architecture learns from step {first} on; give another share, or more steps"
             )
     if engine.stop == "ranks":
+        same = RankStop().epochs
         judged = min(engine.snapshots, steps) * (1 - first / steps)
-        if judged <= RANK_EPOCHS:
+        if judged <= same:
             raise UserError(
-                f"search.engine.stop=ranks: it asks for the same order in {RANK_EPOCHS} snapshots after one, and {judged:.0f} of "
+                f"search.engine.stop=ranks: it asks for the same order in {same} snapshots after one, and {judged:.0f} of "
                 f"search.engine.snapshots={engine.snapshots} follow the begin of the architecture's steps; give more of them"
             )
 
@@ -228,7 +226,12 @@ def _check_watched(engine: Gradient, known: Mapping[str, Decision]) -> None:
         ("stop=skips", engine.stop == "skips", SKIP in labels, SKIP),
         ("stop=size", engine.stop == "size", convolutions, "a convolution"),
         (f"scored={engine.scored}", engine.scored > 0, convolutions, "a convolution"),
-        ("stop=ranks", engine.stop == "ranks", any(len(options - UNORDERED) > 1 for options in between), "two that learn"),
+        (
+            "stop=ranks",
+            engine.stop == "ranks",
+            any(len(options - LEARN_NOTHING) > 1 for options in between),
+            "two that learn",
+        ),
     ):
         if given and not holds:
             raise UserError(

@@ -14,14 +14,15 @@ from common.engines.dropping import GrowSettings, PruneSettings, ShrinkSettings
 from common.errors import UserError
 from common.relax.hypergradient import ONE_LEVEL
 from common.relax.relaxation import Relaxation
-from common.relax.weightings import Sigmoid, Softmax
+from common.relax.weightings import Sigmoid
 from common.run.checkpoint import Checkpoint
-from common.space import ManyOf, OneOf, Where
-from common.supernet import Supernet, choose, choose_many, opened
+from common.space import ManyOf, Where
+from common.supernet import Supernet, choose_many, opened
 from common.train.alternate import Alternation
 from common.train.fit import fit
 from common.train.optim import ArchSettings
 from common.train.step import Step
+from tests.common.differentiable.test_deriving import edges
 from tests.common.run.killing import die, forked, status
 from tests.common.train.acting import plain
 
@@ -189,26 +190,6 @@ def test_members_without_a_cost_have_the_same_price():
 
 def one(space):
     return choose_many(opened(space)["first"], lambda n: nn.Linear(4, 4))
-
-
-EDGES = {"normal": {"a": OneOf("skip_connect", "conv", "pool", "none"), "b": OneOf("skip_connect", "conv", "pool", "none")}}
-
-
-class Edges(nn.Module):
-    def __init__(self, space):
-        super().__init__()
-        self.a, self.b = (choose(space["normal"][name], lambda kind: nn.Linear(4, 4)) for name in "ab")
-
-    def forward(self, x):
-        return self.b(self.a(x))
-
-
-def edges(*values: list[float]) -> Relaxation:
-    relaxation = Relaxation(supernet=Supernet(Edges(opened(EDGES)), EDGES), options=Softmax())
-    with torch.no_grad():
-        for logits, value in zip(relaxation.logits.values.values(), values, strict=True):
-            logits.copy_(torch.tensor(value))
-    return relaxation
 
 
 def test_the_strongest_options_are_left():
