@@ -136,7 +136,6 @@ METHODS = {
         authors="Bi et al., 2020",
         summary="every operation of every cell has a gate of its own; a rising price closes one after the other",
         search=Gradient(
-            options=WeightingSettings(kind="sigmoid"),
             members=WeightingSettings(kind="sigmoid"),
             rule="one-level",
             arch=ArchSettings(lr=1e-2, weight_decay=0.0),

@@ -194,8 +194,7 @@ class Pruning(Dropping):
     def _costs(self, path: str) -> list[float]:
         """What each member of a decision adds to the MACs of the network."""
         decision = self.relaxation.decision(path)
-        if not isinstance(decision, ManyOf) or decision.low:
-            raise UserError(f"search.engine.prune: decision {path!r} needs an option; give a space of gates, space.gated=true")
+        assert isinstance(decision, ManyOf)  # `common.stages.option_checks` refuses others
         everything = {name: len(d) - 1 for name, d in self.price.decisions.items()}
         whole = self.price.value(everything, "macs")
         every = set(range(len(decision.options)))

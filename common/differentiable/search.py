@@ -214,11 +214,7 @@ def freezing_of(settings: Gradient, alternation: Alternation) -> Freezing | None
 
 
 def dropping_of(settings: Gradient, alternation: Alternation, task: Task) -> Dropping | None:
-    """Who drops options in the course of the search, if anyone does; a price of members joins the architecture's loss.
-
-    Raises:
-        UserError: members of a space that is not of gates, or whose costs are no sums, cannot be pruned.
-    """
+    """Who drops options in the course of the search, if anyone does; a price of members joins the architecture's loss."""
     relaxation, steps = alternation.relaxation, alternation.steps
     if settings.shrink is not None:
         return Shrinking(relaxation=relaxation, steps=steps, settings=settings.shrink, forbidden=settings.forbidden)
@@ -233,8 +229,7 @@ def dropping_of(settings: Gradient, alternation: Alternation, task: Task) -> Dro
         )
     if settings.prune is None:
         return None
-    if task.networks.price is None:
-        raise UserError("search.engine.prune: this system prices networks one by one; give another space, or no prune")
+    assert task.networks.price is not None  # `common.stages.option_checks` refuses such systems
     pruning = Pruning(relaxation=relaxation, steps=steps, settings=settings.prune, price=task.networks.price("macs")[0])
     others = alternation.penalty
     alternation.penalty = lambda p, done: {**({} if others is None else others(p, done)), **pruning.penalty(p, done)}

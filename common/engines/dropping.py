@@ -12,7 +12,8 @@ class GrowSettings:
     """One of several searches in a row, each with a new supernet in which fewer options of each decision are left: P-DARTS."""
 
     keep: int
-    """Options of each decision that are left at its end, those of the largest probability."""
+    """Options of each decision that are left at its end, those of the largest probability; 1 of the last search, from which the
+    architecture is derived."""
     overrides: tuple[str, ...] = ()
     """Settings of this search, as `--set` takes them: `space.cells=11`."""
 

@@ -166,6 +166,13 @@ class Gradient:
         ):
             if given and not read:
                 raise UserError(f"search.engine.{name} with rule={self.rule}: {remedy}")
+        if self.dual_rate != 0.01 and self.cost != "dual":
+            raise UserError(f"search.engine.dual_rate={self.dual_rate:g} with cost={self.cost}: unread; leave it 0.01")
+        if self.stop == "skips" and self.cap is not None and self.cap < 2:
+            raise UserError(
+                f"search.engine.cap={self.cap} with stop=skips: it stops at two skips in the derived normal cell, which the cap "
+                "allows never; set cap=null, or stop=never"
+            )
         if self.size != 1 and self.stop != "size":
             raise UserError(f"search.engine.size={self.size} with stop={self.stop}: it belongs to stop=size; leave it 1")
         if self.radius and self.options.kind in SAMPLED and (self.members is None or self.members.kind in SAMPLED):
@@ -173,9 +180,10 @@ class Gradient:
 
     def _check_dropping(self) -> None:
         kept = [stage.keep for stage in self.grow]
-        if kept != sorted(set(kept), reverse=True) or (kept and kept[-1] < 1):
+        if kept != sorted(set(kept), reverse=True) or (kept and kept[-1] != 1):
             raise UserError(
-                f"search.engine.grow: keeps {kept} options; give numbers that descend to 1 or more: an edge needs one"
+                f"search.engine.grow: keeps {kept} options; give numbers that descend to 1, as the last search derives an "
+                "architecture"
             )
         if sum((bool(self.grow), *(part is not None for part in (self.shrink, self.prune, self.project)))) > 1:
             raise UserError("search.engine: grow, shrink, prune and project are ways to drop options; give one of them")
@@ -184,11 +192,14 @@ class Gradient:
         for part in ("prune", "project"):
             for name in ("cap", "threshold", *(("forbidden", "derive") if part == "prune" else ())):
                 if getattr(self, part) is not None and getattr(self, name) not in (None, ()):
-                    raise UserError(f"search.engine.{name} with {part}: what is left is derived as it is; leave one of them out")
+                    plain = "[]" if name == "forbidden" else "null"
+                    raise UserError(
+                        f"search.engine.{name} with {part}: what is left is derived as it is; set search.engine.{name}={plain}"
+                    )
         if self.derive is not None:
             for name in ("cap", "threshold"):
                 if getattr(self, name) is not None:
-                    raise UserError(f"search.engine.{name} with derive: draws do not keep to it; leave one of them out")
+                    raise UserError(f"search.engine.{name} with derive: draws do not keep to it; set search.engine.{name}=null")
         if self.prune is not None:
             if self.members is None or self.members.kind != "sigmoid":
                 raise UserError(

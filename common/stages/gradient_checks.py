@@ -8,18 +8,16 @@ from math import exp
 from typing import TYPE_CHECKING
 
 from common.engines import Gradient
+from common.engines.dropping import PruneSettings
 from common.errors import UserError
-from common.relax.monitor import WITHOUT_WEIGHTS, RankStop
-from common.space import Decision, ManyOf, OneOf, decisions
+from common.relax.monitor import RankStop
+from common.space import Decision, decisions
+from common.stages.option_checks import check_options, check_threshold, moved_at_most
 from common.stages.settings import RunSettings
 
 if TYPE_CHECKING:
     from common.objective import Constraint
     from common.system_task import SystemTask
-
-LEARN_NOTHING = frozenset(WITHOUT_WEIGHTS)
-LOOKS = 1_000
-"""Architectures that are tried for one within the budget and the cap."""
 
 
 def check_gradient(engine: Gradient, task: SystemTask, constraints: Sequence[Constraint] = ()) -> None:
@@ -28,32 +26,54 @@ def check_gradient(engine: Gradient, task: SystemTask, constraints: Sequence[Con
     Raises:
         UserError: names the setting, the rule and the remedy.
     """
-    known = decisions(task.space)
-    _check_kinds(engine, known)
-    _check_phases(engine, task, "")
+    check_options(engine, task, constraints)
+    _check_phases(engine, task)
     for stage in engine.grow:
-        _check_grow(engine, task, stage.overrides, known)
-    _check_options(engine, known)
-    _check_watched(engine, known)
-    _check_members(engine, known)
-    if engine.prune is not None:
-        _check_gates(task, known)
-    if engine.cost == "dual" and not constraints:
+        _check_grow(engine, task, stage.overrides)
+    if engine.cost == "dual":
+        _check_dual(task, constraints)
+    _check_mixed(engine, task)
+
+
+def _check_dual(task: SystemTask, constraints: Sequence[Constraint]) -> None:
+    """Dual ascent prices upper limits of costs that are sums over the decisions."""
+    if not constraints:
         raise UserError(
             "search.engine.cost=dual without a budget: it prices budgets; give one, --budget macs=1e9 say, or cost=filter"
         )
-    if engine.cap is not None and constraints:
-        _check_cap_within(engine, task, constraints)
+    if task.networks.price is None:
+        raise UserError("search.engine.cost=dual: this system prices networks one by one; give cost=filter")
 
 
-def _check_phases(engine: Gradient, task: SystemTask, where: str) -> None:
-    """What the two trainings of a search must be like; `where` begins the errors of one of several searches in a row."""
+def _check_mixed(engine: Gradient, task: SystemTask) -> None:
+    """Asks the supernet whether it can mix every decision, without its weights; see `common.relax.relaxation.Relaxation`.
+
+    A decision between numbers may be a width or a depth, of which only some weightings make mixtures. Where all decisions are
+    between parts of a network, there is nothing to ask.
+    """
+    if not any(isinstance(option, int | float) for d in decisions(task.space).values() for option in d.options):
+        return
+    import torch
+
+    from common.differentiable.strategies import relaxation_of
+    from common.supernet import Supernet
+
+    with torch.device("meta"):
+        supernet = Supernet(task.supernet(0), task.space)
+    try:
+        relaxation_of(engine, supernet, 0)
+    except UserError as error:
+        raise UserError(f"search.engine.options.kind={engine.options.kind}: {error}") from error
+
+
+def _check_phases(engine: Gradient, task: SystemTask) -> None:
+    """What the two trainings of a search must be like."""
     phases = task.phases("relaxed")
     for phase in phases:
         for name, plain in (("ema", None), ("amp", "none"), ("accumulate", 1)):
             if (value := getattr(phase.settings, name)) != plain:
                 raise UserError(
-                    f"{where}{phase.name}: {name}={value}: a relaxed architecture learns from the weights of every step, in full "
+                    f"{phase.name}: {name}={value}: a relaxed architecture learns from the weights of every step, in full "
                     f"precision; give {plain}"
                 )
     weights = phases[0]
@@ -61,39 +81,25 @@ def _check_phases(engine: Gradient, task: SystemTask, where: str) -> None:
     if engine.rule in ("second-order", "mixed-second-order") and (optim.name != "sgd" or optim.nesterov):
         told = "optim.nesterov=true" if optim.name == "sgd" else f"optim.name={optim.name}"
         raise UserError(
-            f"{where}{weights.name}.{told} with search.engine.rule={engine.rule}: the rule looks a step of plain SGD ahead; give "
+            f"{weights.name}.{told} with search.engine.rule={engine.rule}: the rule looks a step of plain SGD ahead; give "
             "sgd without nesterov, or a rule of first order"
         )
     steps = weights.settings.steps
     if not (learning := engine.arch.learning(steps)):
         raise UserError(
-            f"{where}search.engine.arch: with begin={engine.arch.begin:g} and every={engine.arch.every} none of {steps} steps "
+            f"search.engine.arch: with begin={engine.arch.begin:g} and every={engine.arch.every} none of {steps} steps "
             "teaches the architecture; give more steps, or lower ones"
         )
     if engine.shrink is not None and engine.shrink.curriculum and not getattr(weights, "curriculum", ()):
         raise UserError(f"search.engine.shrink.curriculum={list(engine.shrink.curriculum)}: this task has no classes; give none")
-    _check_schedules(engine, steps, learning.start, decisions(task.space))
-    _check_threshold(engine, len(learning), decisions(task.space))
+    known = decisions(task.space)
+    _check_schedules(engine, steps, learning.start, known)
+    check_threshold(engine, len(learning), known)
+    if engine.prune is not None:
+        _check_pruned(engine, engine.prune, steps)
 
 
-def _check_kinds(engine: Gradient, known: Mapping[str, Decision]) -> None:
-    """Refuses what needs decisions between options, or members with weights, in a space that has none."""
-    options = any(isinstance(decision, OneOf) and len(decision) > 1 for decision in known.values())
-    if engine.members is None and not options:
-        raise UserError(
-            "search.engine.members=null: every decision of this space is of members: nothing would be learnt; give them weights, "
-            'search.engine.members={"kind":"sigmoid"}'
-        )
-    if engine.freeze is not None and not options:
-        raise UserError("search.engine.freeze: every decision is of members, which it does not stop; set freeze=null")
-    many = [path for path, decision in known.items() if isinstance(decision, ManyOf) and len(decision) > 1]
-    if engine.derive is not None and many:
-        raise UserError(
-            f"search.engine.derive: decision {many[0]!r} takes several members, and options alone can be drawn; set derive=null"
-        )
-
-
-def _check_grow(engine: Gradient, task: SystemTask, overrides: Sequence[str], known: Mapping[str, Decision]) -> None:
+def _check_grow(engine: Gradient, task: SystemTask, overrides: Sequence[str]) -> None:
     """A search of several in a row: it reads the space and the settings of its own training, and has the same decisions."""
     settings = task.settings
     trained = [phase.settings for phase in task.phases("relaxed")]
@@ -105,11 +111,16 @@ def _check_grow(engine: Gradient, task: SystemTask, overrides: Sequence[str], kn
             raise UserError(
                 f"search.engine.grow: {word!r} is nothing that one search of several reads; give settings of {' or '.join(read)}"
             )
-    varied = task.variant(tuple(overrides))
-    theirs = decisions(varied.space)
+    if not overrides:
+        return
+    try:
+        varied = task.variant(tuple(overrides))
+        _check_phases(engine, varied)
+    except UserError as error:
+        raise UserError(f"search.engine.grow: with {', '.join(overrides)}: {error}") from error
+    known, theirs = decisions(task.space), decisions(varied.space)
     if {path: (d.labels, len(d)) for path, d in theirs.items()} != {path: (d.labels, len(d)) for path, d in known.items()}:
         raise UserError(f"search.engine.grow: {list(overrides)} changes the decisions of the space; give other settings")
-    _check_phases(engine, varied, f"search.engine.grow: with {', '.join(overrides)}: " if overrides else "")
 
 
 def _check_schedules(engine: Gradient, steps: int, first: int, known: Mapping[str, Decision]) -> None:
@@ -148,133 +159,14 @@ def _check_schedules(engine: Gradient, steps: int, first: int, known: Mapping[st
             )
 
 
-def _check_threshold(engine: Gradient, learning: int, known: Mapping[str, Decision]) -> None:
-    """Refuses a threshold without members to drop, and one that no strength reaches.
-
-    A logit moves by the learning rate in each step of Adam, at most, so that a gate is at most sigmoid(start + moved), and of n
-    options that share a softmax one has at most 1 / (1 + (n - 1) exp(-2 moved)).
-    """
-    if engine.threshold is None:
-        return
-    open_ones = [path for path, d in known.items() if isinstance(d, ManyOf) and d.low < d.high]
-    if not open_ones:
+def _check_pruned(engine: Gradient, prune: PruneSettings, steps: int) -> None:
+    """Refuses rounds that find no gate below the threshold; how far gates fall is said in `check_threshold`."""
+    last = steps - steps % prune.every
+    learning = sum(step < last for step in engine.arch.learning(steps))
+    lowest = 1 / (1 + exp(moved_at_most(engine, learning) - engine.start))
+    if lowest >= prune.threshold:
         raise UserError(
-            f"search.engine.threshold={engine.threshold:g}: every node of this space has a fixed number of inputs, and none is "
-            "dropped; leave it out, or open their number (space.inputs=0 in the cells of DARTS)"
+            f"search.engine.prune: in {learning} steps at search.engine.arch.lr={engine.arch.lr:g}, those before the last round, "
+            f"no gate falls below {lowest:.3f}, nor below prune.threshold={prune.threshold:g}: nothing is dropped; give more "
+            "steps, a higher rate or a higher threshold"
         )
-    moved = 5 * engine.std + engine.arch.lr * learning
-    operations = [
-        len(d) for path, d in known.items() if isinstance(d, OneOf) and path.startswith(tuple(f"{p}[" for p in open_ones))
-    ]
-    if not operations or engine.shrink is not None or engine.grow:  # where options are dropped, others get stronger
-        return
-    match engine.options.kind:
-        case "sigmoid":
-            highest = 1 / (1 + exp(-min(30.0, engine.start + moved)))
-        case "softmax":
-            highest = 1 / (1 + (min(operations) - 1) * exp(-min(30.0, 2 * moved)))
-        case _:
-            return
-    if highest < engine.threshold:
-        raise UserError(
-            f"search.engine.threshold={engine.threshold}: in {learning} steps at search.engine.arch.lr={engine.arch.lr:g} no "
-            f"{'gate' if engine.options.kind == 'sigmoid' else 'strength'} rises above {highest:.3f}, so that cells would be "
-            "empty; give a lower threshold, a higher rate or more steps"
-        )
-
-
-def _check_options(engine: Gradient, known: Mapping[str, Decision]) -> None:
-    from common.differentiable.deriving import SKIP
-
-    edges = {path: decision.labels for path, decision in known.items() if isinstance(decision, OneOf)}
-    offered = sorted({label for labels in edges.values() for label in labels})
-    if odd := sorted(set(engine.forbidden) - set(offered)):
-        choose = f"choose among {', '.join(offered)}, or " if offered else ""
-        raise UserError(f"search.engine.forbidden: {odd[0]!r} is no option of the space; {choose}set search.engine.forbidden=[]")
-    keeps = {f"search.engine.grow: keep={stage.keep}": stage.keep for stage in engine.grow}
-    if engine.shrink is not None:
-        keeps = {f"search.engine.shrink: keep={keep}": keep for keep in engine.shrink.keep}
-    at_last = [stage.keep for stage in engine.grow[:-1]] + ([] if engine.shrink is None else list(engine.shrink.keep))
-    for path, labels in edges.items():
-        left = [label for label in labels if label not in engine.forbidden]
-        if not left:
-            raise UserError(
-                f"search.engine.forbidden: decision {path!r} is left without options; allow one of {', '.join(labels)}"
-            )
-        if engine.cap is not None and left == [SKIP]:
-            raise UserError(f"search.engine.cap={engine.cap}: decision {path!r} can be {SKIP} alone; allow another operation")
-        for name, keep in list(keeps.items())[:1]:
-            if len(labels) <= keep:
-                raise UserError(f"{name}: decision {path!r} has {len(labels)} options: nothing is dropped; keep fewer")
-        lost = [label for label in labels if label in engine.forbidden or label == SKIP]
-        if engine.cap is not None and SKIP in left and at_last and min(at_last) <= len(lost):
-            raise UserError(
-                f"search.engine.cap={engine.cap}: with keep={min(at_last)} decision {path!r} can be left with "
-                f"{', '.join(lost)} alone; keep more, or leave the cap out"
-            )
-
-
-def _check_watched(engine: Gradient, known: Mapping[str, Decision]) -> None:
-    """Refuses what counts operations where no decision is between operations: in a space of gates, say."""
-    from common.differentiable.deriving import SKIP
-
-    between = [set(d.labels) - set(engine.forbidden) for d in known.values() if isinstance(d, OneOf) and len(d) > 1]
-    labels = {label for options in between for label in options}
-    convolutions = any("conv" in label for label in labels)
-    for setting, given, holds, what in (
-        (f"cap={engine.cap}", engine.cap is not None, SKIP in labels, SKIP),
-        ("stop=skips", engine.stop == "skips", SKIP in labels, SKIP),
-        ("stop=size", engine.stop == "size", convolutions, "a convolution"),
-        (f"scored={engine.scored}", engine.scored > 0, convolutions, "a convolution"),
-        (
-            "stop=ranks",
-            engine.stop == "ranks",
-            any(len(options - LEARN_NOTHING) > 1 for options in between),
-            "two that learn",
-        ),
-    ):
-        if given and not holds:
-            raise UserError(
-                f"search.engine.{setting}: no decision of this space is between {what} and other operations; leave it out"
-            )
-    wide = sum(isinstance(d, OneOf) and any("conv" in label for label in d.labels) for d in known.values())
-    if engine.stop == "size" and engine.size > wide:
-        raise UserError(f"search.engine.size={engine.size}: {wide} decisions can be convolutions; give fewer")
-
-
-def _check_members(engine: Gradient, known: Mapping[str, Decision]) -> None:
-    if engine.members is not None and not any(isinstance(d, ManyOf) and len(d.options) > 1 for d in known.values()):
-        raise UserError(
-            "search.engine.members: this space has no members to weigh: no decision takes several options; set members=null"
-        )
-
-
-def _check_gates(task: SystemTask, known: Mapping[str, Decision]) -> None:
-    """Pruning takes a space of gates alone, whose costs are sums."""
-    if task.networks.price is None:
-        raise UserError("search.engine.prune: this system prices networks one by one; set prune=null")
-    for path, decision in known.items():
-        if not isinstance(decision, ManyOf) or decision.low:
-            raise UserError(
-                f"search.engine.prune: decision {path!r} needs an option; give a space whose operations are all gates "
-                "(space.gated=true in the cells of DARTS), or prune=null"
-            )
-
-
-def _check_cap_within(engine: Gradient, task: SystemTask, constraints: Sequence[Constraint]) -> None:
-    """When the cap has given up skips, a network within the budget must be left: one without any, or with as many as allowed."""
-    from common.differentiable.deriving import SKIP, derived, normal_of
-    from common.differentiable.strategies import feasible_of
-    from common.stages.context import keeps
-
-    known = decisions(task.space)
-    alike = {path: [1.0] * len(d.options) for path, d in known.items() if len(d.options) > 1}
-    skips = {path: [SKIP] for path, d in known.items() if SKIP in d.labels and path.startswith(normal_of(task.space))}
-    feasible = feasible_of(task.networks, constraints, lambda arch: keeps(task, constraints, arch))
-    try:
-        derived(engine, task.space, alike, skips, feasible, LOOKS)
-    except UserError:
-        try:  # with as many skips as the cap allows
-            derived(engine, task.space, alike, {}, feasible, LOOKS)
-        except UserError as error:
-            raise UserError(f"search.engine.cap={engine.cap}: {error}; or set search.engine.cap=null") from error

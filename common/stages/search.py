@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from common.engines import Exhaustive, Gradient, Problem, SampledEngine
+from common.engines import Engine, Exhaustive, Gradient, Problem, SampledEngine
 from common.engines import fidelity_of as fidelity_of_share
 from common.errors import UserError
 from common.evaluate.rewarded import REWARD, Rewarded
@@ -181,8 +181,17 @@ def check_search(settings: SearchSettings, task: SystemTask, constraints: Sequen
         check_gradient(engine, task, constraints)
         if settings.random_baseline:
             _check_evaluation(evaluation, task)
-        if engine.derive is not None:
-            _check_evaluation(engine.derive.evaluation, task)
+        elif engine.rivals != Gradient().rivals:
+            raise UserError(
+                f"search.engine.rivals={engine.rivals} with search.random_baseline=false: there are no rivals; leave it "
+                f"{Gradient().rivals}"
+            )
+        if (derive := engine.derive) is not None:
+            _check_evaluation(derive.evaluation, task)
+            halving = SearchSettings(engine=derive.engine, evaluation=derive.evaluation, trials=derive.trials)
+            _check_engine(
+                "search.engine.derive.engine", derive.engine, problem_of(halving, task, constraints, task.settings.seed)
+            )
         return
     if settings.reward is not None:
         check(parse(settings.reward), task.scores, task.costs(task.baseline))
@@ -195,15 +204,21 @@ def check_search(settings: SearchSettings, task: SystemTask, constraints: Sequen
     problem = problem_of(settings, task, constraints, task.settings.seed)
     if isinstance(evaluation, TableSettings):
         _check_table(evaluation, problem)
-    if why := engine.refusal(problem):
-        raise UserError(f"search.engine={engine.name}: {why}")
+    _check_engine("search.engine", engine, problem)
     if isinstance(engine, Exhaustive):
         _check_size(task)
-    else:
-        try:
-            engine.searcher(problem)
-        except UserError as error:
-            raise UserError(f"search.engine={engine.name}: {error}") from error
+
+
+def _check_engine(setting: str, engine: Engine, problem: Problem) -> None:
+    """Refuses an engine that cannot be made for the problem; one that goes through the whole space is made later."""
+    if why := engine.refusal(problem):
+        raise UserError(f"{setting}={engine.name}: {why}")
+    if isinstance(engine, Exhaustive):
+        return
+    try:
+        engine.searcher(problem)
+    except UserError as error:
+        raise UserError(f"{setting}={engine.name}: {error}") from error
 
 
 def _check_evaluation(evaluation: object, task: SystemTask) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from common.engines import Gradient
 from common.errors import UserError, check_least
 from common.stages.settings import PhaseSettings, RunSettings, check_trained
 from segmentation.dcnas.sizes import SIZES, SpaceSettings
-from segmentation.dcnas.space import Network
 from segmentation.heads import DecodeHead
 from segmentation.settings import DataSettings
 
 COSTS = ("params", "macs")
 """What an architecture costs: parameters and MACs of the network that is trained alone, for one training picture."""
+
+REWARDS = ("loss", "loss_ce")
+"""What training tells of a network: the sum of its losses, and the cross entropy of the head."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,23 +46,6 @@ class Settings(RunSettings):
         net = space.open()
         if net.width % net.partial:
             raise UserError(f"space.width={net.width} cannot be shared out to space.partial={net.partial}; give a multiple of it")
-        if isinstance(engine := self.search.engine, Gradient):
-            _check_engine(engine, net)
         self.check_costs(COSTS, "segmentation network")
+        self.check_reward(REWARDS)
         check_trained({"weights": self.weights, "train": self.train}, "network")
-
-
-def _check_engine(engine: Gradient, net: Network) -> None:
-    """Refuses settings of a gradient-based search that DCNAS's space or costs do not have."""
-    operators = {op for cell in net.cells.values() for op in cell.op.options}
-    unknown = [op for op in engine.forbidden if op not in operators]
-    if unknown or operators <= set(engine.forbidden):
-        raise UserError(
-            f"search.engine.forbidden={list(engine.forbidden)}: name some, not all, of {', '.join(sorted(operators))}"
-        )
-    if engine.stop == "skips":
-        raise UserError(
-            "search.engine.stop=skips counts skips in the cells of DARTS, which DCNAS does not have; give never or ranks"
-        )
-    if engine.cost == "dual":
-        raise UserError("search.engine.cost=dual needs prices that are sums over the cells, which DCNAS's are not; give filter")

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 
+from common.engines import Gradient
+from common.engines.dropping import ShrinkSettings
+from common.stages.search import check_search
 from graphs.geometric import Data
 from tests.common.refusing import refused
 from tests.common.run.killing import kill_when
 from tests.graphs.data.makers import Single, ring, span, write_planetoid
-from tests.graphs.micro import PRICED, call, child, words
+from tests.graphs.micro import PRICED, call, child, task_of, tiny, words
 
 HERE = "tests.graphs.test_bad_input"
 
@@ -194,8 +198,32 @@ def test_an_unknown_method_is_no_command(capsys):
         ('tune.grid={"network.drop":[0.5]}', ("network.drop=0.5", "no field 'drop'")),
         ('tune.grid={"network.dropout":[0.5,1.5]}', ("network.dropout=1.5", "below 1")),
         ('train.stop={"metric":"auc"}', ("stop.metric=auc", "accuracy, loss")),
+        (
+            "search.engine.options.kind=softmax",
+            ("options.kind=softmax", "cannot be mixed", "sample its options"),
+        ),
+        ('search.engine.members={"kind":"softmax"}', ("this space has no members to weigh", "set members=null")),
+        (
+            "search.engine.threshold=0.5",
+            ("a fixed number of inputs", "search.engine.threshold=null"),
+        ),
+        ('search.engine.shrink={"at":[0.5],"keep":[99]}', ("shrink: keep=99: no decision has more than", "keep fewer")),
+        ('search.engine.prune={"every":2}', ("prune: it closes gates",)),
+        ("search.engine.cap=1", ("between skip_connect and other operations; set search.engine.cap=null",)),
+        ('search.engine.derive={"engine":{"eta":1}}', ("search.engine.derive.engine=halving", "eta")),
+        ("search.engine.cost=dual", ("cost=dual without a budget", "or cost=filter")),
+        ("search.engine.reward=auc", ("reward=auc: training gives", "name one of them")),
+        ("search.engine.radius=0.3", ("radius with options.kind=annealed-gumbel",)),
     ],
 )
 def test_what_only_later_stages_read_is_refused_before_the_search(refuse, setting, parts):
     error = refuse(settings=(setting,))
     assert all(part in error for part in parts), error
+
+
+def test_options_of_some_decisions_alone_may_be_dropped(tmp_path):
+    """Blocks have decisions of two options and of more."""
+    s = tiny()
+    assert isinstance(s.search.engine, Gradient)
+    s = replace(s, search=replace(s.search, engine=replace(s.search.engine, shrink=ShrinkSettings(at=(0.5,), keep=(2,)))))
+    check_search(s.search, task_of(s), [])

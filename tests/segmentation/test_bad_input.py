@@ -110,7 +110,14 @@ VALUES = {
     "--set data.size=50": ("size=50", "multiple of 32"),
     "--set data.train=0": ("train=0", "at least one scene"),
     "--set search.engine.entropy=-1": ("search.engine.entropy=-1",),
-    '--set search.engine.forbidden=["conv"]': ("search.engine.forbidden=['conv']",),
+    '--set search.engine.forbidden=["conv"]': ("search.engine.forbidden: 'conv' is no option of the space; choose among",),
+    "--set search.engine.stop=skips": ("stop=skips: no decision of this space is between skip_connect",),
+    '--set budget={"params":5e5} search.engine.cost=dual': ("cost=dual: this system prices networks one by one",),
+    "--set search.engine.threshold=0.5 search.engine.members=null": ("threshold=0.5 with members=null: members",),
+    "--set search.engine.members.keep=0.99": ("members.keep=0.99: of 9 options, the most of a decision, it takes all",),
+    '--set search.engine.prune={"every":2}': ("closes gates; give them weights of their own",),
+    '--set search.engine.members={"kind":"sigmoid"} search.engine.prune={"every":2}': ("prune: this system prices networks",),
+    "--set search.engine.cap=1": ("cap=1: no decision of this space is between skip_connect and other operations; set",),
 }
 
 
@@ -119,6 +126,6 @@ def test_values_that_cannot_be_used(refuse, tmp_path, monkeypatch, value):
     monkeypatch.chdir(tmp_path)
     option, given = value.partition(" ")[::2]
     small = ["--set", "data.train=8", "data.val=2", "data.test=2"]
-    more = [*small, given] if option == "--set" else [option, *([given] if given else []), *small]
+    more = [*small, *given.split()] if option == "--set" else [option, *([given] if given else []), *small]
     refuse("dcnas", "--workers", "0", "--quiet", *more, parts=VALUES[value])
     assert not list(tmp_path.glob("runs/*"))

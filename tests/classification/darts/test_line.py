@@ -179,7 +179,7 @@ def engine(**changes) -> Gradient:
         ),
         (
             {"prune": PruneSettings(every=13), "members": GATES, "forbidden": ()},
-            {},
+            {"gated": True, "operations": ("skip_connect", "sep_conv_3x3")},
             "prune.every=13: a search of 12 steps has no round; give fewer",
         ),
         (
@@ -188,9 +188,17 @@ def engine(**changes) -> Gradient:
             r"threshold=0\.85: in 12 steps at search\.engine\.arch\.lr=0\.0003 no gate rises above 0\.50.*cells would be empty",
         ),
         ({"cap": 1}, {"operations": ("none", "skip_connect")}, r"cap=1: decision 'normal\..*' can be skip_connect alone; allow"),
-        ({"grow": (GrowSettings(keep=8),)}, {}, "keep=8: decision 'normal.* has 8 options: nothing is dropped; keep fewer"),
-        ({"shrink": ShrinkSettings(at=(0.5,), keep=(9,))}, {}, "keep=9: decision 'normal.* has 8 options: nothing is dropped"),
-        ({"grow": (GrowSettings(keep=2, overrides=("space.nodes=2",)),)}, {}, "changes the decisions of the space; give other"),
+        (
+            {"grow": (GrowSettings(keep=8), GrowSettings(keep=1))},
+            {},
+            "keep=8: no decision has more than 8 options: nothing is dropped; keep fewer",
+        ),
+        (
+            {"shrink": ShrinkSettings(at=(0.5,), keep=(9,))},
+            {},
+            "keep=9: no decision has more than 8 options: nothing is dropped",
+        ),
+        ({"grow": (GrowSettings(keep=1, overrides=("space.nodes=2",)),)}, {}, "changes the decisions of the space; give other"),
     ],
 )
 def test_what_would_end_with_nothing_is_refused_before_the_search(changed, space, says):

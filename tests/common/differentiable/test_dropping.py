@@ -165,14 +165,6 @@ def test_pruning_goes_on_exactly_after_a_kill(tmp_path, kill_at):
     assert all(torch.equal(a, b) for a, b in zip(again.gates, whole.gates[kill_at // 10 * 10 :], strict=True))
 
 
-def test_pruning_needs_gates():
-    space = {"first": ManyOf((1, 2), 1, 2)}
-    relaxation = Relaxation(supernet=Supernet(one(space), space), options=Sigmoid(), members=Sigmoid())
-    price = Price(one(space), (torch.zeros(1, 4),), space)
-    with pytest.raises(UserError, match=r"decision 'first' needs an option; give a space of gates, space\.gated=true"):
-        Pruning(relaxation=relaxation, steps=1, settings=PruneSettings(every=1), price=price)
-
-
 def test_members_without_a_cost_have_the_same_price():
     space = {"first": ManyOf(("skip", "pool"), 0, 2)}
 
@@ -252,8 +244,11 @@ def test_a_cap_that_leaves_an_edge_nothing_is_told():
             lambda: Gradient(grow=(GrowSettings(keep=3), GrowSettings(keep=3))),
             r"keeps \[3, 3\] options; give numbers that descend",
         ),
-        (lambda: Gradient(grow=(GrowSettings(keep=0),)), r"keeps \[0\] options; .* an edge needs one"),
-        (lambda: Gradient(grow=(GrowSettings(keep=2),), prune=PruneSettings(every=1)), "are ways to drop options"),
+        (lambda: Gradient(grow=(GrowSettings(keep=3), GrowSettings(keep=2))), r"\[3, 2\] options; .* as the last search derives"),
+        (lambda: Gradient(dual_rate=0.5), r"dual_rate=0\.5 with cost=filter"),
+        (lambda: Gradient(stop="skips", cap=1), "cap=1 with stop=skips: it stops at two skips .* which the cap allows never"),
+        (lambda: Gradient(grow=(GrowSettings(keep=0),)), r"keeps \[0\] options; give numbers that descend to 1"),
+        (lambda: Gradient(grow=(GrowSettings(keep=1),), prune=PruneSettings(every=1)), "are ways to drop options"),
         (lambda: Gradient(exact=True), "exact with rule=first-order: it has no second derivatives"),
         (lambda: Gradient(threshold=1.0), r"threshold=1\.0: give a number between 0 and 1, or none"),
         (lambda: Gradient(cap=-1), "cap=-1: give 0 or more, or none"),

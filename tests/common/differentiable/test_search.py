@@ -118,7 +118,7 @@ def test_a_budget_holds(tmp_path, cost):
     price = price_of(2)
     low, high = cheapest(price, "macs").value, dearest(price, "macs").value
     upper = low + 0.4 * (high - low)
-    result = run(tmp_path / "run", replace(SEARCH, cost=cost, dual_rate=0.5), upper=upper)
+    result = run(tmp_path / "run", replace(SEARCH, cost=cost, dual_rate=0.5 if cost == "dual" else 0.01), upper=upper)
     arch = from_labels(RelaxedToy().space, result["arch"], "result")
     assert price.value(arch, "macs") <= upper and result["proven"]
 

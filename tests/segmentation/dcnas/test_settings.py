@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from common.engines import Gradient
+from common.engines.weighting import WeightingSettings
 from common.errors import UserError
 from common.overrides import from_plain, plain
 from common.stages.settings import SearchSettings
@@ -87,8 +88,10 @@ def test_what_is_changed_of_a_size():
         ({"space": SpaceSettings(size="smoke", inputs=0)}, r"space\.inputs=0: give 1 or more"),
         ({"space": SpaceSettings(size="smoke", width=6, partial=4)}, r"space\.width=6 cannot be shared out to space\.partial=4"),
         ({"budget": {"flops": 1.0}}, "budget 'flops' is no cost of a segmentation network; limit params, macs"),
-        ({"search": changed(stop="skips")}, r"search\.engine\.stop=skips"),
-        ({"search": changed(cost="dual")}, r"search\.engine\.cost=dual"),
+        (
+            {"search": changed(reward="acc", options=WeightingSettings(kind="hard-gumbel"), members=None)},
+            r"reward=acc: training gives loss, loss_ce; name one",
+        ),
         ({"weights": replace(smoke().weights, steps=0)}, r"weights\.steps=0: a network must be trained"),
         ({"save_every": 0}, "save_every=0: give 1 or more"),
     ],
