@@ -17,7 +17,7 @@ from common.train.fit import move_batch, total_loss
 from common.train.step import Losses, Step, paths_of
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from common.space import Arch
     from common.task import Phase, Task
@@ -27,7 +27,7 @@ SAMPLES = 3
 
 
 def flops_of_search(
-    alternation: Alternation, loss: Callable[..., Any], made: int, beside: Callable[[Step], Tensor] | None = None
+    alternation: Alternation, loss: Callable[..., Any], made: int, beside: Callable[[Step], object] | None = None
 ) -> float:
     """Operations of the first `made` steps of a search, those of the weights and of the architecture; scorings are not in them.
 
@@ -37,7 +37,7 @@ def flops_of_search(
         alternation: before its first step; it is used up.
         loss: of the weights' phase.
         made: steps, at least 1.
-        beside: a loss whose gradient is taken in each step besides.
+        beside: what each step does besides, after the gradients of the weights are there.
     """
     steps = [Step(number=n, progress=n / alternation.steps, seed=alternation.seed) for n in range(made)]
     due = [step for step in steps if alternation.due(step)]
@@ -48,12 +48,13 @@ def flops_of_search(
 
     def of_step(step: Step) -> int:
         def run() -> None:
+            losses.zero_grad()
             batch = move_batch(alternation.train_batch(step.number), device)
             for path in paths_of([alternation], step):
                 path.activate()
                 total_loss(losses(batch, step)).backward()
             if beside is not None:
-                beside(step).backward()
+                beside(step)
 
         return operations(run)
 

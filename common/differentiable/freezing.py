@@ -54,14 +54,8 @@ class Freezing(Participant):
 
     def after(self, step: Step, values: Mapping[str, float]) -> None:
         """Compares the gradients of every option that was trained, and freezes those that disagree."""
-        seen = {name: [p for p in ps if p.grad is not None] for name, ps in self._learning().items()}
-        seen = {name: parameters for name, parameters in seen.items() if parameters}
-        if not seen:
-            return
-        flat = [p for parameters in seen.values() for p in parameters]
-        found = dict(zip(flat, torch.autograd.grad(self.loss(step), flat, allow_unused=True), strict=True))
-        for name, parameters in seen.items():
-            cosines = [_cosine(p.grad, g) for p in parameters if p.grad is not None and (g := found[p]) is not None]
+        for name, pairs in self.gradients(step).items():
+            cosines = [_cosine(p.grad, g) for p, g in pairs if p.grad is not None and g is not None]
             if not cosines:
                 continue
             self._sums[name] = self._sums.get(name, 0.0) + float(torch.stack(cosines).mean())
@@ -70,6 +64,15 @@ class Freezing(Participant):
                 if self._sums[name] / self.settings.every < self.settings.threshold:
                     self._freeze(name)
                 self._sums[name], self._counts[name] = 0.0, 0
+
+    def gradients(self, step: Step) -> dict[str, list[tuple[nn.Parameter, Tensor | None]]]:
+        """The parameters of every option that was trained, each with its gradient of the loss: None where the loss has none."""
+        seen = {name: [p for p in ps if p.grad is not None] for name, ps in self._learning().items()}
+        flat = [p for parameters in seen.values() for p in parameters]
+        if not flat:
+            return {}
+        found = dict(zip(flat, torch.autograd.grad(self.loss(step), flat, allow_unused=True), strict=True))
+        return {name: [(p, found[p]) for p in parameters] for name, parameters in seen.items() if parameters}
 
     def state(self) -> Mapping[str, Any]:
         """What is frozen, and the means so far."""

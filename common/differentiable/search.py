@@ -142,7 +142,7 @@ class RelaxedSearch:
         s, freezing = self.settings, freezing_of(self.settings, alternation)
         loss = task.phases("relaxed")[0].loss
         made = self._told(context, "made", alternation.steps)
-        total = flops_of_search(alternation, loss, made, None if freezing is None else freezing.loss)
+        total = flops_of_search(alternation, loss, made, None if freezing is None else freezing.gradients)
         if s.scored:
             snapshots = self._told(context, "snapshots", alternation.steps)
             total += snapshots * operations(partial(score_of, task, alternation, s.scored))
