@@ -160,7 +160,7 @@ def _check_schedules(engine: Gradient, steps: int, first: int, known: Mapping[st
 
 
 def _check_pruned(engine: Gradient, prune: PruneSettings, steps: int) -> None:
-    """Refuses rounds that find no gate below the threshold; how far gates fall is said in `check_threshold`."""
+    """Refuses rounds that find no gate below the threshold; how far gates fall is said in `moved_at_most`."""
     last = steps - steps % prune.every
     learning = sum(step < last for step in engine.arch.learning(steps))
     lowest = 1 / (1 + exp(moved_at_most(engine, learning) - engine.start))

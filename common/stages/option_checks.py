@@ -187,8 +187,8 @@ def _check_decided(known: Mapping[str, Decision]) -> None:
 def check_threshold(engine: Gradient, learning: int, known: Mapping[str, Decision]) -> None:
     """Refuses a threshold without members to drop, and one that no strength reaches.
 
-    A step of Adam moves a logit by the learning rate at most, on average over the steps, so that a gate is at most
-    sigmoid(start + moved), and of n options that share a softmax one has at most 1 / (1 + (n - 1) exp(-2 moved)).
+    A gate is at most sigmoid(start + moved), and of n options that share a softmax one has at most
+    1 / (1 + (n - 1) exp(-2 moved)); see `moved_at_most`.
 
     Args:
         engine: the search.
@@ -233,8 +233,12 @@ def check_threshold(engine: Gradient, learning: int, known: Mapping[str, Decisio
 
 
 def moved_at_most(engine: Gradient, learning: int) -> float:
-    """How far a logit is from `start` after so many steps of the architecture; see `check_threshold`."""
-    return 5 * engine.std + engine.arch.lr * learning
+    """How far a logit can be from `start` after so many steps of the architecture.
+
+    A step of Adam moves it by the learning rate where all its gradients are of one size, and by sqrt(5) = 2.2 times that where
+    they grow as the square of the steps, as under a price that rises with every round. Three times is allowed.
+    """
+    return 5 * engine.std + 3 * engine.arch.lr * learning
 
 
 def _check_cap_within(engine: Gradient, task: SystemTask, constraints: Sequence[Constraint]) -> None:
