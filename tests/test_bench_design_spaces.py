@@ -94,5 +94,5 @@ def test_what_the_study_decides_cannot_be_set(word):
 
 def test_too_few_networks_are_refused_before_any_is_trained(capsys):
     with pytest.raises(SystemExit):
-        parsed(["--out", "x", "--trials", "19"])
-    assert "19 networks tell no space; give 20 or more" in capsys.readouterr().err
+        parsed(["--out", "x", "--trials", "29"])
+    assert "29 networks tell no space; give 30 or more" in capsys.readouterr().err
