@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from classification.darts.space import NODES
 from common.listing import every_method
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -143,6 +144,14 @@ def test_engines_are_measured_on_all_tables_unless_some_are_named(clone):
     assert clone.asked()[-1] == "-m tests.bench.search --table all --seeds 200"
     clone.make("bench-search", "TABLE=nasbench201", "SEEDS=5", "ARGS=--workers 1")
     assert clone.asked()[-1] == "-m tests.bench.search --table nasbench201 --seeds 5 --workers 1"
+
+
+def test_design_spaces_are_sampled_then_compared(clone):
+    clone.make("design-spaces", "RECIPE=smoke", "TRIALS=40", "ARGS=--seed 1")
+    sampled, compared = clone.asked()[-2:]
+    assert sampled == "-m tests.bench.design_spaces --out runs/design-spaces --trials 40 --recipe smoke --seed 1"
+    tables = " ".join(f"runs/design-spaces/{family}.jsonl" for family in NODES)
+    assert compared == f"-m common.cli spaces {tables} --objective accuracy"
 
 
 def test_tests_of_one_group_share_a_process(tmp_path):

@@ -46,10 +46,10 @@ FAMILIES = {
 }
 """The operations of five published cell spaces, of 8, 13, 8, 8 and 5 (Radosavovic et al. 2019, arXiv 1905.13214, section 4).
 
-Departure: the spaces differ in these operations alone; `open_cell` gives all of them the same number of nodes and concatenates
-all nodes, whereas in the papers cells of DARTS have 4 nodes and the others 5, and NASNet, AmoebaNet and ENAS concatenate only
-nodes that no other node reads.
+Departure: `open_cell` concatenates all nodes, whereas NASNet, AmoebaNet and ENAS concatenate only nodes that no other node reads.
 """
+NODES = {"darts": 4, "nasnet": 5, "amoebanet": 5, "pnas": 5, "enas": 5}
+"""Nodes of a cell of these spaces. A run has those of `space.nodes` whatever the family; the study of design spaces has these."""
 NOISE = "noise"
 """Gaussian noise in the place of its input: an operation that can only harm (space S4 of Zela et al., arXiv 1909.09656)."""
 

@@ -31,8 +31,8 @@ class SpaceSettings:
     partial: int = 1
     """An edge's operation sees 1 channel of so many (PC-DARTS)."""
     family: Literal["darts", "nasnet", "amoebanet", "pnas", "enas"] = "darts"
-    """Whose operations are on every edge. Families differ in nothing else: the number of nodes and what is concatenated are not
-    those of each paper (there DARTS has 4 nodes, the others 5, and three concatenate only nodes that no other node reads)."""
+    """Whose operations are on every edge. Families differ in nothing else: `nodes` is a setting of its own (DARTS's paper has 4,
+    the others 5), and all nodes are concatenated (in three of the papers only those that no other node reads)."""
     operations: tuple[str, ...] = ()
     """Operations on every edge; none: those of the family. Two of them, or with `noise`, make the spaces S2 to S4 of Zela et al.
     (arXiv 1909.09656)."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from common.errors import UserError
 from common.run.files import read_json
-from common.tables.distributions import Alike, Sample, best_of, distance, normalised, quantile
+from common.tables.distributions import Alike, Sample, best_of, distance, effective, normalised, quantile
 from common.tables.rows import read_rows
 
 LEAST = 10
@@ -62,15 +62,14 @@ def compare_spaces(
     alike, notes = normal.weights, _notes(normal, complexity, bins)
     errors = [np.asarray(s.errors, dtype=float) for s in samples]
     lines = [
-        f"| space | networks | in the common range | {objective}: best 1 % | best 10 % | median | median at like {complexity} "
-        + "".join(f"| best of {n} " for n in DRAWS)
-        + "|",
-        "|---" * (7 + len(DRAWS)) + "|",
+        f"| space | networks | in the common range | effective | {objective}: best 1 % | best 10 % | median "
+        f"| median at like {complexity} " + "".join(f"| best of {n} " for n in DRAWS) + "|",
+        "|---" * (8 + len(DRAWS)) + "|",
     ]
     for name, sample, inside, e, w, a in zip(names, samples, normal.inside, errors, weights, alike, strict=True):
         shown = [sign * quantile(e, w, share) for share in (0.01, 0.1, 0.5)] + [sign * quantile(e, a, 0.5)]
         found = [f"{sign * best_of(sample.errors, n):.4g}" if n <= len(sample) else "" for n in DRAWS]
-        cells = [name, str(len(sample)), str(inside), *(f"{x:.4g}" for x in shown), *found]
+        cells = [name, str(len(sample)), str(inside), f"{effective(a):.1f}", *(f"{x:.4g}" for x in shown), *found]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", f"| spaces | distance of distributions | at like {complexity} |", "|---|---|---|"]
     for i, j in combinations(range(len(samples)), 2):
@@ -80,7 +79,8 @@ def compare_spaces(
         "",
         "The distance is the Kolmogorov-Smirnov statistic, from 0 (alike) to 1. `best of n` is the expected best of n random "
         f"networks. At like {complexity}, networks weigh so that all spaces have the same {complexity}; only those in the common "
-        f"range count, {_range(normal)}, divided into {normal.bins} {'bin' if normal.bins == 1 else 'bins'}.",
+        f"range count, {_range(normal)}, divided into {normal.bins} {'bin' if normal.bins == 1 else 'bins'}. `effective` is how "
+        "many networks of equal weight would tell as much as these.",
         *(line for note in notes for line in ("", note)),
     ]
     return Comparison("\n".join(lines) + "\n", notes)
@@ -116,7 +116,7 @@ def _sample(file: Path, objective: str, complexity: str, sign: float) -> Sample:
         raise UserError(f"{file}: no such file or folder; give a run folder or a table")
     rows, _ = read_rows(table, (objective,), (complexity,))
     if len(rows) < LEAST:
-        raise UserError(f"{table}: {len(rows)} networks; a space is told by {LEAST} random ones or more: draw more")
+        raise UserError(f"{table}: number of networks: {len(rows)}; a space is told by {LEAST} random ones or more: draw more")
     errors = [sign * float(row.scores[objective]) for row in rows]
     return Sample(file.name if file.is_dir() else file.stem, errors, [float(row.costs[0]) for row in rows])
 

@@ -90,8 +90,11 @@ def normalised(*samples: Sample, bins: int = 10) -> Alike:
     places = [np.asarray(s.complexities, dtype=float) for s in samples]
     inside = [(c >= low) & (c <= high) for c in places]
     if low > high or not all(part.any() for part in inside):
-        names = ", ".join(s.name for s in samples)
-        raise UserError(f"{names}: their networks have no range of complexities in common; compare spaces of like sizes")
+        ranges = ", ".join(f"{s.name} {min(s.complexities):.4g} to {max(s.complexities):.4g}" for s in samples)
+        raise UserError(
+            f"their networks have no range of complexities in common ({ranges}); a comparison at like complexity needs one: draw "
+            "networks of several widths and depths, or compare spaces of like sizes"
+        )
     for count in range(bins, 0, -1):
         edges = np.linspace(low, high, count + 1)
         numbers = [np.clip(np.searchsorted(edges, c, side="right") - 1, 0, count - 1) for c in places]
@@ -100,6 +103,11 @@ def normalised(*samples: Sample, bins: int = 10) -> Alike:
             weights = [np.where(part, 1 / (count * f[n]), 0.0) for n, part, f in zip(numbers, inside, filled, strict=True)]
             return Alike(tuple(weights), tuple(int(part.sum()) for part in inside), low, high, count)
     raise AssertionError("one bin is never empty")
+
+
+def effective(weights: Array) -> float:
+    """How many networks of equal weight have a mean as certain as networks of these weights, whose sum is 1 (Kish 1965)."""
+    return float(1 / np.sum(weights**2))
 
 
 def quantile(errors: Array, weights: Array, share: float) -> float:

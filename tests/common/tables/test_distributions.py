@@ -10,7 +10,7 @@ from scipy.stats import ks_2samp
 
 from common.cli import spaces
 from common.errors import UserError
-from common.tables.distributions import Sample, best_of, distance, distribution, normalised, quantile
+from common.tables.distributions import Sample, best_of, distance, distribution, effective, normalised, quantile
 
 
 def test_the_share_of_networks_below_an_error():
@@ -47,8 +47,13 @@ def test_fewer_bins_where_one_would_be_empty():
     one, other = Sample("a", [0.0] * 3, [1.0, 5.0, 9.0]), Sample("b", [0.0] * 2, [1.0, 9.0])
     alike = normalised(one, other, bins=10)
     assert alike.weights[1].tolist() == [0.5, 0.5] and (alike.bins, alike.inside) == (2, (3, 2))
-    with pytest.raises(UserError, match="a, b: their networks have no range of complexities in common"):
+    with pytest.raises(UserError, match=r"no range of complexities in common \(a 1 to 9, b 20 to 20\); .* of several widths"):
         normalised(one, Sample("b", [0.0], [20.0]))
+
+
+def test_unequal_weights_are_worth_fewer_networks():
+    assert effective(np.full(8, 1 / 8)) == pytest.approx(8) and effective(np.array([0.5, 0.5, 0.0])) == pytest.approx(2)
+    assert effective(np.array([0.7, 0.1, 0.1, 0.1])) == pytest.approx(1 / 0.52)
 
 
 def test_the_expected_best_is_that_over_all_choices():
@@ -102,7 +107,8 @@ def test_the_result_says_how_many_bins_there_are_and_how_many_networks_lie_in_th
     large = table(tmp_path / "large.csv", [0.5] * 30, gap)
     spaces((small, large), "accuracy")
     said = capsys.readouterr().out
-    assert "| small | 40 | 20 |" in said and "| large | 30 | 10 |" in said and "count, 21 to 40, divided into 2 bins." in said
+    assert "| small | 40 | 20 | 20.0 |" in said and "| large | 30 | 10 | 9.6 |" in said
+    assert "count, 21 to 40, divided into 2 bins." in said
     note = "The common range of macs has 2 of the 10 bins asked for"
     assert said.count(note) == 1
     spaces((small, large), "accuracy", bins=2)
@@ -126,6 +132,9 @@ def test_one_bin_makes_no_sizes_alike(tmp_path, capsys):
 def test_spaces_with_few_networks_in_the_common_range_are_refused(tmp_path):
     small = table(tmp_path / "small.csv", [0.5] * 40, [float(c) for c in range(1, 41)])
     large = table(tmp_path / "large.csv", [0.5] * 40, [float(c) for c in range(32, 72)])
+    beyond = table(tmp_path / "beyond.csv", [0.5] * 40, [float(c) for c in range(41, 81)])
+    with pytest.raises(UserError, match="in common \\(small 1 to 40, beyond 41 to 80\\)"):
+        spaces((small, beyond), "accuracy")
     with pytest.raises(UserError, match="small: 9 of 40 networks have macs in the range that all spaces have \\(32 to 40\\); "):
         spaces((small, large), "accuracy")
     spaces((small, table(tmp_path / "enough.csv", [0.5] * 40, [float(c) for c in range(31, 71)])), "accuracy")
@@ -134,7 +143,8 @@ def test_spaces_with_few_networks_in_the_common_range_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "bins", "says"),
     [
-        (9, 10, "9 networks; a space is told by 10 random ones or more"),
+        (9, 10, "number of networks: 9; a space is told by 10 random ones or more"),
+        (1, 10, "number of networks: 1; a space is told by 10 random ones or more"),
         (12, 0, "--bins 0: give 1 or more"),
         (None, 10, "two run"),
     ],
