@@ -185,6 +185,7 @@ ACCEPTED = [
     ("darts", 'space.inputs=0 search.engine.threshold=0.4 search.engine.shrink={"at":[0.5],"keep":[2]}', {}),
     ("gdas", 'search.engine.members={"kind":"softmax"} search.engine.radius=0.3', {}),
     ("mile-nas", "search.engine.rule=mixed-second-order search.engine.balance=3", {}),
+    ("nasp", "search.engine.options.kept=2", {}),  # the first node's two inputs are both kept, of later ones two of more
     ("darts", 'search.engine.options={"kind":"dirichlet"} search.engine.radius=0.3 search.engine.freeze={"every":2}', {}),
     ("darts", 'weights.steps=40 search.engine.project={"begin":0.5,"items":16}', {}),
     ("darts", "search.engine.entropy=0.1 search.engine.options.kind=sigmoid search.engine.zero_one=1", {}),
