@@ -204,7 +204,7 @@ def _svg(figure: Figure, axes: Axes, name: str, *, x: str, y: str, label: str) -
     """Write the figure as an SVG element that scales with its box, is named for screen readers and holds no ids twice."""
     axes.set_xlabel(_printable(x), color=_STAND_IN["muted"], loc="right", labelpad=6)
     if y:
-        axes.set_title(_printable(y), color=_STAND_IN["muted"], loc="left", fontsize=9.0, pad=10)
+        axes.set_title(_printable(y), color=_STAND_IN["muted"], loc="left", fontsize=9.0, pad=10, y=1.0)
     if axes.get_yscale() == "linear" and not 0.05 < max(abs(bound) for bound in axes.get_ylim()) < 1e4:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     buffer = io.StringIO()
