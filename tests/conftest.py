@@ -35,6 +35,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5000, 20, 100)
+    gc.enable()  # the first conftest has turned it off
 
 
 @pytest.fixture(scope="session", autouse=True)
