@@ -54,7 +54,7 @@ def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def shortened(settings: Any) -> Any:
-    """Settings of few data in which every training has a few steps of a few items, and none stops early."""
+    """Settings of few data and small cells in which every training has a few steps of a few items, and none stops early."""
     changes = {}
     for field in fields(settings):
         value = getattr(settings, field.name)
@@ -62,6 +62,8 @@ def shortened(settings: Any) -> Any:
             changes[field.name] = shortened(value)
         elif field.name in ("train", "val", "test") and isinstance(value, int):
             changes[field.name] = min(value, 40)
+        elif field.name == "nodes":
+            changes[field.name] = 1  # of a cell: what a checkpoint must hold is the same in a network of fewer operations
     if isinstance(settings, TrainSettings):
         changes |= {"steps": STEPS, "stop": None}
     if isinstance(settings, PhaseSettings):
