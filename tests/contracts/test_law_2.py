@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from classification.darts.spaces import SpaceSettings
 from common.differentiable.search import RelaxedSearch
 from common.engines import Gradient
 from common.evaluate.pool import LocalPool
@@ -62,8 +63,10 @@ def shortened(settings: Any) -> Any:
             changes[field.name] = shortened(value)
         elif field.name in ("train", "val", "test") and isinstance(value, int):
             changes[field.name] = min(value, 40)
-        elif field.name == "nodes":
-            changes[field.name] = 1  # of a cell: what a checkpoint must hold is the same in a network of fewer operations
+    if isinstance(
+        settings, SpaceSettings
+    ):  # one node, which chooses among its inputs: a checkpoint holds the same
+        changes |= {"nodes": 1} if settings.gated else {"nodes": 1, "inputs": min(settings.inputs, 1)}
     if isinstance(settings, TrainSettings):
         changes |= {"steps": STEPS, "stop": None}
     if isinstance(settings, PhaseSettings):
