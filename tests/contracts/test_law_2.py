@@ -63,9 +63,7 @@ def shortened(settings: Any) -> Any:
             changes[field.name] = shortened(value)
         elif field.name in ("train", "val", "test") and isinstance(value, int):
             changes[field.name] = min(value, 40)
-    if isinstance(
-        settings, SpaceSettings
-    ):  # one node, which chooses among its inputs: a checkpoint holds the same
+    if isinstance(settings, SpaceSettings):  # one node, which chooses among its inputs: a checkpoint holds the same
         changes |= {"nodes": 1} if settings.gated else {"nodes": 1, "inputs": min(settings.inputs, 1)}
     if isinstance(settings, TrainSettings):
         changes |= {"steps": STEPS, "stop": None}
