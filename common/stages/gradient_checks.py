@@ -74,7 +74,7 @@ def _check_phases(engine: Gradient, task: SystemTask) -> None:
             if (value := getattr(phase.settings, name)) != plain:
                 raise UserError(
                     f"{phase.name}: {name}={value}: a relaxed architecture learns from the weights of every step, in full "
-                    f"precision; give {plain}"
+                    f"precision; give {'null' if plain is None else plain}"
                 )
     weights = phases[0]
     optim = weights.settings.optim
