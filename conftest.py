@@ -8,8 +8,9 @@ import os
 from tests.shapecheck import install
 
 # What is imported and collected lives to the end: to look for garbage among it takes a quarter of the time. The hook of
-# tests/conftest.py that ends the collection has it looked for again.
-gc.disable()
+# tests/conftest.py that ends the collection has it looked for again, in processes that collect.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    gc.disable()
 
 # yapf, which mmengine imports, writes its grammar to a file at the first import after an installation. Test processes that
 # do so at once read half a file; so the one that starts them goes first.

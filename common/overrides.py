@@ -52,6 +52,10 @@ class _Whole:
     value: Any
 
 
+class Unfit(UserError):
+    """A value is not of the type that it is read as."""
+
+
 @dataclasses.dataclass(slots=True)
 class _Changes:
     """What is given of a part of the settings: the whole of it, fields of it, or both."""
@@ -102,7 +106,7 @@ def _read(part: Any, name: str, text: str, word: str) -> Any:
     for value in readings:
         try:
             return from_plain(kind, value)
-        except UserError:
+        except Unfit:
             continue
     offered = [member for member in members(kind) if name_of(member)]
     if offered:
@@ -145,7 +149,8 @@ def from_plain(kind: Any, data: Any, name: str = "settings") -> Any:
         name: what to call `data` in an error, its file say.
 
     Raises:
-        UserError: `data` is not of that type; names the value.
+        Unfit: `data` is not of that type; names the value.
+        UserError: it is, and the type refuses it: a value is out of its range, say.
     """
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Union or origin is UnionType:
@@ -156,7 +161,7 @@ def from_plain(kind: Any, data: Any, name: str = "settings") -> Any:
         for member in inner:
             try:
                 return from_plain(member, data, name)
-            except UserError:
+            except Unfit:
                 continue
     elif dataclasses.is_dataclass(kind) and isinstance(data, dict):
         return _dataclass_from(kind, data, name)
@@ -175,21 +180,19 @@ def from_plain(kind: Any, data: Any, name: str = "settings") -> Any:
         or (kind in (bool, int, float, str, NoneType) and type(data) is kind)
     ):
         if isinstance(data, float) and not isfinite(data):
-            raise UserError(f"{name} is {data}; give a finite number")
+            raise Unfit(f"{name} is {data}; give a finite number")
         return data
-    raise UserError(f"{name} is {cut(json.dumps(data))}, not {_spelled(kind)}; it was written by another version, or by hand")
+    raise Unfit(f"{name} is {cut(json.dumps(data))}, not {_spelled(kind)}; it was written by another version, or by hand")
 
 
 def _dataclass_from(kind: Any, data: Mapping[str, Any], name: str) -> Any:
     hints = hints_of(kind)
     fields = {f.name: f for f in dataclasses.fields(kind) if f.init}
     if unknown := [key for key in data if key not in fields]:
-        raise UserError(f"{name}.{cut(unknown[0])} is no field of {kind.__name__}; it was written by another version, or by hand")
+        raise Unfit(f"{name}.{cut(unknown[0])} is no field of {kind.__name__}; it was written by another version, or by hand")
     bare = [f for f in fields.values() if f.default is f.default_factory is dataclasses.MISSING]
     if missing := [f.name for f in bare if f.name not in data]:
-        raise UserError(
-            f"{name}.{missing[0]} is missing, {kind.__name__} needs it; it was written by another version, or by hand"
-        )
+        raise Unfit(f"{name}.{missing[0]} is missing, {kind.__name__} needs it; it was written by another version, or by hand")
     return kind(**{key: from_plain(hints[key], item, f"{name}.{key}") for key, item in data.items()})
 
 

@@ -31,7 +31,8 @@ def flops_of_search(
 ) -> float:
     """Operations of the first `made` steps of a search, those of the weights and of the architecture; scorings are not in them.
 
-    Options that a search drops on its way are counted as if they had stayed: an upper bound there.
+    Options that a search drops on its way are counted as if they had stayed, and those that stop learning as if they went on: an
+    upper bound there.
 
     Args:
         alternation: before its first step; it is used up.

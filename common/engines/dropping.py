@@ -48,6 +48,8 @@ class ShrinkSettings:
                 f"search.engine.shrink.curriculum={shares}: give {len(self.at) + 1} shares of the classes, one for each part of "
                 "the search, above 0, that ascend to 1"
             )
+        if shares and shares[0] == 1:
+            raise UserError(f"search.engine.shrink.curriculum={shares}: all classes from the beginning; give fewer, or []")
         if self.keep[-1] < 1:
             raise UserError(f"search.engine.shrink.keep={list(self.keep)}: a decision needs an option; end with 1 or more")
 
@@ -125,5 +127,5 @@ class FreezeSettings:
         """
         if self.every < 1:
             raise UserError(f"search.engine.freeze.every={self.every}: give 1 or more")
-        if not -1 <= self.threshold <= 1:
-            raise UserError(f"search.engine.freeze.threshold={self.threshold}: a cosine; give a number from -1 to 1")
+        if not -1 < self.threshold <= 1:
+            raise UserError(f"search.engine.freeze.threshold={self.threshold}: a cosine; give a number above -1 and at most 1")

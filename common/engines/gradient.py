@@ -16,6 +16,11 @@ from common.train.optim import ArchSettings
 RuleName = Literal["one-level", "first-order", "second-order", "amended", "mixed-level", "mixed-second-order"]
 
 
+def gate_of(logit: float) -> float:
+    """The sigmoid of a logit of any size."""
+    return 1 / (1 + exp(-max(-700.0, min(700.0, logit))))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeriveSettings:
     """Successive halving among candidates sampled from what the search learnt, each trained alone."""
@@ -167,11 +172,13 @@ class Gradient:
             if given and not read:
                 raise UserError(f"search.engine.{name} with rule={self.rule}: {remedy}")
         if self.dual_rate != 0.01 and self.cost != "dual":
-            raise UserError(f"search.engine.dual_rate={self.dual_rate:g} with cost={self.cost}: unread; leave it 0.01")
+            raise UserError(f"search.engine.dual_rate={self.dual_rate:g} with cost={self.cost}: give cost=dual, or leave it 0.01")
+        if self.stop in ("skips", "size") and self.snapshots == 1:
+            raise UserError(f"search.engine.stop={self.stop} with snapshots=1: the one snapshot is of the last step; give more")
         if self.stop == "skips" and self.cap is not None and self.cap < 2:
             raise UserError(
                 f"search.engine.cap={self.cap} with stop=skips: it stops at two skips in the derived normal cell, which the cap "
-                "allows never; set cap=null, or stop=never"
+                "never allows; set cap=null, or stop=never"
             )
         if self.size != 1 and self.stop != "size":
             raise UserError(f"search.engine.size={self.size} with stop={self.stop}: it belongs to stop=size; leave it 1")
@@ -185,6 +192,8 @@ class Gradient:
                 f"search.engine.grow: keeps {kept} options; give numbers that descend to 1, as the last search derives an "
                 "architecture"
             )
+        if len(kept) == 1:
+            raise UserError("search.engine.grow: it has one search, which is a search without it; give two or more, or []")
         if sum((bool(self.grow), *(part is not None for part in (self.shrink, self.prune, self.project)))) > 1:
             raise UserError("search.engine: grow, shrink, prune and project are ways to drop options; give one of them")
         if self.project is not None and self.stop != "never":
@@ -197,6 +206,12 @@ class Gradient:
                         f"search.engine.{name} with {part}: what is left is derived as it is; set search.engine.{name}={plain}"
                     )
         if self.derive is not None:
+            settled = "project" if self.project is not None else "shrink"
+            if self.project is not None or (self.shrink is not None and self.shrink.keep[-1] == 1):
+                raise UserError(
+                    f"search.engine.derive with {settled}: one option of each decision is left, and all draws are alike; set "
+                    f"derive=null{', or keep more' if settled == 'shrink' else ''}"
+                )
             for name in ("cap", "threshold"):
                 if getattr(self, name) is not None:
                     raise UserError(f"search.engine.{name} with derive: draws do not keep to it; set search.engine.{name}=null")
@@ -206,7 +221,7 @@ class Gradient:
                     "search.engine.prune: it closes gates; give them weights of their own, "
                     'search.engine.members={"kind":"sigmoid"}'
                 )
-            if (gate := 1 / (1 + exp(-max(-700.0, self.start)))) <= self.prune.threshold:
+            if (gate := gate_of(self.start)) <= self.prune.threshold:
                 raise UserError(
                     f"search.engine.start={self.start:g}: gates begin at {gate:.3g}, and prune.threshold="
                     f"{self.prune.threshold:g} drops them at once; give a higher start, 0 say"

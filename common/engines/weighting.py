@@ -90,7 +90,11 @@ def check_weighting(name: str, settings: WeightingSettings) -> None:
     for field, holds, rule in (
         ("temperature", start > 0 and end > 0, "two numbers above 0"),
         ("temperature", s.kind != "reinmax" or start == end >= 1, "one temperature twice, 1 or more: ReinMax does not change it"),
-        ("noise", min(s.noise) >= least, "two numbers of 0 or more; above 0 if the noise falls exponentially"),
+        (
+            "noise",
+            "noise" not in reads or min(s.noise) >= least,
+            "two numbers of 0 or more; above 0 if the noise falls exponentially",
+        ),
         ("keep", 0 < s.keep <= 1, "a fraction above 0 and at most 1"),
         ("kept", s.kept >= 1, "1 or more"),
     ):

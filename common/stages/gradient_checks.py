@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from math import exp
 from typing import TYPE_CHECKING
 
 from common.engines import Gradient
 from common.engines.dropping import PruneSettings
+from common.engines.gradient import gate_of
 from common.errors import UserError
 from common.relax.monitor import RankStop
 from common.space import Decision, decisions
@@ -163,7 +163,7 @@ def _check_pruned(engine: Gradient, prune: PruneSettings, steps: int) -> None:
     """Refuses rounds that find no gate below the threshold; how far gates fall is said in `moved_at_most`."""
     last = steps - steps % prune.every
     learning = sum(step < last for step in engine.arch.learning(steps))
-    lowest = 1 / (1 + exp(moved_at_most(engine, learning) - engine.start))
+    lowest = gate_of(engine.start - moved_at_most(engine, learning))
     if lowest >= prune.threshold:
         raise UserError(
             f"search.engine.prune: in {learning} steps at search.engine.arch.lr={engine.arch.lr:g}, those before the last round, "

@@ -8,6 +8,7 @@ from math import exp
 from typing import TYPE_CHECKING
 
 from common.engines import Gradient
+from common.engines.gradient import gate_of
 from common.engines.weighting import WeightingSettings
 from common.errors import UserError
 from common.relax.monitor import WITHOUT_WEIGHTS
@@ -30,13 +31,13 @@ def check_options(engine: Gradient, task: SystemTask, constraints: Sequence[Cons
     """
     known = decisions(task.space)
     _check_kinds(engine, known)
-    _check_left(engine, known)
+    _check_left(engine, task, known)
     _check_kept(engine, known)
     _check_watched(engine, task, known)
     if engine.prune is not None:
         _check_gates(task, known)
-    elif engine.threshold is None and not constraints:
-        _check_decided(known)
+    else:
+        _check_decided(engine, known, dropped=engine.threshold is not None or bool(constraints))
     if engine.cap is not None and constraints:
         _check_cap_within(engine, task, constraints)
 
@@ -85,7 +86,7 @@ def _check_parts(name: str, weighting: WeightingSettings, sizes: Sequence[int]) 
         raise UserError(f"{name}.{given}: of {max(sizes)} options, the most of a decision, it takes all; give less, or 1")
 
 
-def _check_left(engine: Gradient, known: Mapping[str, Decision]) -> None:
+def _check_left(engine: Gradient, task: SystemTask, known: Mapping[str, Decision]) -> None:
     """Refuses forbidden options that the space does not have, and what leaves a decision without any."""
     from common.differentiable.deriving import SKIP
 
@@ -95,6 +96,7 @@ def _check_left(engine: Gradient, known: Mapping[str, Decision]) -> None:
         choose = f"choose among {', '.join(offered)}, or " if offered else ""
         raise UserError(f"search.engine.forbidden: {odd[0]!r} is no option of the space; {choose}set search.engine.forbidden=[]")
     at_last = [stage.keep for stage in engine.grow[:-1]] + ([] if engine.shrink is None else list(engine.shrink.keep))
+    capped = bool(at_last) and engine.cap is not None and engine.cap < _most(engine, task, (SKIP,))
     for path, labels in edges.items():
         left = [label for label in labels if label not in engine.forbidden]
         if not left:
@@ -104,7 +106,7 @@ def _check_left(engine: Gradient, known: Mapping[str, Decision]) -> None:
         if engine.cap is not None and left == [SKIP]:
             raise UserError(f"search.engine.cap={engine.cap}: decision {path!r} can be {SKIP} alone; allow another operation")
         lost = [label for label in labels if label in engine.forbidden or label == SKIP]
-        if engine.cap is not None and SKIP in left and at_last and min(at_last) <= len(lost):
+        if capped and SKIP in left and min(at_last) <= len(lost):
             raise UserError(
                 f"search.engine.cap={engine.cap}: with keep={min(at_last)} decision {path!r} can be left with "
                 f"{', '.join(lost)} alone; keep more, or set search.engine.cap=null"
@@ -117,6 +119,9 @@ def _check_kept(engine: Gradient, known: Mapping[str, Decision]) -> None:
     if engine.shrink is not None:
         keeps = [("shrink", keep) for keep in engine.shrink.keep]
     largest = max((len(d) for d in known.values() if isinstance(d, OneOf)), default=0)
+    if keeps and largest < 2:
+        plain = "[]" if engine.grow else "null"
+        raise UserError(f"search.engine.{keeps[0][0]}: no decision of this space is between options; set it to {plain}")
     if keeps and keeps[0][1] >= largest:
         name, keep = keeps[0]
         raise UserError(
@@ -126,7 +131,7 @@ def _check_kept(engine: Gradient, known: Mapping[str, Decision]) -> None:
 
 def _check_watched(engine: Gradient, task: SystemTask, known: Mapping[str, Decision]) -> None:
     """Refuses what counts operations where no decision is between operations: in a space of gates, say."""
-    from common.differentiable.deriving import SKIP
+    from common.differentiable.deriving import SKIP, convolutions_of
 
     between = [set(d.labels) - set(engine.forbidden) for d in known.values() if isinstance(d, OneOf) and len(d) > 1]
     labels = {label for options in between for label in options}
@@ -144,16 +149,15 @@ def _check_watched(engine: Gradient, task: SystemTask, known: Mapping[str, Decis
                 f"search.engine.{setting}: no decision of this space is between {what} and other operations; set "
                 f"search.engine.{plain}"
             )
-    if engine.stop == "size" and engine.size > (most := _most_convolutions(engine, task)):
+    if engine.stop == "size" and engine.size > (most := _most(engine, task, convolutions_of(task.space))):
         raise UserError(f"search.engine.size={engine.size}: a derived architecture has at most {most} convolutions; give fewer")
 
 
-def _most_convolutions(engine: Gradient, task: SystemTask) -> int:
-    """Convolutions of the architecture that is derived where they are the strongest."""
+def _most(engine: Gradient, task: SystemTask, wanted: Sequence[str]) -> int:
+    """How many of some options an architecture has that is derived where they are the strongest."""
     from common.arch import labels
-    from common.differentiable.deriving import convolutions_of, derived
+    from common.differentiable.deriving import derived
 
-    wanted = set(convolutions_of(task.space))
     strengths = {
         path: [1.0 if label in wanted or isinstance(d, ManyOf) else 0.1 for label in d.labels]
         for path, d in decisions(task.space).items()
@@ -175,9 +179,18 @@ def _check_gates(task: SystemTask, known: Mapping[str, Decision]) -> None:
             )
 
 
-def _check_decided(known: Mapping[str, Decision]) -> None:
-    """Refuses a search whose result is known: every decision takes all members that it is given."""
-    if all(isinstance(d, ManyOf) and d.high == len(d.options) for d in known.values() if len(d.options) > 1):
+def _check_decided(engine: Gradient, known: Mapping[str, Decision], dropped: bool) -> None:
+    """Refuses a search whose result is known: every decision takes all its members, or the one option that is allowed.
+
+    Args:
+        engine: the search.
+        known: the decisions of its space.
+        dropped: whether a threshold or a budget leaves members out.
+    """
+    open_ones = [d for d in known.values() if len(d.options) > 1]
+    if all(isinstance(d, OneOf) and len(set(d.labels) - set(engine.forbidden)) == 1 for d in open_ones):
+        raise UserError("search.engine.forbidden: one option of each decision is allowed: nothing is searched; allow more")
+    if not dropped and all(isinstance(d, ManyOf) and d.high == len(d.options) for d in open_ones):
         raise UserError(
             "search.engine: every decision of this space takes all its members unless a rule drops some; give prune, a threshold "
             "(search.engine.threshold=0.5 say) or a budget"
@@ -185,10 +198,7 @@ def _check_decided(known: Mapping[str, Decision]) -> None:
 
 
 def check_threshold(engine: Gradient, learning: int, known: Mapping[str, Decision]) -> None:
-    """Refuses a threshold without members to drop, and one that no strength reaches.
-
-    A gate is at most sigmoid(start + moved), and of n options that share a softmax one has at most
-    1 / (1 + (n - 1) exp(-2 moved)); see `moved_at_most`.
+    """Refuses a threshold without members to drop, one that no strength reaches, and one that all keep above.
 
     Args:
         engine: the search.
@@ -214,29 +224,46 @@ def check_threshold(engine: Gradient, learning: int, known: Mapping[str, Decisio
             f"search.engine.threshold={engine.threshold:g} with members=null: members without weights are all of strength 1, and "
             'none is dropped; set search.engine.threshold=null, or give them weights, search.engine.members={"kind":"sigmoid"}'
         )
-    if not operations or engine.shrink is not None or engine.grow:  # where options are dropped, others get stronger
+    if engine.shrink is not None or engine.grow:  # where options are dropped, others get stronger
         return
-    moved = moved_at_most(engine, learning)
-    match engine.options.kind:
-        case "sigmoid":
-            highest = 1 / (1 + exp(-min(30.0, engine.start + moved)))
-        case "softmax":
-            highest = 1 / (1 + (min(operations) - 1) * exp(-min(30.0, 2 * moved)))
-        case _:
-            return
-    if highest < engine.threshold:
+    lowest, highest = _strengths(engine, learning, operations)
+    if highest < engine.threshold or lowest >= engine.threshold:
+        what = (
+            f"above {highest:.3f}: no input passes it" if highest < engine.threshold else f"below {lowest:.3f}: none is dropped"
+        )
         raise UserError(
-            f"search.engine.threshold={engine.threshold}: in {learning} steps at search.engine.arch.lr={engine.arch.lr:g} no "
-            f"{'gate' if engine.options.kind == 'sigmoid' else 'strength'} rises above {highest:.3f}, so that cells would be "
-            "empty; give a lower threshold, a higher rate or more steps"
+            f"search.engine.threshold={engine.threshold:g}: in {learning} steps at search.engine.arch.lr={engine.arch.lr:g} no "
+            f"strength gets {what}, whatever is learnt; give another threshold, a higher rate or more steps"
         )
 
 
+def _strengths(engine: Gradient, learning: int, operations: Sequence[int]) -> tuple[float, float]:
+    """Between which strengths an input is after so many steps: with gates, or with options that share a softmax.
+
+    A gate is at most sigmoid(start + moved), and of n options that share a softmax one has at most
+    1 / (1 + (n - 1) exp(-2 moved)); see `moved_at_most`. The strongest of them has 1 / n at least. Other kinds: from 0 to 1.
+    """
+    moved = moved_at_most(engine, learning)
+    gates = gate_of(engine.start - moved), gate_of(engine.start + moved)
+    if not operations:
+        return gates if engine.members is not None and engine.members.kind == "sigmoid" else (0.0, 1.0)
+    alone = engine.members is None and not engine.forbidden
+    match engine.options.kind:
+        case "sigmoid":
+            return gates[0] if alone else 0.0, gates[1]
+        case "softmax" | "gumbel-softmax" | "hard-gumbel" | "annealed-gumbel" | "one-gate" | "two-gates":
+            highest = 1 / (1 + (min(operations) - 1) * exp(-min(30.0, 2 * moved)))
+            return 1 / max(operations) if alone else 0.0, highest
+        case _:
+            return 0.0, 1.0
+
+
 def moved_at_most(engine: Gradient, learning: int) -> float:
-    """How far a logit can be from `start` after so many steps of the architecture.
+    """How far a logit can be from `start` after so many steps of the architecture, by a rule of thumb.
 
     A step of Adam moves it by the learning rate where all its gradients are of one size, and by sqrt(5) = 2.2 times that where
-    they grow as the square of the steps, as under a price that rises with every round. Three times is allowed.
+    they grow as the square of the steps, as under a price that rises with every round. Three times is allowed: gradients that
+    grow by 3 % in every step go 3.3 times as far.
     """
     return 5 * engine.std + 3 * engine.arch.lr * learning
 

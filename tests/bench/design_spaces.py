@@ -64,6 +64,8 @@ LEAST = 30
 have them, and of 20 too few do."""
 DRAWN = ("space.family", "space.nodes", "network.width", "network.cells", "search.engine")
 """Settings that the study decides."""
+WHOLE = ("space", "network", "search")
+"""Sections that hold them."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def sampling_of(recipe: str, data: str | None, seed: int, words: Sequence[str], 
         UserError: a word sets what the study draws, or no setting.
     """
     for word in words:
-        if (name := word.partition("=")[0]).startswith(DRAWN):
+        if (name := word.partition("=")[0]).startswith(DRAWN) or name in WHOLE:
             raise UserError(f"--set {word}: the study gives every network a {name} of its own; leave it out")
     plan = PLANS[recipe]
     folder = () if data is None else (f"data.folder={json.dumps(data)}",)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
+from common.engines import Gradient
 from common.errors import UserError
 from common.overrides import from_plain, override, plain
 from detection.detnas.recipes import RECIPES
@@ -201,3 +202,17 @@ def test_a_name_or_a_setting_that_no_kind_has_is_refused(words, reason):
 def test_a_damaged_part_of_a_named_kind_is_named():
     with pytest.raises(UserError, match=r"^config\.way\.pace is no field of Slow"):
         from_plain(Plan, {"way": {"name": "slow", "pace": 1}}, "config")
+
+
+def test_a_value_out_of_range_in_what_may_be_null_is_told_by_its_own_rule():
+    """Not as a value of another type: the object fits, and a field of it does not."""
+    engine = Gradient()
+    for word, says in (
+        ('freeze={"every":0}', r"freeze\.every=0: give 1 or more"),
+        ('shrink={"at":[0.5],"keep":[0]}', "a decision needs an option; end with 1 or more"),
+        ('grow=[{"keep":1}]', "grow: it has one search"),
+    ):
+        with pytest.raises(UserError, match=says):
+            override(engine, [word])
+    with pytest.raises(UserError, match="freeze takes an object as JSON, with every, threshold or null"):
+        override(engine, ['freeze={"every":0.5}'])

@@ -14,6 +14,7 @@ from common.engines import Gradient
 from common.engines.dropping import ShrinkSettings
 from common.stages.search import check_search
 from graphs.geometric import Data
+from graphs.pdnas.recipes import RECIPES
 from tests.common.refusing import refused
 from tests.common.run.killing import kill_when
 from tests.graphs.data.makers import Single, ring, span, write_planetoid
@@ -226,4 +227,10 @@ def test_options_of_some_decisions_alone_may_be_dropped(tmp_path):
     s = tiny()
     assert isinstance(s.search.engine, Gradient)
     s = replace(s, search=replace(s.search, engine=replace(s.search.engine, shrink=ShrinkSettings(at=(0.5,), keep=(2,)))))
+    check_search(s.search, task_of(s), [])
+
+
+@pytest.mark.parametrize("recipe", RECIPES["pdnas"])
+def test_recipes_are_not_refused(recipe):
+    s = RECIPES["pdnas"][recipe]()
     check_search(s.search, task_of(s), [])

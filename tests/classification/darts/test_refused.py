@@ -1,8 +1,12 @@
 """Settings of a gradient-based search that do nothing, contradict others or end with nothing: one line, and no run folder."""
 
+from dataclasses import replace
+
 import pytest
 
+from classification.darts.methods import METHODS
 from classification.darts.recipes import RECIPES
+from classification.settings import DataSettings
 from common.objective import Constraint
 from common.overrides import override
 from common.stages.search import check_search
@@ -27,7 +31,35 @@ CASES = [
     ("p-darts", 'search.engine.grow=[{"keep":3},{"keep":2}]', "keeps [3, 2] options; give numbers that descend to 1"),
     ("darts", "search.engine.stop=skips search.engine.cap=1", "cap=1 with stop=skips: it stops at two skips"),
     ("gold-nas", "search.engine.prune=null", "every decision of this space takes all its members unless a rule drops some"),
+    ("p-darts", 'search.engine.grow=[{"keep":1}]', "grow: it has one search, which is a search without it; give two or more"),
+    ("da-nas", "search.engine.shrink.curriculum=[1,1,1]", "curriculum=[1, 1, 1]: all classes from the beginning"),
+    (
+        "gold-nas",
+        'search.engine.prune=null search.engine.threshold=0.5 search.engine.shrink={"at":[0.5],"keep":[1]}',
+        "search.engine.shrink: no decision of this space is between options; set it to null",
+    ),
+    (
+        "darts",
+        TABLE + ' search.engine.project={"items":10,"begin":0.3} search.engine.derive={"trials":6}',
+        "derive with project: one option of each decision is left, and all draws are alike; set derive=null",
+    ),
+    (
+        "darts",
+        TABLE + ' search.engine.shrink={"at":[0.5],"keep":[1]} search.engine.derive={"trials":6}',
+        "derive with shrink: one option of each decision is left, and all draws are alike; set derive=null, or keep more",
+    ),
+    (
+        "darts",
+        TABLE + ' search.engine.forbidden=["none","skip_connect","avg_pool_3x3","nor_conv_1x1"]',
+        "one option of each decision is allowed: nothing is searched; allow more",
+    ),
     # schedules
+    (
+        "darts",
+        "search.engine.stop=skips search.engine.snapshots=1",
+        "stop=skips with snapshots=1: the one snapshot is of the last",
+    ),
+    ("darts", 'search.engine.freeze={"every":2,"threshold":-1}', "freeze.threshold=-1: a cosine; give a number above -1"),
     ("gold-nas", "search.engine.arch.lr=1e-3", "no gate falls below 0.496, nor below prune.threshold=0.05: nothing is dropped"),
     ("darts", "search.engine.arch.begin=0.9", "none of 6 steps teaches the architecture"),
     ("darts", 'search.engine.project={"begin":0.99}', "12 decisions are settled one by one after 6 of 6 steps"),
@@ -52,7 +84,11 @@ CASES = [
     ("gold-nas", "weights.steps=60 search.engine.snapshots=30 search.engine.stop=ranks", "stop=ranks: no decision of this space"),
     ("darts", "space.cells=2", "space.cells=2: a stack of fewer than 3 cells has no normal cell; give 3"),
     ("darts", "network.cells=1", "network.cells=1: a stack of fewer than 3 cells"),
-    ("p-darts", 'search.engine.grow=[{"keep":1,"overrides":["space.cells=1"]}]', "space.cells=1: a stack of fewer than 3 cells"),
+    (
+        "p-darts",
+        'search.engine.grow=[{"keep":3},{"keep":1,"overrides":["space.cells=1"]}]',
+        "space.cells=1: a stack of fewer than 3 cells",
+    ),
     ("gold-nas", "space.inputs=0", "space.inputs=0 with gated"),
     ("gold-nas", "space.gated=false", "needs an option; give a space whose operations are all gates"),
     ("darts", 'search.engine.prune={"every":2} search.engine.forbidden=[]', "it closes gates; give them weights of their own"),
@@ -90,16 +126,32 @@ CASES = [
     ("gdas", "search.engine.scored=10", "scored with options.kind=hard-gumbel: it would score one draw"),
     ("darts", "search.engine.scored=10 search.engine.options.keep=0.5", "scored with options.kind=softmax, keep=0.5"),
     # searches in a row read the space and their own training
-    ("p-darts", 'search.engine.grow=[{"keep":1,"overrides":["search.engine.arch.lr=1"]}]', "give settings of space or weights"),
-    ("p-darts", 'search.engine.grow=[{"keep":1,"overrides":["network.width=8"]}]', "give settings of space or weights"),
-    ("p-darts", 'search.engine.grow=[{"keep":1,"overrides":["seed=8"]}]', "give settings of space or weights"),
-    ("p-darts", 'search.engine.grow=[{"keep":1,"overrides":["weights.ema=0.9"]}]', "ema=0.9: a relaxed architecture learns"),
     (
         "p-darts",
-        'search.engine.arch.begin=0.8 search.engine.grow=[{"keep":1,"overrides":["weights.steps=2"]}]',
+        'search.engine.grow=[{"keep":3},{"keep":1,"overrides":["search.engine.arch.lr=1"]}]',
+        "give settings of space or weights",
+    ),
+    (
+        "p-darts",
+        'search.engine.grow=[{"keep":3},{"keep":1,"overrides":["network.width=8"]}]',
+        "give settings of space or weights",
+    ),
+    ("p-darts", 'search.engine.grow=[{"keep":3},{"keep":1,"overrides":["seed=8"]}]', "give settings of space or weights"),
+    (
+        "p-darts",
+        'search.engine.grow=[{"keep":3},{"keep":1,"overrides":["weights.ema=0.9"]}]',
+        "ema=0.9: a relaxed architecture learns",
+    ),
+    (
+        "p-darts",
+        'search.engine.arch.begin=0.8 search.engine.grow=[{"keep":3},{"keep":1,"overrides":["weights.steps=2"]}]',
         "with weights.steps=2: search.engine.arch: with begin=0.8 and every=1 none of 2 steps teaches",
     ),
-    ("p-darts", 'search.engine.grow=[{"keep":1,"overrides":["space.inputs=0"]}]', "changes the decisions of the space"),
+    (
+        "p-darts",
+        'search.engine.grow=[{"keep":3},{"keep":1,"overrides":["space.inputs=0"]}]',
+        "changes the decisions of the space",
+    ),
     # numbers
     ("mile-nas", "search.engine.balance=-1", "balance=-1: give a number above 0"),
     ("mile-nas", "search.engine.balance=NaN", "balance takes a number"),
@@ -125,9 +177,22 @@ CASES = [
     ("gdas", "search.engine.reward=accuracy search.engine.rule=second-order", "REINFORCE takes its place; set rule=first-order"),
     # thresholds
     ("fair-darts", "space.inputs=2", "every node of this space has a fixed number of inputs"),
-    ("darts", "space.inputs=0 search.engine.threshold=0.99", "no strength rises above 0.298, so that cells would be empty"),
+    (
+        "darts",
+        "space.inputs=0 search.engine.threshold=0.99",
+        "no strength gets above 0.298: no input passes it, whatever is learnt; give another threshold",
+    ),
+    ("fair-darts", "search.engine.arch.lr=1e-5", "no strength gets above 0.501: no input passes it"),
+    ("fair-darts", "search.engine.threshold=0.05 search.engine.arch.lr=1e-5", "gets below 0.499: none is dropped"),
+    ("gold-nas", "search.engine.prune=null search.engine.threshold=0.9 search.engine.arch.lr=1e-5", "gets above 0.501"),
+    ("gold-nas", "search.engine.prune=null search.engine.threshold=0.1 search.engine.arch.lr=1e-5", "gets below 0.499: none is"),
+    (
+        "darts",
+        'space.inputs=0 search.engine.threshold=0.9 search.engine.options={"kind":"hard-gumbel"}',
+        "no strength gets above 0.298",
+    ),
     # settings of other settings
-    ("darts", "search.engine.dual_rate=0.5", "dual_rate=0.5 with cost=filter: unread; leave it 0.01"),
+    ("darts", "search.engine.dual_rate=0.5", "dual_rate=0.5 with cost=filter: give cost=dual, or leave it 0.01"),
     ("darts", "search.engine.rivals=3 search.random_baseline=false", "there are no rivals; leave it 8"),
     (
         "darts",
@@ -185,6 +250,10 @@ ACCEPTED = [
     ("darts", 'space.inputs=0 search.engine.threshold=0.4 search.engine.shrink={"at":[0.5],"keep":[2]}', {}),
     ("gdas", 'search.engine.members={"kind":"softmax"} search.engine.radius=0.3', {}),
     ("mile-nas", "search.engine.rule=mixed-second-order search.engine.balance=3", {}),
+    ("darts", 'search.engine.options={"kind":"gumbel-softmax","shape":"exponential","temperature":[1,0.03]}', {}),
+    ("darts", 'search.engine.cap=100 search.engine.shrink={"at":[0.5],"keep":[2]}', {}),
+    ("gold-nas", "search.engine.arch.lr=1000", {}),
+    ("fair-darts", "search.engine.start=-800 search.engine.arch.lr=1000", {}),
     ("nasp", "search.engine.options.kept=2", {}),  # the first node's two inputs are both kept, of later ones two of more
     ("darts", 'search.engine.options={"kind":"dirichlet"} search.engine.radius=0.3 search.engine.freeze={"every":2}', {}),
     ("darts", 'weights.steps=40 search.engine.project={"begin":0.5,"items":16}', {}),
@@ -199,3 +268,11 @@ def test_what_goes_together_is_not_refused(method, settings, budget):
     short = [f"{name}={value}" for name, value in SHORT.items() if name not in given]
     s = override(RECIPES[method]["smoke"](), [*short, *words])
     check_search(s.search, made(s), [Constraint(metric, upper=upper) for metric, upper in budget.items()])
+
+
+@pytest.mark.parametrize("recipe", ["smoke", "small", "paper"])
+@pytest.mark.parametrize("method", METHODS)
+def test_recipes_are_not_refused(method, recipe):
+    s = RECIPES[method][recipe]()
+    task = made(replace(s, data=DataSettings(size=32)))
+    check_search(s.search, task, [Constraint(metric, upper=upper) for metric, upper in s.budget.items()])

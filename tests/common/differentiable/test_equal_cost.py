@@ -126,7 +126,7 @@ def test_steps_of_weights_and_of_both_are_told_apart():
     assert search_flops(rule="one-level") < whole < search_flops(rule="second-order"), "one backward pass; five passes"
 
 
-@pytest.mark.parametrize("changed", [{}, {"scored": 16}, {"freeze": FreezeSettings(every=2, threshold=-1.0)}, {"entropy": 1.0}])
+@pytest.mark.parametrize("changed", [{}, {"scored": 16}, {"freeze": FreezeSettings(every=2, threshold=-0.999)}, {"entropy": 1.0}])
 def test_what_is_said_of_a_search_is_what_it_took(changed, tmp_path):
     with opened_run(tmp_path / "run", Toy()) as context:
         stage = RelaxedSearch(settings=replace(ENGINE, **changed))
@@ -134,6 +134,15 @@ def test_what_is_said_of_a_search_is_what_it_took(changed, tmp_path):
             result = dict(stage.run(context))
         context.folder.finish("search", result, 0.0)
         assert stage.flops(context) == counter.get_total_flops() > 0
+
+
+def test_what_stops_learning_is_counted_as_if_it_went_on(tmp_path):
+    with opened_run(tmp_path / "run", Toy()) as context:
+        stage = RelaxedSearch(settings=replace(ENGINE, freeze=FreezeSettings(every=2, threshold=1.0)))
+        with FlopCounterMode(display=False) as counter:
+            result = dict(stage.run(context))
+        context.folder.finish("search", result, 0.0)
+        assert stage.flops(context) > counter.get_total_flops() > 0
 
 
 def test_scorings_of_a_projection_are_part_of_the_cost(tmp_path):

@@ -218,8 +218,11 @@ def test_what_is_projected_is_what_is_found(tmp_path):
         (lambda: ProjectSettings(begin=1.0), r"project\.begin=1\.0: give a share from 0 to below 1"),
         (lambda: ProjectSettings(items=0), "project.items=0: give 1 or more"),
         (lambda: FreezeSettings(every=0), "freeze.every=0: give 1 or more"),
-        (lambda: FreezeSettings(threshold=1.5), r"freeze\.threshold=1\.5: a cosine; give a number from -1 to 1"),
-        (lambda: Gradient(project=ProjectSettings(), grow=(GrowSettings(keep=1),)), "ways to drop options; give one"),
+        (lambda: FreezeSettings(threshold=1.5), r"freeze\.threshold=1\.5: a cosine; give a number above -1 and at most 1"),
+        (
+            lambda: Gradient(project=ProjectSettings(), grow=(GrowSettings(keep=2), GrowSettings(keep=1))),
+            "ways to drop options; give one",
+        ),
         (lambda: Gradient(project=ProjectSettings(), stop="skips"), "stop=skips with project: decisions would be left open"),
     ],
 )
