@@ -86,7 +86,9 @@ def test_networks_of_other_settings_are_not_mixed(quick, tmp_path):
         draw_all(other, tmp_path, 1, LocalPool(0))
 
 
-@pytest.mark.parametrize("word", ["network.width=8", "space.family=enas", "space.nodes=3", "search.engine.population=5"])
+@pytest.mark.parametrize(
+    "word", ["network.width=8", "space.family=enas", "space.nodes=3", "search.engine.population=5", "space=nasbench201"]
+)
 def test_what_the_study_decides_cannot_be_set(word):
     with pytest.raises(UserError, match=f"--set {word}: the study"):
         sampling_of("smoke", None, 0, [word])
