@@ -74,6 +74,14 @@ def test_the_page_names_its_making_and_its_limits():
     assert "95th percentile of the mean of 3 random cells" in text and "Up to 3 searches of a method" in text
 
 
+def test_a_missed_mean_is_explained_beside_what_was_tried():
+    tried = [row(name, seed, cell) for name in ("sigmoid", "fair-darts-1") for seed, cell in enumerate((CONV, SKIPS))]
+    missed = [row("fair-darts", seed, cell) for seed, cell in enumerate((SKIPS, CONV, SKIPS))]
+    kept = [row("fair-darts", seed, CONV) for seed in range(3)]
+    assert "FairDARTS misses its mean by" in page([*missed, *tried], TABLE, "x")
+    assert "misses its mean" not in page([*kept, *tried], TABLE, "x") and "misses its mean" not in page(missed, TABLE, "x")
+
+
 @pytest.mark.parametrize("name", ENTRIES)
 def test_every_method_has_the_same_recipe(name):
     for long in (False, True):

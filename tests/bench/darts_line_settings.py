@@ -69,6 +69,9 @@ ENTRIES = {
     "da-nas": Entry(title="DA-NAS", engine=replace(_PLAIN, rule="one-level", shrink=_SHRINK)),
     "gates": Entry(title="sigmoid gates, one level (GOLD-NAS)", engine=replace(_PLAIN, options=_SIGMOID, rule="one-level")),
     "darts2": Entry(title="DARTS, second order", engine=replace(_PLAIN, rule="second-order")),
+    "fair-darts-1": Entry(
+        title="FairDARTS, zero-one loss of weight 1 (tried afterwards)", engine=replace(_PLAIN, options=_SIGMOID, zero_one=1.0)
+    ),
 }
 """Name -> method. None derives an edge without an operation other than as its strongest one, `none` included."""
 
