@@ -86,6 +86,16 @@ def test_networks_of_other_settings_are_not_mixed(quick, tmp_path):
         draw_all(other, tmp_path, 1, LocalPool(0))
 
 
+def test_bad_input_leaves_nothing_behind(quick, tmp_path):
+    elsewhere = sampling_of("smoke", str(tmp_path / "nowhere"), 0, [])
+    with pytest.raises(UserError, match="nowhere is not a folder"):
+        draw_all(elsewhere, tmp_path / "out", 1, LocalPool(0))
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file: File exists; give a folder, or the name of a new one"):
+        draw_all(quick, tmp_path / "file", 1, LocalPool(0))
+
+
 @pytest.mark.parametrize(
     "word", ["network.width=8", "space.family=enas", "space.nodes=3", "search.engine.population=5", "space=nasbench201"]
 )

@@ -11,7 +11,7 @@ from common.engines import Gradient
 from common.engines.gradient import gate_of
 from common.engines.weighting import WeightingSettings
 from common.errors import UserError
-from common.relax.monitor import WITHOUT_WEIGHTS
+from common.relax.monitor import WITHOUT_WEIGHTS, count
 from common.space import Decision, ManyOf, OneOf, decisions
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def check_options(engine: Gradient, task: SystemTask, constraints: Sequence[Cons
     """
     known = decisions(task.space)
     _check_kinds(engine, known)
-    _check_left(engine, task, known)
+    _check_left(engine, known)
+    _check_capped(engine, task, known)
     _check_kept(engine, known)
     _check_watched(engine, task, known)
     if engine.prune is not None:
@@ -86,7 +87,7 @@ def _check_parts(name: str, weighting: WeightingSettings, sizes: Sequence[int]) 
         raise UserError(f"{name}.{given}: of {max(sizes)} options, the most of a decision, it takes all; give less, or 1")
 
 
-def _check_left(engine: Gradient, task: SystemTask, known: Mapping[str, Decision]) -> None:
+def _check_left(engine: Gradient, known: Mapping[str, Decision]) -> None:
     """Refuses forbidden options that the space does not have, and what leaves a decision without any."""
     from common.differentiable.deriving import SKIP
 
@@ -95,8 +96,6 @@ def _check_left(engine: Gradient, task: SystemTask, known: Mapping[str, Decision
     if odd := sorted(set(engine.forbidden) - set(offered)):
         choose = f"choose among {', '.join(offered)}, or " if offered else ""
         raise UserError(f"search.engine.forbidden: {odd[0]!r} is no option of the space; {choose}set search.engine.forbidden=[]")
-    at_last = [stage.keep for stage in engine.grow[:-1]] + ([] if engine.shrink is None else list(engine.shrink.keep))
-    capped = bool(at_last) and engine.cap is not None and engine.cap < _most(engine, task, (SKIP,))
     for path, labels in edges.items():
         left = [label for label in labels if label not in engine.forbidden]
         if not left:
@@ -105,8 +104,18 @@ def _check_left(engine: Gradient, task: SystemTask, known: Mapping[str, Decision
             )
         if engine.cap is not None and left == [SKIP]:
             raise UserError(f"search.engine.cap={engine.cap}: decision {path!r} can be {SKIP} alone; allow another operation")
-        lost = [label for label in labels if label in engine.forbidden or label == SKIP]
-        if capped and SKIP in left and min(at_last) <= len(lost):
+
+
+def _check_capped(engine: Gradient, task: SystemTask, known: Mapping[str, Decision]) -> None:
+    """Refuses to keep so few options that what the cap gives up can be the last of them; a cap that never binds gives up none."""
+    from common.differentiable.deriving import SKIP, normal_of
+
+    at_last = [stage.keep for stage in engine.grow[:-1]] + ([] if engine.shrink is None else list(engine.shrink.keep))
+    if engine.cap is None or not at_last or engine.cap >= _most(engine, task, (SKIP,), normal_of(task.space)):
+        return
+    for path, decision in known.items():
+        lost = [label for label in decision.labels if label in engine.forbidden or label == SKIP]
+        if isinstance(decision, OneOf) and SKIP in decision.labels and SKIP not in engine.forbidden and min(at_last) <= len(lost):
             raise UserError(
                 f"search.engine.cap={engine.cap}: with keep={min(at_last)} decision {path!r} can be left with "
                 f"{', '.join(lost)} alone; keep more, or set search.engine.cap=null"
@@ -135,7 +144,7 @@ def _check_watched(engine: Gradient, task: SystemTask, known: Mapping[str, Decis
 
     between = [set(d.labels) - set(engine.forbidden) for d in known.values() if isinstance(d, OneOf) and len(d) > 1]
     labels = {label for options in between for label in options}
-    convolutions = any("conv" in label for label in labels)
+    convolutions = not labels.isdisjoint(convolutions_of(task.space))
     learning = any(len(options - LEARN_NOTHING) > 1 for options in between)
     for setting, given, holds, what, plain in (
         (f"cap={engine.cap}", engine.cap is not None, SKIP in labels, SKIP, "cap=null"),
@@ -153,8 +162,8 @@ def _check_watched(engine: Gradient, task: SystemTask, known: Mapping[str, Decis
         raise UserError(f"search.engine.size={engine.size}: a derived architecture has at most {most} convolutions; give fewer")
 
 
-def _most(engine: Gradient, task: SystemTask, wanted: Sequence[str]) -> int:
-    """How many of some options an architecture has that is derived where they are the strongest."""
+def _most(engine: Gradient, task: SystemTask, wanted: Sequence[str], within: str = "") -> int:
+    """How many of some options an architecture has under a path that is derived where they are the strongest."""
     from common.arch import labels
     from common.differentiable.deriving import derived
 
@@ -164,7 +173,7 @@ def _most(engine: Gradient, task: SystemTask, wanted: Sequence[str]) -> int:
         if len(d.options) > 1
     }
     found = derived(replace(engine, cap=None, threshold=None), task.space, strengths, {})
-    return sum(label in wanted for label in labels(task.space, found.arch).values())
+    return count(labels(task.space, found.arch), wanted, within)
 
 
 def _check_gates(task: SystemTask, known: Mapping[str, Decision]) -> None:

@@ -28,6 +28,7 @@ from common.run.files import write_atomic, write_json
 from common.script import spoken_errors
 from tests.bench.backbone_figures import Figures, Study, Trained, figures, markdown
 from tests.bench.backbone_settings import STUDIES
+from tests.bench.out import make_folder
 
 if TYPE_CHECKING:
     from common.space import Arch
@@ -148,7 +149,7 @@ def run(study: Study, out: Path, *, gate_only: bool, past: bool) -> Figures:
     settings, alone = study.settings, out / "alone"
     gate = [(number, seed) for seed in range(study.gate_seeds) for number in range(study.gate_networks)]
     shared: list[list[float]] = []
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     done = trained(alone, settings, gate, study.candidates)
 
     def written(chosen: Sequence[int] = ()) -> Figures:

@@ -36,6 +36,7 @@ from common.tables.cell import Cell, to_string
 from common.tables.nasbench201 import nasbench201
 from common.train.phase import train_phase
 from tests.bench.darts_line_settings import COLLAPSE, ENTRIES, IMAGES, settings_of
+from tests.bench.out import make_folder
 
 COMMAND = "python -m tests.bench.darts_line"
 DATA = Path("../shared/data")
@@ -161,7 +162,7 @@ def number_of_seeds(text: str) -> int:
 def main() -> None:
     """Does what is left to do."""
     options = parsed()
-    options.out.mkdir(parents=True, exist_ok=True)
+    make_folder(options.out)
     log = Jsonl(options.out / "rows.jsonl", of_run=False)
     done = {(row["method"], row["seed"], row["long"]) for row in log.rows()}
     for name, seed, long in jobs(options.seeds, options.only):

@@ -25,6 +25,7 @@ from common.space import Arch, sample
 from common.streams import derive, stream
 from common.train.phase import train_phase
 from tests.bench.darts_line import DATA, Task, number_of_seeds, run_search
+from tests.bench.out import make_folder
 
 COMMAND = "python -m tests.bench.darts_line_own"
 METHODS = {"darts": "DARTS, first order", "da-nas": "DA-NAS", "gold-nas": "GOLD-NAS", "random": "a random cell"}
@@ -103,7 +104,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Does what is left to do."""
     options = parsed()
-    options.out.mkdir(parents=True, exist_ok=True)
+    make_folder(options.out)
     log = Jsonl(options.out / "own.jsonl", of_run=False)
     done = {(row["method"], row["seed"]) for row in log.rows()}
     for seed in range(options.seeds):

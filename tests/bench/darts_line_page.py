@@ -133,15 +133,16 @@ def _missed(rows: Sequence[Row]) -> list[str]:
     return [
         f"FairDARTS misses its mean by {LEAST_MEAN - fmean(tests['fair-darts']):.2f} points; the standard error of the mean is "
         f"{error:.2f}. The zero-one loss, at the paper's weight of 10, opens and closes the gates before the operations are "
-        "trained: in the searches of seeds 3 and 4 one and two of the 30 gates are not yet on their last side of 0.5 after the "
-        "first 62 steps of 800, and none after twice as many. At the end all gates are at 0.97 or below 0.06. On an edge one to "
-        "three of five are open, so that their order means little; and `none`, which passes nothing on and gets no gradient from "
-        "the task, is open where its initial noise was above 0: on 3 and on 5 of 6 edges, from the first steps to the last.",
+        "trained. Read in snapshots.json and strengths.json of the searches of seeds 3 and 4 on 2026-11-30: one and two of the "
+        "30 gates are not yet on their last side of 0.5 after the first 62 steps of 800, and none after twice as many. At the "
+        "end all gates are at 0.97 or below 0.06. On an edge one to three of five are open, so that their order means little; "
+        "and `none`, which passes nothing on and gets no gradient from the task, is open where its initial noise was above 0: "
+        "on 3 and on 5 of 6 edges, from the first steps to the last.",
         "",
         "What was tried after this was known explains the result and does not take its place: without the loss (sigmoid gates "
         f"alone) {spread(tests['sigmoid'])}; with weight 1 {spread(tests['fair-darts-1'])}, the worst seed "
-        f"{min(tests['fair-darts-1']):.2f} because `none` is derived on nearly all edges; the same searches with `none` "
-        "forbidden when the cell is derived, seed 3 92.47 in the place of 92.24, seed 4 91.66 in the place of 91.20.",
+        f"{min(tests['fair-darts-1']):.2f} because `none` is derived on nearly all edges; those two searches with `none` "
+        "forbidden when the cell is derived, 92.47 in the place of 92.24 and 91.66 in the place of 91.20.",
         "",
     ]
 

@@ -34,6 +34,7 @@ from common.space import Arch, sample
 from common.stages.run import workers
 from common.stages.workers import task_of
 from common.streams import derive, stream
+from tests.bench.out import make_folder
 
 COMMAND = "python -m tests.bench.design_spaces"
 
@@ -135,12 +136,13 @@ def check_folder(out: Path, sampling: Sampling) -> None:
     file, said = out / "study.json", {"plan": plain(sampling.plan), "settings": plain(sampling.settings)}
     if file.is_file() and read_json(file) != json.loads(json.dumps(said)):
         raise UserError(f"--out {out}: it has networks of other settings (study.json), which do not compare; give another folder")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_json(file, said)
 
 
 def draw_all(sampling: Sampling, out: Path, trials: int, pool: LocalPool) -> None:
     """Trains the networks that `out` lacks, and adds a row for each as it is done."""
+    sampling.task(next(iter(NODES)))  # data that cannot be read are refused before anything is written
     check_folder(out, sampling)
     for family in NODES:
         log = Jsonl(out / f"{family}.jsonl", of_run=False)

@@ -251,7 +251,7 @@ ACCEPTED = [
     ("gdas", 'search.engine.members={"kind":"softmax"} search.engine.radius=0.3', {}),
     ("mile-nas", "search.engine.rule=mixed-second-order search.engine.balance=3", {}),
     ("darts", 'search.engine.options={"kind":"gumbel-softmax","shape":"exponential","temperature":[1,0.03]}', {}),
-    ("darts", 'search.engine.cap=100 search.engine.shrink={"at":[0.5],"keep":[2]}', {}),
+    ("darts", 'search.engine.cap=4 search.engine.shrink={"at":[0.5],"keep":[2]}', {}),  # no normal cell has more edges
     ("gold-nas", "search.engine.arch.lr=1000", {}),
     ("fair-darts", "search.engine.start=-800 search.engine.arch.lr=1000", {}),
     ("nasp", "search.engine.options.kept=2", {}),  # the first node's two inputs are both kept, of later ones two of more
