@@ -163,7 +163,8 @@ def engines_page() -> str:
         "`gradient` evaluates no candidates: it trains weights and architecture together, so that `search.evaluation` has no "
         "effect. `pnas` needs an order of the decisions: DetNAS, PDNAS and GAN Compression declare one; for others give "
         "`search.engine.groups`. `exhaustive` refuses spaces of more than 100,000 architectures. `inherited` needs a system that "
-        "trains a supernet.",
+        "trains a supernet. `controller` trains a supernet too, whatever scores its candidates, by the two phases that "
+        "`gradient` takes.",
         "",
         "`nsga2` follows all objectives and gives a front; the others follow the first objective, or `search.reward`.",
         "",

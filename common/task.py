@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from common.cost.price import Metric, Price
     from common.objective import Objective
     from common.relax.ranked import Bound
+    from common.search.policy import Policy
     from common.stages.settings import TrainSettings
     from common.train.step import Step
 
@@ -90,6 +91,7 @@ class Networks:
         random_like: (found architecture, rng) -> a random architecture of the same form; None: uniform ones are compared with.
         draw: architecture -> a picture of it as SVG text; None: the report draws the decisions.
         price: cost name -> a table of prices and its entry, for costs that are sums over decisions; None where they are not.
+        policy: seed -> the policy over the architectures that the system brings, for the engine `controller`; None without one.
         guide: cost name -> roughly what each option adds to it, where costs are no such sums; None without one.
         has_supernet: whether `build` takes an opened description; a system of fixed networks has no supernet.
     """
@@ -104,6 +106,7 @@ class Networks:
     random_like: Callable[[Arch, Random], Arch] | None = None
     draw: Callable[[Arch], str] | None = None
     price: Callable[[str], tuple[Price, Metric]] | None = None
+    policy: Callable[[int], Policy] | None = None
     guide: Callable[[str], Sequence[Bound]] | None = None
     has_supernet: bool = True
 

@@ -6,6 +6,7 @@ Every engine is a choice of every run: `--set search.engine=NAME search.engine.F
 
 from common.engines.aging import Aging
 from common.engines.base import Engine, MLPSettings, Problem, fidelity_of
+from common.engines.controller import Controller
 from common.engines.econas import EcoNAS
 from common.engines.exhaustive import Exhaustive
 from common.engines.gradient import Gradient
@@ -21,7 +22,20 @@ from common.engines.topk import TopK
 from common.engines.tournament import Tournament
 
 SampledEngine = (
-    Random | Exhaustive | TopK | Aging | Tournament | Local | Reinforce | NSGA2 | PNAS | NPENAS | NAO | EcoNAS | Halving
+    Random
+    | Exhaustive
+    | TopK
+    | Aging
+    | Tournament
+    | Local
+    | Reinforce
+    | NSGA2
+    | PNAS
+    | NPENAS
+    | NAO
+    | EcoNAS
+    | Halving
+    | Controller
 )
 """Engines that propose architectures and learn from their scores."""
 AnyEngine = SampledEngine | Gradient
@@ -34,6 +48,7 @@ __all__ = [
     "PNAS",
     "Aging",
     "AnyEngine",
+    "Controller",
     "EcoNAS",
     "Engine",
     "Exhaustive",

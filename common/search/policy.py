@@ -1,5 +1,7 @@
 """Policies: distributions over the architectures of any space, one softmax per decision, with gradients of log-probabilities.
 
+`Policy` is what those who learn a policy know of it; `WalkPolicy` is a policy that decides in the order of the space.
+
 An architecture is the sequence of its live decisions in walk order, each with the option taken (for `ManyOf` the rank of the
 subset). A decision that is not live is not in the sequence. The probability of an architecture is the product over its sequence.
 Where a `Where` rule rejects draws, that product is the probability up to the share of valid ones, a factor that is not learned.
@@ -47,13 +49,47 @@ class Softmax(NamedTuple):
     entropy: float
 
 
-@dataclass(slots=True)
-class Policy(ABC):
+class Policy(Protocol):
     """What samples architectures and says how to make some of them likelier.
 
     Attributes:
+        parameters: What is learned; changed in place from outside, followed by `moved()`.
+    """
+
+    parameters: list[Tensor]
+
+    def sample(self, rng: Random) -> Draw:
+        """An architecture, drawn with the policy's probabilities.
+
+        Raises:
+            UserError: Hardly any draw keeps the rules of the space.
+        """
+        ...
+
+    def moved(self) -> None:
+        """Forgets what was computed from the parameters: to be called after they were changed."""
+        ...
+
+    def log_prob(self, archs: Sequence[Arch]) -> NDArray[np.float64]:
+        """Logarithms of the probabilities, shape (n,), by teacher forcing: what `sample` reports for the same ones."""
+        ...
+
+    def gradient(self, archs: Sequence[Arch], weights: NDArray[np.float64], entropy: float = 0.0) -> list[Tensor]:
+        """Of sum_k weights[k] log P(archs[k]) + entropy * mean_k H_k with respect to `parameters`, in their order.
+
+        H_k is the sum of the entropies of the softmaxes on the way of architecture k. Its gradient goes through these
+        softmaxes, not through how likely the way is: exact where decisions are independent and always live.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class WalkPolicy(ABC):
+    """A policy that decides in walk order; see `Policy`.
+
+    Attributes:
         space: The description with open decisions.
-        parameters: What is learned, float64; changed in place from outside, followed by `moved()`.
+        parameters: What is learned, float64.
         sizes: Number of options of each decision that some architecture meets, in walk order.
         offsets: Each decision's first token: every option of every decision has one.
 
@@ -105,7 +141,7 @@ class Policy(ABC):
 
     @abstractmethod
     def moved(self) -> None:
-        """Forgets what was computed from the parameters: to be called after they were changed."""
+        """See `Policy.moved`."""
 
     def sequence(self, arch: Arch) -> list[tuple[int, int]]:
         """(number of the decision, option) in walk order.
@@ -125,15 +161,11 @@ class Policy(ABC):
 
     @abstractmethod
     def log_prob(self, archs: Sequence[Arch]) -> NDArray[np.float64]:
-        """Logarithms of the probabilities, shape (n,), by teacher forcing: what `sample` reports for the same ones."""
+        """See `Policy.log_prob`."""
 
     @abstractmethod
     def gradient(self, archs: Sequence[Arch], weights: NDArray[np.float64], entropy: float = 0.0) -> list[Tensor]:
-        """Of sum_k weights[k] log P(archs[k]) + entropy * mean_k H_k with respect to `parameters`, in their order.
-
-        H_k is the sum of the entropies of the softmaxes on the way of architecture k. Its gradient goes through these
-        softmaxes, not through how likely the way is: exact where decisions are independent and always live.
-        """
+        """See `Policy.gradient`."""
 
 
 class PolicySettings(Protocol):
@@ -160,7 +192,7 @@ class Independent:
 
 
 @dataclass(slots=True)
-class _IndependentPolicy(Policy):
+class _IndependentPolicy(WalkPolicy):
     settings: Independent
     seed: int
     _logits: NDArray[np.float64] = field(init=False)  # (decisions, most options), the memory of the one parameter
@@ -169,7 +201,7 @@ class _IndependentPolicy(Policy):
     _table: list[Softmax] = field(init=False)
 
     def __post_init__(self) -> None:
-        Policy.__post_init__(self)
+        WalkPolicy.__post_init__(self)
         shape = (len(self.sizes), max(self.sizes))
         draws = torch_stream(self.seed, "policy", "independent")
         self.parameters = [self.settings.scale * torch.randn(shape, generator=draws, dtype=torch.float64)]

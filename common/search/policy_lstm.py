@@ -13,7 +13,7 @@ from scipy.special import entr
 from torch import Tensor
 
 from common.errors import UserError
-from common.search.policy import NEVER, Policy, Softmax
+from common.search.policy import NEVER, Softmax, WalkPolicy
 from common.space import Arch
 from common.streams import torch_stream
 
@@ -49,7 +49,7 @@ class LSTM:
         if self.scale <= 0 or self.temperature <= 0 or (self.tanh is not None and self.tanh <= 0):
             raise UserError(f"{self}: scale, temperature and tanh must be positive")
 
-    def policy(self, space: Any, seed: int) -> Policy:
+    def policy(self, space: Any, seed: int) -> WalkPolicy:
         """See `PolicySettings.policy`."""
         return _LSTMPolicy(space, self, seed)
 
@@ -58,7 +58,7 @@ _State = list[tuple[Tensor, Tensor]]  # (output, cell) of each layer
 
 
 @dataclass(slots=True)
-class _LSTMPolicy(Policy):
+class _LSTMPolicy(WalkPolicy):
     settings: LSTM
     seed: int
     _options: Tensor = field(init=False)  # (decisions, most options): tokens, 0 where there is no such option
@@ -67,7 +67,7 @@ class _LSTMPolicy(Policy):
     _states: dict[tuple[int, ...], _State] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        Policy.__post_init__(self)
+        WalkPolicy.__post_init__(self)
         hidden, vocabulary = self.settings.hidden, sum(self.sizes)
         shapes = [(vocabulary + 1, hidden), (vocabulary, hidden), *[(4 * hidden, hidden)] * (2 * self.settings.layers)]
         draws = torch_stream(self.seed, "policy", "lstm")

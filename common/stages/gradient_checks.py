@@ -18,6 +18,7 @@ from common.stages.settings import RunSettings
 if TYPE_CHECKING:
     from common.objective import Constraint
     from common.system_task import SystemTask
+    from common.task import Phase
 
 
 def check_gradient(engine: Gradient, task: SystemTask, constraints: Sequence[Constraint] = ()) -> None:
@@ -66,17 +67,26 @@ def _check_mixed(engine: Gradient, task: SystemTask) -> None:
         raise UserError(f"search.engine.options.kind={engine.options.kind}: {error}") from error
 
 
-def _check_phases(engine: Gradient, task: SystemTask) -> None:
-    """What the two trainings of a search must be like."""
+def alternating(task: SystemTask) -> Sequence[Phase]:
+    """The two phases of kind `relaxed`: of the weights, and of what learns in turn with them.
+
+    Raises:
+        UserError: their settings ask for what such a training does not do.
+    """
     phases = task.phases("relaxed")
     for phase in phases:
         for name, plain in (("ema", None), ("amp", "none"), ("accumulate", 1)):
             if (value := getattr(phase.settings, name)) != plain:
                 raise UserError(
-                    f"{phase.name}: {name}={value}: a relaxed architecture learns from the weights of every step, in full "
-                    f"precision; give {'null' if plain is None else plain}"
+                    f"{phase.name}: {name}={value}: an architecture learns from the weights of every step, in full precision; "
+                    f"give {'null' if plain is None else plain}"
                 )
-    weights = phases[0]
+    return phases
+
+
+def _check_phases(engine: Gradient, task: SystemTask) -> None:
+    """What the two trainings of a search must be like."""
+    weights, _ = alternating(task)
     optim = weights.settings.optim
     if engine.rule in ("second-order", "mixed-second-order") and (optim.name != "sgd" or optim.nesterov):
         told = "optim.nesterov=true" if optim.name == "sgd" else f"optim.name={optim.name}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from common.engines import Engine, Exhaustive, Gradient, Problem, SampledEngine
+from common.engines import Controller, Engine, Exhaustive, Gradient, Problem, SampledEngine
 from common.engines import fidelity_of as fidelity_of_share
 from common.errors import UserError
 from common.evaluate.rewarded import REWARD, Rewarded
@@ -17,6 +17,7 @@ from common.objective import Objective, fronts
 from common.search.random import RandomSearch
 from common.space import Arch, size
 from common.stages.context import Context, constraint_text, keeps
+from common.stages.controlled import check_controller
 from common.stages.evaluators import check_proxy, evaluator_of
 from common.stages.gradient_checks import check_gradient
 from common.stages.predicted import search_by_predictor
@@ -207,6 +208,8 @@ def check_search(settings: SearchSettings, task: SystemTask, constraints: Sequen
     _check_engine("search.engine", engine, problem)
     if isinstance(engine, Exhaustive):
         _check_size(task)
+    if isinstance(engine, Controller):
+        check_controller(engine, task)
 
 
 def _check_engine(setting: str, engine: Engine, problem: Problem) -> None:

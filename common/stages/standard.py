@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from common.differentiable.candidates import Candidates
 from common.differentiable.search import RelaxedSearch
-from common.engines import Gradient, Halving
+from common.engines import Controller, Gradient, Halving
 from common.evaluate.settings import InheritedSettings, PredictorSettings, needs_supernet
 from common.run.stages import Stage
 from common.stages.best import Best
 from common.stages.context import ByName, Context, Named
+from common.stages.controlled import Drawn, TrainControlled
 from common.stages.drawing import Drawing
 from common.stages.equal_cost import RANDOM, RandomAtEqualCost
 from common.stages.evaluators import inherited_scores
@@ -24,6 +25,7 @@ from common.stages.supernet import TrainSupernet
 from common.stages.tune import Tune
 
 if TYPE_CHECKING:
+    from common.space import Arch
     from common.system_task import SystemTask
 
 Stages = list[Stage[Context]]
@@ -49,12 +51,16 @@ def search_stages(task: SystemTask, prefix: str = "supernet ") -> tuple[Stages, 
         if settings.random_baseline:
             stages = [*stages, RandomAtEqualCost(settings=settings, search=search, searches=stages, random=random_of(task))]
     else:
-        warm = isinstance(engine, Halving) and engine.warm_start
-        search = Search(settings=settings, first=(lambda _: hand_made(task)) if warm else None)
+        first: Callable[[Context], Sequence[Arch]] | None = None
         training: Stages = []
-        if needs_supernet(settings.evaluation):
+        if isinstance(engine, Halving) and engine.warm_start:
+            first = lambda _: hand_made(task)  # noqa: E731
+        if isinstance(engine, Controller):
+            first, training = Drawn(settings=engine, count=settings.trials), [TrainControlled(settings=engine)]
+        elif needs_supernet(settings.evaluation):
             names = [f"{prefix}{phase.name}" for phase in task.phases("supernet")]
             training = [TrainSupernet(name=name, index=i) for i, name in enumerate(names)]
+        search = Search(settings=settings, first=first)
         random: Stages = [RandomBaseline(settings=settings)] if settings.random_baseline else []
         stages = [*training, search, *random]
     draw = task.networks.draw

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from common.engines import Gradient, Problem, SampledEngine
+from common.engines import Controller, Gradient, Problem, SampledEngine
 from common.errors import UserError
 from common.listing import engine_kinds
 from common.objective import Objective
@@ -44,7 +44,7 @@ def study(
     Raises:
         UserError: the file, a name or a number cannot be used.
     """
-    known = {kind().name: kind() for kind in engine_kinds() if kind is not Gradient}
+    known = {kind().name: kind() for kind in engine_kinds() if kind not in (Gradient, Controller)}
     if unknown := [name for name in engines if name not in known]:
         raise UserError(f"--engines {unknown[0]}: there is no such engine; choose among {', '.join(known)}")
     if seeds < 1 or not queries or min(queries) < 1:

@@ -81,7 +81,12 @@ WITH_CLIP = Reinforce(clip=0.2)
 """Several epochs need a clip."""
 
 
-@pytest.mark.parametrize("engine", [e for e in (kind() for kind in engine_kinds()) if e.name != "gradient"], ids=lambda e: e.name)
+TRAINING = ("gradient", "controller")
+"""Engines that train a supernet themselves: their settings do not go to a searcher."""
+SEARCHING = [one for one in (kind() for kind in engine_kinds()) if one.name not in TRAINING]
+
+
+@pytest.mark.parametrize("engine", SEARCHING, ids=lambda engine: engine.name)
 def test_every_number_of_an_engine_reaches_its_searcher(engine):
     problem = Problem(space=MyNet(), objectives=[Objective("accuracy")], baseline=BASELINE, order=[["width"], ["kernels.0"]])
     for field in dataclasses.fields(engine):
@@ -115,7 +120,8 @@ def test_every_engine_runs_to_a_report_under_every_evaluation_that_it_can_serve(
     assert best[0]["arch"] == stages["search"]["arch"] and best[0]["status"] == "ok"
     assert stages["search"]["follows"] == (["accuracy", "macs"] if engine == "nsga2" else ["accuracy"])
     assert ("front" in stages["search"]) == (engine == "nsga2")
-    assert ("supernet supernet" in stages) == (evaluation == "inherited")
+    assert ("supernet supernet" in stages) == (evaluation == "inherited" and engine != "controller")
+    assert ("supernet and policy" in stages) == (engine == "controller")
     config = read_json(tmp_path / "run" / "config.json")["settings"]["search"]
     assert (config["engine"]["name"], config["evaluation"]["name"]) == (engine, evaluation)
     assert "MyNet" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
