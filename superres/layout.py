@@ -70,8 +70,8 @@ def check_layout(path: Path) -> Kind:
         raise UserError(f"{path} has no known layout: give a folder with {LAYOUTS}")
     if not any(known.split == "train" for known in found.values()):
         raise UserError(
-            f"{path} has {listed(found)} but no training pictures: add T91/, General100/, BSDS200/, DIV2K_train_HR/ or train/, or "
-            "give a folder with pictures right in it"
+            f"{path} has {listed(found)} but no training pictures: add T91/, General100/, BSDS200/, DIV2K_train_HR/ or train/, "
+            "or give a folder with pictures right in it"
         )
     for first, second in zip(found, list(found)[1:]):
         if found[first] == found[second]:

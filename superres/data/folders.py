@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common.data.cache import Cache
+from common.data.cache import CACHE_BYTES, Cache
 from common.data.folder import left_out_notes
 from common.data.problems import Problems
 from common.data.shared import check_disjoint
@@ -41,7 +41,7 @@ def folder(path: Path, *, scale: int, patch: int, val: int | None, skip_bad: boo
     layout = layout_of(path)
     check_disjoint({split: [item.path for item in items] for split, items in layout.splits.items()}, path, problems)
     rules = Rules(scale=scale, patch=patch)
-    cache: Cache[Pair] = Cache()
+    cache: Cache[Pair] = Cache(CACHE_BYTES)
     found = inspected(layout, rules, cache, problems)
     problems.report(path, skip=skip_bad)
     splits, more = three_splits(path, layout, found, val)
