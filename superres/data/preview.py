@@ -26,7 +26,7 @@ def preview(settings: DataSettings, count: int) -> list[tuple[Image.Image, str]]
     data = load_data(settings)
     batch = min(count, len(data.train))
     lows, highs = batch_at(data.train, 0, batch, 0, "preview", settings.patch, settings.flip)
-    return [(_beside(low, high), f"1/{settings.scale}, high") for low, high in zip(lows, highs, strict=True)]
+    return [(_beside(low, high), f"low (1/{settings.scale}), high") for low, high in zip(lows, highs, strict=True)]
 
 
 def _beside(low: Tensor, high: Tensor) -> Image.Image:

@@ -16,7 +16,6 @@ from classification.data import classification_folder
 from classification.export import write_use as classifying
 from classification.facts import ClassificationFacts
 from common.data.reader import Unusable
-from common.system import task_packages
 from detection.data import coco_folder
 from detection.export import write_use as detecting
 from detection.facts import DetectionFacts

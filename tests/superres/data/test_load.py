@@ -63,7 +63,7 @@ def test_training_patches_are_drawn_as_training_sees_them(tmp_path):
     lows, highs = batch_at(load_data(settings).train, 0, 4, 0, "preview", 24, True)
     assert len(items) == 4
     for (picture, text), low, high in zip(items, lows, highs, strict=True):
-        assert text == "1/2, high" and picture.size == (24 + 6 + 24, 24)
+        assert text == "low (1/2), high" and picture.size == (24 + 6 + 24, 24)
         pixels = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)
         assert torch.equal(pixels[:, :, 30:], high.byte())
         assert torch.equal(pixels[:, :, :24], low.byte().repeat_interleave(2, 1).repeat_interleave(2, 2))
