@@ -1,4 +1,4 @@
-"""Image super-resolution: planned, nothing is here yet. `detection` shows the shape a task package takes."""
+"""Single-image super-resolution: data, metrics and upscaling for the networks of any system, and the systems on them."""
 
 from tasknas import hidden
 

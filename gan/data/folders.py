@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from common.data.cache import Cache
 from common.data.folder import left_out_notes
 from common.data.problems import Problems
 from common.data.shared import check_disjoint
 from gan.data.check import Domains, Seen, inspected, repeated
 from gan.data.holdout import three_splits
-from gan.data.images import Cache, Images, InFiles, check_size
+from gan.data.images import Images, InFiles, check_size
 from gan.data.layouts import Layout, layout_of
 from gan.data.translation import Split, TranslationData
 from gan.layout import check_layout
@@ -56,7 +60,7 @@ def folder(path: Path, *, size: int, val: int | None, direction: Direction, skip
         notes.append(f"{small} of {len(every)} pictures have a side of less than {size} pixels: they are enlarged")
     splits, more = three_splits(path, layout, splits, val)
     notes.extend([*more, *repeated(splits, layout.paired)])
-    cache = Cache()
+    cache: Cache[NDArray[np.uint8]] = Cache()
     made = {name: _split(name, domains, direction, cache) for name, domains in splits.items()}
     return TranslationData(
         name=str(path),
@@ -75,12 +79,12 @@ def _direction(layout: Layout, direction: Direction) -> str:
     return f"inputs are {inputs}, targets {targets} ({direction})"
 
 
-def _split(name: str, domains: Domains, direction: Direction, cache: Cache) -> Split:
+def _split(name: str, domains: Domains, direction: Direction, cache: Cache[NDArray[np.uint8]]) -> Split:
     a, b = (_images(domain, cache) for domain in domains)
     return Split(name=name, inputs=a, targets=b) if direction == "AtoB" else Split(name=name, inputs=b, targets=a)
 
 
-def _images(domain: tuple[Seen, ...], cache: Cache) -> Images:
+def _images(domain: tuple[Seen, ...], cache: Cache[NDArray[np.uint8]]) -> Images:
     pictures = tuple(item.picture for item in domain)
     return Images(
         files=tuple(picture.name for picture in pictures),

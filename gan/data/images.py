@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,14 +12,13 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from PIL import Image
 
+from common.data.cache import Cache
 from common.data.reader import Unusable
 from common.errors import UserError
 from gan.data.files import Picture, decoded
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-CACHE_BYTES = 1 << 30  # of resized pictures of one folder that a process keeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,46 +66,12 @@ class Images:
         return self.pick(range(min(n, len(self))))
 
 
-class Cache:
-    """Arrays by key; beyond `limit` bytes the least recently used ones are forgotten. A copy in another process is empty."""
-
-    def __init__(self, limit: int = CACHE_BYTES) -> None:
-        """Starts empty.
-
-        Args:
-            limit: in bytes.
-        """
-        self.limit = limit
-        self.bytes = 0
-        self._held: OrderedDict[Hashable, NDArray[np.uint8]] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, key: Hashable, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """What is held under `key`; otherwise what `make` returns, held from now on."""
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
-        value = make()  # outside the lock, so that threads decode side by side
-        with self._lock:
-            if key not in self._held:
-                self._held[key] = value
-                self.bytes += value.nbytes
-            while self.bytes > self.limit:
-                self.bytes -= self._held.popitem(last=False)[1].nbytes
-        return value
-
-    def __reduce__(self) -> tuple[type[Cache], tuple[int]]:
-        """Pickled as its limit alone."""
-        return Cache, (self.limit,)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class InFiles:
     """Reads pictures from files, when they are first asked for."""
 
     pictures: tuple[Picture, ...]
-    cache: Cache
+    cache: Cache[NDArray[np.uint8]]
 
     def __call__(self, index: int, side: int) -> NDArray[np.uint8]:
         """Picture `index`, shape (3, side, side)."""

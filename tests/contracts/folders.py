@@ -12,14 +12,17 @@ import numpy as np
 from PIL import Image
 
 from common.streams import numpy_stream
+from common.system import task_packages
 
 SIDE = 40
+PATCH = 96
+"""Side of the training patches of super-resolution, in pixels."""
 
 
-def picture(file: Path, seed: int) -> None:
+def picture(file: Path, seed: int, side: int = SIDE) -> None:
     """Noise as a PNG file."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(numpy_stream(seed, "noise").integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)).save(file)
+    Image.fromarray(numpy_stream(seed, "noise").integers(0, 256, (side, side, 3), dtype=np.uint8)).save(file)
 
 
 def classification(root: Path) -> None:
@@ -59,6 +62,13 @@ def gan(root: Path) -> None:
         for side, letter in enumerate("AB"):
             for item in range(5):
                 picture(root / letter / split / f"{item}.png", number * 10 + side * 5 + item)
+
+
+def superres(root: Path) -> None:
+    """Pictures as large as a training patch."""
+    for number, (place, count) in enumerate((("T91", 5), ("Set5", 2))):
+        for item in range(count):
+            picture(root / place / f"{item}.png", number * 10 + item, PATCH)
 
 
 def graphs(root: Path) -> None:
@@ -120,14 +130,16 @@ class Case:
         make: writes it.
         changes: file below it -> what changes its content, a picture and a label at least.
         options: of the command line besides the folder.
+        side: of its pictures, in pixels.
     """
 
     make: Callable[[Path], None]
     changes: tuple[tuple[str, Callable[[Path], None]], ...]
     options: tuple[str, ...] = ()
+    side: int = SIDE
 
 
-CASES = {
+ALL = {
     "classification": Case(
         make=classification,
         changes=(("test/a/1.png", other_pixel), ("train/a/0.png", exchanged), ("train/a/2.png", other_class)),
@@ -138,6 +150,7 @@ CASES = {
     ),
     "segmentation": Case(make=segmentation, changes=(("test/1.png", other_pixel), ("trainannot/0.png", other_value))),
     "gan": Case(make=gan, changes=(("B/test/1.png", other_pixel), ("A/train/4.png", other_pixel))),
+    "superres": Case(make=superres, changes=(("Set5/1.png", other_pixel), ("T91/4.png", other_pixel)), side=PATCH),
     "graphs": Case(
         make=graphs,
         changes=(
@@ -148,3 +161,6 @@ CASES = {
         options=("--name", "mine.npz"),
     ),
 }
+
+CASES = {task: case for task, case in ALL.items() if task in task_packages()}
+"""Those of the tasks that list systems."""

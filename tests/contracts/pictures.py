@@ -27,6 +27,7 @@ from gan.facts import TranslationFacts
 from segmentation.data import folder as segmentation_folder
 from segmentation.export import write_use as segmenting
 from segmentation.facts import SegmentationFacts
+from superres.data import folder as superres_folder
 
 SIDE = 64
 Pixels = NDArray[np.uint8]
@@ -112,6 +113,16 @@ def read_domains(root: Path, side: int) -> Seen:
     return {split.name: split.inputs.at(0, side).permute(1, 2, 0).numpy() for split in data.splits}
 
 
+def lay_large(root: Path, save: Callable[[Path], None], _: tuple[int, int]) -> None:
+    for split in SPLITS:
+        save(root / split / split)
+
+
+def read_large(root: Path, side: int) -> Seen:
+    data = superres_folder(root, scale=2, patch=32, val=None, skip_bad=False)
+    return {split.name: split.pair(0)[1].permute(1, 2, 0).numpy() for split in data.splits}
+
+
 def predict_classes(file: Path, size: tuple[int, int]) -> Pixels:
     facts = ClassificationFacts(classes=("a", "b"), image_size=size[0], mean=(0.5,) * 3, std=(1.0,) * 3)
     return facts.read(file).permute(1, 2, 0).numpy()
@@ -188,5 +199,7 @@ def data_of(task: str, root: Path) -> Any:
             return segmentation_folder(root)
         case "detection":
             return coco_folder(root)
+        case "superres":
+            return superres_folder(root, scale=2, patch=32, val=None, skip_bad=False)
         case _:
             return translation_folder(root, size=SIDE, val=None, direction="AtoB", skip_bad=False)

@@ -9,17 +9,20 @@ from classification.data import classification_folder
 from classification.data.cifar import LAYOUTS
 from classification.layout import KNOWN
 from common.errors import UserError
-from common.system import systems_of
+from common.system import systems_of, task_packages
 from detection.data import coco_folder
 from gan.data import folder as translation_folder
 from segmentation.data import folder as segmentation_folder
+from superres.data import folder as superres_folder
 
-READERS = {
+ALL = {
     "classification": classification_folder,
     "segmentation": segmentation_folder,
     "detection": coco_folder,
     "gan": lambda path: translation_folder(path, size=24, val=None, direction="AtoB", skip_bad=False),
+    "superres": lambda path: superres_folder(path, scale=2, patch=96, val=None, skip_bad=False),
 }
+READERS = {task: read for task, read in ALL.items() if task in task_packages()}
 SCRIPT = """
 import sys
 from common.commands import run_commands

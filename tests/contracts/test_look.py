@@ -27,6 +27,7 @@ CLASSES = {
     "detection": {"a": 2, "b": 2},
     "segmentation": {"a": 2 * 40 + 40, "b": 37 * 40 + 36 * 40},
     "gan": None,
+    "superres": None,
     "graphs": {"0": 2, "1": 2},
 }
 """What there is of each class in the training split: images, boxes, pixels, nodes."""
@@ -76,7 +77,8 @@ def test_what_a_run_would_find_is_one_json_object(task, made, capsys):
     assert found["counts"].get("train") == CLASSES[task]
     if task != "graphs":
         train = found["pictures"]["train"]
-        assert train["sizes"] == {"40x40": train["files"]} and train["modes"] == {"RGB": train["files"]}
+        side = CASES[task].side
+        assert train["sizes"] == {f"{side}x{side}": train["files"]} and train["modes"] == {"RGB": train["files"]}
         every = [np.asarray(Image.open(file)) / 255 for file in sorted((made[task]).rglob("*.png")) if "annot" not in str(file)]
         assert found["pictures"]["mean"] == pytest.approx(np.mean(every, axis=(0, 1, 2)).tolist(), abs=0.03)
         assert found["pictures"]["deviation"] == pytest.approx(np.std(every, axis=(0, 1, 2)).tolist(), abs=0.03)

@@ -15,13 +15,14 @@ from common.errors import UserError
 from tests.contracts.pictures import SIDE, TASKS, data_of
 
 pytestmark = pytest.mark.parametrize("task", TASKS)
-PLACES = {"classification": "train/a", "segmentation": "train", "detection": "images", "gan": "trainA"}
+PLACES = {"classification": "train/a", "segmentation": "train", "detection": "images", "gan": "trainA", "superres": "train"}
 """A folder of training pictures of each task's data set."""
 SHARED = {
     "classification": ("train/a/train_a.png", "val/a/val_a.png"),
     "segmentation": ("train/train.png", "val/val.png"),
     "detection": ("images/train.png", "images/val.png"),
     "gan": ("trainA/trainA0.png", "valA/valA0.png"),
+    "superres": ("train/train.png", "val/val.png"),
 }
 """A picture of train and one of val."""
 

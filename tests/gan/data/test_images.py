@@ -5,10 +5,11 @@ import pytest
 import torch
 from PIL import Image
 
+from common.data.cache import Cache
 from common.errors import UserError
 from gan.data import Images, Split, TranslationData
 from gan.data.files import Picture
-from gan.data.images import Cache, InFiles, InMemory, check_size
+from gan.data.images import InFiles, InMemory, check_size
 from tests.gan.data.folders import noise, save
 
 
@@ -77,30 +78,6 @@ def test_images_survive_pickling(tmp_path):
     before = images.at(1, 16)
     again = pickle.loads(pickle.dumps(images.head(2)))
     assert torch.equal(again.at(1, 16), before)
-
-
-def test_the_cache_forgets_what_was_not_used_for_longest():
-    made = []
-
-    def get(key: str) -> int:
-        def make() -> np.ndarray:
-            made.append(key)
-            return np.full(100, ord(key), dtype=np.uint8)
-
-        return int(cache.get(key, make)[0])
-
-    cache = Cache(limit=250)
-    assert [get(key) for key in "abab"] == [ord(key) for key in "abab"]
-    assert made == ["a", "b"]
-    get("a")
-    get("c")  # b goes: a was used since
-    assert cache.bytes == 200
-    get("a")
-    assert made == ["a", "b", "c"]
-    get("b")
-    assert made == ["a", "b", "c", "b"]
-    assert cache.bytes == 200
-    assert Cache(limit=10).get("a", lambda: np.zeros(100, dtype=np.uint8)).nbytes == 100
 
 
 def test_a_small_cache_gives_the_same_pixels(tmp_path):
