@@ -16,6 +16,7 @@ from classification.data import classification_folder
 from classification.export import write_use as classifying
 from classification.facts import ClassificationFacts
 from common.data.reader import Unusable
+from common.system import task_packages
 from detection.data import coco_folder
 from detection.export import write_use as detecting
 from detection.facts import DetectionFacts
@@ -51,7 +52,8 @@ class Task:
         read: the data set's folder, its side -> what training, validation and testing see of one picture.
         predict: file, (height, width) of the network -> what `predict` sees.
         script: folder, (height, width) -> writes `use.py`.
-        used: its namespace, the file -> what the script gives the network.
+        tolerance: most by which the script may differ, of 255.
+        signed: the script gives the network numbers from -1 to 1; else 0 to 255.
     """
 
     lay: Callable[[Path, Callable[[Path], None], tuple[int, int]], None]
@@ -59,6 +61,7 @@ class Task:
     predict: Callable[[Path, tuple[int, int]], Pixels]
     script: Callable[[Path, tuple[int, int]], None]
     tolerance: int = 0
+    signed: bool = True
 
 
 def lay_classes(root: Path, save: Callable[[Path], None], _: tuple[int, int]) -> None:
@@ -140,7 +143,19 @@ def predict_domains(file: Path, size: tuple[int, int]) -> Pixels:
     return squeezed(TranslationFacts(size=size[0]).read(file), size[0]).transpose(1, 2, 0)
 
 
-TASKS = {
+def predict_large(file: Path, size: tuple[int, int]) -> Pixels:
+    from superres.facts import SuperResFacts
+
+    return np.asarray(SuperResFacts(scale=2, patch=32).read(file))
+
+
+def upscaling(folder: Path, _: tuple[int, int]) -> None:
+    from superres.export import write_use
+
+    write_use(folder, 2)
+
+
+ALL = {
     "classification": Task(
         lay=lay_classes,
         read=read_classes,
@@ -166,10 +181,13 @@ TASKS = {
         predict=predict_domains,
         script=lambda folder, size: translating(folder, size[0]),
     ),
+    "superres": Task(lay=lay_large, read=read_large, predict=predict_large, script=upscaling, signed=False),
 }
+TASKS = {task: one for task, one in ALL.items() if task in task_packages()}
+"""Those of the tasks that list systems."""
 
 
-def used(folder: Path, file: Path) -> Pixels:
+def used(task: Task, folder: Path, file: Path) -> Pixels:
     """What `use.py` gives the network of a file: its `read`, without onnxruntime."""
     names: dict = {"__name__": "use"}
     exec(compile((folder / "use.py").read_text(), "use.py", "exec", dont_inherit=True), names)
@@ -178,7 +196,9 @@ def used(folder: Path, file: Path) -> Pixels:
     except names["Unusable"] as error:
         raise Unusable(*error.args) from None
     pixels = (given[0] if isinstance(given, tuple) else given)[0].transpose(1, 2, 0)
-    return pixels if pixels.dtype == np.uint8 else np.round((pixels + 1) * 127.5).astype(np.uint8)
+    if pixels.dtype != np.uint8:
+        pixels = np.round((pixels + 1) * 127.5 if task.signed else pixels).astype(np.uint8)
+    return pixels
 
 
 def saver(image: Callable[[], Image.Image], suffix: str, **options: object) -> Callable[[Path], None]:

@@ -86,6 +86,8 @@ def test_patches_come_from_every_place():
     assert set(left) == set(range(20 - 12 + 1)) and set(top) == set(range(16 - 12 + 1))
     assert len({*zip(left, top)}) == 45  # of 45: the two are drawn apart
     counts = np.bincount(left)
+    steps = [batch_at(coded(1), step, 1, 0, "x", 24, False)[0] for step in range(20)]
+    assert len({(patch[0, 0, 0, 0].item(), patch[0, 1, 0, 0].item()) for patch in steps}) > 10
     assert counts.min() > 0.6 * 600 / 9 and counts.max() < 1.5 * 600 / 9
 
 

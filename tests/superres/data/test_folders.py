@@ -98,12 +98,13 @@ def test_low_resolution_pictures_and_unknown_folders_are_left_out(tmp_path):
     fill(tmp_path / "LRbicx4", 1, 8)
     fill(tmp_path / "Colrful", 1, 9)
     save(noise(5), tmp_path / "loose.png")
-    (tmp_path / "README.md").touch()
+    for name in ("README.md", ".DS_Store"):
+        (tmp_path / name).touch()
     fill(tmp_path / "Set5" / "HR", 1, 10)
     data = read(tmp_path)
     assert counts(data) == (3, 1, 1)
     assert data.notes[1:3] == (
-        "left out, as no data: 3 entries: Colrful/ (a folder of no known name); "
+        "left out, as no data: 4 entries: .DS_Store (hidden); Colrful/ (a folder of no known name); "
         "Set5/HR/ (a folder, where pictures are expected); loose.png (beside the folders of pictures)",
         "DIV2K_train_LR_bicubic/, LR_x2/ and LRbicx4/ left out: low-resolution pictures are made here, of scale 2",
     )
@@ -179,13 +180,15 @@ def test_what_reading_changes_is_told_by_set(tmp_path):
     make(tmp_path)
     grey = np.asarray(noise(1))[..., 0]
     save(Image.fromarray(grey), tmp_path / "T91" / "00.png")
+    save(Image.fromarray(np.stack([grey, grey], axis=2)), tmp_path / "T91" / "02.png")
     save(Image.fromarray(grey.astype(np.uint16) * 257), tmp_path / "T91" / "01.png")
     save(noise(2).convert("RGBA"), tmp_path / "Set5" / "00.png")
     save(noise(3).convert("CMYK"), tmp_path / "Set14" / "00.tif")
     data = read(tmp_path)
-    assert data.notes[1:4] == (
-        "2 of 20 pictures of T91/ are grey: they are read as RGB with three equal channels",
+    assert data.notes[1:5] == (
+        "3 of 20 pictures of T91/ are grey: they are read as RGB with three equal channels",
         "1 of 20 pictures of T91/ are 16-bit grey: their values are divided by 257, to 0 to 255",
+        "1 of 20 pictures of T91/ have an alpha channel: it is dropped, the colours beneath it are used",
         "1 of 6 pictures of Set5/ and Set14/ have an alpha channel: it is dropped, the colours beneath it are used",
     )
     every = {file: split.pair(index)[1] for split in data.splits for index, file in enumerate(split.files)}
