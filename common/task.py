@@ -75,6 +75,19 @@ def unchanged(description: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """A network that is no architecture of the space, which is retrained beside what was found.
+
+    Attributes:
+        description: what `Networks.build` makes it of.
+        cost: by name, as of architectures.
+    """
+
+    description: Any
+    cost: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Networks:
     """The networks of a run: what a system makes from its settings and what the data are.
 
@@ -87,6 +100,8 @@ class Networks:
         alone: description of the space, open or fixed -> that of the network which is trained alone (another stack of the same
             cells, say).
         hand_made: further hand-made architectures by name.
+        outside: what was found -> networks outside of the space by name, of the same cost say; None without any. They are left
+            out where settings are tuned for every network.
         order: groups of decisions from simple to complex, for progressive search; None where there is no such order.
         random_like: (found architecture, rng) -> a random architecture of the same form; None: uniform ones are compared with.
         draw: architecture -> a picture of it as SVG text; None: the report draws the decisions.
@@ -102,6 +117,7 @@ class Networks:
     costs: Costs
     alone: Callable[[Any], Any] = unchanged
     hand_made: Mapping[str, Arch] = field(default_factory=dict)
+    outside: Callable[[Arch], Mapping[str, Outside]] | None = None
     order: Sequence[Sequence[str]] | None = None
     random_like: Callable[[Arch, Random], Arch] | None = None
     draw: Callable[[Arch], str] | None = None

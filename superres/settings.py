@@ -36,6 +36,8 @@ class DataSettings:
     val: int | None = None
     """Pictures that candidates are evaluated on: the first ones of a validation set, all by default. Without such a set they are
     held out of the training pictures, a tenth by default."""
+    test: int | None = None
+    """Pictures that networks are tested on: the first ones of the test split, all by default."""
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -46,8 +48,9 @@ class DataSettings:
         least = LEAST_LOW_PATCH * self.scale
         if self.patch < least or self.patch % self.scale:
             raise UserError(f"data.patch={self.patch}: give a multiple of {self.scale} (data.scale), {least} at least")
-        if self.val is not None:
-            check_least(self, "data", ("val",), 1)
+        for name in ("val", "test"):
+            if getattr(self, name) is not None:
+                check_least(self, "data", (name,), 1)
 
     def check(self) -> None:
         """Refuses a folder without a known layout and patches larger than the photographs, before anything heavy is imported.

@@ -208,6 +208,10 @@ def retrained(run: Path, reloaded: ReloadedRun, name: str, seed: int) -> tuple[n
         raise UserError(f"{log}: no network {shown(name)} of seed {seed}; there is {known}{hint and f'; {hint}'}")
     if error := row.get("error"):
         raise UserError(f"{log}: network {name!r} of seed {seed} has no weights, its training failed ({error}); give another one")
+    if not row["arch"]:
+        raise UserError(
+            f"{log}: network {name!r} is no architecture of the space, which alone can be built anew; give another one"
+        )
     arch = from_labels(reloaded.space, row["arch"], str(log))
     slug = Job(name=name, kind=row["kind"], arch=arch, seed=seed).slug
     network = reloaded.network(arch)

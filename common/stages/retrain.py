@@ -21,7 +21,7 @@ from common.streams import stream
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from common.task import Task
+    from common.task import Outside, Task
 
 Inherited = Callable[[Context, Sequence[Arch]], Mapping[Arch, Mapping[str, float]]]
 
@@ -67,6 +67,8 @@ class Retrain:
     """Draws the random architectures."""
     others: Mapping[str, Arch] = field(default_factory=dict)
     """Hand-made architectures besides the baseline, by name."""
+    outside: Callable[[Arch], Mapping[str, Outside]] | None = None
+    """Gives networks outside of the space, of what was found, by name."""
     beside: Mapping[str, Named] = field(default_factory=dict)
     """Stages whose architectures are to be beaten too, by name."""
     tuned: Named | None = None
@@ -82,8 +84,9 @@ class Retrain:
         """Trains what is not trained yet, one network after the other on each worker; rows are written in a fixed order."""
         task, folder = context.task, context.folder
         rivals = self.rivals(context)
-        if taken := self.otherwise.keys() & {name for name, _, _ in rivals}:
-            raise ValueError(f"otherwise={sorted(taken)}: another network has that name, and its files")
+        outside = {} if self.outside is None else self.outside(rivals[0][2])
+        if taken := {*self.otherwise, *outside} & {name for name, _, _ in rivals}:
+            raise ValueError(f"{sorted(taken)}: another network has that name, and its files")
         drawn, wanted = sum(kind == "random" for _, kind, _ in rivals), self.settings.random_archs
         if drawn < wanted:
             context.progress.say(f"note: {drawn} of {wanted} random architectures to compare with: no more keep the budget")
@@ -93,6 +96,9 @@ class Retrain:
         for seed in range(self.settings.seeds):
             for name, kind, arch in rivals:
                 jobs.append(Job(name=name, kind=kind, arch=arch, seed=seed, overrides=tuple(chosen.get(name, ())), start=start))
+            jobs += [
+                Job(name=name, kind="baseline", arch=Arch({}), seed=seed, outside=network) for name, network in outside.items()
+            ]
             for name, overrides in self.otherwise.items():
                 jobs.append(Job(name=name, kind="reference", arch=rivals[0][2], seed=seed, overrides=overrides))
         done = {(row["name"], row["seed"]) for row in folder.log("retrained.jsonl").rows()}
@@ -109,7 +115,7 @@ class Retrain:
                 outcome = "failed" if "error" in row else f"test {metric} {row['test'][metric]:.3f}"
                 bar.advance(1, note=f"{job.name} #{job.seed}: {outcome}")
         few = {"random": f"{drawn} of {wanted}, no more keep the budget"} if drawn < wanted else {}
-        return {"networks": len(rivals), "seeds": self.settings.seeds, **few}
+        return {"networks": len(rivals) + len(outside), "seeds": self.settings.seeds, **few}
 
     def rivals(self, context: Context) -> list[tuple[str, str, Arch]]:
         """Name, kind and architecture of every network: the winner, random ones, and those made by hand."""

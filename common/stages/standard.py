@@ -97,6 +97,7 @@ def retrain_of(task: SystemTask, search: Named) -> Retrain:
         random=random_of(task),
         beside={RANDOM: ByName(RANDOM)} if of_equal_cost else {},
         others=networks.hand_made if settings.retrain.hand_made else {},
+        outside=None if settings.tune.grid or not settings.retrain.hand_made else networks.outside,
     )
 
 

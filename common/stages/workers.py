@@ -24,7 +24,7 @@ from common.train.phase import train_phase
 if TYPE_CHECKING:
     from torch import nn
 
-    from common.task import Task
+    from common.task import Outside, Task
 
 TaskFactory = Callable[[], "Task"]
 """Picklable; makes the task anew in a worker: a `functools.partial` of a task's class and its settings."""
@@ -74,6 +74,7 @@ class Job:
         seed: number of the training, from 0; networks of one number share initial seed and batches.
         overrides: settings in the place of the task's own; see `common.task.Task.variant`.
         start: weights of the supernet that it begins with its part of; none begins anew.
+        outside: the network that is trained, where it is no architecture of the space; `arch` is empty then.
     """
 
     name: str
@@ -82,9 +83,12 @@ class Job:
     seed: int
     overrides: tuple[str, ...] = ()
     start: Path | None = None
+    outside: Outside | None = None
 
     def network(self, task: Task, seed: int) -> nn.Module:
         """Its network, before it is trained."""
+        if self.outside is not None:
+            return task.networks.build(self.outside.description, seed)
         if self.start is None:
             return task.network(self.arch, seed)
         supernet = Supernet(task.supernet(seed), task.space)
@@ -158,10 +162,10 @@ def retrain(
         "name": job.name,
         "kind": job.kind,
         "seed": job.seed,
-        "arch": labels(task.space, job.arch),
+        "arch": {} if job.outside else labels(task.space, job.arch),
         "val": {} if error else scores["val"],
         "test": {} if error else scores["test"],
-        "cost": task.costs(job.arch),
+        "cost": dict(job.outside.cost) if job.outside else task.costs(job.arch),
         "seconds": round(curve.seconds(), 3),
         **({"tuned": list(job.overrides)} if job.overrides else {}),
         **({"start": job.start.stem} if job.start is not None else {}),

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from common.deferred import on_demand
 from superres.data.embedded import embedded
 from superres.data.folders import folder
-from superres.data.splits import Split, SuperResData, halves
+from superres.data.splits import Split, SuperResData, parts
 
 if TYPE_CHECKING:
     from superres.data.batches import Batch, batch_at
 
-__all__ = ["Batch", "Split", "SuperResData", "batch_at", "embedded", "folder", "halves"]
+__all__ = ["Batch", "Split", "SuperResData", "batch_at", "embedded", "folder", "parts"]
 __getattr__ = on_demand(__name__, dict.fromkeys(("Batch", "batch_at"), "batches"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from common.errors import UserError
 from superres.data.embedded import embedded
 from superres.data.folders import folder
 from superres.data.splits import SuperResData
@@ -14,10 +16,19 @@ def load_data(settings: DataSettings) -> SuperResData:
     """The data of a run.
 
     Raises:
-        UserError: the folder cannot be used, or the embedded photographs do not fit the settings.
+        UserError: the folder cannot be used, the embedded photographs do not fit the settings, or there are fewer pictures than
+            these ask for.
     """
     settings.check()
-    if settings.folder is None:
-        return embedded(scale=settings.scale, val=settings.val)
     chosen = settings
-    return folder(Path(settings.folder), scale=chosen.scale, patch=chosen.patch, val=chosen.val, skip_bad=chosen.skip_bad)
+    if chosen.folder is None:
+        data = embedded(scale=chosen.scale, val=chosen.val)
+    else:
+        data = folder(Path(chosen.folder), scale=chosen.scale, patch=chosen.patch, val=chosen.val, skip_bad=chosen.skip_bad)
+    count = len(data.test)
+    if chosen.test is None or chosen.test == count:
+        return data
+    if chosen.test > count:
+        raise UserError(f"data.test={chosen.test}: {data.name} has {count} test pictures; give at most {count}")
+    note = f"networks are tested on the first {chosen.test} of {count} test pictures"
+    return replace(data, test=data.test.head(chosen.test), notes=(*data.notes, note))

@@ -118,20 +118,25 @@ class _Picked:
         return self.read(self.chosen[index])
 
 
-def halves(split: Split, seed: int) -> tuple[Split, Split]:
-    """Two disjoint random halves, for the weights of a supernet and for what chooses architectures.
+def parts(split: Split, share: float, seed: int) -> tuple[Split, Split]:
+    """Two disjoint random parts, for the weights of a supernet and for what chooses its paths.
 
-    Together they are the whole split; the first has one picture more if the number is odd. Pictures keep their order.
+    Together they are the whole split. Pictures keep their order.
+
+    Args:
+        split: to divide.
+        share: of the first part, above 0 and below 1; either part has one picture at least.
+        seed: of the division.
 
     Raises:
         UserError: the split has fewer than two pictures.
     """
     if len(split) < 2:
-        raise UserError(f"split {split.name!r} has {len(split)} picture(s): two halves need at least 2; add pictures")
-    order = numpy_stream(seed, "halves", split.name).permutation(len(split))
-    middle = (len(split) + 1) // 2
+        raise UserError(f"split {split.name!r} has {len(split)} picture(s): two parts need at least 2; add pictures")
+    order = numpy_stream(seed, "parts", split.name).permutation(len(split))
+    middle = min(max(1, round(share * len(split))), len(split) - 1)
     first, second = np.sort(order[:middle]).tolist(), np.sort(order[middle:]).tolist()
-    return split.pick(first, f"{split.name}/first half"), split.pick(second, f"{split.name}/second half")
+    return split.pick(first, f"{split.name}/first part"), split.pick(second, f"{split.name}/second part")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,18 +1,21 @@
 """Which architectures are retrained beside the one that was found."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from common.arch import labels
-from common.space import sample
+from common.run.checkpoint import read_weights
+from common.space import decode, sample
 from common.stages.context import Context
 from common.stages.retrain import RandomArchs, Retrain, avoiding
 from common.stages.settings import RetrainSettings
 from common.streams import stream
+from common.task import Outside
 from tests.common.differentiable.toy import RelaxedToy
-from tests.common.stages.toy import SEARCH
+from tests.common.stages.toy import SEARCH, TunedToy, find, opened
 
 
 def rivals(allowed, count: int = 8, feasible=lambda arch: True) -> list[Any]:
@@ -51,3 +54,35 @@ def test_constraints_hold_besides():
 def test_labels_decide(forbidden, all_pass):
     space, rng = RelaxedToy().space, stream(0, "labels")
     assert all(avoiding(space, forbidden)(sample(space, rng)) for _ in range(20)) == all_pass
+
+
+def test_a_network_outside_of_the_space_is_trained_beside(tmp_path):
+    """It is made of its own description, of what was found, and its row has no architecture, but its cost."""
+    task, seen = TunedToy(), []
+
+    def outside(arch):
+        seen.append(arch)
+        chain = decode(task.space, task.baseline)
+        return {"longer": Outside(description=replace(chain, kernels=(*chain.kernels, 3)), cost={"params": 7, "macs": 9})}
+
+    found = task.baseline.switched("kernels.0", 0)
+    retrain = Retrain(settings=RetrainSettings(random_archs=0, seeds=2), search=SEARCH, outside=outside)
+    with opened(tmp_path / "run", task) as context:
+        find(context, found)
+        assert retrain.run(context)["networks"] == 3
+        rows = {(row["name"], row["seed"]): row for row in context.folder.log("retrained.jsonl").rows()}
+    assert seen == [found] and list(rows) == [(name, seed) for seed in (0, 1) for name in ("searched", "baseline", "longer")]
+    longer = rows["longer", 1]
+    assert (longer["kind"], longer["arch"], longer["cost"]) == ("baseline", {}, {"params": 7, "macs": 9})
+    weights = read_weights(tmp_path / "run" / "retrained" / "longer-1.safetensors")
+    assert len(weights) > len(read_weights(tmp_path / "run" / "retrained" / "baseline-1.safetensors"))
+    assert longer["test"] != rows["baseline", 1]["test"]
+
+
+def test_a_network_outside_needs_a_name_of_its_own(tmp_path):
+    task = TunedToy()
+    same = {"baseline": Outside(description=decode(task.space, task.baseline), cost={})}
+    retrain = Retrain(settings=RetrainSettings(random_archs=0, seeds=1), search=SEARCH, outside=lambda arch: same)
+    with opened(tmp_path / "run", task) as context, pytest.raises(ValueError, match="another network has that name"):
+        find(context, task.baseline)
+        retrain.run(context)

@@ -41,6 +41,18 @@ def test_settings_reach_the_reader(tmp_path):
         load_data(DataSettings(patch=300))
 
 
+def test_networks_are_tested_on_the_first_pictures(tmp_path):
+    whole, data = load_data(DataSettings()), load_data(DataSettings(test=2))
+    assert data.test.files == whole.test.files[:2] and data.train.files == whole.train.files
+    assert data.notes[-1] == "networks are tested on the first 2 of 13 test pictures"
+    path = str(make(tmp_path))
+    assert counts(load_data(DataSettings(folder=path, patch=24, test=1)))[2] == 1
+    with pytest.raises(UserError, match=r"data\.test=99: .* has \d+ test pictures; give at most \d+"):
+        load_data(DataSettings(folder=path, patch=24, test=99))
+    with pytest.raises(UserError, match=r"data\.test=0"):
+        DataSettings(test=0)
+
+
 def test_reading_needs_no_torch(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_TORCH, str(make(tmp_path))], capture_output=True, text=True, timeout=60, check=False

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from common.errors import UserError
-from superres.data import Split, halves
+from superres.data import Split, parts
 from superres.data.files import pair_of
 from superres.data.splits import InMemory
 from tests.superres.data.folders import make, noise, read
@@ -77,21 +77,21 @@ def test_splits_survive_pickling_without_their_pictures(tmp_path):
     assert torch.equal(again.pair(1)[1], train.pair(1)[1]) and torch.equal(again.pair(2)[0], train.pair(2)[0])
 
 
-@pytest.mark.parametrize("count", [2, 7])
-def test_halves_are_disjoint_and_whole(count):
+@pytest.mark.parametrize(("count", "share", "sizes"), [(2, 0.01, (1, 1)), (2, 0.99, (1, 1)), (7, 0.4, (3, 4)), (10, 0.5, (5, 5))])
+def test_parts_are_disjoint_and_whole(count, share, sizes):
     split = in_memory(count)
-    first, second = halves(split, seed=0)
-    assert (len(first), len(second)) == (count - count // 2, count // 2)
+    first, second = parts(split, share, seed=0)
+    assert (len(first), len(second)) == sizes
     assert sorted((*first.files, *second.files)) == sorted(split.files)
     assert list(first.files) == sorted(first.files) and list(second.files) == sorted(second.files)
-    assert (first.name, second.name) == ("train/first half", "train/second half")
-    assert {halves(in_memory(7), seed)[0].files for seed in range(5)} != {halves(in_memory(7), 0)[0].files}
-    assert halves(split, 0)[0].files == first.files
+    assert (first.name, second.name) == ("train/first part", "train/second part")
+    assert {parts(in_memory(7), 0.5, seed)[0].files for seed in range(5)} != {parts(in_memory(7), 0.5, 0)[0].files}
+    assert parts(split, share, 0)[0].files == first.files
 
 
-def test_one_picture_has_no_halves():
-    with pytest.raises(UserError, match=r"split 'train' has 1 picture\(s\): two halves need at least 2; add pictures"):
-        halves(in_memory(1), 0)
+def test_one_picture_has_no_parts():
+    with pytest.raises(UserError, match=r"split 'train' has 1 picture\(s\): two parts need at least 2; add pictures"):
+        parts(in_memory(1), 0.5, 0)
 
 
 def test_the_digest_is_of_content_scale_and_benchmark(tmp_path):

@@ -1,0 +1,1 @@
+"""HNAS: cells and the place of the upsampling cell, searched together."""

@@ -1,0 +1,97 @@
+"""HNAS as a declaration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import tyro
+
+from common.deferred import Deferred
+from common.engines import Controller
+from common.errors import UserError
+from common.options import DescribeOptions, without_default
+from common.system import Method, System
+from superres.hnas.recipes import RECIPES, UNITS, reward
+from superres.hnas.settings import Settings
+from superres.settings import Scale, SuperResOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(SuperResOptions):
+    """Options of an HNAS run."""
+
+    balance: Annotated[float | None, without_default("LAMBDA"), tyro.conf.arg(name="lambda")] = None
+    """What PSNR weighs in the controllers' reward, lambda * PSNR - (1 - lambda) * cost: a number from 0 to 1."""
+
+    def change(self, settings: Settings) -> Settings:
+        """See `RunOptions.change`.
+
+        Raises:
+            UserError: lambda is out of range, or the settings have no controllers.
+        """
+        settings = SuperResOptions.change(self, settings)
+        if self.balance is None:
+            return settings
+        engine = settings.search.engine
+        if not 0 <= self.balance <= 1 or not isinstance(engine, Controller):
+            raise UserError(f"--lambda {self.balance}: give a number from 0 to 1, to the engine controller")
+        engine = replace(engine, reward=reward(self.balance, UNITS[settings.recipe]))
+        return replace(settings, search=replace(settings.search, engine=engine))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describing(DescribeOptions):
+    """Options of `describe hnas`."""
+
+    arch: Annotated[str, tyro.conf.arg(metavar="ARCH")]
+    """A released name (HNAS-A), an architecture file (arch.json), or NORMAL / UPSAMPLING / POSITION in words."""
+    scale: Annotated[Scale | None, without_default("2|3|4")] = None
+    """How many times larger the network makes a picture; 2 by default."""
+    width: Annotated[int | None, without_default("CHANNELS")] = None
+    """Channels of a node; 64 by default."""
+
+
+def notes(settings: Settings) -> list[str]:
+    """What a reader of the report must know."""
+    scale, patch = settings.data.scale, settings.data.patch
+    return [
+        "PSNR and SSIM are those of the Y channel, without a border of as many pixels as the scale, of pixels rounded to whole "
+        "numbers; low-resolution pictures are made with Pillow's bicubic filter.",
+        f"Costs are those of the network that is trained alone, for a picture of {patch // scale}x{patch // scale} pixels. macs "
+        "count convolutions, as the paper does, for which transposed ones are free; macs_deconv counts transposed ones too, by "
+        "their output.",
+        "baseline: cells of residual blocks with channel attention, enlarged by sub-pixel convolution in the last cell. EDSR "
+        "NxC: a network outside of the space, of N residual blocks of C channels, with about as many multiply-adds as what was "
+        "found.",
+    ]
+
+
+HERE = "superres.hnas"
+
+SYSTEM = System(
+    name="hnas",
+    task=Deferred("superres.task", "SuperResTask"),
+    settings=Settings,
+    methods=(
+        Method(
+            name="hnas",
+            title="HNAS",
+            paper="arXiv:2003.04619",
+            authors="Guo et al., ICASSP 2020",
+            summary="search the cells of a super-resolution network, and where it enlarges, with three controllers",
+            recipes=RECIPES,
+        ),
+    ),
+    networks=Deferred(f"{HERE}.networks", "networks"),
+    phases=Deferred(f"{HERE}.phases", "phases"),
+    build=Deferred(f"{HERE}.model", "build"),
+    spaces=Deferred(f"{HERE}.networks", "spaces"),
+    example=Deferred(f"{HERE}.networks", "example"),
+    published=Deferred(f"{HERE}.networks", "published"),
+    describe=Deferred(f"{HERE}.names", "describe"),
+    notes=notes,
+    options=Options,
+    describing=Describing,
+)
+"""HNAS; its controllers are a policy of its own for the engine `controller`."""
