@@ -79,16 +79,12 @@ def predict(run: Run, images: Files, out: Folder = None) -> None:
         raise UserError(f"{absent[0]}: no such file; name files that there are")
     folder = out or run / "predictions"
     check_folder(folder)
-    from common.arch import load
-    from common.run.checkpoint import load_weights
-    from common.stages.reload import reload
+    from common.stages.reload import best, reload
 
     reloaded = reload(run)
-    best = run / "best"
-    network = reloaded.network(load(best / "arch.json", reloaded.space))
-    load_weights(best / "model.safetensors", network)
+    network = best(run, reloaded)
     make_folder(folder)
-    for row in reloaded.predict(network.eval(), images, folder):
+    for row in reloaded.predict(network, images, folder):
         print(json.dumps(row))
 
 

@@ -53,9 +53,13 @@ class Parity:
 
 
 def export_onnx(
-    module: nn.Module, inputs: Sequence[Tensor], path: Path, free: Sequence[Mapping[int, str]] | None = None
+    module: nn.Module,
+    inputs: Sequence[Tensor],
+    path: Path,
+    free: Sequence[Mapping[int, str]] | None = None,
+    others: Sequence[Sequence[Tensor]] = (),
 ) -> Parity:
-    """Writes `module` to `path` and checks it in onnxruntime on `inputs`.
+    """Writes `module` to `path` and checks it in onnxruntime on `inputs`, and on `others`.
 
     The batch is free where the network allows it, else the one of `inputs`; or so are the dimensions that `free` names.
 
@@ -65,9 +69,11 @@ def export_onnx(
         inputs: example inputs, named `input0`, `input1`, ... in the file; outputs are `output0`, ...
         path: the file to write.
         free: for each input the dimensions that may differ, by name; by default the first of all inputs, `batch`.
+        others: further inputs, which differ from `inputs` in free dimensions. The file must take them.
 
     Raises:
         MissingPackages: those that the export needs are not installed; nothing is written.
+        NotExported: the network fixes dimensions that differ in `others`; no file is left.
         UserError: the numbers of an output, or of the scores before its last softmax, sigmoid or tanh, disagree by more than 1e-4
             of its largest.
     """
@@ -78,13 +84,20 @@ def export_onnx(
         with torch.inference_mode(False), torch.no_grad():
             with _Squashed() as squashed:
                 expected = _listed(module(*inputs))
+            again = [_listed(module(*other)) for other in others]
             names = [f"input{i}" for i in range(len(inputs))], [f"output{i}" for i in range(len(expected))]
             dynamic = _write(module, inputs, path, names, free)
     finally:
         for part, training in modes.items():
             part.training = training
+    if others and not dynamic:
+        path.unlink()
+        raise NotExported("the network cannot be exported for inputs of any size: it fixes the size that it was exported with")
     given = {name: x.cpu().numpy() for name, x in zip(names[0], inputs, strict=True)}
     found = [*zip(_run(path, given), expected, strict=True), *_scores(path, given, [squashed.before(out) for out in expected])]
+    for other, outputs in zip(others, again, strict=True):
+        differing = {name: x.cpu().numpy() for name, x in zip(names[0], other, strict=True)}
+        found += zip(_run(path, differing), outputs, strict=True)
     diff, scale = agreement(path, found)
     record_digest(path)
     return Parity(max_abs_diff=diff, scale=scale, dynamic_batch=dynamic)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.arch import from_labels, save
+from common.arch import from_labels, load, save
 from common.data.npz import memory
 from common.errors import UserError, cut, shown
 from common.extras import require
@@ -188,6 +188,20 @@ def facts_from(kind: type[Any], data: Mapping[str, Any], settings: Any, source: 
     chosen = {name: plain(getattr(settings.data, setting)) for name, setting in of_settings.items()}
     entries = {field.name: data.get(field.name) for field in fields(kind) if field.name not in of_settings}
     return from_plain(kind, {**entries, **chosen}, f"{source}: data")
+
+
+def best(run: Path, reloaded: ReloadedRun) -> nn.Module:
+    """The found network with its weights, in eval mode.
+
+    Raises:
+        UserError: a file in RUN/best is missing or damaged; see `common.run.unfinished.check_finished`.
+    """
+    from common.run.checkpoint import load_weights
+
+    folder = run / "best"
+    network = reloaded.network(load(folder / "arch.json", reloaded.space))
+    load_weights(folder / "model.safetensors", network)
+    return network.eval()
 
 
 def retrained(run: Path, reloaded: ReloadedRun, name: str, seed: int) -> tuple[nn.Module, Any, str]:

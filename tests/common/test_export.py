@@ -136,3 +136,34 @@ def test_outputs_that_are_no_tensors_are_refused(tmp_path: Path):
 
     with pytest.raises(UserError, match="returns str cannot be exported"):
         export_onnx(Words(), (torch.ones(1, 2),), tmp_path / "m.onnx")
+
+
+class AnySize(nn.Module):
+    """Takes pictures of any size; where `wrong`, the file gives other numbers for all sizes but that of the export."""
+
+    def __init__(self, wrong: bool = False) -> None:
+        super().__init__()
+        self.wrong = wrong
+        self.conv = nn.Conv2d(3, 3, 3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        off = (x.shape[2] - 8) * self.wrong if torch.compiler.is_exporting() else 0
+        return nn.functional.interpolate(self.conv(x), scale_factor=2, mode="nearest") + off
+
+
+class OneSize(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(-1, 3, 8, 9) * 2
+
+
+def test_a_file_for_inputs_of_any_size_is_checked_on_others(tmp_path: Path):
+    free, example, other = [{0: "batch", 2: "height", 3: "width"}], (torch.rand(2, 3, 8, 9),), (torch.rand(1, 3, 5, 12),)
+    path = tmp_path / "m.onnx"
+    assert export_onnx(AnySize(), example, path, free, [other]).dynamic_batch
+    assert export._run(path, {"input0": np.zeros((3, 3, 1, 40), np.float32)})[0].shape == (3, 3, 2, 80)
+    with pytest.raises(UserError, match=r"onnxruntime differs from torch by 3 "):
+        export_onnx(AnySize(wrong=True), example, path, free, [other])
+    (tmp_path / "fixed").mkdir()
+    with pytest.raises(UserError, match="cannot be exported for inputs of any size"):
+        export_onnx(OneSize(), example, tmp_path / "fixed" / "m.onnx", free, [example])
+    assert list((tmp_path / "fixed").iterdir()) == []
