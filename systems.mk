@@ -1,5 +1,5 @@
 # Made by `python -m common.cli list --write`: a target for every method of every system.
-.PHONY: darts darts2 snas pc-darts gdas p-darts gold-nas darts-plus amended-darts fair-darts nasp merge-nas mile-nas da-nas detnas detnas-fpn nas-fpn efficientdet gan-compression pdnas graphnas evolution halving random dcnas darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke
+.PHONY: darts darts2 snas pc-darts gdas p-darts gold-nas darts-plus amended-darts fair-darts nasp merge-nas mile-nas da-nas detnas detnas-fpn nas-fpn efficientdet gan-compression pdnas graphnas evolution halving random dcnas hnas darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke
 
 darts: $(VENV)/.ready ## DARTS, first order, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m classification.train darts $(OPTIONS)
@@ -76,5 +76,8 @@ random: $(VENV)/.ready ## Random search on graphs, node classification (RECIPE=s
 dcnas: $(VENV)/.ready ## DCNAS, semantic segmentation (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m segmentation.train dcnas $(OPTIONS)
 
-darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: RECIPE = smoke
-darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke: %-smoke: %
+hnas: $(VENV)/.ready ## HNAS, super-resolution (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m superres.train hnas $(OPTIONS)
+
+darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke: RECIPE = smoke
+darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke: %-smoke: %

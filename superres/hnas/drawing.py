@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from common.run.report.cells import Arc, DrawnCell, cells_svg
 from superres.hnas.space import FIRST, Cell, Network
 
-DASHES = dict.fromkeys(("skip_connect", "bilinear", "nearest", "area"), "6 4")
+DASHES: Mapping[str, str] = dict.fromkeys(("skip_connect", "bilinear", "nearest", "area"), "6 4")
 """How operations without weights are drawn."""
 
 

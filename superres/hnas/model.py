@@ -202,6 +202,19 @@ class CellModule(nn.Module):
         return (out, out) if self.raises else (last, out)
 
 
+class Without(nn.Module):
+    """Nothing to add."""
+
+    def forward(self, x: Image) -> float:
+        """Zero."""
+        return 0.0
+
+
+def _enlarged(net: Network | Residual) -> nn.Module:
+    """What is added to the picture that a network makes."""
+    return nn.Upsample(scale_factor=net.scale, mode="bicubic") if net.residual else Without()
+
+
 class HNASNetwork(nn.Module):
     """The network of a description, open or settled: from pictures of 0 to 255 to larger ones, whose values are not clamped."""
 
@@ -219,6 +232,7 @@ class HNASNetwork(nn.Module):
 
         self.cells = nn.ModuleList(choose(fmap(lambda at, i=i: at == i, net.position), cell) for i in range(net.cells))
         self.picture = nn.Conv2d(wide, 3, 3, padding=1)
+        self.enlarged = _enlarged(net)
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 i j"]:
         """The larger picture."""
@@ -226,7 +240,7 @@ class HNASNetwork(nn.Module):
         before = last = self.stem(x)
         for cell in self.cells:
             before, last = cell(before, last)
-        return self.picture(last) + self.mean
+        return self.picture(last) + self.enlarged(x) + self.mean
 
 
 class ResidualNetwork(nn.Module):
@@ -248,11 +262,12 @@ class ResidualNetwork(nn.Module):
         self.stem = conv(3, net.width)
         self.body = Added(nn.Sequential(*blocks, conv(net.width, net.width)))
         self.tail = nn.Sequential(sub_pixel(net.width, net.scale), conv(net.width, 3))
+        self.enlarged = _enlarged(net)
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 i j"]:
         """The larger picture."""
         x = (x - self.mean).contiguous(memory_format=torch.channels_last)
-        return self.tail(self.body(self.stem(x))) + self.mean
+        return self.tail(self.body(self.stem(x))) + self.enlarged(x) + self.mean
 
 
 def build(net: Network | Residual, seed: int = 0) -> nn.Module:

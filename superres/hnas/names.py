@@ -12,7 +12,6 @@ from common.errors import UserError
 from common.space import decode
 from superres.hnas.costs import HNASCosts
 from superres.hnas.space import CELLS, PUBLISHED, WIDTH, Cell, Network, arch_of, cell_of, open_network
-from superres.settings import Scale
 
 SIDE, LARGE = 48, 480
 """Sides of the pictures that costs are told for, in pixels of low resolution: the paper's, and ten times it."""
@@ -23,7 +22,7 @@ FORM = "NORMAL / UPSAMPLING / POSITION, with cells as `operation source, operati
 
 def describe(options: Any) -> dict[str, Any]:
     """Counts of a network as it is trained alone, without BatchNorm."""
-    scale: Scale = options.scale or 2
+    scale = options.scale or 2
     net = replace(read_network(options.arch), scale=scale, width=options.width or WIDTH, searching=False)
     space = open_network(scale, net.width, net.cells)
     arch = arch_of(space, net)

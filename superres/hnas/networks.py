@@ -31,14 +31,15 @@ CHANNELS_A_BLOCK = 5.0
 
 def networks(settings: Settings, facts: SuperResFacts) -> Networks:
     """Rows of cells: narrow ones with BatchNorm are searched, wide ones without are trained alone."""
-    scale, cells = facts.scale, settings.space.cells
-    space = open_network(scale, settings.space.width, cells, searching=True)
+    scale, s = facts.scale, settings.space
+    space = open_network(scale, s.width, s.cells, searching=True, residual=s.residual)
     alone = partial(trained_alone, width=settings.network.width)
     side = facts.patch // scale
     costs = HNASCosts(alone(space), side)
 
     def outside(arch: Arch) -> Mapping[str, Outside]:
         net, cost = residual_of(costs.of(arch)["macs_deconv"], scale, side)
+        net = replace(net, residual=s.residual)
         return {f"EDSR {net.blocks}x{net.width}": Outside(description=net, cost=cost)}
 
     return Networks(
@@ -97,7 +98,7 @@ def _cost(net: Residual, side: int) -> dict[str, int]:
 
 def spaces() -> dict[str, Network]:
     """Spaces of the same form as those of the recipes, small enough for tests."""
-    return {f"small x{scale}": open_network(scale, width=3, cells=3, searching=True) for scale in (2, 3, 4)}
+    return {f"small x{scale}": open_network(scale, width=3, cells=3, searching=True, residual=scale == 3) for scale in (2, 3, 4)}
 
 
 def example(space: str) -> tuple[Tensor, ...]:

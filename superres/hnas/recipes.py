@@ -52,7 +52,7 @@ def smoke() -> Settings:
         recipe="smoke",
         data=DataSettings(patch=48, val=6),
         budget={},
-        space=SpaceSettings(width=4, cells=4),
+        space=SpaceSettings(width=4, cells=4, residual=True),
         weights=PathPhaseSettings(steps=120, batch=8, optim=brisk),
         search=SearchSettings(
             engine=_controllers(lr=3e-3, every=20, burst=10, balance=0.6, unit=UNITS["smoke"], entropy=0.02),
@@ -73,7 +73,7 @@ def small() -> Settings:
         recipe="small",
         data=DataSettings(patch=64),
         budget={},
-        space=SpaceSettings(width=8, cells=4),
+        space=SpaceSettings(width=8, cells=4, residual=True),
         weights=PathPhaseSettings(steps=2000, batch=8, optim=brisk),
         search=SearchSettings(
             engine=_controllers(lr=3e-3, every=50, burst=25, balance=0.6, unit=UNITS["small"], entropy=0.02),

@@ -21,6 +21,9 @@ class SpaceSettings:
     """Channels of a node in the network that is searched."""
     cells: int = CELLS
     """Cells of the row, the upsampling cell among them."""
+    residual: bool = False
+    """Whether every network, also one outside of the space, adds its input, enlarged bicubically, to what it makes: not the
+    paper's, but quick to train."""
 
     def __post_init__(self) -> None:
         """Checks ranges.

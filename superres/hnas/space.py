@@ -18,7 +18,6 @@ from typing import Any
 
 from common.errors import UserError
 from common.space import Arch, OneOf
-from superres.settings import Scale
 
 NORMAL = ("rcab", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
 """Operations of the normal cell, in the order of the released code."""
@@ -60,13 +59,16 @@ class Network:
     upsampling: Cell
     position: Any
     """Place of the upsampling cell in the row, counted from 0, or a decision between places."""
-    scale: Scale
+    scale: int
     width: int = WIDTH
     """Channels of a node."""
     cells: int = CELLS
     searching: bool = False
     """Whether operations have BatchNorm, and two equal operations of a node on one source are one and share their weights, as in
     the network that is searched. A network that is trained alone has neither."""
+    residual: bool = False
+    """Whether the input, enlarged bicubically, is added to the picture that the network makes, as in VDSR (arXiv 1511.04587). A
+    departure: the paper's networks make the whole picture, which takes many more steps to learn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,9 @@ class Residual:
     """Channels."""
     blocks: int
     """Residual blocks of two 3x3 convolutions each."""
-    scale: Scale
+    scale: int
+    residual: bool = False
+    """As in `Network`."""
 
 
 def open_cell(operations: Sequence[str], nodes: int = NODES) -> Cell:
@@ -96,7 +100,13 @@ def open_cell(operations: Sequence[str], nodes: int = NODES) -> Cell:
 
 
 def open_network(
-    scale: Scale = 2, width: int = WIDTH, cells: int = CELLS, nodes: int = NODES, searching: bool = False
+    scale: int = 2,
+    width: int = WIDTH,
+    cells: int = CELLS,
+    nodes: int = NODES,
+    *,
+    searching: bool = False,
+    residual: bool = False,
 ) -> Network:
     """The network with every decision open: by default the paper's.
 
@@ -106,6 +116,7 @@ def open_network(
         cells: of the row.
         nodes: of a cell.
         searching: as in `Network`.
+        residual: as in `Network`.
     """
     return Network(
         normal=open_cell(NORMAL, nodes),
@@ -115,6 +126,7 @@ def open_network(
         width=width,
         cells=cells,
         searching=searching,
+        residual=residual,
     )
 
 

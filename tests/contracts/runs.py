@@ -23,12 +23,14 @@ from tests.classification import micro as classification
 from tests.detection import micro as detection
 from tests.gan import micro as gan
 from tests.segmentation import micro as segmentation
+from tests.superres import micro as superres
 
 SMALLER: Mapping[str, Sequence[str]] = {
     "darts": classification.SETTINGS,
     "dcnas": [*segmentation.SETTINGS, "space.inputs=2"],
     "detnas": detection.SETTINGS,
     "gan-compression": gan.SETTINGS,
+    "hnas": superres.SETTINGS,
 }
 """System -> settings of the micro runs of its task; a system without an entry is tried as it is."""
 

@@ -14,18 +14,20 @@ from torch import nn
 
 from classification.darts.spaces import SpaceSettings
 from common.differentiable.search import RelaxedSearch
-from common.engines import Gradient
+from common.engines import Controller, Gradient
 from common.evaluate.pool import LocalPool
 from common.run.checkpoint import Checkpoint
 from common.run.folder import RunFolder
 from common.run.progress import Progress
 from common.stages.context import Context
+from common.stages.controlled import TrainControlled
 from common.stages.search import Search
 from common.stages.settings import PhaseSettings, TrainSettings
 from common.stages.standard import standard_stages
 from common.stages.supernet import TrainSupernet, build_supernet, path_policy
 from common.system import System
 from common.system_task import SystemTask
+from common.train.optim import ArchSettings
 from common.train.phase import train_phase
 from tests.contracts.cases import SYSTEMS
 
@@ -48,7 +50,7 @@ def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     stages = list((method.stages or system.stages or standard_stages)(task))
     with RunFolder.create(out / "run", {}, task.space) as folder:
         for stage in stages:
-            if isinstance(stage, TrainSupernet | RelaxedSearch | Search):
+            if isinstance(stage, TrainSupernet | TrainControlled | RelaxedSearch | Search):
                 break
             stage.run(context_of(task, folder))  # a teacher, say
     yield task, stages
@@ -65,6 +67,8 @@ def shortened(settings: Any) -> Any:
             changes[field.name] = min(value, 40)
     if isinstance(settings, SpaceSettings):  # one node, which chooses among its inputs: a checkpoint holds the same
         changes |= {"nodes": 1} if settings.gated else {"nodes": 1, "inputs": min(settings.inputs, 1)}
+    if isinstance(settings, ArchSettings):
+        changes["every"] = 1
     if isinstance(settings, TrainSettings):
         changes |= {"steps": STEPS, "stop": None}
     if isinstance(settings, PhaseSettings):
@@ -105,7 +109,7 @@ def trained(task: SystemTask, kind: Any, index: int, **how: Any) -> tuple[nn.Mod
 @pytest.mark.parametrize("kind", KINDS)
 def test_law_2_a_phase_that_is_stopped_goes_on_to_the_same_weights(given, kind, tmp_path):
     task, stages = given
-    if kind == "supernet" and any(isinstance(stage, RelaxedSearch) for stage in stages):
+    if kind == "supernet" and any(isinstance(stage, RelaxedSearch | TrainControlled) for stage in stages):
         return  # this method trains its supernet in the search
     for index in range(len(task.phases(kind))):
         whole, last = trained(task, kind, index)
@@ -125,16 +129,20 @@ def same(one: nn.Module, other: nn.Module) -> None:
     assert [name for name in mine if not torch.equal(mine[name], theirs[name])] == []
 
 
-def test_law_2_a_relaxed_search_that_is_stopped_goes_on_to_the_same_end(given, tmp_path, monkeypatch):
+def test_law_2_what_learns_in_turn_with_weights_goes_on_to_the_same_end(given, tmp_path, monkeypatch):
+    """A relaxed architecture, or a policy."""
     task, stages = given
-    searches = [stage for stage in stages if isinstance(stage, RelaxedSearch)]
-    assert bool(searches) == isinstance(task.settings.search.engine, Gradient)
+    searches = [stage for stage in stages if isinstance(stage, RelaxedSearch | TrainControlled)]
+    assert bool(searches) == isinstance(task.settings.search.engine, Gradient | Controller)
 
     def run(path: Path, opened: Any) -> dict[str, bytes]:
         with opened(path, {}, task.space) as folder:
             result = searches[0].run(context_of(task, folder))
-        names = ("strengths.json", "snapshots.json", "metrics.jsonl")
-        return {"result": repr(result).encode(), **{name: (path / name).read_bytes() for name in names}}
+        names = [name for name in ("strengths.json", "snapshots.json", "metrics.jsonl") if (path / name).exists()]
+        files = {
+            name: (path / name).read_bytes() for name in (*names, *(f"weights/{file.name}" for file in path.glob("weights/*")))
+        }
+        return {"result": repr(result).encode(), **files}
 
     if not searches:
         return
