@@ -20,9 +20,6 @@ AT_ONCE = TILE**2
 VIEWS = 8
 """Flips and quarter turns of a picture."""
 
-Picture = Float[Tensor, "n 3 h w"]
-Larger = Float[Tensor, "n 3 H W"]
-
 
 def spans(length: int, tile: int, margin: int) -> list[tuple[int, int, int, int]]:
     """Cuts a side of a picture into overlapping parts of one length.
@@ -53,13 +50,13 @@ def passes(height: int, width: int, *, tile: int = TILE, ensemble: bool = False)
 @torch.inference_mode()
 def upscaled(
     network: nn.Module,
-    low: Picture,
+    low: Float[Tensor, "n 3 h w"],
     scale: int,
     *,
     tile: int = TILE,
     ensemble: bool = False,
     advance: Callable[[int], None] = lambda tiles: None,
-) -> Larger:
+) -> Float[Tensor, "n 3 H W"]:
     """The pictures `scale` times larger, limited to 0 to 255 and rounded.
 
     A side longer than `tile` is cut into overlapping tiles of one size. Each pixel of the result is taken from the tile whose
@@ -102,7 +99,7 @@ def _inside(span: tuple[int, int, int, int], scale: int) -> tuple[int, int]:
     return scale * (first - start), scale * (last - start)
 
 
-def _ensemble(network: nn.Module, low: Picture, advance: Callable[[int], None]) -> Larger:
+def _ensemble(network: nn.Module, low: Float[Tensor, "n 3 h w"], advance: Callable[[int], None]) -> Float[Tensor, "n 3 H W"]:
     """The mean of what the network makes of eight views, each turned back."""
     total: Tensor | None = None
     for transposed, *flipped in product((False, True), repeat=3):

@@ -55,6 +55,9 @@ def test_the_part_with_the_largest_error_is_shown():
     error[20:30, 150:160] = 4  # smaller, but more of it
     top, left, _ = hardest(error, 2)
     assert top <= 20 < 30 <= top + CROP and left <= 150 < 160 <= left + CROP
+    error[290, 10] = 50  # one large error counts more than a hundred small ones
+    top, left, _ = hardest(error, 2)
+    assert top <= 290 < top + CROP and left <= 10 < left + CROP
 
 
 def test_strips_of_one_part_and_its_errors(tmp_path):
