@@ -79,11 +79,11 @@ class Outside:
     """A network that is no architecture of the space, which is retrained beside what was found.
 
     Attributes:
-        description: what `Networks.build` makes it of.
+        build: seed -> module; it can be pickled.
         cost: by name, as of architectures.
     """
 
-    description: Any
+    build: Callable[[int], nn.Module]
     cost: Mapping[str, int]
 
 

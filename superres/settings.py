@@ -91,3 +91,11 @@ class SuperResOptions(RunOptions):
             return settings
         patch = max(settings.data.patch // self.scale, LEAST_LOW_PATCH) * self.scale
         return replace(settings, data=replace(settings.data, scale=self.scale, patch=patch))
+
+
+def score_notes() -> list[str]:
+    """What a reader of the report must know about the scores of a run."""
+    return [
+        "PSNR and SSIM are those of the brightness Y, without a border of as many pixels as the scale, of values rounded to "
+        "whole numbers. Low-resolution pictures are made with Pillow's bicubic filter.",
+    ]

@@ -88,7 +88,7 @@ class Job:
     def network(self, task: Task, seed: int) -> nn.Module:
         """Its network, before it is trained."""
         if self.outside is not None:
-            return task.networks.build(self.outside.description, seed)
+            return self.outside.build(seed)
         if self.start is None:
             return task.network(self.arch, seed)
         supernet = Supernet(task.supernet(seed), task.space)

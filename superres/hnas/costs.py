@@ -10,42 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from common.cost.bounds import Least
-from common.cost.conventions import nothing, output_elements
-from common.cost.count import count
 from common.space import Arch
-from superres.hnas.model import MAKERS, HNASNetwork, entrances
+from superres.costs import Cost, cost_of
+from superres.hnas.model import MAKERS, Row, entrances
 from superres.hnas.space import FIRST, NORMAL, UPSAMPLING, Cell, Network, Node, arch_of
-
-convolutions = output_elements.extended("convolutions", {F.conv_transpose2d: nothing})
-"""Multiply-adds of convolutions alone: the paper's convention, in which transposed convolutions are free."""
-
-
-class Cost(NamedTuple):
-    """Of one picture."""
-
-    params: int
-    macs: int
-    """Multiply-adds of convolutions, without transposed ones."""
-    macs_deconv: int
-    """With transposed ones: for each number of the result all products, those with inserted zeros too."""
-
-
-NAMES = Cost._fields
-"""Names of the costs."""
-
-
-def cost_of(network: nn.Module, channels: int, side: int) -> Cost:
-    """The cost of a network on the meta device for one input of `channels` and `side` by `side` pixels."""
-    x = torch.empty(1, channels, side, side, device="meta")
-    plain, whole = (count(network, (x,), convention=convention) for convention in (convolutions, output_elements))
-    return Cost(plain.params, plain.macs, whole.macs)
 
 
 def added(costs: Iterable[Cost]) -> Cost:
@@ -80,7 +53,7 @@ def tables_of(space: Network, side: int) -> Tables:
     """Costs of the parts of the networks of a space, open or settled, for pictures of low resolution of `side` pixels."""
     sides, width, wide = (side, space.scale * side), space.width, len(space.normal.nodes) * space.width
     with torch.device("meta"):
-        ends = HNASNetwork(replace(space, cells=0))  # without cells: the first and the last convolution
+        ends = Row(replace(space, cells=0))  # without cells: the first and the last convolution
         both = nn.ModuleList(entrances(wide, space))
         normal = [MAKERS[name](width, 1, space) for name in NORMAL]
         outer, inner = ([MAKERS[name](width, scale, space) for name in UPSAMPLING] for scale in (space.scale, 1))

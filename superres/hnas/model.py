@@ -10,12 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from common.supernet import choose, fmap
-from superres.hnas.space import FIRST, Cell, Network, Node, Residual
+from superres.hnas.space import FIRST, Cell, Network, Node
+from superres.layers import Added, FromMean, Image, sub_pixel
 
-Image = Float[Tensor, "n c h w"]
-MEAN = (0.4488, 0.4371, 0.4040)
-"""Mean red, green and blue of DIV2K, as shares of the whole range; networks work on differences from it."""
-RANGE = 255.0
 TRANSPOSED: dict[int, tuple[int, int]] = {1: (3, 0), 2: (3, 1), 3: (5, 0), 4: (5, 1)}
 """Scale -> kernel and output padding of a transposed convolution; its stride is the scale, its padding 1.
 
@@ -34,18 +31,6 @@ class Attention(nn.Module):
     def forward(self, x: Image) -> Image:
         """The scaled map."""
         return x * self.scale(x.mean((2, 3), keepdim=True))
-
-
-class Added(nn.Module):
-    """What a body gives, added to its input."""
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__()
-        self.body = body
-
-    def forward(self, x: Image) -> Image:
-        """The sum."""
-        return x + self.body(x)
 
 
 def _norm(width: int, net: Network, affine: bool = False) -> list[nn.Module]:
@@ -82,18 +67,6 @@ def _attending(width: int, scale: int, net: Network) -> nn.Module:
             Attention(width),
         )
     )
-
-
-def sub_pixel(width: int, scale: int) -> nn.Sequential:
-    """Convolutions to more channels, which become pixels (Shi et al. 2016, arXiv 1609.05158); the identity at scale 1.
-
-    Scale 4 is scale 2 twice.
-    """
-    factors = {1: (), 2: (2,), 3: (3,), 4: (2, 2)}[scale]
-    layers: list[nn.Module] = []
-    for factor in factors:
-        layers += [nn.Conv2d(width, factor**2 * width, 3, padding=1), nn.PixelShuffle(factor)]
-    return nn.Sequential(*layers)
 
 
 def _transposed(width: int, scale: int, net: Network) -> nn.Module:
@@ -202,29 +175,13 @@ class CellModule(nn.Module):
         return (out, out) if self.raises else (last, out)
 
 
-class Without(nn.Module):
-    """Nothing to add."""
-
-    def forward(self, x: Image) -> float:
-        """Zero."""
-        return 0.0
-
-
-def _enlarged(net: Network | Residual) -> nn.Module:
-    """What is added to the picture that a network makes."""
-    return nn.Upsample(scale_factor=net.scale, mode="bicubic") if net.residual else Without()
-
-
-class HNASNetwork(nn.Module):
-    """The network of a description, open or settled: from pictures of 0 to 255 to larger ones, whose values are not clamped."""
-
-    mean: Tensor
+class Row(nn.Module):
+    """The cells of a network in a row, between its first and its last convolution."""
 
     def __init__(self, net: Network) -> None:
-        """Makes the network, with weights of the global generator; `build` seeds it."""
+        """Makes the modules of `net`, open or settled."""
         super().__init__()
         wide = len(net.normal.nodes) * net.width
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * RANGE, persistent=False)
         self.stem = nn.Sequential(nn.Conv2d(3, wide, 3, padding=1, bias=False), *_norm(wide, net, affine=True))
 
         def cell(raises: bool) -> nn.Module:
@@ -232,47 +189,18 @@ class HNASNetwork(nn.Module):
 
         self.cells = nn.ModuleList(choose(fmap(lambda at, i=i: at == i, net.position), cell) for i in range(net.cells))
         self.picture = nn.Conv2d(wide, 3, 3, padding=1)
-        self.enlarged = _enlarged(net)
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 i j"]:
-        """The larger picture."""
-        x = (x - self.mean).contiguous(memory_format=torch.channels_last)  # a training step takes half the time so
+        """What they make of differences from the mean colour."""
         before = last = self.stem(x)
         for cell in self.cells:
             before, last = cell(before, last)
-        return self.picture(last) + self.enlarged(x) + self.mean
+        return self.picture(last)
 
 
-class ResidualNetwork(nn.Module):
-    """EDSR without scaled residuals: a convolution, residual blocks within a long skip, sub-pixel convolution, a convolution."""
-
-    mean: Tensor
-
-    def __init__(self, net: Residual) -> None:
-        """Makes the network, with weights of the global generator; `build` seeds it."""
-        super().__init__()
-
-        def conv(c_in: int, c_out: int) -> nn.Conv2d:
-            return nn.Conv2d(c_in, c_out, 3, padding=1)
-
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * RANGE, persistent=False)
-        blocks = [
-            Added(nn.Sequential(conv(net.width, net.width), nn.ReLU(), conv(net.width, net.width))) for _ in range(net.blocks)
-        ]
-        self.stem = conv(3, net.width)
-        self.body = Added(nn.Sequential(*blocks, conv(net.width, net.width)))
-        self.tail = nn.Sequential(sub_pixel(net.width, net.scale), conv(net.width, 3))
-        self.enlarged = _enlarged(net)
-
-    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 i j"]:
-        """The larger picture."""
-        x = (x - self.mean).contiguous(memory_format=torch.channels_last)
-        return self.tail(self.body(self.stem(x))) + self.enlarged(x) + self.mean
-
-
-def build(net: Network | Residual, seed: int = 0) -> nn.Module:
+def build(net: Network, seed: int = 0) -> nn.Module:
     """The network of a description, open or settled; weights are a function of `seed`, and torch's defaults otherwise."""
     devices: list[int] = []
     with torch.random.fork_rng(devices):
         torch.default_generator.manual_seed(seed)
-        return ResidualNetwork(net) if isinstance(net, Residual) else HNASNetwork(net)
+        return FromMean(Row(net), net.scale, net.residual)

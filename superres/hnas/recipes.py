@@ -8,7 +8,7 @@ from common.engines import Controller
 from common.evaluate.settings import InheritedSettings
 from common.stages.settings import PathPhaseSettings, PhaseSettings, RetrainSettings, SearchSettings
 from common.train.optim import ArchSettings, OptimSettings
-from superres.hnas.settings import NetworkSettings, Settings, SpaceSettings
+from superres.hnas.settings import Settings, SpaceSettings
 from superres.settings import DataSettings
 
 UNITS = {"smoke": 2e6, "small": 2e7, "paper": 64 / 5e-9}
@@ -59,7 +59,7 @@ def smoke() -> Settings:
             evaluation=InheritedSettings(calibration_batches=4),
             trials=6,
         ),
-        network=NetworkSettings(width=6),
+        width=6,
         train=PhaseSettings(steps=200, batch=8, optim=brisk),
         retrain=RetrainSettings(random_archs=1, seeds=2),
         pictures=4,
@@ -80,7 +80,7 @@ def small() -> Settings:
             evaluation=InheritedSettings(calibration_batches=8),
             trials=10,
         ),
-        network=NetworkSettings(width=16),
+        width=16,
         train=PhaseSettings(steps=6000, batch=16, optim=brisk),
         retrain=RetrainSettings(random_archs=1, seeds=3),
     )
@@ -106,7 +106,7 @@ def paper() -> Settings:
             evaluation=InheritedSettings(),
             trials=10,
         ),
-        network=NetworkSettings(width=64),
+        width=64,
         train=PhaseSettings(steps=300_000, batch=16, optim=_ADAM),
         retrain=RetrainSettings(random_archs=1, seeds=1),
         ensemble=True,

@@ -36,22 +36,6 @@ class SpaceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkSettings:
-    """The network in which cells are trained alone and measured."""
-
-    width: int = WIDTH
-    """Channels of a node."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges.
-
-        Raises:
-            UserError: a value is out of range.
-        """
-        check_least(self, "network", ("width",), 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(SuperResSettings):
     """Everything that decides what a run computes."""
 
@@ -61,7 +45,8 @@ class Settings(SuperResSettings):
     patches; otherwise `paths` does."""
     share: float = 0.4
     """Share of the training pictures that the weights learn from in turn with controllers, which learn from the others."""
-    network: NetworkSettings
+    width: int = WIDTH
+    """Channels of a node in networks that are trained alone."""
     train: PhaseSettings
     """Training of a single network."""
 
@@ -75,4 +60,5 @@ class Settings(SuperResSettings):
         self.check_costs(COSTS, "super-resolution network")
         if not 0 < self.share < 1:
             raise UserError(f"share={self.share}: weights and controllers need pictures each; give a number between 0 and 1")
+        check_least(self, "", ("width",), 1)
         check_trained({"weights": self.weights, "train": self.train}, "network")

@@ -71,19 +71,6 @@ class Network:
     departure: the paper's networks make the whole picture, which takes many more steps to learn."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Residual:
-    """A network without a search: EDSR's (Lim et al. 2017, arXiv 1707.02921, section 3) of any size. It is of no space."""
-
-    width: int
-    """Channels."""
-    blocks: int
-    """Residual blocks of two 3x3 convolutions each."""
-    scale: int
-    residual: bool = False
-    """As in `Network`."""
-
-
 def open_cell(operations: Sequence[str], nodes: int = NODES) -> Cell:
     """A cell whose nodes read any two earlier nodes by any two operations.
 

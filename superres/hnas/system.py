@@ -14,7 +14,7 @@ from common.options import DescribeOptions, without_default
 from common.system import Method, System
 from superres.hnas.recipes import RECIPES, UNITS, reward
 from superres.hnas.settings import Settings
-from superres.settings import Scale, SuperResOptions
+from superres.settings import Scale, SuperResOptions, score_notes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +54,13 @@ class Describing(DescribeOptions):
 
 def notes(settings: Settings) -> list[str]:
     """What a reader of the report must know."""
-    scale, patch = settings.data.scale, settings.data.patch
+    side = settings.data.patch // settings.data.scale
     return [
-        "PSNR and SSIM are those of the Y channel, without a border of as many pixels as the scale, of pixels rounded to whole "
-        "numbers; low-resolution pictures are made with Pillow's bicubic filter.",
-        f"Costs are those of the network that is trained alone, for a picture of {patch // scale}x{patch // scale} pixels. macs "
-        "count convolutions, as the paper does, for which transposed ones are free; macs_deconv counts transposed ones too, by "
-        "their output.",
-        "baseline: cells of residual blocks with channel attention, enlarged by sub-pixel convolution in the last cell. EDSR "
-        "NxC: a network outside of the space, of N residual blocks of C channels, with about as many multiply-adds as what was "
-        "found.",
+        *score_notes(),
+        f"Costs are those of the network that is trained alone, for a picture of {side}x{side} pixels. macs count convolutions, "
+        "as the paper does; macs_deconv counts transposed ones too, by their output.",
+        "baseline: cells of residual blocks with channel attention, enlarged by sub-pixel convolution in the last cell. EDSR NxC "
+        "is no architecture of the space: N residual blocks of C channels, with about as many multiply-adds as what was found.",
     ]
 
 

@@ -1,7 +1,7 @@
 """What every task does where packages of an extra are missing: a run ends before it begins, the export alone is left out."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,24 +72,24 @@ def test_a_wrong_export_is_noticed_though_the_scores_saturate(found, tmp_path, m
     written: dict[str, Any] = {}
 
     def write(module: nn.Module, inputs: Sequence[Tensor], path: Path, *_: object) -> bool:
-        written.update(module=module, inputs=inputs)
+        written["module"] = module
         path.write_bytes(b"onnx")
         return True
 
-    def outputs() -> list[tuple[np.ndarray, np.ndarray | None]]:
+    def outputs(given: Mapping[str, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray | None]]:
         with torch.no_grad(), export._Squashed() as squashed:
             weights[0].mul_(written["change"])
-            listed = export._listed(written["module"].eval()(*written["inputs"]))
+            listed = export._listed(written["module"].eval()(*map(torch.from_numpy, given.values())))
             weights[0].div_(written["change"])
         before = [squashed.before(out) for out in listed]
         return [(out.numpy(), None if read is None else read.numpy()) for out, read in zip(listed, before, strict=True)]
 
     monkeypatch.setattr(export, "_write", write)
-    monkeypatch.setattr(export, "_run", lambda *_: [out for out, _ in outputs()])
+    monkeypatch.setattr(export, "_run", lambda _, given: [out for out, _ in outputs(given)])
     monkeypatch.setattr(
         export,
         "_scores",
-        lambda _, __, expected: [(read, e) for (_, read), e in zip(outputs(), expected, strict=True) if e is not None],
+        lambda _, given, expected: [(read, e) for (_, read), e in zip(outputs(given), expected, strict=True) if e is not None],
     )
     with torch.no_grad():
         weights[-1].mul_(1000)

@@ -20,7 +20,7 @@ from tests.common.run.rows import rows
 _SETTINGS = """
 data.patch=24 data.val=1 data.test=1 space.width=3 space.cells=2 weights.steps=4 weights.batch=2 search.engine.arch.every=2
 search.engine.burst=2 search.trials=2 search.evaluation.calibration_batches=1 search.evaluation.calibration_batch=2
-network.width=3 train.steps=3 train.batch=2 retrain.random_archs=1 retrain.seeds=1 pictures=1 save_every=1
+width=3 train.steps=3 train.batch=2 retrain.random_archs=1 retrain.seeds=1 pictures=1 save_every=1
 """
 SETTINGS = _SETTINGS.split()
 """Of a run that takes seconds."""

@@ -1,6 +1,7 @@
 """Which architectures are retrained beside the one that was found."""
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from common.stages.settings import RetrainSettings
 from common.streams import stream
 from common.task import Outside
 from tests.common.differentiable.toy import RelaxedToy
+from tests.common.stages.paths_toy import build
 from tests.common.stages.toy import SEARCH, TunedToy, find, opened
 
 
@@ -63,7 +65,9 @@ def test_a_network_outside_of_the_space_is_trained_beside(tmp_path):
     def outside(arch):
         seen.append(arch)
         chain = decode(task.space, task.baseline)
-        return {"longer": Outside(description=replace(chain, kernels=(*chain.kernels, 3)), cost={"params": 7, "macs": 9})}
+        return {
+            "longer": Outside(build=partial(build, replace(chain, kernels=(*chain.kernels, 3))), cost={"params": 7, "macs": 9})
+        }
 
     found = task.baseline.switched("kernels.0", 0)
     retrain = Retrain(settings=RetrainSettings(random_archs=0, seeds=2), search=SEARCH, outside=outside)
@@ -81,7 +85,7 @@ def test_a_network_outside_of_the_space_is_trained_beside(tmp_path):
 
 def test_a_network_outside_needs_a_name_of_its_own(tmp_path):
     task = TunedToy()
-    same = {"baseline": Outside(description=decode(task.space, task.baseline), cost={})}
+    same = {"baseline": Outside(build=partial(build, decode(task.space, task.baseline)), cost={})}
     retrain = Retrain(settings=RetrainSettings(random_archs=0, seeds=1), search=SEARCH, outside=lambda arch: same)
     with opened(tmp_path / "run", task) as context, pytest.raises(ValueError, match="another network has that name"):
         find(context, task.baseline)

@@ -7,9 +7,10 @@ import torch
 
 from common.space import decode, sample
 from common.streams import stream
-from superres.hnas.costs import NAMES, HNASCosts, cost_of
+from superres.costs import NAMES, cost_of
+from superres.edsr import as_dear
+from superres.hnas.costs import HNASCosts
 from superres.hnas.model import build
-from superres.hnas.networks import residual_of
 from superres.hnas.settings import COSTS
 from superres.hnas.space import PUBLISHED, arch_of, open_network
 
@@ -60,8 +61,9 @@ def test_the_least_costs_are_those_of_an_architecture_and_below_all_others():
 def test_the_hand_made_network_outside_of_the_space_costs_as_much(name):
     space = open_network(width=16, cells=12)
     wanted = HNASCosts(space, 32).of(arch_of(space, PUBLISHED[name]))["macs_deconv"]
-    net, cost = residual_of(wanted, 2, 32)
-    assert abs(cost["macs_deconv"] / wanted - 1) < 0.03
-    assert 1 <= net.blocks <= 32
+    ((name, network),) = as_dear(wanted, 2, 32, residual=True).items()
+    assert abs(network.cost["macs_deconv"] / wanted - 1) < 0.03
+    blocks, width = map(int, name.removeprefix("EDSR ").split("x"))
+    assert 2 < width / blocks < 13
     with torch.device("meta"):
-        assert cost_of(build(net), 3, 32)._asdict() == cost
+        assert cost_of(network.build(0), 3, 32)._asdict() == network.cost

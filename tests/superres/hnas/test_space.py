@@ -1,5 +1,6 @@
 """The space, the released networks and their published counts."""
 
+from dataclasses import replace
 from math import prod
 
 import pytest
@@ -11,9 +12,9 @@ from common.space import decode, sample
 from common.space.properties import size
 from common.streams import stream
 from common.supernet import Supernet, opened
-from superres.hnas.costs import convolutions
+from superres.costs import convolutions
 from superres.hnas.model import build
-from superres.hnas.space import COUNTS, FIRST, NORMAL, PUBLISHED, UPSAMPLING, arch_of, by_hand, cell_of, open_network
+from superres.hnas.space import COUNTS, FIRST, NORMAL, PUBLISHED, UPSAMPLING, Network, arch_of, by_hand, cell_of, open_network
 
 
 def test_the_space_is_as_large_as_the_paper_says():
@@ -58,10 +59,8 @@ def test_two_equal_pairs_have_weights_of_their_own_alone_and_share_them_in_a_sea
     twice = cell_of("sep_conv_3x3 1, sep_conv_3x3 1")
     for searching, copies in ((False, 2), (True, 1)):
         net = open_network(width=4, cells=2, nodes=1, searching=searching)
-        arch = arch_of(
-            net, PUBLISHED["HNAS-B"].__class__(normal=twice, upsampling=cell_of("area 0, area 1"), position=1, scale=2)
-        )
-        node = build(decode(net, arch)).cells[0].nodes[0]
+        arch = arch_of(net, Network(normal=twice, upsampling=cell_of("area 0, area 1"), position=1, scale=2))
+        node = build(decode(net, arch)).body.cells[0].nodes[0]
         assert len({id(parameter) for parameter in node.parameters()}) == 4 * copies
         assert (node.first is node.second) == searching
 
@@ -86,7 +85,5 @@ def test_the_hand_made_network_is_of_the_space_and_enlarges_at_the_end():
 )
 def test_what_the_space_does_not_have_is_named(change, said):
     """Position 12, counted from 1, would be that of no cell."""
-    from dataclasses import replace
-
     with pytest.raises(UserError, match=said):
         arch_of(open_network(), replace(PUBLISHED["HNAS-A"], **change))
