@@ -78,10 +78,10 @@ def small() -> Settings:
         search=SearchSettings(
             engine=_controllers(lr=3e-3, every=50, burst=25, balance=0.6, unit=UNITS["small"], entropy=0.02),
             evaluation=InheritedSettings(calibration_batches=8),
-            trials=10,
+            trials=20,
         ),
-        width=16,
-        train=PhaseSettings(steps=6000, batch=16, optim=brisk),
+        width=8,
+        train=PhaseSettings(steps=4500, batch=8, optim=brisk),
         retrain=RetrainSettings(random_archs=1, seeds=3),
     )
 

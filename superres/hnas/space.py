@@ -194,14 +194,11 @@ def _option(path: str, decision: OneOf, value: Any) -> int:
 
 
 def by_hand(space: Network) -> Network:
-    """Cells without a search: chains of residual blocks with channel attention, upsampled by sub-pixel convolution at the end.
+    """Cells without a search: residual separable convolutions of the cell before, enlarged by sub-pixel convolution at the end.
 
-    Node 2 reads the cell before, and every further node the node before it, through an `rcab`; each adds the cell before to that.
-    In the upsampling cell every node is a sub-pixel convolution of the cell before and its nearest pixels.
+    Every node of the normal cell is a separable 3x3 convolution of the cell before, and that cell itself; in the upsampling cell,
+    a sub-pixel convolution of the cell before, and its nearest pixels.
     """
-    normal = tuple(
-        Node(sources=(1 if number == FIRST else number - 1, 1), operations=("rcab", "skip_connect"))
-        for number in range(FIRST, FIRST + len(space.normal.nodes))
-    )
+    normal = (Node(sources=(1, 1), operations=("sep_conv_3x3", "skip_connect")),) * len(space.normal.nodes)
     raised = (Node(sources=(1, 1), operations=("sub_pixel", "nearest")),) * len(space.upsampling.nodes)
     return replace(space, normal=Cell(nodes=normal), upsampling=Cell(nodes=raised), position=space.cells - 1)

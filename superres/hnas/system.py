@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
 
 from common.deferred import Deferred
-from common.engines import Controller
-from common.errors import UserError
 from common.options import DescribeOptions, without_default
 from common.system import Method, System
-from superres.hnas.recipes import RECIPES, UNITS, reward
+from superres.hnas.recipes import RECIPES
 from superres.hnas.settings import Settings
 from superres.settings import Scale, SuperResOptions, score_notes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options(SuperResOptions):
-    """Options of an HNAS run."""
-
-    balance: Annotated[float | None, without_default("LAMBDA"), tyro.conf.arg(name="lambda")] = None
-    """What PSNR weighs in the controllers' reward, lambda * PSNR - (1 - lambda) * cost: a number from 0 to 1."""
-
-    def change(self, settings: Settings) -> Settings:
-        """See `RunOptions.change`.
-
-        Raises:
-            UserError: lambda is out of range, or the settings have no controllers.
-        """
-        settings = SuperResOptions.change(self, settings)
-        if self.balance is None:
-            return settings
-        engine = settings.search.engine
-        if not 0 <= self.balance <= 1 or not isinstance(engine, Controller):
-            raise UserError(f"--lambda {self.balance}: give a number from 0 to 1, to the engine controller")
-        engine = replace(engine, reward=reward(self.balance, UNITS[settings.recipe]))
-        return replace(settings, search=replace(settings.search, engine=engine))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +34,7 @@ def notes(settings: Settings) -> list[str]:
         *score_notes(),
         f"Costs are those of the network that is trained alone, for a picture of {side}x{side} pixels. macs count convolutions, "
         "as the paper does; macs_deconv counts transposed ones too, by their output.",
-        "baseline: cells of residual blocks with channel attention, enlarged by sub-pixel convolution in the last cell. EDSR NxC "
+        "baseline: cells of residual separable convolutions, enlarged by sub-pixel convolution in the last cell. EDSR NxC "
         "is no architecture of the space: N residual blocks of C channels, with about as many multiply-adds as what was found.",
     ]
 
@@ -88,7 +63,7 @@ SYSTEM = System(
     published=Deferred(f"{HERE}.networks", "published"),
     describe=Deferred(f"{HERE}.names", "describe"),
     notes=notes,
-    options=Options,
+    options=SuperResOptions,
     describing=Describing,
 )
 """HNAS; its controllers are a policy of its own for the engine `controller`."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -13,8 +10,6 @@ from scipy.ndimage import correlate1d
 
 from common.errors import UserError
 from superres.metrics import PERFECT, bicubic, inner, least_side, psnr_rgb, psnr_y, quantised, ssim_y, to_y
-
-DATA = Path(os.environ.get("TASKNAS_DATA", "/none")) / "superres"
 
 
 def picture(seed: int, height: int = 30, width: int = 26) -> torch.Tensor:
@@ -108,11 +103,12 @@ def test_bicubic_is_pillows():
     assert torch.equal(bicubic(low, 3).permute(1, 2, 0), torch.from_numpy(np.asarray(large).copy()))
 
 
-@pytest.mark.skipif(not (DATA / "Set5").is_dir(), reason="TASKNAS_DATA has no superres/Set5")
 @pytest.mark.parametrize(("name", "expected", "within"), [("Set5", 33.66, 0.05), ("Set14", 30.24, 0.1)])
-def test_bicubic_has_the_published_psnr(name, expected, within):
-    found, similar = [], []
-    for file in sorted((DATA / name).glob("*.png")):
+def test_bicubic_has_the_published_psnr(name, expected, within, tasknas_data):
+    folder, found, similar = tasknas_data / "superres" / name, [], []
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is missing")
+    for file in sorted(folder.glob("*.png")):
         with Image.open(file) as stored:
             high = stored.convert("RGB")
         high = high.crop((0, 0, high.width // 2 * 2, high.height // 2 * 2))

@@ -69,7 +69,7 @@ def test_the_hand_made_network_is_of_the_space_and_enlarges_at_the_end():
     space = open_network(3, width=4, cells=5)
     net = by_hand(space)
     assert decode(space, arch_of(space, net)) == net and net.position == 4
-    assert {name for node in net.normal.nodes for name in node.operations} == {"rcab", "skip_connect"}
+    assert {name for node in net.normal.nodes for name in node.operations} == {"sep_conv_3x3", "skip_connect"}
 
 
 @pytest.mark.parametrize(
