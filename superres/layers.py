@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 Image = Float[Tensor, "n c h w"]
 MEAN = (0.4488, 0.4371, 0.4040)
@@ -36,6 +39,23 @@ def sub_pixel(width: int, scale: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+class Enlarged(nn.Module):
+    """Interpolation to a whole multiple of the size.
+
+    It is told of sizes, not of a factor: an exported network then knows that they are those of other ways to enlarge.
+    """
+
+    def __init__(self, scale: int, mode: Literal["nearest", "bilinear", "bicubic"]) -> None:
+        super().__init__()
+        self.scale = scale
+        self.mode = mode
+
+    def forward(self, x: Image) -> Float[Tensor, "n c i j"]:
+        """The larger map."""
+        height, width = x.shape[2:]
+        return F.interpolate(x, size=(self.scale * height, self.scale * width), mode=self.mode)
+
+
 class FromMean(nn.Module):
     """What a body makes of the difference of pictures, of 0 to 255, from the mean colour, added to that colour.
 
@@ -55,7 +75,7 @@ class FromMean(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * RANGE, persistent=False)
         self.body = body
-        self.enlarged = nn.Upsample(scale_factor=scale, mode="bicubic") if residual else None
+        self.enlarged = Enlarged(scale, "bicubic") if residual else None
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 i j"]:
         """The larger pictures, whose values are not limited."""

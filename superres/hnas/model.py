@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from common.supernet import choose, fmap
 from superres.hnas.space import FIRST, Cell, Network, Node
-from superres.layers import Added, FromMean, Image, sub_pixel
+from superres.layers import Added, Enlarged, FromMean, Image, sub_pixel
 
 TRANSPOSED: dict[int, tuple[int, int]] = {1: (3, 0), 2: (3, 1), 3: (5, 0), 4: (5, 1)}
 """Scale -> kernel and output padding of a transposed convolution; its stride is the scale, its padding 1.
@@ -74,8 +74,8 @@ def _transposed(width: int, scale: int, net: Network) -> nn.Module:
     return nn.ConvTranspose2d(width, width, kernel, scale, 1, more)
 
 
-def _interpolated(mode: str) -> Callable[[int, int, Network], nn.Module]:
-    return lambda width, scale, net: nn.Identity() if scale == 1 else nn.Upsample(scale_factor=scale, mode=mode)
+def _interpolated(mode: Literal["nearest", "bilinear"]) -> Callable[[int, int, Network], nn.Module]:
+    return lambda width, scale, net: nn.Identity() if scale == 1 else Enlarged(scale, mode)
 
 
 MAKERS: dict[str, Callable[[int, int, Network], nn.Module]] = {
