@@ -145,7 +145,7 @@ IDEAS = {  # space, model and algorithm files, the paper's notation, drawings of
     "detection/nas_fpn": {"space", "networks", "names", "mmdet_neck", "recipes"},
     "gan/compression": {"space", "model", "networks", "phases", "transfer", "stages", "names", "recipes", "task"},
     "graphs/pdnas": {"space", "model", "networks", "attention", "edges", "propagation", "names", "drawing", "methods", "recipes"},
-    "superres/hnas": {"space", "model", "networks", "costs", "controllers", "names", "drawing", "recipes"},
+    "superres/hnas": {"space", "model", "networks", "costs", "controllers", "phases", "names", "drawing", "recipes"},
     "segmentation/dcnas": {
         *("space", "model", "cells", "segmentor", "backbones", "mmseg_backbones", "derive", "wirings", "costs", "sizes"),
         *("networks", "names", "drawing", "recipes"),

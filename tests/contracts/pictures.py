@@ -16,7 +16,6 @@ from classification.data import classification_folder
 from classification.export import write_use as classifying
 from classification.facts import ClassificationFacts
 from common.data.reader import Unusable
-from common.system import task_packages
 from detection.data import coco_folder
 from detection.export import write_use as detecting
 from detection.facts import DetectionFacts
@@ -28,7 +27,10 @@ from gan.facts import TranslationFacts
 from segmentation.data import folder as segmentation_folder
 from segmentation.export import write_use as segmenting
 from segmentation.facts import SegmentationFacts
+from superres.channels import apart
 from superres.data import folder as superres_folder
+from superres.export import write_use as write_upscaling
+from superres.facts import SuperResFacts
 
 SIDE = 64
 Pixels = NDArray[np.uint8]
@@ -53,7 +55,6 @@ class Task:
         predict: file, (height, width) of the network -> what `predict` sees.
         script: folder, (height, width) -> writes `use.py`.
         tolerance: most by which the script may differ, of 255.
-        signed: the script gives the network numbers from -1 to 1; else 0 to 255.
     """
 
     lay: Callable[[Path, Callable[[Path], None], tuple[int, int]], None]
@@ -61,7 +62,6 @@ class Task:
     predict: Callable[[Path, tuple[int, int]], Pixels]
     script: Callable[[Path, tuple[int, int]], None]
     tolerance: int = 0
-    signed: bool = True
 
 
 def lay_classes(root: Path, save: Callable[[Path], None], _: tuple[int, int]) -> None:
@@ -144,18 +144,15 @@ def predict_domains(file: Path, size: tuple[int, int]) -> Pixels:
 
 
 def predict_large(file: Path, size: tuple[int, int]) -> Pixels:
-    from superres.facts import SuperResFacts
-
-    return np.asarray(SuperResFacts(scale=2, patch=32).read(file))
+    facts = SuperResFacts(scale=2, patch=32)
+    return np.asarray(apart(facts.read(file))[0])
 
 
 def upscaling(folder: Path, _: tuple[int, int]) -> None:
-    from superres.export import write_use
-
-    write_use(folder, 2)
+    write_upscaling(folder, 2)
 
 
-ALL = {
+TASKS = {
     "classification": Task(
         lay=lay_classes,
         read=read_classes,
@@ -181,24 +178,22 @@ ALL = {
         predict=predict_domains,
         script=lambda folder, size: translating(folder, size[0]),
     ),
-    "superres": Task(lay=lay_large, read=read_large, predict=predict_large, script=upscaling, signed=False),
+    "superres": Task(lay=lay_large, read=read_large, predict=predict_large, script=upscaling),
 }
-TASKS = {task: one for task, one in ALL.items() if task in task_packages()}
-"""Those of the tasks that list systems."""
 
 
-def used(task: Task, folder: Path, file: Path) -> Pixels:
-    """What `use.py` gives the network of a file: its `read`, without onnxruntime."""
+def used(folder: Path, file: Path) -> Pixels:
+    """What `use.py` gives the network of a file: its `read`, or the colours that `apart` gives, without onnxruntime."""
     names: dict = {"__name__": "use"}
     exec(compile((folder / "use.py").read_text(), "use.py", "exec", dont_inherit=True), names)
     try:
+        if "apart" in names:
+            return np.asarray(names["apart"](file)[0])
         given = names["read"](str(file))
     except names["Unusable"] as error:
         raise Unusable(*error.args) from None
     pixels = (given[0] if isinstance(given, tuple) else given)[0].transpose(1, 2, 0)
-    if pixels.dtype != np.uint8:
-        pixels = np.round((pixels + 1) * 127.5 if task.signed else pixels).astype(np.uint8)
-    return pixels
+    return pixels if pixels.dtype == np.uint8 else np.round((pixels + 1) * 127.5).astype(np.uint8)
 
 
 def saver(image: Callable[[], Image.Image], suffix: str, **options: object) -> Callable[[Path], None]:

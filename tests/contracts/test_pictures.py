@@ -74,7 +74,7 @@ def test_a_picture_of_every_mode_looks_the_same(tmp_path, task, mode):
     file = tmp_path / f"x.{suffix}"
     one.script(tmp_path, (SIDE, SIDE))
     seen = one.read(tmp_path / "data", SIDE)
-    seen |= {"predict": one.predict(file, (SIDE, SIDE)), "use.py": used(one, tmp_path, file)}
+    seen |= {"predict": one.predict(file, (SIDE, SIDE)), "use.py": used(tmp_path, file)}
     assert set(seen) == {*SPLITS, "predict", "use.py"}
     for place, pixels in seen.items():
         assert np.array_equal(pixels, expected), place
@@ -90,7 +90,7 @@ def test_a_larger_picture_looks_the_same(tmp_path, task, suffix):
     size = (300, 200) if task in ("segmentation", "superres") else (SIDE, SIDE)
     one.script(tmp_path, size)
     seen = one.read(tmp_path / "data", SIDE)
-    seen |= {"predict": one.predict(tmp_path / f"x.{suffix}", size), "use.py": used(one, tmp_path, tmp_path / f"x.{suffix}")}
+    seen |= {"predict": one.predict(tmp_path / f"x.{suffix}", size), "use.py": used(tmp_path, tmp_path / f"x.{suffix}")}
     assert seen["train"].std() > 20
     for place, pixels in seen.items():
         assert np.abs(pixels.astype(int) - seen["train"]).max() <= (one.tolerance if place == "use.py" else 0), place
@@ -109,7 +109,7 @@ def test_pixels_without_a_known_range_are_refused_with_the_remedy(tmp_path, task
     with pytest.raises(UserError, match=remedy):
         one.predict(tmp_path / "x.tif", (SIDE, SIDE))
     with pytest.raises(Unusable, match=remedy):
-        used(one, tmp_path, tmp_path / "x.tif")
+        used(tmp_path, tmp_path / "x.tif")
 
 
 def test_what_is_converted_is_in_the_notes(tmp_path, task):
