@@ -170,6 +170,8 @@ def check_controller(engine: Controller, task: SystemTask) -> None:
             "give another engine, reinforce say"
         )
     weights, _ = alternating(task)
+    if (paths := getattr(weights.settings, "paths", "uniform")) != "uniform":
+        raise UserError(f"{weights.name}.paths={paths} with search.engine=controller: the policy chooses them; leave it uniform")
     if engine.policy == "own" and task.networks.policy is None:
         raise UserError(f"search.engine.policy=own: {task.system.name} brings no policy; give lstm or independent")
     steps = weights.settings.steps

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from common.engines import Controller
 from common.errors import UserError, check_least
 from common.stages.settings import PathPhaseSettings, PhaseSettings, check_trained
 from superres.hnas.space import CELLS, WIDTH
 from superres.settings import SuperResSettings
 
+SHARE = 0.4
+"""Share of the training pictures that weights learn from beside controllers: 320 of DIV2K's 800 in the released code."""
 COSTS = ("params", "macs", "macs_deconv")
 """What an architecture costs, trained alone: parameters, and multiply-adds without and with transposed convolutions."""
 
@@ -43,7 +46,7 @@ class Settings(SuperResSettings):
     weights: PathPhaseSettings
     """Training of the supernet's weights. In turn with controllers, these choose the paths, and a step of theirs sees as many
     patches; otherwise `paths` does."""
-    share: float = 0.4
+    share: float = SHARE
     """Share of the training pictures that the weights learn from in turn with controllers, which learn from the others."""
     width: int = WIDTH
     """Channels of a node in networks that are trained alone."""
@@ -58,6 +61,11 @@ class Settings(SuperResSettings):
         """
         SuperResSettings.__post_init__(self)  # not super(): slots make the class anew
         self.check_costs(COSTS, "super-resolution network")
+        if self.share != SHARE and not isinstance(self.search.engine, Controller):
+            raise UserError(
+                f"share={self.share:g} with search.engine={self.search.engine.name}: it divides pictures between weights and "
+                f"controllers; leave it {SHARE:g}, or give search.engine=controller"
+            )
         if not 0 < self.share < 1:
             raise UserError(f"share={self.share}: weights and controllers need pictures each; give a number between 0 and 1")
         check_least(self, "", ("width",), 1)

@@ -141,6 +141,8 @@ def test_describe_prints_the_figures_of_the_paper(capsys):
         (["describe", "hnas", "--arch", "rcab 1 / area 0 / 3"], ("not of the form NORMAL / UPSAMPLING / POSITION",)),
         (["hnas", "--set", "space.cells=1"], ("space.cells=1", "give 2 or more")),
         (["hnas", "--set", "share=1"], ("share=1", "between 0 and 1")),
+        (["hnas", "--set", "search.engine=topk", "share=0.5"], ("share=0.5 with search.engine=topk", "leave it 0.4")),
+        (["hnas", "--set", "weights.paths=fair"], ("weights.paths=fair with search.engine=controller", "leave it uniform")),
         (["hnas", "--budget", "latency=3"], ("budget 'latency' is no cost of a super-resolution network", "macs_deconv")),
         (["hnas", "--budget", "macs_deconv=3"], ("macs_deconv",)),
         (["hnas", "--set", "data.patch=50", "data.scale=3"], ("data.patch=50: give a multiple of 3",)),
