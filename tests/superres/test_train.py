@@ -147,7 +147,7 @@ def test_describe_prints_the_figures_of_the_paper(capsys):
         (["hnas", "--budget", "macs_deconv=3"], ("macs_deconv",)),
         (["hnas", "--set", "data.patch=50", "data.scale=3"], ("data.patch=50: give a multiple of 3",)),
         (["hnas", "--set", "search.engine.reward=PNSR"], ("search.engine.reward='PNSR'", "write PSNR")),
-        (["hnas", "--set", "search.engine=gradient", "search.random_baseline=false"], ("search.engine", "cannot be relaxed")),
+        (["hnas", "--set", "search.engine=gradient", "search.random_baseline=false"], ("search.engine.options.kind=softmax", "cannot be mixed")),
     ],
     ids=lambda value: " ".join(value)[:40],
 )
