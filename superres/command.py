@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from common.data.problems import listing
 from common.errors import UserError
 from common.options import without_default
 from common.run.progress import Progress
@@ -37,7 +38,7 @@ def upscale(
     check_finished(run)
     from common.stages.reload import best, reload, sound
     from superres.facts import SuperResFacts
-    from superres.files import check, planned, upscale_file
+    from superres.files import check, left_out, planned, upscale_file
     from superres.upscaling import LEAST_TILE, TILE
 
     side = TILE if tile is None else tile
@@ -54,10 +55,19 @@ def upscale(
             f"--scale {scale}: {run} was trained for scale {facts.scale}; give --scale {facts.scale}, or a run of scale {scale}"
         )
     pairs = planned(image, out, facts.scale)
-    tiles = [check(file, target, facts.scale, tile=side, ensemble=ensemble) for file, target in pairs]
+    tiles, problems = [], []
+    for file, target in pairs:
+        try:
+            tiles.append(check(file, target, facts.scale, tile=side, ensemble=ensemble))
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError(f"{listing(problems)}{'; remove the files named from the folder' if image.is_dir() else ''}")
     network = best(run, reloaded)
     make_folder(pairs[0][1].parent)
     progress = Progress(stream=sys.stderr)
+    if others := left_out(image):
+        progress.say(f"note: left out: {listing(others, 'entries')}")
     for number, (file, target) in enumerate(pairs):
         progress.place(number + 1, len(pairs))
         with progress.stage(file.name, tiles[number]) as bar, sound(reloaded.source):

@@ -54,7 +54,7 @@ def build(net: EDSR, seed: int = 0) -> nn.Module:
         return FromMean(whole, net.scale, net.residual)
 
 
-def as_dear(macs: int, scale: int, side: int, residual: bool) -> Mapping[str, Outside]:
+def of_equal_cost(macs: int, scale: int, side: int, residual: bool) -> Mapping[str, Outside]:
     """The network whose multiply-adds, for a picture of `side` pixels, come nearest to `macs`, by its name.
 
     For each number of blocks the width that comes nearest is taken; of those within 3 %, the one of the most usual shape.

@@ -59,6 +59,8 @@ def planned(source: Path, out: Path, scale: int) -> list[tuple[Path, Path]]:
     if not source.exists():
         raise UserError(f"{source}: no such file or folder; give a picture or a folder of pictures")
     files = list(walk(source, source, deep=False).pictures) if source.is_dir() else [source]
+    if source.is_dir() and out.is_dir() and out.samefile(source):
+        raise UserError(f"{out} is the folder of the pictures that are upscaled; give another folder for the larger ones")
     if not files:
         raise UserError(f"{source}: no picture in it; give a folder of .jpg or .png files")
     if not source.is_dir() and out.suffix and not out.is_dir():
@@ -66,13 +68,21 @@ def planned(source: Path, out: Path, scale: int) -> list[tuple[Path, Path]]:
             raise UserError(f"{out}: pictures are not written as {out.suffix}; give a name that ends in one of {ENDINGS}")
         if out.exists() and out.samefile(source):
             raise UserError(f"{out} is the picture that is upscaled; give another file, a picture is never written over itself")
-        check_folder(out.parent)
+        check_folder(out.parent, "OUT")
         return [(source, out)]
     if out.suffix.lower() in SUFFIXES and not out.is_dir():
         raise UserError(f"{out} is the name of a picture, and {source} is a folder; give a folder for the upscaled pictures")
-    check_folder(out)
+    check_folder(out, "OUT")
     taken = {file.resolve() for file in files}
     return [(file, free_path(out, f"{file.stem}-x{scale}", ".png", taken)) for file in files]
+
+
+def left_out(source: Path) -> list[str]:
+    """Names of what `planned` leaves out of a folder: sub-folders, hidden files, files without an ending of pictures."""
+    if not source.is_dir():
+        return []
+    taken = set(walk(source, source, deep=False).pictures)
+    return sorted(entry.name for entry in source.iterdir() if entry not in taken)
 
 
 def check(source: Path, target: Path, scale: int, *, tile: int = TILE, ensemble: bool = False) -> int:

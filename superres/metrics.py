@@ -102,11 +102,6 @@ def bicubic(low: UInt8[Tensor, "3 h w"], scale: int) -> UInt8[Tensor, "3 H W"]:
     return torch.from_numpy(np.asarray(large).transpose(2, 0, 1).copy())
 
 
-def least_side(scale: int) -> int:
-    """Side of the smallest true picture that has all scores, in pixels."""
-    return WINDOW + 2 * scale
-
-
 def inner(pictures: Real[Tensor, "*n h w"], border: int, least: int) -> Real[Tensor, "*n H W"]:
     """Pictures without `border` pixels at each edge.
 

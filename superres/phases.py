@@ -14,7 +14,7 @@ from superres.data import Split, batch_at
 from superres.metrics import psnr_rgb
 
 MORE_BORDER = 6
-"""Pixels, besides as many as the scale, that are left out at every edge where PSNR is told of a batch (EDSR's training code)."""
+"""Pixels, besides as many as the scale, that are left out at every edge in the PSNR of a batch (EDSR's training code)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,23 +25,23 @@ class Upscale(NetworkPhase):
         split: to train on.
         patch: side of the high-resolution patches, in pixels.
         flip: whether patches are mirrored and turned.
-        told: whether the phase tells the PSNR of its batches, of RGB pixels rounded to whole numbers.
+        scored: whether the phase computes the PSNR of its batches too, of RGB pixels rounded to whole numbers.
     """
 
     split: Split
     patch: int
     flip: bool
-    told: bool = False
+    scored: bool = False
 
     def batch_at(self, step: int, seed: int) -> tuple[Tensor, Tensor]:
         """Patches at both resolutions; see `superres.data.batch_at`."""
         return batch_at(self.split, step, self.settings.batch, seed, self.name, self.patch, self.flip)
 
     def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor], step: Step) -> Mapping[str, Tensor]:
-        """`loss`, and `PSNR` in dB where it is told."""
+        """`loss`, and `PSNR` in dB where it is asked for."""
         low, high = batch
         made = model(low)
         terms = {"loss": F.l1_loss(made, high)}
-        if self.told:
+        if self.scored:
             terms["PSNR"] = psnr_rgb(made.detach(), high, self.split.scale + MORE_BORDER)
         return terms

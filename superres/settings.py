@@ -75,7 +75,8 @@ class SuperResSettings(RunSettings):
 
     data: DataSettings
     ensemble: bool = False
-    """Take test scores of the mean of a network's outputs for the 8 flipped and turned versions of a picture (self-ensemble)."""
+    """Whether test scores are those of the self-ensemble: the mean of what a network makes of the eight flips and quarter turns
+    of a picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,5 +98,6 @@ def score_notes() -> list[str]:
     """What a reader of the report must know about the scores of a run."""
     return [
         "PSNR and SSIM are those of the brightness Y, without a border of as many pixels as the scale, of values rounded to "
-        "whole numbers. Low-resolution pictures are made with Pillow's bicubic filter.",
+        "whole numbers, for pictures in tiles of at most 272 pixels a side; test PSNR and SSIM are means over all test "
+        "pictures, and those of each benchmark stand beside. Low-resolution pictures are made with Pillow's bicubic filter.",
     ]

@@ -67,6 +67,9 @@ class SuperResTask(SystemTask):
     def metrics(self, network: nn.Module, split: SplitName, limit: int | None = None) -> dict[str, float]:
         """Means over the pictures of a split: `PSNR` in dB and `SSIM`, of the Y channel without a border of `scale` pixels.
 
+        Pictures larger than a tile go through the network in tiles (`superres.upscaling.upscaled`): a network whose receptive
+        field reaches beyond their margin scores a little differently than on whole pictures.
+
         On the test split also `PSNR NAME` and `SSIM NAME` for each benchmark in it, and the self-ensemble where the settings
         ask for it.
         """

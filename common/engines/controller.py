@@ -32,13 +32,13 @@ class Controller:
     policy: Literal["lstm", "independent", "own"] = "lstm"
     """An LSTM that reads the options taken so far, one softmax for each decision, or the policy that the system brings."""
     reward: str = "-loss"
-    """Expression over what training tells of a batch and over costs, which the policy makes large; see `common.expression`."""
+    """Expression over the metrics of a training batch and over costs that the policy maximises; see `common.expression`."""
     arch: ArchSettings = ArchSettings(lr=3.5e-4, weight_decay=0.0)
     """Optimiser of the policy; `every` is the number of steps of the weights before the policy has its turn."""
     burst: int = 1
     """Steps of the policy at its turn."""
     decay: float = 0.95
-    """What the moving average of rewards keeps, in [0, 1)."""
+    """What the moving average of rewards keeps, above 0 and below 1."""
     restart: bool = False
     """Whether that average begins anew at every turn of the policy, with the first reward."""
     entropy: float = 0.0
@@ -54,12 +54,17 @@ class Controller:
         """
         for name, value, holds, rule in (
             ("burst", self.burst, self.burst >= 1, "1 or more"),
-            ("decay", self.decay, 0 <= self.decay < 1, "a number from 0 to below 1"),
+            ("decay", self.decay, 0 < self.decay < 1, "a number above 0 and below 1"),
             ("entropy", self.entropy, self.entropy >= 0, "0 or more"),
             ("halve", list(self.halve), all(0 < share < 1 for share in self.halve), "shares above 0 and below 1"),
         ):
             if not holds:
                 raise UserError(f"search.engine.{name}={value}: give {rule}")
+        if self.restart and self.burst == 1:
+            raise UserError(
+                "search.engine.burst=1 with restart=true: the first reward of a turn is its own average, so that the policy "
+                "would learn nothing; give a burst of 2 or more, or restart=false"
+            )
 
     def due(self, number: int, progress: float) -> bool:
         """Whether the policy has its turn after step `number` of the weights, before which a share of the training was done."""

@@ -110,17 +110,21 @@ def write_atomic(path: Path, data: bytes) -> None:
         sync(path.parent)
 
 
-def check_folder(path: Path) -> None:
+def check_folder(path: Path, option: str = "--out") -> None:
     """Refuses a folder for results that cannot be one, before work is spent on the results; makes nothing.
+
+    Args:
+        path: the folder.
+        option: what the user gives it as, for the message.
 
     Raises:
         UserError: a file is in its place or in that of a parent, or the place cannot be written.
     """
     there = next(part for part in (path, *path.absolute().parents) if part.exists() or part.is_symlink())
     if not there.is_dir():
-        raise UserError(f"{there} is a file; give a folder as --out")
+        raise UserError(f"{there} is a file; give a folder as {option}")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"{there} cannot be written (permission is denied); make it writable or give another --out")
+        raise UserError(f"{there} cannot be written (permission is denied); make it writable or give another {option}")
 
 
 def free_path(folder: Path, name: str, ending: str, taken: set[Path]) -> Path:

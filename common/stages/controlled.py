@@ -95,12 +95,12 @@ class TrainControlled:
         weights.finish(supernet.module, model)
         context.weights(POLICY).parent.mkdir(exist_ok=True)
         save_weights(context.weights(trained_phase(task)), supernet.module)
-        save_weights(context.weights(POLICY), _held(policy))
+        save_weights(context.weights(POLICY), _parameters_of(policy))
         return {"steps": steps, "last": last}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class SampledCandidates:
     """Candidates of a search: different feasible architectures in the order in which the trained policy draws them.
 
     Attributes:
@@ -118,7 +118,7 @@ class Drawn:
             UserError: nothing that is drawn keeps the budget.
         """
         policy = policy_of(self.settings, context.task, context.seed)
-        load_weights(context.weights(POLICY), _held(policy))
+        load_weights(context.weights(POLICY), _parameters_of(policy))
         policy.moved()
         found: dict[Arch, None] = {}
         for arch in islice(self._draws(policy, context.seed), DRAWS * self.count):
@@ -126,6 +126,8 @@ class Drawn:
                 found[arch] = None
             if len(found) == self.count:
                 break
+        if 0 < len(found) < self.count:
+            context.progress.say(f"note: {len(found)} of {self.count} candidates: the policy draws no more that differ")
         if not found:
             raise UserError(
                 f"none of {DRAWS * self.count:,} architectures that the policy draws keeps "
@@ -170,6 +172,8 @@ def check_controller(engine: Controller, task: SystemTask) -> None:
             "give another engine, reinforce say"
         )
     weights, _ = alternating(task)
+    if weights.settings.stop is not None:
+        raise UserError(f"{weights.name}.stop with search.engine=controller: weights are trained for all steps; set it null")
     if (paths := getattr(weights.settings, "paths", "uniform")) != "uniform":
         raise UserError(f"{weights.name}.paths={paths} with search.engine=controller: the policy chooses them; leave it uniform")
     if engine.policy == "own" and task.networks.policy is None:
@@ -181,10 +185,10 @@ def check_controller(engine: Controller, task: SystemTask) -> None:
             f"search.engine.arch: with begin={engine.arch.begin:g} and every={engine.arch.every} the policy has no turn in "
             f"{steps} steps; give more steps, or lower ones"
         )
-    check(parse(engine.reward), told_of_batch(engine, task), task.costs(task.baseline), "search.engine.reward")
+    check(parse(engine.reward), terms_of_batch(engine, task), task.costs(task.baseline), "search.engine.reward")
 
 
-def told_of_batch(engine: Controller, task: SystemTask) -> list[str]:
+def terms_of_batch(engine: Controller, task: SystemTask) -> list[str]:
     """Names of what training tells of a batch of the policy, from one batch on the untrained supernet."""
     weights, architecture = task.phases("relaxed")
     supernet = build_supernet(task, 0, "cpu")
@@ -196,6 +200,6 @@ def told_of_batch(engine: Controller, task: SystemTask) -> list[str]:
     return [*dict.fromkeys((*terms, "loss"))]
 
 
-def _held(policy: Policy) -> nn.ParameterList:
+def _parameters_of(policy: Policy) -> nn.ParameterList:
     """The policy's parameters as a module, which shares them."""
     return nn.ParameterList(nn.Parameter(parameter.detach()) for parameter in policy.parameters)

@@ -14,7 +14,7 @@ from common.evaluate.settings import InheritedSettings, PredictorSettings, needs
 from common.run.stages import Stage
 from common.stages.best import Best
 from common.stages.context import ByName, Context, Named
-from common.stages.controlled import Drawn, TrainControlled
+from common.stages.controlled import SampledCandidates, TrainControlled
 from common.stages.drawing import Drawing
 from common.stages.equal_cost import RANDOM, RandomAtEqualCost
 from common.stages.evaluators import inherited_scores
@@ -56,7 +56,7 @@ def search_stages(task: SystemTask, prefix: str = "supernet ") -> tuple[Stages, 
         if isinstance(engine, Halving) and engine.warm_start:
             first = lambda _: hand_made(task)  # noqa: E731
         if isinstance(engine, Controller):
-            first, training = Drawn(settings=engine, count=settings.trials), [TrainControlled(settings=engine)]
+            first, training = SampledCandidates(settings=engine, count=settings.trials), [TrainControlled(settings=engine)]
         elif needs_supernet(settings.evaluation):
             names = [f"{prefix}{phase.name}" for phase in task.phases("supernet")]
             training = [TrainSupernet(name=name, index=i) for i, name in enumerate(names)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +19,7 @@ from common.search.policy import Policy
 from common.space import Arch
 from common.streams import derive, seed_layers, stream
 from common.supernet import Supernet, kept_statistics
+from common.supernet.elastic import elastic_layers
 from common.train.fit import TrainingDiverged, move_batch, total_loss
 from common.train.step import Losses, Participant, Path, Step
 
@@ -89,7 +90,8 @@ class PolicyPaths(Participant):
         turn = (step.number + 1) // self.settings.arch.every - 1
         seen = [self._learn(step, turn * self.settings.burst + i) for i in range(self.settings.burst)]
         self.observed = {name: sum(one[name] for one in seen) / len(seen) for name in seen[0]}
-        self.supernet.forget()  # no weights were stepped on
+        for layer in elastic_layers(self.model.network):
+            layer.seen.clear()  # no weights were stepped on
 
     def tensors(self) -> Mapping[str, Tensor]:
         """What the policy learned, for a checkpoint."""
@@ -137,9 +139,9 @@ class PolicyPaths(Participant):
         self.supernet.activate(arch)
         with kept_statistics(self.model), torch.random.fork_rng([device] if device.type == "cuda" else []):
             seed_layers(derive(self.seed, "policy step", number), device)
-            terms = self.model(batch, step)
-        told = {**{name: float(value) for name, value in terms.items()}, "loss": float(total_loss(terms))}
+            terms = self.model(batch, replace(step, path=arch))
+        values = {**{name: float(value) for name, value in terms.items()}, "loss": float(total_loss(terms))}
         try:
-            return self.reward({**self.costs(arch), **told})
+            return self.reward({**self.costs(arch), **values})
         except ExpressionFailed as error:
             raise TrainingDiverged(f"search.engine.reward at step {step.number}: {error}; give another reward") from error

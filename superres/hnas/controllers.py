@@ -32,7 +32,7 @@ from superres.hnas.space import FIRST, Network
 HIDDEN = 100
 """Units of every LSTM, and the length of embeddings."""
 SCALE = 0.1
-"""Weights begin uniform in [-SCALE, SCALE]; biases of the operations' logits at 0."""
+"""Parameters begin uniform in [-SCALE, SCALE], but for the biases of the normal cell's operations, which begin at 0."""
 POSITION = 10.0
 """Weight of the position's log-probability and entropy in what is learned."""
 
@@ -137,8 +137,7 @@ class Controllers(nn.Module):
             for name, parameter in self.named_parameters():
                 draws = torch_stream(derive(seed, "controllers"), name)
                 parameter.copy_(SCALE * (2 * torch.rand(parameter.shape, generator=draws) - 1))
-            for cell in (self.normal, self.upsampling):
-                cell.operations.bias.zero_()
+            self.normal.operations.bias.zero_()
 
     def walk(self, take: Take) -> Walk:
         """One pass through all decisions, in the order of the paper."""

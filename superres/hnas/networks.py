@@ -13,12 +13,12 @@ from torch import Tensor
 from common.space import Arch, decode
 from common.system import PublishedNetwork
 from common.task import Networks, Outside
-from superres.edsr import as_dear
+from superres.edsr import of_equal_cost
 from superres.hnas.controllers import HierarchicalPolicy
 from superres.hnas.costs import HNASCosts
 from superres.hnas.drawing import draw
 from superres.hnas.model import build
-from superres.hnas.space import COUNTS, PUBLISHED, Network, arch_of, by_hand, open_network
+from superres.hnas.space import COUNTS, PUBLISHED, SIDE, Network, arch_of, by_hand, open_network
 
 if TYPE_CHECKING:
     from superres.facts import SuperResFacts
@@ -30,11 +30,10 @@ def networks(settings: Settings, facts: SuperResFacts) -> Networks:
     scale, s = facts.scale, settings.space
     space = open_network(scale, s.width, s.cells, searching=True, residual=s.residual)
     alone = partial(trained_alone, width=settings.width)
-    side = facts.patch // scale
-    costs = HNASCosts(alone(space), side)
+    costs = HNASCosts(alone(space), SIDE)
 
     def outside(arch: Arch) -> Mapping[str, Outside]:
-        return as_dear(costs.of(arch)["macs_deconv"], scale, side, s.residual)
+        return of_equal_cost(costs.of(arch)["macs_deconv"], scale, SIDE, s.residual)
 
     return Networks(
         space=space,

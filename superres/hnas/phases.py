@@ -28,5 +28,5 @@ def phases(task: SuperResTask, kind: Kind) -> Sequence[Phase]:
             first, second = parts(train, s.share, s.seed)
             return [
                 upscale(name="weights", settings=s.weights, split=first),
-                upscale(name="controllers", settings=s.weights, split=second, told=True),
+                upscale(name="controllers", settings=s.weights, split=second, scored=True),
             ]

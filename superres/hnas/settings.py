@@ -25,8 +25,8 @@ class SpaceSettings:
     cells: int = CELLS
     """Cells of the row, the upsampling cell among them."""
     residual: bool = False
-    """Whether every network, also one outside of the space, adds its input, enlarged bicubically, to what it makes: not the
-    paper's, but quick to train."""
+    """Whether every network, also one outside of the space, adds its input, enlarged bicubically by torch's kernel, to what it
+    makes: not the paper's, but quick to train."""
 
     def __post_init__(self) -> None:
         """Checks ranges.
@@ -44,8 +44,8 @@ class Settings(SuperResSettings):
 
     space: SpaceSettings
     weights: PathPhaseSettings
-    """Training of the supernet's weights. In turn with controllers, these choose the paths, and a step of theirs sees as many
-    patches; otherwise `paths` does."""
+    """Training of the supernet's weights. Controllers, where they search, choose its paths and learn from batches as large; with
+    other engines `paths` chooses."""
     share: float = SHARE
     """Share of the training pictures that the weights learn from in turn with controllers, which learn from the others."""
     width: int = WIDTH

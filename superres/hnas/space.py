@@ -31,6 +31,8 @@ CELLS = 12
 """Cells of the published networks."""
 WIDTH = 64
 """Channels of a node in the published networks; a cell's output has four times as many."""
+SIDE = 48
+"""Side of the picture of low resolution whose cost is that of a network, in pixels, whatever the training patches are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +66,12 @@ class Network:
     """Channels of a node."""
     cells: int = CELLS
     searching: bool = False
-    """Whether operations have BatchNorm, and two equal operations of a node on one source are one and share their weights, as in
-    the network that is searched. A network that is trained alone has neither."""
+    """Whether convolutions have BatchNorm, all but those of `sub_pixel` and `deconvolution`, and two equal operations of a node
+    on one source are one and share their weights, as in the network that is searched. One that is trained alone has neither."""
     residual: bool = False
-    """Whether the input, enlarged bicubically, is added to the picture that the network makes, as in VDSR (arXiv 1511.04587). A
-    departure: the paper's networks make the whole picture, which takes many more steps to learn."""
+    """Whether the input, enlarged bicubically by torch's kernel (`superres.layers.Enlarged`), is added to the picture that the
+    network makes, as in VDSR (arXiv 1511.04587). A departure: the paper's networks make the whole picture, which takes many more
+    steps to learn."""
 
 
 def open_cell(operations: Sequence[str], nodes: int = NODES) -> Cell:
@@ -178,7 +181,7 @@ def arch_of(space: Network, network: Network) -> Arch:
     for kind in ("normal", "upsampling"):
         opened, settled = getattr(space, kind), getattr(network, kind)
         if len(opened.nodes) != len(settled.nodes):
-            raise UserError(f"the {kind} cell has {len(settled.nodes)} nodes, and the space cells of {len(opened.nodes)}")
+            raise UserError(f"the {kind} cell has {len(settled.nodes)} node(s); cells of the space have {len(opened.nodes)}")
         for i, (node, wanted) in enumerate(zip(opened.nodes, settled.nodes, strict=True)):
             for part in ("sources", "operations"):
                 for j in range(2):

@@ -29,13 +29,17 @@ class Describing(DescribeOptions):
 
 def notes(settings: Settings) -> list[str]:
     """What a reader of the report must know."""
-    side = settings.data.patch // settings.data.scale
+    outside = settings.retrain.hand_made and not settings.tune.grid
     return [
         *score_notes(),
-        f"Costs are those of the network that is trained alone, for a picture of {side}x{side} pixels. macs count convolutions, "
-        "as the paper does; macs_deconv counts transposed ones too, by their output.",
-        "baseline: cells of residual separable convolutions, enlarged by sub-pixel convolution in the last cell. EDSR NxC "
-        "is no architecture of the space: N residual blocks of C channels, with about as many multiply-adds as what was found.",
+        "Costs are those of the network that is trained alone, for a picture of 48x48 pixels. macs count convolutions, as the "
+        "paper does; macs_deconv counts transposed ones too, by their output.",
+        "baseline: cells of residual separable convolutions, enlarged by sub-pixel convolution in the last cell.",
+        *(
+            ["EDSR NxC is no architecture of the space: N residual blocks of C channels that cost about as much."]
+            if outside
+            else []
+        ),
     ]
 
 

@@ -101,3 +101,17 @@ def test_runs_that_cannot_be_used(run, tmp_path, capsys, monkeypatch):
     refused(call, words, ("is a run of another task",), capsys)
     monkeypatch.undo()
     refused(call, words, ("is no run folder", "config.json"), capsys)
+
+
+def test_what_is_wrong_with_a_folder_is_told_at_once_and_what_is_left_out(run, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    picture(folder / "good.png")
+    (folder / "notes.txt").write_text("no picture")
+    call(["upscale", str(run), str(folder), str(tmp_path / "out")])
+    assert "note: left out: notes.txt" in capsys.readouterr().err
+    for name in ("one.png", "two.png"):
+        (folder / name).write_bytes(b"no picture")
+    argv = ["upscale", str(run), str(folder), str(tmp_path / "other")]
+    refused(call, argv, ("2 problems", "one.png", "two.png", "remove the files named from the folder"), capsys)
+    assert not (tmp_path / "other").exists()

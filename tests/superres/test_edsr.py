@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from superres.costs import cost_of
-from superres.edsr import EDSR, as_dear, build
+from superres.edsr import EDSR, build, of_equal_cost
 from superres.layers import MEAN
 
 
@@ -31,8 +31,8 @@ def test_the_residual_adds_the_enlarged_picture():
 
 
 @pytest.mark.parametrize("macs", [3_000_000, 30_000_000, 3_000_000_000])
-def test_a_network_as_dear_as_another(macs):
-    ((name, network),) = as_dear(macs, 2, 32, residual=False).items()
+def test_a_network_of_equal_cost_as_another(macs):
+    ((name, network),) = of_equal_cost(macs, 2, 32, residual=False).items()
     assert abs(network.cost["macs_deconv"] / macs - 1) <= 0.03
     blocks, width = map(int, name.removeprefix("EDSR ").split("x"))
     with torch.device("meta"):
@@ -40,5 +40,5 @@ def test_a_network_as_dear_as_another(macs):
 
 
 def test_what_is_cheaper_than_every_network_gets_the_cheapest():
-    ((name, _),) = as_dear(10, 2, 8, residual=False).items()
+    ((name, _),) = of_equal_cost(10, 2, 8, residual=False).items()
     assert name == "EDSR 1x1"

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 
 from common.errors import UserError
 from superres import files
-from superres.files import check, planned, upscale_file
+from superres.files import check, left_out, planned, upscale_file
 from tests.superres.standin import Enlarge
 
 
@@ -159,8 +159,7 @@ def test_which_file_becomes_which(tmp_path):
     assert planned(one, tmp_path / "new", 3) == [(one, tmp_path / "new" / "a-x3.png")]
     into = {source.name: target.name for source, target in planned(tmp_path, tmp_path / "new", 2)}
     assert into == {"a-x2.png": "a-x2-x2.png", "a.jpg": "a-x2.png", "a.png": "a-x2-2.png", "b.png": "b-x2.png"}
-    beside = {target.name for _, target in planned(tmp_path, tmp_path, 2)}
-    assert beside == {"a-x2-x2.png", "a-x2-2.png", "a-x2-3.png", "b-x2.png"}  # a-x2.png is an input
+    assert left_out(one) == [] and left_out(tmp_path) == ["notes.txt"]
 
 
 def test_what_cannot_be_planned(tmp_path):
@@ -178,6 +177,7 @@ def test_what_cannot_be_planned(tmp_path):
         (one, one / "o.png", "is a file; give a folder"),
         (tmp_path, tmp_path / "o.png", "is a folder; give a folder for the upscaled pictures"),
         (tmp_path, one, "is a folder; give a folder for the upscaled pictures"),
+        (tmp_path, tmp_path, "is the folder of the pictures that are upscaled; give another folder"),
     ):
         with pytest.raises(UserError, match=part):
             planned(source, out, 2)

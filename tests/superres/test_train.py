@@ -115,7 +115,7 @@ def test_describe_reads_names_words_and_files(name, finished, capsys):
     call(["describe", "hnas", "--arch", name])
     told = json.loads(capsys.readouterr().out)
     net = PUBLISHED[name]
-    assert told["position"] == net.position and told["macs_480x480"] == pytest.approx(100 * told["macs"], rel=0.01)
+    assert told["position"] == f"{net.position} of 12" and told["macs_480x480"] == pytest.approx(100 * told["macs"], rel=0.01)
     call(["describe", "hnas", "--arch", f"{told['normal']} / {told['upsampling']} / {told['position']}"])
     again = json.loads(capsys.readouterr().out)
     assert {**again, "arch": name} == told
@@ -134,11 +134,14 @@ def test_describe_prints_the_figures_of_the_paper(capsys):
 @pytest.mark.parametrize(
     ("argv", "parts"),
     [
-        (
-            ["describe", "hnas", "--arch", "HNAS-D"],
-            ("HNAS-D: no released network (HNAS-A, HNAS-B, HNAS-C)", "NORMAL / UPSAMPLING"),
-        ),
-        (["describe", "hnas", "--arch", "rcab 1 / area 0 / 3"], ("not of the form NORMAL / UPSAMPLING / POSITION",)),
+        (["describe", "hnas", "--arch", "hnas-a"], ("hnas-a: no released network and no file; did you mean HNAS-A?",)),
+        (["describe", "hnas", "--arch", "other"], ("give HNAS-A, HNAS-B, HNAS-C, a file, or NORMAL / UPSAMPLING",)),
+        (["describe", "hnas", "--arch", "x / y / -1"], ("'-1' is no position", "3 of 12")),
+        (["describe", "hnas", "--arch", "x / y / 4 of 4"], ("position 4 of 4 cells", "from 0 to below the cells")),
+        (["describe", "hnas", "--arch", "HNAS-A", "--width", "0"], ("--width 0: give 1 channel or more",)),
+        (["hnas", "--set", "search.engine.burst=1"], ("search.engine.burst=1 with restart=true",)),
+        (["hnas", "--set", "search.engine.decay=0"], ("search.engine.decay=0",)),
+        (["describe", "hnas", "--arch", "rcab 1 / area 0 / 3"], ("not of the form NORMAL / UPSAMPLING / POSITION of CELLS",)),
         (["hnas", "--set", "space.cells=1"], ("space.cells=1", "give 2 or more")),
         (["hnas", "--set", "share=1"], ("share=1", "between 0 and 1")),
         (["hnas", "--set", "search.engine=topk", "share=0.5"], ("share=0.5 with search.engine=topk", "leave it 0.4")),
@@ -147,7 +150,10 @@ def test_describe_prints_the_figures_of_the_paper(capsys):
         (["hnas", "--budget", "macs_deconv=3"], ("macs_deconv",)),
         (["hnas", "--set", "data.patch=50", "data.scale=3"], ("data.patch=50: give a multiple of 3",)),
         (["hnas", "--set", "search.engine.reward=PNSR"], ("search.engine.reward='PNSR'", "write PSNR")),
-        (["hnas", "--set", "search.engine=gradient", "search.random_baseline=false"], ("search.engine.options.kind=softmax", "cannot be mixed")),
+        (
+            ["hnas", "--set", "search.engine=gradient", "search.random_baseline=false"],
+            ("search.engine.options.kind=softmax", "cannot be mixed"),
+        ),
     ],
     ids=lambda value: " ".join(value)[:40],
 )

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from common.engines import Controller
+from common.errors import UserError
 from common.expression import parse
 from common.run.checkpoint import Checkpoint
 from common.search.policy import Independent
@@ -162,15 +163,31 @@ def step_at(number):
     return Step(number=number)
 
 
-def test_an_average_that_restarts_forgets_the_turn_before():
-    averages = {}
+def test_an_average_that_restarts_forgets_the_turn_before(monkeypatch):
+    rewards: list[float] = []
+    real = PolicyPaths._rewarded
+
+    def kept(self, *how):
+        rewards.append(real(self, *how))
+        return rewards[-1]
+
+    monkeypatch.setattr(PolicyPaths, "_rewarded", kept)
     for restart in (False, True):
-        search = Search(Controller(restart=restart, arch=ArchSettings(every=4)))
-        averages[restart] = []
-        search.run(observe=lambda step, _, s=search, r=restart: averages[r].append(dict(s.paths.observed)))
-    last = averages[True][-1]
-    assert last["reward_average"] == last["reward"]
-    assert averages[False][-1]["reward_average"] != averages[False][-1]["reward"]
+        rewards.clear()
+        search = Search(Controller(restart=restart, decay=0.75, burst=2, arch=ArchSettings(every=4)))
+        search.run()
+        average = None
+        for number, reward in enumerate(rewards):
+            average = reward if average is None or (restart and number % 2 == 0) else 0.75 * average + 0.25 * reward
+        assert len(rewards) == 6 and search.paths.state()["average"] == pytest.approx(average)
+
+
+def test_settings_that_teach_nothing_are_refused():
+    """The first reward of a turn is its own average, and so is every reward without a memory of those before."""
+    with pytest.raises(UserError, match=r"burst=1 with restart=true: .*give a burst of 2 or more"):
+        Controller(restart=True)
+    with pytest.raises(UserError, match="decay=0: give a number above 0"):
+        Controller(decay=0)
 
 
 def test_the_rate_is_halved_at_the_shares_that_are_named():

@@ -8,7 +8,7 @@ import torch
 from common.space import decode, sample
 from common.streams import stream
 from superres.costs import NAMES, cost_of
-from superres.edsr import as_dear
+from superres.edsr import of_equal_cost
 from superres.hnas.costs import HNASCosts
 from superres.hnas.model import build
 from superres.hnas.settings import COSTS
@@ -61,7 +61,7 @@ def test_the_least_costs_are_those_of_an_architecture_and_below_all_others():
 def test_the_hand_made_network_outside_of_the_space_costs_as_much(name):
     space = open_network(width=16, cells=12)
     wanted = HNASCosts(space, 32).of(arch_of(space, PUBLISHED[name]))["macs_deconv"]
-    ((name, network),) = as_dear(wanted, 2, 32, residual=True).items()
+    ((name, network),) = of_equal_cost(wanted, 2, 32, residual=True).items()
     assert abs(network.cost["macs_deconv"] / wanted - 1) < 0.03
     blocks, width = map(int, name.removeprefix("EDSR ").split("x"))
     assert 2 < width / blocks < 13

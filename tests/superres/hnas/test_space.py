@@ -76,7 +76,7 @@ def test_the_hand_made_network_is_of_the_space_and_enlarges_at_the_end():
     ("change", "said"),
     [
         ({"position": 12}, r"position: the space has no 12; it has 0, 1, .*11"),
-        ({"normal": cell_of("rcab 1, rcab 0")}, r"the normal cell has 1 nodes, and the space cells of 4"),
+        ({"normal": cell_of("rcab 1, rcab 0")}, r"the normal cell has 1 node\(s\); cells of the space have 4"),
         (
             {"upsampling": cell_of("area 2, area 0, area 0, area 0, area 0, area 0, area 0, area 0")},
             r"upsampling.nodes.0.sources.0: the space has no 2; it has 0, 1",
