@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from common.run.folder import RunFolder
+from common.train.step import Step
 from superres.hnas.recipes import RECIPES
 from superres.hnas.space import PUBLISHED
 from superres.hnas.system import SYSTEM
+from superres.metrics import psnr_rgb
 from superres.phases import Upscale
 from superres.settings import DataSettings, SuperResOptions
 from superres.task import SuperResTask
@@ -200,3 +202,31 @@ def test_scores_are_those_of_each_benchmark_and_of_the_ensemble(tmp_path):
     ensemble = task.variant(["ensemble=true"])
     assert ensemble.metrics(network, "test")["PSNR"] != found["PSNR"]
     assert ensemble.metrics(network, "val") == task.metrics(network, "val")
+
+
+def test_what_controllers_learn_from():
+    """Other pictures than the weights do, and the PSNR of RGB pixels without a border of scale + 6 pixels."""
+    task = SYSTEM.make(replace(RECIPES["smoke"](), data=DataSettings(patch=48, val=1, test=1)), Path("none"))
+    weights, controllers = task.phases("relaxed")
+    assert not {*weights.split.files} & {*controllers.split.files}
+    assert len(weights.split) / len(task.data.train) == pytest.approx(0.4, abs=0.05)
+    network = task.network(task.baseline, 0)
+    low, high = batch = controllers.batch_at(0, 0)
+    made = network(low).detach()
+    terms = controllers.loss(network, batch, Step())
+    expected = psnr_rgb(made, high, 2 + 6)
+    assert float(terms["PSNR"]) == float(expected) != float(psnr_rgb(made, high, 2))
+    assert float(terms["loss"].detach()) == pytest.approx(float((made - high).abs().mean()))
+    assert "PSNR" not in weights.loss(network, batch, Step())
+
+
+def test_validation_scores_are_of_all_pictures_alone(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, count in (("T91", 2), ("DIV2K_valid_HR", 2), ("Set5", 1)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            Image.fromarray(rng.integers(0, 256, (40, 44, 3), dtype=np.uint8)).save(tmp_path / name / f"{i}.png")
+    settings = replace(RECIPES["smoke"](), data=DataSettings(folder=str(tmp_path), patch=24))
+    task = SYSTEM.make(settings, Path("none"))
+    assert set(task.data.val.groups) == {"DIV2K"}
+    assert set(task.metrics(task.network(task.baseline, 0).eval(), "val")) == {"PSNR", "SSIM"}

@@ -130,3 +130,17 @@ def test_decisions_come_in_the_order_of_the_paper():
     parts = [f"{part}.{j}" for part in ("sources", "operations") for j in range(2)]
     cells = [f"{kind}.nodes.{i}.{part}" for kind in ("normal", "upsampling") for i in range(4) for part in parts]
     assert order == [*cells, "position"]
+
+
+def test_what_was_decided_is_read_before_the_next_decision(small):
+    """Embeddings of operations get a gradient where the operation was taken, unless it was the last decision of a cell."""
+    arch = (
+        sample(small.space, stream(0, "reading"))
+        .switched("normal.nodes.0.operations.0", 4)
+        .switched("normal.nodes.0.operations.1", 2)
+    )
+    names = [name for name, _ in small.controllers.named_parameters()]
+    gradient = small.gradient([arch], np.array([1.0]))[names.index("normal.embeddings.weight")]
+    first = 2  # of one node: the sources 0 and 1, then the operations
+    read = [bool(row.any()) for row in gradient[first:]]
+    assert read == [number == 4 for number in range(6)]
