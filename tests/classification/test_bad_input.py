@@ -39,7 +39,7 @@ def refuse(capsys, tmp_path):
             (),
             "weights.ema=0.9",
             (
-                "weights: ema=0.9: a relaxed architecture learns from the weights of every step",
+                "weights: ema=0.9: an architecture learns from the weights of every step",
                 "give null",
             ),
         ),

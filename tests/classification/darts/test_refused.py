@@ -140,7 +140,7 @@ CASES = [
     (
         "p-darts",
         'search.engine.grow=[{"keep":3},{"keep":1,"overrides":["weights.ema=0.9"]}]',
-        "ema=0.9: a relaxed architecture learns",
+        "ema=0.9: an architecture learns",
     ),
     (
         "p-darts",
