@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from torch import nn
@@ -81,6 +81,7 @@ def _gap(net: EDSR, macs: int, side: int) -> float:
     return abs(_cost(net, side)["macs_deconv"] / macs - 1)
 
 
+@lru_cache(maxsize=512)  # a search over widths asks for the same networks again
 def _cost(net: EDSR, side: int) -> dict[str, int]:
     with torch.device("meta"):
         return cost_of(build(net), 3, side)._asdict()
