@@ -13,7 +13,7 @@ from common.relax.relaxation import Relaxation
 from common.relax.weightings import GumbelSoftmax, Softmax
 from common.run.checkpoint import Checkpoint
 from common.space import ManyOf, OneOf
-from common.streams import derive, torch_stream
+from common.streams import derive
 from common.supernet import Supernet, choose, choose_many, opened
 from common.train.alternate import Alternation
 from common.train.fit import TrainingDiverged, fit
@@ -21,21 +21,10 @@ from common.train.optim import ArchSettings
 from common.train.schedules import cosine
 from common.train.step import Step
 from tests.common.run.killing import die, forked, status
-from tests.common.train.acting import plain
+from tests.common.train.acting import Option, batch, plain
 
 SPACE = {"first": OneOf("good", "useless", "noise"), "inputs": ManyOf((0, 1, 2), 1, 2)}
 STEPS = 12
-
-
-class Option(nn.Module):
-    """`good` can learn the target; `useless` gives 0; `noise` does not see its input."""
-
-    def __init__(self, kind):
-        super().__init__()
-        self.kind, self.linear, self.drop = kind, nn.Linear(4, 4), nn.Dropout(0.5)
-
-    def forward(self, x):
-        return {"good": self.linear(x), "useless": x * 0, "noise": self.drop(torch.ones_like(x)) - 1}[self.kind]
 
 
 class Net(nn.Module):
@@ -46,15 +35,6 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.last(self.inputs(self.first(self.norm(x))))
-
-
-def batch(kind):
-    def at(step):
-        g = torch_stream(3, kind, step)
-        x = torch.randn(16, 4, generator=g)
-        return x, x.sum(1, keepdim=True)
-
-    return at
 
 
 def squared(model, batch):

@@ -15,7 +15,7 @@ from common.run.checkpoint import Checkpoint
 from common.search.policy import Independent
 from common.search.policy_lstm import LSTM
 from common.space import OneOf
-from common.streams import stream, torch_stream
+from common.streams import stream
 from common.supernet import Supernet, choose, linear, opened
 from common.supernet.recalibrate import batch_norms
 from common.train.controlled import PolicyPaths
@@ -23,21 +23,10 @@ from common.train.fit import TrainingDiverged, fit
 from common.train.optim import ArchSettings
 from common.train.schedules import cosine
 from tests.common.run.killing import die, forked, status
-from tests.common.train.acting import plain
+from tests.common.train.acting import Option, batch, plain
 
 SPACE = {"first": OneOf("good", "useless", "noise"), "width": OneOf(2, 4)}
 STEPS = 12
-
-
-class Option(nn.Module):
-    """`good` can learn the target; `useless` gives 0; `noise` does not see its input."""
-
-    def __init__(self, kind):
-        super().__init__()
-        self.kind, self.linear, self.drop = kind, nn.Linear(4, 4), nn.Dropout(0.5)
-
-    def forward(self, x):
-        return {"good": self.linear(x), "useless": x * 0, "noise": self.drop(torch.ones_like(x)) - 1}[self.kind]
 
 
 class Net(nn.Module):
@@ -48,14 +37,6 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.last(self.inner(self.first(self.norm(x))))
-
-
-def batch(kind):
-    def at(step):
-        x = torch.randn(16, 4, generator=torch_stream(3, kind, step))
-        return x, x.sum(1, keepdim=True)
-
-    return at
 
 
 def squared(model, batch):
