@@ -19,6 +19,9 @@ from common.errors import UserError, cut
 _DRAWN = {"─": "-", "━": "-", "│": "|", **dict.fromkeys("╭╮╰╯", "+"), "–": "-", "…": "...", "×": "x", "’": "'"}
 """What help and tables are drawn with, and what stands for it where a terminal has no such characters."""
 
+LISTS = ("--set", "--budget", "--costs", "--engines")
+"""Options that take any number of values."""
+
 BAD_INPUT = 2
 """Exit status of bad input."""
 
@@ -75,12 +78,37 @@ def main(command: str, commands: Mapping[str, Callable[..., None]], argv: Sequen
         commands: name -> function; its signature and docstring are its options and help.
         argv: words after the script's name; those of this process by default.
     """
-    words = sys.argv[1:] if argv is None else argv
+    words = joined(sys.argv[1:] if argv is None else argv)
     with spoken_errors():
         if words and not words[0].startswith("-"):
             check_command(command, words[0], commands)
         config = tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone
-        tyro.extras.subcommand_cli_from_dict(dict(commands), prog=command, args=argv, config=config)
+        tyro.extras.subcommand_cli_from_dict(dict(commands), prog=command, args=words, config=config)
+
+
+def joined(words: Sequence[str]) -> list[str]:
+    """The words of a command line, with the values of a list that is given more than once behind its first name.
+
+    Without it the last of them would silently replace the others.
+
+    >>> joined(["darts", "--set", "a=1", "b=2", "--seed", "3", "--set=c=4"])
+    ['darts', '--set', 'a=1', 'b=2', 'c=4', '--seed', '3']
+    """
+    others: list[str] = []
+    lists: dict[str, list[str]] = {}
+    into = others
+    for word in words:
+        name, _, value = word.partition("=")
+        if name in LISTS:
+            if name not in lists:
+                others.append(name)
+            into = lists.setdefault(name, [])
+            into += [value] if value else []
+        elif word.startswith("--"):
+            (into := others).append(word)
+        else:
+            into.append(word)
+    return [part for word in others for part in ((word, *lists[word]) if word in lists else (word,))]
 
 
 def check_command(program: str, word: str, known: Iterable[str]) -> None:

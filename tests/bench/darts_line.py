@@ -147,7 +147,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=COMMAND)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--only", nargs="+", default=[], choices=(*ENTRIES, "random"))
+    parser.add_argument("--only", nargs="+", action="extend", default=[], choices=(*ENTRIES, "random"))
     parser.add_argument("--seeds", type=number_of_seeds, default=5)
     return parser.parse_args(arguments)
 

@@ -264,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         UserError: a folder has no rows.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.bench.darts_line_page")
-    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of tests.bench.darts_line")
+    parser.add_argument("--runs", type=Path, nargs="+", action="extend", required=True, help="folders of tests.bench.darts_line")
     parser.add_argument("--page", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--commit", required=True)

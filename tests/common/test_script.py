@@ -1,12 +1,15 @@
 """How command lines end, and where runs go."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from common.errors import UserError
-from common.script import BAD_INPUT, main, next_folder, spoken_errors
+from common.script import BAD_INPUT, LISTS, joined, main, next_folder, spoken_errors
+from tests.test_docstrings import PACKAGES
 
 
 def test_the_next_folder_is_a_free_one(tmp_path, monkeypatch):
@@ -31,6 +34,32 @@ def interrupt() -> None:
 def crash() -> None:
     """Has a bug."""
     raise ZeroDivisionError
+
+
+def told(set: tuple[str, ...] = (), seed: int = 0) -> None:
+    """Tells its options."""
+    print(seed, *set)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--set", "a=1", "--seed", "3", "--set", "b=2", "c=-1"],
+        ["--set", "a=1", "b=2", "--set=c=-1", "--seed=3"],
+        ["--seed", "3", "--set", "a=1", "b=2", "c=-1", "--set"],
+    ],
+)
+def test_a_list_that_is_given_twice_is_one_list(words, capsys):
+    main("x", {"told": told, "refuse": refuse}, ["told", *words])
+    assert capsys.readouterr().out == "3 a=1 b=2 c=-1\n"
+
+
+def test_every_option_that_is_a_list_is_joined():
+    root = Path(__file__).resolve().parents[2]
+    files = [file for package in PACKAGES for file in (root / package).rglob("*.py")]
+    pattern = re.compile(r"(\w+): Annotated\[tuple\[\w+, \.\.\.\], (?!tyro\.conf\.Positional)")
+    assert {f"--{name}" for file in files for name in pattern.findall(file.read_text())} == set(LISTS)
+    assert joined(["look", "--set"]) == ["look", "--set"]
 
 
 def test_how_commands_end(capsys):
