@@ -81,6 +81,6 @@ class FromMean(nn.Module):
 
     def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 i j"]:
         """The larger pictures, whose values are not limited."""
-        x = (x - self.mean).contiguous(memory_format=torch.channels_last)
-        made = self.body(x)
+        x = x - self.mean
+        made = self.body(x.contiguous(memory_format=torch.channels_last))
         return made + self.mean if self.enlarged is None else made + self.enlarged(x) + self.mean

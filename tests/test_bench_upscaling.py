@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from tests.bench import upscaling
 from tests.bench.upscaling import convolutions_of, upscaling_times
 from tests.superres.standin import Small
 
@@ -19,10 +20,12 @@ def test_every_convolution_is_called_on_inputs_of_its_size():
     assert seen == [("Conv2d", (1, 4, 6, 5)), ("ConvTranspose2d", (1, 3, 12, 10)), ("Conv2d", (1, 3, 12, 10))]
 
 
-def test_rows_hold_the_promise_and_what_limits_it():
+def test_rows_hold_the_promise_and_what_limits_it(monkeypatch):
     threads = torch.get_num_threads()
-    promise, alone = upscaling_times(Small().eval(), 2, 2, side=80, tile=48)
-    assert promise.what == "x2 of 80x80 pixels / its convolutions alone" and promise.target == 1.2
-    assert alone.what == "x2 of 80x80 pixels / the network alone" and alone.target is None
-    assert len(promise.values) == len(alone.values) == 2 and all(value > 0 for value in (*promise.values, *alone.values))
-    assert "2x2 tiles of at most 48 pixels" in promise.note and torch.get_num_threads() == threads
+    monkeypatch.setattr(upscaling, "keep_memory", lambda: None)
+    monkeypatch.setattr(upscaling, "compiled", lambda network: network)
+    plain, compiled = upscaling_times(Small().eval(), 2, 2, side=80, tile=48)
+    assert plain.what == "x2 of 80x80 pixels / the network's convolutions alone, as it is" and plain.target is None
+    assert compiled.what.endswith("alone, compiled") and compiled.target == 1.2
+    assert len(plain.values) == len(compiled.values) == 2 and all(value > 0 for value in (*plain.values, *compiled.values))
+    assert "2x2 tiles of at most 48 pixels" in compiled.note and torch.get_num_threads() == threads

@@ -38,6 +38,7 @@ from tests.bench.pyramids import bifpn, nas_fpn
 from tests.bench.rows import Row
 from tests.bench.search_step import plain_search_steps, search_memory, search_steps
 from tests.bench.timing import ratios, timed
+from tests.bench.upscaling import upscaling_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -263,6 +264,7 @@ def everything(quick: bool) -> Iterator[Row]:
     yield pricing(repeats, "GAN Compression", generators(), 256, output_elements)
     yield from driver(500 if quick else 10_000)
     yield from long_driver(2_000 if quick else 100_000)
+    yield from upscaling_rows(max(2, repeats // 4))
     for module in ("detection.train", "common.cli"):
         yield from help_text(module, 2 if quick else 9)
 

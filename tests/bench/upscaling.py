@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from superres.fast import compiled, keep_memory
+from superres.hnas.model import build
+from superres.hnas.space import PUBLISHED
 from superres.upscaling import MARGIN, TILE, spans, upscaled
 from tests.bench.rows import Row
 from tests.bench.timing import ratios
@@ -17,8 +21,15 @@ THREADS = 2
 """Threads of torch."""
 
 
+def upscaling_rows(repeats: int) -> Iterator[Row]:
+    """Rows for the cells of HNAS-C in a network as large as those of the recipe small."""
+    net = replace(PUBLISHED["HNAS-C"], width=8, cells=4, position=3, residual=True)
+    yield from upscaling_times(build(net).eval(), net.scale, repeats)
+
+
 def upscaling_times(network: nn.Module, scale: int, repeats: int, *, side: int = SIDE, tile: int = TILE) -> Iterator[Row]:
-    """Rows for upscaling a square picture, over the convolutions alone and over the network on tiles without overlap.
+    """Rows for upscaling a square picture as the command `upscale` does, over the network's convolutions alone, on tiles without
+    overlap, as they are. Memory is kept from here on in this process.
 
     Args:
         network: of the scale; in eval mode.
@@ -34,15 +45,21 @@ def upscaling_times(network: nn.Module, scale: int, repeats: int, *, side: int =
         part = torch.rand(1, 3, side // count, side // count) * 255
         low = torch.rand(1, 3, side, side) * 255
         convolutions = convolutions_of(network, part)
-        rivals: dict[str, tuple[Callable[[], object], float | None]] = {
-            "its convolutions alone": (lambda: [convolutions() for _ in range(count**2)], 1.2),
-            "the network alone": (lambda: [_forward(network, part) for _ in range(count**2)], None),
-        }
-        where = f"{count}x{count} tiles of at most {tile} pixels a side, without overlap (processor time, {THREADS} threads)"
-        for what, (rival, target) in rivals.items():
-            values = ratios(lambda: upscaled(network, low, scale, tile=tile), rival, repeats, warm_up=1)
+        keep_memory()
+        ways = {"as it is": (network, None), "compiled": (compiled(network), 1.2)}
+        for way, (made, target) in ways.items():
             yield Row(
-                what=f"x{scale} of {side}x{side} pixels / {what}", unit="", target=target, values=values, note=f"On {where}."
+                what=f"x{scale} of {side}x{side} pixels / the network's convolutions alone, {way}",
+                unit="",
+                target=target,
+                values=ratios(
+                    lambda made=made: upscaled(made, low, scale, tile=tile),
+                    lambda: [convolutions() for _ in range(count**2)],
+                    repeats,
+                    warm_up=1,
+                ),
+                note=f"The convolutions, not compiled, on {count}x{count} tiles of at most {tile} pixels a side, without overlap "
+                f"(processor time, {THREADS} threads).",
             )
     finally:
         torch.set_num_threads(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from common.script import main
 from common.stages import reload as reloading
-from superres import command
+from superres import command, fast
 from superres.command import upscale
 from superres.facts import SuperResFacts
 from tests.common.refusing import refused
@@ -30,6 +31,7 @@ def run(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(command, "check_finished", lambda run: None)
     monkeypatch.setattr(reloading, "reload", lambda run: SimpleNamespace(facts=facts, source=None))
     monkeypatch.setattr(reloading, "best", lambda run, reloaded: Small().eval())
+    monkeypatch.setattr(fast, "keep_memory", lambda: None)  # of the whole process
     return tmp_path / "run"
 
 
@@ -60,6 +62,19 @@ def test_the_ensemble_gives_another_picture(run, tmp_path, capsys):
     assert "8/8" in capsys.readouterr().err
     one, eight = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("one.png", "eight.png"))
     assert one.shape == eight.shape and 0 < np.abs(one - eight).mean() < 20
+
+
+def test_a_compiled_network(run, tmp_path, capsys, monkeypatch):
+    picture(tmp_path / "in.png")
+    given: list[object] = []
+    monkeypatch.setattr(fast, "compiled", lambda network: given.append(network) or network)
+    monkeypatch.setenv("CXX", sys.executable)
+    words = ["upscale", str(run), str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--compile"]
+    call(words)
+    assert len(given) == 1 and "compiling the network" in capsys.readouterr().err
+    monkeypatch.setenv("CXX", "no-compiler")
+    refused(call, words, ("--compile needs a C++ compiler", "leave --compile out"), capsys)
+    assert len(given) == 1
 
 
 def test_a_folder(run, tmp_path, capsys, monkeypatch):
