@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torch.nn import functional
 
 from common.run.folder import RunFolder
 from common.train.step import Step
@@ -205,7 +206,7 @@ def test_scores_are_those_of_each_benchmark_and_of_the_ensemble(tmp_path):
 
 
 def test_what_controllers_learn_from():
-    """Other pictures than the weights do, and the PSNR of RGB pixels without a border of scale + 6 pixels."""
+    """Other pictures than the weights do, and the PSNR of RGB pixels without a border of scale + 6 pixels, or its gain."""
     task = SYSTEM.make(replace(RECIPES["smoke"](), data=DataSettings(patch=48, val=1, test=1)), Path("none"))
     weights, controllers = task.phases("relaxed")
     assert not {*weights.split.files} & {*controllers.split.files}
@@ -216,8 +217,10 @@ def test_what_controllers_learn_from():
     terms = controllers.loss(network, batch, Step())
     expected = psnr_rgb(made, high, 2 + 6)
     assert float(terms["PSNR"]) == float(expected) != float(psnr_rgb(made, high, 2))
+    enlarged = functional.interpolate(low, scale_factor=2, mode="bicubic")
+    assert float(terms["gain"]) == pytest.approx(float(expected - psnr_rgb(enlarged, high, 2 + 6)), abs=1e-6)
     assert float(terms["loss"].detach()) == pytest.approx(float((made - high).abs().mean()))
-    assert "PSNR" not in weights.loss(network, batch, Step())
+    assert set(weights.loss(network, batch, Step())) == {"loss"}
 
 
 def test_validation_scores_are_of_all_pictures_alone(tmp_path):
