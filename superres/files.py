@@ -138,7 +138,7 @@ def upscale_file(
     colours, alpha, mode = of_user(source, lambda: apart(source))
     made = larger(network, colours, scale, tile=tile, ensemble=ensemble, advance=advance)
     picture = together(made, alpha, mode)
-    profile = None if mode == "CMYK" else colours.info.get("icc_profile")
+    profile = None if mode.startswith("CMYK") else colours.info.get("icc_profile")
     write_atomic(target, encoded(picture, target.suffix.lower(), profile))
     said = {"image": str(source), "picture": str(target), "size": list(picture.size)}
     return said | ({"converted": words} if (words := converted(mode)) else {})

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 
 from PIL import Image
 
-from common.data.reader import ALPHA, ORIENTATION, Unusable
+from common.data.reader import ALPHA, ORIENTATION, Unusable, deep
 from common.errors import UserError
 
 # Pillow warns of pictures above half of the size that it refuses; they are read like any other.
@@ -37,19 +37,22 @@ def of_user(file: Path, read: Callable[[], Result]) -> Result:
         raise UserError(f"{file}: {error}; give an image file") from None
 
 
-Conversion = Literal["", "16-bit grey", "alpha"]
+Conversion = Literal["", "16-bit grey", "16-bit colours", "alpha"]
 """What `as_rgb` changes of a picture's values, besides its colour space."""
 _TOLD = {
     "16-bit grey": "are 16-bit grey: their values are divided by 257, to 0 to 255",
+    "16-bit colours": "have 16 bits for a colour: the upper eight are used, 0 to 255",
     "alpha": "have an alpha channel: it is dropped, the colours beneath it are used",
 }
 
 
 def conversion(image: Image.Image) -> Conversion:
-    """What reading the opened picture as RGB changes of its values."""
+    """What reading the opened picture as RGB changes of its values; to be asked before its pixels are decoded."""
     if image.mode.startswith("I"):
         return "16-bit grey"
-    return "alpha" if image.mode in ALPHA or "transparency" in image.info else ""
+    if image.mode in ALPHA or "transparency" in image.info:
+        return "alpha"
+    return "16-bit colours" if deep(image) else ""
 
 
 def conversion_notes(of: str, conversions: Iterable[Conversion]) -> list[str]:

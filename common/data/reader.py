@@ -73,6 +73,11 @@ class Unusable(Exception):
     """A picture cannot be used. The message says why, without the name of the file: `missing`, `damaged: ...`."""
 
 
+def deep(image: Image.Image) -> bool:
+    """Whether a colour has 16 bits in the file of the opened picture, not yet decoded; Pillow keeps 8 of them."""
+    return not image.mode.startswith("I") and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+
+
 @contextmanager
 def opened(stored: Path | bytes) -> Iterator[Image.Image]:
     """The picture of a file, or of its bytes: the header is read, pixels are decoded when the block asks for them.

@@ -39,7 +39,7 @@ def checked(file: Path) -> Checked:
     size, turned, converted = None, False, ""
     try:
         with opened(file) as image:
-            size, converted = displayed_size(image), conversion(image)
+            converted, size = conversion(image), displayed_size(image)
             turned = image.width != image.height and size != image.size
             image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
             as_rgb(image)

@@ -46,10 +46,11 @@ def header(file: Path) -> Header:
     """
     with opened(file) as image:
         check_mode(image.mode)
+        changed = conversion(image)
         # Pillow decodes a PNG to look for an orientation, which few PNG files have.
         plain = image.format == "PNG" and not _says_more(file)
         size = image.size if plain else displayed_size(image)
-        return Header(size=size, turned=size != image.size, conversion=conversion(image))
+        return Header(size=size, turned=size != image.size, conversion=changed)
 
 
 def _says_more(file: Path) -> bool:

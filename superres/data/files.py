@@ -71,7 +71,8 @@ def decoded(path: Path) -> Decoded:
     """
     with opened(path) as image:
         grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
-        return Decoded(rgb=as_rgb(image), grey=grey, conversion=conversion(image))
+        changed = conversion(image)
+        return Decoded(rgb=as_rgb(image), grey=grey, conversion=changed)
 
 
 def pair_of(rgb: Image.Image, scale: int) -> Pair:

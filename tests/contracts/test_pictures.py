@@ -10,7 +10,7 @@ from PIL import Image
 
 from common.data.reader import Unusable
 from common.errors import UserError
-from tests.contracts.pictures import SIDE, SPLITS, TASKS, Pixels, colours, data_of, saver, used
+from tests.contracts.pictures import SIDE, SPLITS, TASKS, Deep, Pixels, colours, data_of, saver, used
 
 GREY = colours()[..., 2]
 THREE = np.repeat(GREY[..., None], 3, axis=2)
@@ -23,6 +23,8 @@ def turned(image: Image.Image, orientation: int) -> Image.Image:
 
 
 PALETTE = Image.fromarray(colours()).quantize(16)
+
+
 MODES: dict[str, tuple[Callable[[], Image.Image], str, Pixels]] = {
     "RGB": (lambda: Image.fromarray(colours()), "png", colours()),
     "L": (lambda: Image.fromarray(GREY), "png", THREE),
@@ -38,6 +40,7 @@ MODES: dict[str, tuple[Callable[[], Image.Image], str, Pixels]] = {
         "tif",
         np.rot90(THREE, -1),
     ),
+    "16-bit colours": (Deep, "png", colours()),
     "32-bit whole numbers": (lambda: Image.fromarray(GREY.astype(np.int32) * 257), "tif", THREE),
     "LA": (lambda: Image.fromarray(np.stack([GREY, GREY.T], axis=2)), "png", THREE),
     "RGBA": (lambda: Image.fromarray(FADED), "png", colours()),
@@ -114,6 +117,7 @@ def test_pixels_without_a_known_range_are_refused_with_the_remedy(tmp_path, task
 
 def test_what_is_converted_is_in_the_notes(tmp_path, task):
     one = TASKS[task]
-    for number, (mode, told) in enumerate([("16-bit grey", "16-bit grey"), ("LA", "alpha channel"), ("RGBA", "alpha channel")]):
+    kinds = {"16-bit grey": "16-bit grey", "16-bit colours": "16 bits for a colour", "LA": "alpha", "RGBA": "alpha channel"}
+    for number, (mode, told) in enumerate(kinds.items()):
         one.lay(tmp_path / str(number), saver(*MODES[mode][:2]), (SIDE, SIDE))
         assert any("pictures of" in note and told in note for note in data_of(task, tmp_path / str(number)).notes), mode

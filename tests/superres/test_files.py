@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from common.errors import UserError
 from superres import files
 from superres.files import check, left_out, planned, upscale_file
+from tests.contracts.pictures import Deep, colours
 from tests.superres.standin import Enlarge
 
 
@@ -49,6 +50,11 @@ def test_grey_stays_grey(tmp_path):
     made, row = upscaled(tmp_path, Image.fromarray(pixels.astype(np.uint16) * 257))
     assert made.mode == "L" and np.array_equal(np.asarray(made), doubled(pixels))
     assert row["converted"] == "16-bit grey is read as 8-bit grey"
+
+
+def test_sixteen_bits_a_colour_are_told(tmp_path):
+    made, row = upscaled(tmp_path, Deep())
+    assert np.array_equal(np.asarray(made), doubled(colours())) and row["converted"] == "16-bit colours are read as 8-bit colours"
 
 
 @pytest.mark.parametrize(("mode", "kept"), [("RGBA", "RGBA"), ("LA", "LA")])
