@@ -88,14 +88,14 @@ def small() -> Settings:
         data=DataSettings(patch=64),
         budget={"macs_deconv": 67e6},
         space=SpaceSettings(width=8, cells=4, residual=True),
-        weights=PathPhaseSettings(steps=2400, batch=8, optim=brisk),
+        weights=PathPhaseSettings(steps=1600, batch=8, optim=brisk),
         search=SearchSettings(
-            engine=_controllers(lr=1e-3, every=30, burst=25, reward=reward(0.9, UNITS["small"], "gain"), entropy=0.02, begin=0.5),
-            evaluation=ScratchSettings(fidelity=0.1),
-            trials=14,
+            engine=_controllers(lr=1e-3, every=20, burst=25, reward=reward(0.9, UNITS["small"], "gain"), entropy=0.02, begin=0.5),
+            evaluation=ScratchSettings(fidelity=0.15),
+            trials=12,
         ),
         width=8,
-        train=PhaseSettings(steps=4500, batch=8, optim=brisk),
+        train=PhaseSettings(steps=5000, batch=4, optim=brisk),
         retrain=RetrainSettings(random_archs=1, seeds=3),
     )
 
