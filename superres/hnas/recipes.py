@@ -77,10 +77,10 @@ def small() -> Settings:
     """T91 with Set5 and Set14, or a folder like it, under an hour on two cores.
 
     The budget is about what an EDSR of 3 blocks and 16 channels costs; lambda is 0.9, that of HNAS-C, since the budget bounds the
-    cost. Rewards have the gain over bicubic enlargement in the place of PSNR: PSNR differs between batches by six times what it
-    differs by between architectures, and hides them in a thousand rewards. The candidates that the controllers draw are each
-    trained alone for a part of the steps, since so short a training of the supernet leaves weights that tell candidates apart
-    less well.
+    cost. Rewards have the gain over bicubic enlargement in the place of PSNR: PSNR differs between batches by nine times what it
+    differs by between architectures, and hides them in a thousand rewards. The controllers begin after half of the weights'
+    steps: before, operations without weights look best. The candidates that they draw are each trained alone for a part of the
+    steps, since so short a training of the supernet leaves weights that tell candidates apart less well.
     """
     brisk = replace(_ADAM, lr=3e-3, clip=50.0)
     return Settings(
