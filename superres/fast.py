@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -17,8 +17,11 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Numbers of glibc's options, from its malloc.h."""
 COMPILERS = ("g++", "clang++", "c++", "cl")
 """Commands of C++ compilers that are looked for where the environment variable CXX names none."""
-EXAMPLE = (1, 3, 40, 56)
-"""Shape of the picture that a network is compiled with: sides that differ, and that no tile has, are taken for any sides."""
+EXAMPLE = (1, 3, 96, 120)
+"""Shape of the picture that a network is compiled with: sides that differ are taken for any sides."""
+LEAST_PIXELS = 96 * 96
+"""Pixels of the smallest picture that the compiled network is given. Torch chooses its convolutions by the number of values, and
+compiles a network again for pictures on the other side of its limit (20,480 values)."""
 
 
 def keep_memory() -> bool:
@@ -49,18 +52,20 @@ def check_compiler() -> None:
         raise UserError(f"--compile needs a C++ compiler, and {missing}; install one, or leave --compile out")
 
 
-class OneByOne(nn.Module):
-    """A network that is given the pictures of a batch one after another."""
+class Compiled(nn.Module):
+    """A compiled network that is given the pictures of a batch in turn; small ones are given to the plain network."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, plain: nn.Module, network: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
+        self.plain = plain
         self.network = network
 
     def forward(self, low: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 H W"]:
-        """What the network makes of each."""
-        if len(low) == 1:
-            return self.network(low)
-        return torch.cat([self.network(one) for one in low.split(1)])
+        """What the network makes of them."""
+        if low.shape[2] * low.shape[3] < LEAST_PIXELS:
+            return self.plain(low)
+        made = [self.network(one) for one in low.split(1)]
+        return made[0] if len(made) == 1 else torch.cat(made)
 
 
 @torch.inference_mode()
@@ -73,8 +78,10 @@ def compiled(network: nn.Module) -> nn.Module:
     Args:
         network: in eval mode.
     """
-    options: dict[str, Any] = {"freezing": True}
-    made = OneByOne(torch.compile(network, dynamic=True, options=options))  # pyright: ignore[reportArgumentType]
+    from torch._inductor import config  # a second, which `--help` and other commands do not need
+
+    made = Compiled(network, torch.compile(network, dynamic=True))
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    made(torch.zeros(EXAMPLE, device=device))
+    with config.patch(freezing=True):  # as an option of torch.compile it leaves ReLU and sums out of the convolutions
+        made(torch.zeros(EXAMPLE, device=device))
     return made.eval()

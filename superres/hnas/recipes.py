@@ -91,11 +91,11 @@ def small() -> Settings:
         weights=PathPhaseSettings(steps=1600, batch=8, optim=brisk),
         search=SearchSettings(
             engine=_controllers(lr=1e-3, every=20, burst=25, reward=reward(0.9, UNITS["small"], "gain"), entropy=0.02, begin=0.5),
-            evaluation=ScratchSettings(fidelity=0.15),
+            evaluation=ScratchSettings(fidelity=0.2),
             trials=12,
         ),
         width=8,
-        train=PhaseSettings(steps=5000, batch=4, optim=brisk),
+        train=PhaseSettings(steps=3750, batch=4, optim=brisk),
         retrain=RetrainSettings(random_archs=1, seeds=3),
     )
 
