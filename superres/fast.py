@@ -110,8 +110,12 @@ def compiled(network: nn.Module) -> nn.Module:
 
     Args:
         network: in eval mode.
+
+    Raises:
+        UserError: torch cannot compile it here.
     """
-    from torch._inductor import config  # a second, which `--help` and other commands do not need
+    from torch._dynamo.exc import TorchDynamoException  # a second, which other commands do not need
+    from torch._inductor import config
 
     copied = copy.deepcopy(network)
     for module in list(copied.modules()):
@@ -120,6 +124,9 @@ def compiled(network: nn.Module) -> nn.Module:
                 setattr(module, name, _Apart(child))
     made = Compiled(network, torch.compile(copied, dynamic=True))
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    with config.patch(freezing=True):  # as an option of torch.compile it leaves ReLU and sums out of the convolutions
-        made(torch.zeros(EXAMPLE, device=device))
+    try:
+        with config.patch(freezing=True):  # as an option of torch.compile it leaves ReLU and sums out of the convolutions
+            made(torch.zeros(EXAMPLE, device=device))
+    except TorchDynamoException as error:
+        raise UserError(f"--compile: torch cannot compile here ({str(error).splitlines()[0]}); leave --compile out") from error
     return made.eval()

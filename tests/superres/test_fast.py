@@ -15,6 +15,7 @@ from superres import fast
 from superres.fast import check_compiler, compiled
 from superres.hnas.model import build
 from superres.hnas.space import PUBLISHED
+from tests.superres.standin import Enlarge
 
 FAULTS = """
 import resource, torch
@@ -60,6 +61,15 @@ def test_without_a_compiler(monkeypatch):
         check_compiler()
     monkeypatch.setattr(fast.shutil, "which", lambda command: command)
     check_compiler()
+
+
+def test_a_compiler_that_fails(monkeypatch):
+    def broken(low: torch.Tensor) -> torch.Tensor:
+        raise torch._dynamo.exc.TorchDynamoException("no header\nand more")
+
+    monkeypatch.setattr(torch, "compile", lambda network, dynamic: broken)
+    with pytest.raises(UserError, match=r"--compile: torch cannot compile here \(no header\); leave --compile out"):
+        compiled(Enlarge().eval())
 
 
 @pytest.mark.timeout(300)
