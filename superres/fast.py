@@ -31,7 +31,7 @@ def keep_memory() -> bool:
     """Makes this process keep the memory of tensors that are freed, for the next ones, on Linux with glibc.
 
     By default every map of more than some megabytes is given back to the system and asked for again, and the system fills
-    it with zeros each time: a quarter of the time of a network of eight channels. The process stays as large as it once was.
+    it with zeros each time: a fifth of the time of a network of eight channels. The process stays as large as it once was.
 
     Returns:
         Whether the C library took the options.
