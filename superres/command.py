@@ -35,8 +35,7 @@ def upscale(
         tile: side of the largest part that is upscaled at once, in pixels of IN; a smaller one takes less memory.
         ensemble: average over the eight flips and quarter turns of a picture: a little better, and eight times slower.
         scale: how many times larger; a run was trained for one scale, which is taken by default.
-        compile: compile the network first, which takes about half a minute and needs a C++ compiler; pictures then take a
-            fifth to a quarter less time, which pays for large folders.
+        compile: compile the network first: half a minute and a C++ compiler, for a fifth to a quarter less time a picture.
     """
     check_finished(run)
     from common.stages.reload import best, reload, sound

@@ -23,8 +23,6 @@ def turned(image: Image.Image, orientation: int) -> Image.Image:
 
 
 PALETTE = Image.fromarray(colours()).quantize(16)
-
-
 MODES: dict[str, tuple[Callable[[], Image.Image], str, Pixels]] = {
     "RGB": (lambda: Image.fromarray(colours()), "png", colours()),
     "L": (lambda: Image.fromarray(GREY), "png", THREE),
