@@ -24,8 +24,8 @@ def test_rows_hold_the_promise_and_what_limits_it(monkeypatch):
     threads = torch.get_num_threads()
     monkeypatch.setattr(upscaling, "keep_memory", lambda: None)
     monkeypatch.setattr(upscaling, "compiled", lambda network: network)
-    plain, compiled = upscaling_times(Small().eval(), 2, 2, side=80, tile=48)
-    assert plain.what == "x2 of 80x80 pixels / the network's convolutions alone, as it is" and plain.target is None
+    plain, compiled = upscaling_times("toy", Small().eval(), 2, 2, side=80, tile=48)
+    assert plain.what == "toy, x2 of 80x80 pixels / the network's convolutions alone, as it is" and plain.target is None
     assert compiled.what.endswith("alone, compiled") and compiled.target == 1.2
     assert len(plain.values) == len(compiled.values) == 2 and all(value > 0 for value in (*plain.values, *compiled.values))
     assert "2x2 tiles of at most 48 pixels" in compiled.note and torch.get_num_threads() == threads

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from common.supernet import choose, fmap
 from superres.hnas.space import FIRST, Cell, Network, Node
@@ -37,10 +38,10 @@ def _norm(width: int, net: Network, affine: bool = False) -> list[nn.Module]:
     return [nn.BatchNorm2d(width, affine=affine)] if net.searching else []
 
 
-def _depthwise(width: int, kernel: int, dilation: int, net: Network) -> list[nn.Module]:
-    """ReLU, a depthwise and a 1x1 convolution."""
+def _depthwise(width: int, kernel: int, dilation: int, net: Network, inplace: bool = False) -> list[nn.Module]:
+    """ReLU, a depthwise and a 1x1 convolution. ReLU may change a map in place that nothing else reads."""
     return [
-        nn.ReLU(),
+        nn.ReLU(inplace),
         nn.Conv2d(width, width, kernel, 1, dilation * (kernel // 2), dilation, groups=width, bias=False),
         nn.Conv2d(width, width, 1, bias=False),
         *_norm(width, net),
@@ -48,7 +49,9 @@ def _depthwise(width: int, kernel: int, dilation: int, net: Network) -> list[nn.
 
 
 def _separable(kernel: int) -> Callable[[int, int, Network], nn.Module]:
-    return lambda width, scale, net: nn.Sequential(*_depthwise(width, kernel, 1, net), *_depthwise(width, kernel, 1, net))
+    return lambda width, scale, net: nn.Sequential(
+        *_depthwise(width, kernel, 1, net), *_depthwise(width, kernel, 1, net, inplace=True)
+    )
 
 
 def _dilated(kernel: int) -> Callable[[int, int, Network], nn.Module]:
@@ -61,7 +64,7 @@ def _attending(width: int, scale: int, net: Network) -> nn.Module:
         nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1),
             *_norm(width, net, affine=True),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(width, width, 3, padding=1),
             *_norm(width, net, affine=True),
             Attention(width),
@@ -142,17 +145,17 @@ class NodeModule(nn.Module):
 
 
 def entrances(channels: int, net: Network) -> list[nn.Module]:
-    """What the two inputs of a cell go through: ReLU and a 1x1 convolution each.
+    """What the two inputs of a cell go through, behind ReLU: a 1x1 convolution each.
 
     Args:
         channels: of an input.
         net: the network it is for.
     """
-    return [nn.Sequential(nn.ReLU(), nn.Conv2d(channels, net.width, 1, bias=False), *_norm(net.width, net)) for _ in range(FIRST)]
+    return [nn.Sequential(nn.Conv2d(channels, net.width, 1, bias=False), *_norm(net.width, net)) for _ in range(FIRST)]
 
 
 class CellModule(nn.Module):
-    """A cell on the outputs of the two cells before it.
+    """A cell on the outputs of the two cells before it, behind ReLU.
 
     Attributes:
         raises: whether it is the upsampling cell.
@@ -194,7 +197,7 @@ class Row(nn.Module):
         """What they make of differences from the mean colour."""
         before = last = self.stem(x)
         for cell in self.cells:
-            before, last = cell(before, last)
+            before, last = cell(before, F.relu_(last))  # in place: `before` is behind ReLU too, and each output once
         return self.picture(last)
 
 

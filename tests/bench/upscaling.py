@@ -24,16 +24,21 @@ THREADS = 2
 
 
 def upscaling_rows(repeats: int) -> Iterator[Row]:
-    """Rows for the cells of HNAS-C in a network as large as those of the recipe small."""
+    """Rows for the published HNAS-A, and for the cells of HNAS-C in a network as large as those of the recipe small."""
+    net = PUBLISHED["HNAS-A"]
+    yield from upscaling_times("HNAS-A", build(net).eval(), net.scale, max(2, repeats // 2))
     net = replace(PUBLISHED["HNAS-C"], width=8, cells=4, position=3, residual=True)
-    yield from upscaling_times(build(net).eval(), net.scale, repeats, tile=LARGE_TILE)
+    yield from upscaling_times("HNAS-C's cells with 8 channels", build(net).eval(), net.scale, repeats, tile=LARGE_TILE)
 
 
-def upscaling_times(network: nn.Module, scale: int, repeats: int, *, side: int = SIDE, tile: int = TILE) -> Iterator[Row]:
+def upscaling_times(
+    name: str, network: nn.Module, scale: int, repeats: int, *, side: int = SIDE, tile: int = TILE
+) -> Iterator[Row]:
     """Rows for upscaling a square picture as the command `upscale` does, over the network's convolutions alone, on tiles without
     overlap, as they are. Memory is kept from here on in this process.
 
     Args:
+        name: of the network.
         network: of the scale; in eval mode.
         scale: how many times larger it makes pictures.
         repeats: pairs of timings that count.
@@ -51,7 +56,7 @@ def upscaling_times(network: nn.Module, scale: int, repeats: int, *, side: int =
         ways = {"as it is": (network, None), "compiled": (compiled(network), 1.2)}
         for way, (made, target) in ways.items():
             yield Row(
-                what=f"x{scale} of {side}x{side} pixels / the network's convolutions alone, {way}",
+                what=f"{name}, x{scale} of {side}x{side} pixels / the network's convolutions alone, {way}",
                 unit="",
                 target=target,
                 values=ratios(
