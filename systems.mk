@@ -1,5 +1,11 @@
 # Made by `python -m common.cli list --write`: a target for every method of every system.
-.PHONY: darts darts2 snas pc-darts gdas p-darts gold-nas darts-plus amended-darts fair-darts nasp merge-nas mile-nas da-nas detnas detnas-fpn nas-fpn efficientdet gan-compression pdnas graphnas evolution halving random dcnas hnas darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke
+.PHONY: binary-width binary-groups darts darts2 snas pc-darts gdas p-darts gold-nas darts-plus amended-darts fair-darts nasp merge-nas mile-nas da-nas detnas detnas-fpn nas-fpn efficientdet gan-compression pdnas graphnas evolution halving random dcnas hnas binary-width-smoke binary-groups-smoke darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke
+
+binary-width: $(VENV)/.ready ## Binary widths, binary networks (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m binary.train binary-width $(OPTIONS)
+
+binary-groups: $(VENV)/.ready ## Binary MobileNet, binary networks (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m binary.train binary-groups $(OPTIONS)
 
 darts: $(VENV)/.ready ## DARTS, first order, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m classification.train darts $(OPTIONS)
@@ -79,5 +85,5 @@ dcnas: $(VENV)/.ready ## DCNAS, semantic segmentation (RECIPE=small DATA=folder 
 hnas: $(VENV)/.ready ## HNAS, super-resolution (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m superres.train hnas $(OPTIONS)
 
-darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke: RECIPE = smoke
-darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke: %-smoke: %
+binary-width-smoke binary-groups-smoke darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke: RECIPE = smoke
+binary-width-smoke binary-groups-smoke darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke: %-smoke: %

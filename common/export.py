@@ -115,9 +115,10 @@ def _write(
     named = [{0: "batch"} for _ in inputs] if named is None else named
     dims = {name: torch.export.Dim(name) for of_input in named for name in of_input.values()}
     shapes = tuple({at: dims[name] for at, name in of_input.items()} for of_input in named)
+    module = _Within(module)
     with _quiet():
         try:
-            program = torch.export.export(module, several, dynamic_shapes=shapes)
+            program = torch.export.export(module, several, dynamic_shapes=(shapes,))
             free = True
         except Exception:  # torch.export fails in many ways on a batch size that the network fixes; then it stays fixed
             program, free = torch.export.export(module, tuple(inputs)), False
@@ -131,6 +132,22 @@ def _write(
             verbose=False,
         )
     return free
+
+
+class _Within(nn.Module):
+    """A module as part of another one.
+
+    Names of its parameters and buffers have a dot then. A buffer `mean` is otherwise taken for the result of an operation `mean`
+    on constants, and the exporter fails.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """What the module makes of the inputs."""
+        return self.network(*inputs)
 
 
 class _Squashed(TorchDispatchMode):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +30,21 @@ Stages = Callable[[Any], "Sequence[Stage[Context]]"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedNetwork:
-    """A published architecture as a value of its space, with the counts that were published for it, if any."""
+    """A published architecture as a value of its space, with the counts that were published for it, if any.
+
+    Attributes:
+        description: gives the open description.
+        arch: gives the architecture.
+        params: published parameters.
+        macs: published multiply-adds.
+        costs: further published costs, by the names that `describe` prints.
+    """
 
     description: Callable[[], Any]
     arch: Callable[[], Arch]
     params: int | None = None
     macs: int | None = None
+    costs: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -11,8 +12,10 @@ from torch.nn import functional as F
 from common.cost.conventions import nothing, output_elements
 from common.cost.count import count
 
-convolutions = output_elements.extended("convolutions", {F.conv_transpose2d: nothing})
-"""Multiply-adds of convolutions alone: the convention of papers in which transposed convolutions are free."""
+convolutions = replace(
+    output_elements.extended("convolutions", {F.conv_transpose2d: nothing}), beside={"macs_deconv": output_elements.rules}
+)
+"""Multiply-adds of convolutions alone, as in papers in which transposed convolutions are free, and with transposed ones."""
 
 
 class Cost(NamedTuple):
@@ -32,5 +35,4 @@ NAMES = Cost._fields
 def cost_of(network: nn.Module, channels: int, side: int) -> Cost:
     """The cost of a network on the meta device for one input of `channels` and `side` by `side` pixels."""
     x = torch.empty(1, channels, side, side, device="meta")
-    plain, whole = (count(network, (x,), convention=convention) for convention in (convolutions, output_elements))
-    return Cost(plain.params, plain.macs, whole.macs)
+    return Cost(**count(network, (x,), convention=convolutions).costs)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import islice, product
 from math import inf, prod
+from operator import mul
 from random import Random
 from typing import Any, Literal, NamedTuple
 
@@ -141,13 +142,14 @@ def _complete(price: Price) -> bool:
 
 
 def _eliminated(price: Price, metric: Metric, sign: int) -> Arch | None:
-    position = 0 if metric == "params" else 1
+    weights = price.weights(metric)
     domains = {
         path: [*range(len(decision))] + ([] if price.conditions[path] is None else [ABSENT])
         for path, decision in price.decisions.items()
     }
     factors: list[Factor] = [
-        (paths, {key: sign * float(entry[position]) for key, entry in table.items()}) for paths, table in price.tables.items()
+        (paths, {key: sign * sum(map(mul, weights, entry)) for key, entry in table.items()})
+        for paths, table in price.tables.items()
     ]
     factors += [_living(path, condition, domains) for path, condition in price.conditions.items() if condition is not None]
     choices: list[tuple[str, tuple[str, ...], dict[tuple[int, ...], int]]] = []

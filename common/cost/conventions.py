@@ -1,25 +1,35 @@
 """What counts as a multiply-add. Papers differ, so a count names its convention.
 
-A convention is a table: tensor operation -> rule. Operations without a rule are looked into (`common.cost.inside`).
+A convention is a table: tensor operation -> rule. Operations without a rule are looked into (`common.cost.inside`). A convention
+may count more than parameters and multiply-adds: operations on single bits, bits of weights, and sums of such amounts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from math import lcm
+from operator import mul
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from common.errors import UserError
+
 Rule = Callable[[Sequence[Any], Mapping[str, Any], Any], int]
-"""The multiply-adds of an operation, from its arguments, its keyword arguments and its result."""
+"""The multiply-adds of an operation, or another amount, from its arguments, its keyword arguments and its result."""
+Held = Callable[[nn.Module, str], int]
+"""What one number of a parameter counts, from the module that has it and its name there."""
+AMOUNTS = ("params", "macs")
+"""What every convention counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convention:
-    """What counts as a multiply-add.
+    """What counts as a multiply-add, and what else is counted: the costs of a network are a vector of named numbers.
 
     Attributes:
         name: What `Cost.convention` calls it.
@@ -27,12 +37,21 @@ class Convention:
             contains contractions, or takes weights, is reported as uncounted.
         inside: Whether the contractions inside of operations without a rule count.
         partly: Operations of which the rule counts a part. They are reported as uncounted too.
+        beside: Further amounts that operations have: name -> operation -> rule; an operation without a rule has none of it.
+        held: Further amounts that parameters have: name -> what one number of a parameter counts.
+        sums: Further costs: name -> the weights of the amounts that they add up, by name.
+        like: Operation of the project's own -> the torch operation that has the same arguments and gives results of the same
+            shapes.
     """
 
     name: str
     rules: Mapping[Any, Rule]
     inside: bool = False
     partly: frozenset[Any] = frozenset()
+    beside: Mapping[str, Mapping[Any, Rule]] = field(default_factory=dict)
+    held: Mapping[str, Held] = field(default_factory=dict)
+    sums: Mapping[str, Mapping[str, Fraction]] = field(default_factory=dict)
+    like: Mapping[Any, Any] = field(default_factory=dict)
 
     def extended(self, name: str, rules: Mapping[Any, Rule]) -> Convention:
         """A convention with further rules, or other ones.
@@ -41,7 +60,50 @@ class Convention:
         'with_fft'
         """
         every = {**self.rules, **rules}
-        return Convention(name=name, rules=every, inside=self.inside, partly=self.partly.difference(rules))
+        return replace(self, name=name, rules=every, partly=self.partly.difference(rules))
+
+    @property
+    def amounts(self) -> tuple[str, ...]:
+        """What is counted, in order: parameters, multiply-adds, then amounts of parameters and of operations."""
+        return (*AMOUNTS, *self.held, *self.beside)
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The names of all costs: the amounts and their sums."""
+        return (*self.amounts, *self.sums)
+
+    def weights(self, cost: str) -> tuple[Fraction, ...]:
+        """The weight of each amount in a cost.
+
+        Raises:
+            UserError: there is no such cost.
+        """
+        if cost not in self.costs:
+            raise UserError(f"{self.name} does not count {cost!r}; it counts {', '.join(self.costs)}")
+        by_name = self.sums.get(cost, {cost: Fraction(1)})
+        return tuple(by_name.get(name, Fraction(0)) for name in self.amounts)
+
+    def vector(self, amounts: Sequence[int]) -> dict[str, int]:
+        """The costs by name; sums are rounded to the nearest whole number, halves upwards.
+
+        Args:
+            amounts: in the order of `amounts`.
+        """
+        found = dict(zip(self.amounts, amounts, strict=True))
+        for name in self.sums:
+            found[name] = rounded(amounts, *self.shares(name))
+        return found
+
+    def shares(self, cost: str) -> tuple[tuple[int, ...], int]:
+        """The weights of `weights` as whole numbers, and what their sum is divided by."""
+        weights = self.weights(cost)
+        below = lcm(*(weight.denominator for weight in weights))
+        return tuple(int(weight * below) for weight in weights), below
+
+
+def rounded(amounts: Sequence[int], shares: Sequence[int], below: int) -> int:
+    """The sum of amounts times shares over `below`, to the nearest whole number, halves upwards."""
+    return (2 * sum(map(mul, amounts, shares)) + below) // (2 * below)
 
 
 def argument(args: Sequence[Any], kwargs: Mapping[str, Any], position: int, name: str) -> Any:

@@ -64,7 +64,7 @@ class Tabulated:
 def tabulated(
     supernet: Callable[[], nn.Module], space: Any, inputs: Sequence[Tensor], convention: Convention = contractions
 ) -> Tabulated:
-    """`params` and `macs` of the networks of a space, from the table of prices of its supernet.
+    """What a convention counts of the networks of a space, from the table of prices of its supernet.
 
     Args:
         supernet: gives the supernet; called with the meta device as default.
@@ -77,7 +77,7 @@ def tabulated(
         with torch.device("meta"):
             module = supernet()
         price = Price(module, inputs, space, convention=convention)
-        return {"params": Entry(price, "params"), "macs": Entry(price, "macs")}
+        return {name: Entry(price, name) for name in convention.costs}
 
     return Tabulated(make)
 
@@ -112,7 +112,7 @@ class Counted:
         if arch not in self._known:
             with torch.device("meta"):
                 cost = count(self._build(arch), tuple(self._inputs()), convention=self._convention)
-            self._known[arch] = {"params": cost.params, "macs": cost.macs}
+            self._known[arch] = dict(cost.costs)
         return self._known[arch]
 
     def least(self, metric: str) -> Least:

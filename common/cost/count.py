@@ -8,7 +8,8 @@ import traceback
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
 
-from common.cost.conventions import Convention, contractions
+from common.cost.conventions import Convention, contractions, nothing
 from common.cost.inside import learns, look, name_of
 from common.cost.shapes import FREE, perform
 from common.errors import UserError
@@ -35,6 +36,7 @@ class Cost:
         params: learnable numbers, frozen ones and the affine weights of norms included; buffers are not.
         macs: multiply-adds of one pass over the whole batch given.
         convention: name of the convention that `macs` are counted by.
+        costs: everything that the convention counts, by name: parameters and multiply-adds too.
         uncounted: names of the operations that have weights or contractions which the convention does not count, in the order
             in which they ran; empty where `macs` are all there is.
     """
@@ -42,6 +44,7 @@ class Cost:
     params: int
     macs: int
     convention: str
+    costs: Mapping[str, int] = field(default_factory=dict)
     uncounted: tuple[str, ...] = ()
 
 
@@ -60,45 +63,48 @@ def uncounted_warning(names: Iterable[str], convention: Convention) -> Uncounted
 
 
 class Meter(TorchFunctionMode):
-    """Adds up the multiply-adds of every tensor operation while it is on.
+    """Adds up what a convention counts of every tensor operation while it is on.
 
     Attributes:
-        macs: Multiply-adds so far.
+        counted: Multiply-adds so far, and the further amounts of operations (`Convention.beside`) in their order.
         uncounted: Names of the operations so far that the convention does not count although they have weights or contractions.
     """
 
     def __init__(self, convention: Convention) -> None:
         super().__init__()
         self.convention = convention
-        self.macs = 0
+        self.none = (0,) * (1 + len(convention.beside))
+        self.counted = self.none
         self.uncounted: dict[str, None] = {}
-        self._rules = convention.rules
-        self._free = FREE.difference(convention.rules)
+        tables = (convention.rules, *convention.beside.values())
+        self._rules = {function: [table.get(function, nothing) for table in tables] for table in tables for function in table}
+        self._free = FREE.difference(self._rules)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs `func` and counts it."""
-        out, macs = self.measured(func, args, placed(func, kwargs or {}))
-        self.macs += macs
+        out, counted = self.measured(func, args, placed(func, kwargs or {}))
+        if counted is not self.none:
+            self.counted = tuple(map(add, self.counted, counted))
         return out
 
-    def measured(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, int]:
+    def measured(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, tuple[int, ...]]:
         """Runs an operation.
 
         Returns:
-            Its result and its multiply-adds.
+            Its result and its amounts, in the order of `counted`; `none` itself for an operation that has none.
         """
         if function in self._free:
-            return perform(function, args, kwargs), 0
-        if (rule := self._rules.get(function)) is not None:
+            return perform(function, args, kwargs), self.none
+        if (rules := self._rules.get(function)) is not None:
             if function in self.convention.partly:
                 self.uncounted[name_of(function)] = None
-            out = perform(function, args, kwargs)
-            return out, rule(args, kwargs, out)
+            out = perform(self.convention.like.get(function, function), args, kwargs)
+            return out, tuple([rule(args, kwargs, out) for rule in rules])
         out, found = look(function, args, kwargs)
-        counted = found.macs if self.convention.inside else 0
-        if counted < found.macs or found.heavy or (found.odd and learns(args, kwargs)):
+        macs = found.macs if self.convention.inside else 0
+        if macs < found.macs or found.heavy or (found.odd and learns(args, kwargs)):
             self.uncounted[name_of(function)] = None
-        return out, counted
+        return out, (macs, *self.none[1:]) if macs else self.none
 
 
 def placed(function: Any, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -164,9 +170,36 @@ def count(
     run(on_meta(module), inputs, forward, meter)
     if meter.uncounted:
         warnings.warn(uncounted_warning(meter.uncounted, convention), stacklevel=2)
+    params, *held = _of_parameters(module, convention)
+    macs, *beside = meter.counted
+    costs = convention.vector((params, macs, *held, *beside))
     return Cost(
-        params=sum(p.numel() for p in module.parameters()),
-        macs=meter.macs,
+        params=costs["params"],
+        macs=costs["macs"],
         convention=convention.name,
+        costs=costs,
         uncounted=tuple(meter.uncounted),
     )
+
+
+def _of_parameters(module: nn.Module, convention: Convention) -> list[int]:
+    """How many learnable numbers there are, and the further amounts that they have; a shared parameter counts once."""
+    totals, known = [0] * (1 + len(convention.held)), set[int]()
+    for part in module.modules():
+        for name, parameter in part._parameters.items():
+            if parameter is not None and id(parameter) not in known:
+                known.add(id(parameter))
+                for i, each in enumerate(each_of(convention, part, name)):
+                    totals[i] += parameter.numel() * each
+    return totals
+
+
+def each_of(convention: Convention, module: nn.Module, name: str) -> tuple[int, ...]:
+    """What one number of a parameter counts: 1 parameter, and its further amounts.
+
+    Args:
+        convention: names the amounts.
+        module: has the parameter.
+        name: of the parameter in the module.
+    """
+    return (1, *[held(module, name) for held in convention.held.values()])

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import product
+from operator import add
 from typing import Any
 
 import torch
@@ -23,7 +25,7 @@ from torch import Tensor, nn
 from common.cost.compare import mapped, merged, setting, shapes_of, widened
 from common.cost.conditions import Condition
 from common.cost.conventions import Convention
-from common.cost.count import Forward, Meter, placed, run
+from common.cost.count import Forward, Meter, each_of, placed, run
 from common.cost.dims import (
     Dims,
     aligned,
@@ -73,7 +75,8 @@ def _holds_numbers(value: Any) -> bool:
 class Dependencies(Meter):
     """Traces `module`, a private copy of a supernet on the meta device; `conditions`: see `common.cost.conditions`.
 
-    `trace()` fills `terms`: set of decisions -> `[params, macs]`, summed over all costs that depend on exactly these decisions.
+    `trace()` fills `terms`: set of decisions -> the amounts that the convention counts, in the order of `Convention.amounts`,
+    summed over all costs that depend on exactly these decisions.
     """
 
     def __init__(self, module: nn.Module, convention: Convention, conditions: Mapping[str, Condition | None]) -> None:
@@ -81,6 +84,7 @@ class Dependencies(Meter):
         self.module = module
         self._slots = slots_of(module)  # found once: a walk of all modules for each one that runs took a third of the time
         self.terms: dict[Paths, list[int]] = {}
+        self._held = len(convention.held)
         self._recording = True
         self._conditions: Paths = NONE  # the decisions that put the running layer on the path
         self._within: tuple[Membership, ...] = ()  # the members of subsets that it is part of
@@ -92,7 +96,7 @@ class Dependencies(Meter):
         self._ran: set[int] = set()
         self._slices: dict[int, tuple[int, Paths]] = {}
         members = {id(part): memberships(part, conditions) for part in module.modules() if sums_members(part)}
-        self._groups = parameter_groups(module, members)
+        self._groups = parameter_groups(module, members, partial(each_of, convention))
         self._sliced = {group.elastic[1] for group in self._groups if group.elastic is not None}
         for part in list(module.modules()):
             part.register_forward_pre_hook(self._enter)
@@ -121,7 +125,8 @@ class Dependencies(Meter):
         kwargs = placed(func, kwargs or {})
         if self._aside:
             return perform(func, args, kwargs)
-        out, macs = self.measured(func, args, kwargs) if self._recording else (perform(func, args, kwargs), 0)
+        same = self.convention.like.get(func, func)
+        out, counted = self.measured(func, args, kwargs) if self._recording else (perform(same, args, kwargs), self.none)
         tensors = tensors_in((args, kwargs))
         depending = everything(tensors)
         if func in _SHAPE_READS:  # a number carries no decisions: all that this module does from here may depend on it
@@ -133,8 +138,8 @@ class Dependencies(Meter):
             return out
         around = self._around[-1]
         if self._recording:
-            if macs:
-                self._add(self._here(depending | around), 0, macs)
+            if counted is not self.none:
+                self._add(self._here(depending | around), (0, counted[0], *(0,) * self._held, *counted[1:]))
             if func is torch.Tensor.__getitem__ and id(args[0]) in self._sliced:
                 most, before = self._slices.get(id(args[0]), (0, NONE))
                 self._slices[id(args[0])] = max(most, out.numel()), before | self._here(around)
@@ -142,7 +147,7 @@ class Dependencies(Meter):
             if changes_rank(func):
                 rank |= depending
             for tensor in tensors_in(out):
-                found = plus(through(func, args, kwargs, tensor, depending), around)
+                found = plus(through(same, args, kwargs, tensor, depending), around)
                 mark(tensor, aligned((depends(tensor), found), tensor.dim()) or found)
                 if rank:
                     mark_rank(tensor, rank)
@@ -152,10 +157,9 @@ class Dependencies(Meter):
         """Returns `depends` plus the decisions that put the running layer on the path."""
         return conditioned(depends | self._conditions, self._within)
 
-    def _add(self, depends: Paths, params: int, macs: int) -> None:
-        term = self.terms.setdefault(depends, [0, 0])
-        term[0] += params
-        term[1] += macs
+    def _add(self, depends: Paths, amounts: Sequence[int]) -> None:
+        term = self.terms.get(depends)
+        self.terms[depends] = list(amounts) if term is None else list(map(add, term, amounts))
 
     def _look(self, depends: Paths) -> None:
         if not depends <= self._frames[-1]:
@@ -167,7 +171,7 @@ class Dependencies(Meter):
     def _fork(self) -> None:
         """Adds a term of cost 0: which operations follow may depend on the decisions behind the shapes read so far."""
         if self._recording:
-            self._add(self._here(self._around[-1]), 0, 0)
+            self._add(self._here(self._around[-1]), (0,) * len(self.convention.amounts))
 
     @contextmanager
     def _looking(self) -> Iterator[None]:
@@ -359,21 +363,24 @@ class Dependencies(Meter):
 
     def _add_parameters(self) -> None:
         living = Living()
+        rest = (0,) * len(self.none[1:])
         for group in self._groups:
-            paths, numel = group.paths, group.numel
+            paths, amounts = group.paths, group.amounts
             if not group.present(living):
-                numel = 0
+                amounts = [0] * len(amounts)
             elif group.elastic is not None:
                 module, key = group.elastic
                 if key in self._slices:
                     numel, seen = self._slices[key]
+                    amounts = [numel * one for one in group.each]
                     paths |= seen
                 elif id(module) not in self._ran:
                     raise UserError(
                         f"an elastic {type(module).__name__} is on the path but the forward pass given never runs it, so its "
                         "width is unknown; price the supernet with a forward pass that runs every layer"
                     )
-            self._add(paths, numel, 0)
+            params, *held = amounts
+            self._add(paths, (params, 0, *held, *rest))
 
 
 def _declared(inputs: Any, out: Tensor, sizes: Dims) -> Tensor:

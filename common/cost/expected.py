@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
+from operator import add
 from random import Random
 from typing import Any
 
@@ -192,9 +193,10 @@ class ExpectedCost:
         return tuple(path for path in free if len(self.price.decisions[path]) > 1)
 
     def _polynomial(self, constant: int) -> tuple[Tensor, Tensor]:
-        """Which probabilities are multiplied in each term (`constant`: the factor 1), and its parameters and multiply-adds."""
+        """Which probabilities are multiplied in each term (`constant`: the factor 1), and its costs."""
         sizes = {path: len(decision) for path, decision in self.price.decisions.items()}
-        sums: dict[tuple[int, ...], tuple[int, int]] = {(): (0, 0)}
+        none = (0,) * len(self.price.convention.amounts)
+        sums: dict[tuple[int, ...], tuple[int, ...]] = {(): none}
         for paths, table in self.price.tables.items():
             for taken in assignments(paths, sizes, self.price.conditions):
                 if any(o not in (ABSENT, self._fixed.get(p, o)) for p, o in taken.items()):
@@ -205,10 +207,11 @@ class ExpectedCost:
                         "cost; fix some of these decisions or drop the rule"
                     )
                 term = tuple(self._offsets[p] + o for p, o in taken.items() if o != ABSENT and p in self._offsets)
-                before = sums.get(term, (0, 0))
-                sums[term] = before[0] + entry[0], before[1] + entry[1]
-        sums = {term: entry for term, entry in sums.items() if any(entry)} or {(): (0, 0)}
-        return _rectangle([[*term] for term in sums], constant), torch.tensor([*sums.values()], dtype=torch.float64)
+                sums[term] = tuple(map(add, sums.get(term, none), entry))
+        sums = {term: entry for term, entry in sums.items() if any(entry)} or {(): none}
+        amounts = torch.tensor([*sums.values()], dtype=torch.float64)
+        weights = torch.tensor([self.price.weights(cost) for cost in self.price.convention.costs], dtype=torch.float64)
+        return _rectangle([[*term] for term in sums], constant), amounts @ weights.T
 
     def __call__(self, probabilities: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The expected cost.
@@ -218,7 +221,8 @@ class ExpectedCost:
                 the options of a `OneOf`; for a `ManyOf` the odds of its members (see `subset_probabilities`).
 
         Returns:
-            `{"params": ..., "macs": ...}`, scalars that gradients flow through.
+            `{"params": ..., "macs": ...}` and what else the convention counts, scalars that gradients flow through; sums of
+            amounts are not rounded.
 
         Raises:
             UserError: a decision is missing, fixed or not of the space, has another length, or does not sum to 1.
@@ -255,8 +259,8 @@ class ExpectedCost:
 
     def _expectation(self, options: Tensor) -> dict[str, Tensor]:
         self._move(options.device)
-        params, macs = (_product(torch.cat([options, options.new_ones(1)]), self._terms) @ self._values).unbind()
-        return {"params": params, "macs": macs}
+        values = (_product(torch.cat([options, options.new_ones(1)]), self._terms) @ self._values).unbind()
+        return dict(zip(self.price.convention.costs, values, strict=True))
 
     def _move(self, device: torch.device) -> None:
         if self._values.device != device:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from torch import nn
@@ -80,23 +80,35 @@ class ParameterGroup:
 
     Attributes:
         chains: the chains to the parameters; a module that several parents share has several.
-        numel: number of parameters, those of the widest layer where the group is elastic.
+        amounts: number of parameters, and what else they count (`Convention.held`).
+        each: the same of one number of an elastic layer's parameter; of as many as its widest layer has, `amounts`.
         elastic: the elastic layer and the id of its parameter; None for plain parameters.
         paths: the decisions that determine whether the network contains the parameters.
     """
 
     def __init__(
-        self, chains: list[Chain], numel: int, elastic: tuple[nn.Module, int] | None, members: Mapping[int, Sequence[Membership]]
+        self,
+        chains: list[Chain],
+        numel: int,
+        each: tuple[int, ...],
+        elastic: tuple[nn.Module, int] | None,
+        members: Mapping[int, Sequence[Membership]],
     ) -> None:
         self.chains = chains
-        self.numel = numel
+        self.each = each
+        self.amounts = [0] * len(each)
         self.elastic = elastic
+        self.include(numel, each)
         outer = {id(module): (module, child) for chain in chains for module, child in chain}
         if len(chains) > 1:
             members = {}  # one chain of several is enough: every decision on all of them matters
         plain = [module for key, (module, _) in outer.items() if key not in members]
         within = [members[key][_place(module, child)] for key, (module, child) in outer.items() if key in members]
         self.paths = conditioned(frozenset(slot.path for module in plain for r in readings(module) for slot in r.slots), within)
+
+    def include(self, numel: int, each: tuple[int, ...]) -> None:
+        """One more parameter: how many numbers it has, and what each of them counts."""
+        self.amounts = [total + numel * one for total, one in zip(self.amounts, each, strict=True)]
 
     def present(self, living: Living) -> bool:
         """Whether the active options leave the parameters in the network."""
@@ -107,35 +119,39 @@ def _place(module: nn.Module, child: nn.Module) -> int:
     return next(i for i, (part, _) in enumerate(active_children(module)) if part is child)
 
 
-def parameter_groups(root: nn.Module, members: Mapping[int, Sequence[Membership]]) -> list[ParameterGroup]:
+def parameter_groups(
+    root: nn.Module, members: Mapping[int, Sequence[Membership]], each_of: Callable[[nn.Module, str], tuple[int, ...]]
+) -> list[ParameterGroup]:
     """Groups all parameters of `root`.
 
     Args:
         root: the supernet's module. A parameter that modules share is in one group, once.
         members: id of a module that sums a subset -> the memberships of its members.
+        each_of: (module, name of its parameter) -> what one number of the parameter counts.
     """
     chains: dict[int, list[Chain]] = {}
-    owners: dict[int, tuple[nn.Module, nn.Parameter]] = {}
+    owners: dict[int, tuple[nn.Module, str, nn.Parameter]] = {}
 
     def walk(module: nn.Module, chain: Chain) -> None:
-        for parameter in module._parameters.values():
+        for name, parameter in module._parameters.items():
             if parameter is not None:
                 chains.setdefault(id(parameter), []).append(chain)
                 if id(parameter) not in owners or is_elastic(module):
-                    owners[id(parameter)] = module, parameter
+                    owners[id(parameter)] = module, name, parameter
         for child, _ in active_children(module):
             walk(child, (*chain, (module, child)) if readings(module) else chain)
 
     walk(root, ())
     together: dict[tuple[tuple[int, ...], ...], ParameterGroup] = {}
     alone: list[ParameterGroup] = []
-    for key, (module, parameter) in owners.items():
+    for key, (module, name, parameter) in owners.items():
+        each = each_of(module, name)
         if is_elastic(module):
-            alone.append(ParameterGroup(chains[key], parameter.numel(), (module, key), members))
+            alone.append(ParameterGroup(chains[key], parameter.numel(), each, (module, key), members))
             continue
         names = tuple(tuple(id(part) for pair in chain for part in pair) for chain in chains[key])
         if names in together:
-            together[names].numel += parameter.numel()
+            together[names].include(parameter.numel(), each)
         else:
-            together[names] = ParameterGroup(chains[key], parameter.numel(), None, members)
+            together[names] = ParameterGroup(chains[key], parameter.numel(), each, None, members)
     return [*alone, *together.values()]

@@ -1,4 +1,4 @@
-"""The price of an architecture without building it: exact parameters and multiply-adds, from tables filled by tracing.
+"""The price of an architecture without building it: exact costs of all kinds, from tables filled by tracing.
 
 A trace of the supernet (`common.cost.dependencies`) splits the cost into terms, each with the decisions it depends on. A price is
 a sum of one entry per set of decisions; an architecture with a combination not met before is traced, and its terms join the
@@ -10,13 +10,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from operator import lshift
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
 from common.cost.conditions import ABSENT, Condition, conditions_of, with_options
-from common.cost.conventions import Convention, contractions
+from common.cost.conventions import Convention, contractions, rounded
 from common.cost.count import Forward, on_meta, uncounted_warning
 from common.cost.dependencies import Dependencies
 from common.cost.presence import Paths
@@ -25,11 +26,12 @@ from common.layers import EmptySum
 from common.space import Arch, decisions, decode, sample
 from common.trace import slots_of
 
-Metric = Literal["params", "macs"]
+Metric = str
+"""The name of a cost: `params`, `macs`, or another one of the convention."""
 Key = tuple[int, ...]
-Table = dict[Key, tuple[int, int]]
+Table = dict[Key, tuple[int, ...]]
 _BITS = 64
-_PARAMS = (1 << _BITS) - 1
+_MOST = (1 << _BITS) - 1
 
 
 class Price:
@@ -64,6 +66,8 @@ class Price:
         self.tables: dict[tuple[str, ...], Table] = {}
         self.traces = 0
         self.convention = convention
+        self._shifts = {name: _BITS * place for place, name in enumerate(convention.amounts)}
+        self._sums = {name: convention.shares(name) for name in convention.sums}
         self.uncounted: tuple[str, ...] = ()
         self._inputs = [x.to("meta") for x in inputs]
         self._forward = forward
@@ -93,13 +97,18 @@ class Price:
                 self.price(sample(self.space, rng))
 
     def price(self, arch: Mapping[str, int]) -> dict[str, int]:
-        """`{"params": ..., "macs": ...}` of the network that `arch` stands for.
+        """The costs of the network that `arch` stands for, by name: `params`, `macs` and what else the convention counts.
 
         Raises:
             UserError: `arch` is not one of the space, or sums nothing (`EmptySum`).
         """
         total = self._packed(arch)
-        return {"params": total & _PARAMS, "macs": total >> _BITS}
+        found = {name: total >> shift & _MOST for name, shift in self._shifts.items()}
+        if self._sums:
+            amounts = [*found.values()]
+            for name, (shares, below) in self._sums.items():
+                found[name] = rounded(amounts, shares, below)
+        return found
 
     def price_many(self, archs: Iterable[Mapping[str, int]]) -> list[dict[str, int]]:
         """The price of each."""
@@ -107,10 +116,16 @@ class Price:
 
     def value(self, arch: Mapping[str, int], metric: Metric) -> int:
         """One metric of the network that `arch` stands for."""
+        if (shift := self._shifts.get(metric)) is not None:
+            return self._packed(arch) >> shift & _MOST
         return self.price(arch)[metric]
 
+    def weights(self, metric: Metric) -> tuple[float, ...]:
+        """The weight of each entry of a row of `tables` in a metric."""
+        return tuple(map(float, self.convention.weights(metric)))
+
     def _packed(self, arch: Mapping[str, int]) -> int:
-        """Both metrics in one number, so that the tables are gone through once."""
+        """All amounts in one number, so that the tables are gone through once."""
         # Mapping's own items() goes through Python for every decision; the plain dict inside is several times faster.
         choices: Mapping[str, int] = arch._choices if type(arch) is Arch else arch
         try:
@@ -133,11 +148,12 @@ class Price:
         if new := [name for name in self._dependencies.uncounted if name not in self.uncounted]:
             self.uncounted += tuple(new)
             warnings.warn(uncounted_warning(new, self.convention), stacklevel=2)
-        terms = {self._ordered(paths): (term[0], term[1]) for paths, term in self._dependencies.terms.items()}
+        terms = {self._ordered(paths): tuple(term) for paths, term in self._dependencies.terms.items()}
+        none = (0,) * len(self._shifts)
         for paths in terms.keys() - self.tables.keys():  # whatever was traced before had no such term
-            self.tables[paths] = {_key(before, paths): (0, 0) for before in self._traced}
+            self.tables[paths] = {_key(before, paths): none for before in self._traced}
         for paths, table in self.tables.items():
-            entry, key = terms.get(paths, (0, 0)), _key(choices, paths)
+            entry, key = terms.get(paths, none), _key(choices, paths)
             assert table.setdefault(key, entry) == entry, f"cost under {dict(zip(paths, key, strict=True))} depends on more"
         self._traced.append(dict(choices))
         self._compile()
@@ -154,7 +170,7 @@ class Price:
         single: dict[tuple[str, int], int] = {}
         self._joint: list[tuple[tuple[str, ...], dict[Key, int]]] = []
         for paths, table in self.tables.items():
-            packed = {key: params + (macs << _BITS) for key, (params, macs) in table.items()}
+            packed = {key: sum(map(lshift, entry, self._shifts.values())) for key, entry in table.items()}
             if len(paths) == 1 and self.conditions[paths[0]] is None:
                 single.update({(paths[0], key[0]): entry for key, entry in packed.items()})
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import mul
 
 from common.cost.conditions import Condition, assignments
 from common.cost.expected import complete
@@ -20,7 +21,7 @@ class Budget:
     Attributes:
         price: of the supernet's space.
         metric: what is limited.
-        upper: the limit, in parameters or multiply-adds.
+        upper: the limit, in the metric's unit.
 
     Raises:
         UserError: the limit is negative or no number.
@@ -49,11 +50,11 @@ class Budget:
         """
         complete(self.price)
         conditions, sizes = self.price.conditions, {path: len(decision) for path, decision in self.price.decisions.items()}
-        position = 0 if self.metric == "params" else 1
+        weights = self.price.weights(self.metric)
         constant, found = 0.0, []
         for paths, table in list(self.price.tables.items()):
             left = {
-                key: float(table[key][position]) if key in table else 0.0  # not there: a rule forbids it
+                key: sum(map(mul, weights, table[key])) if key in table else 0.0  # not there: a rule forbids it
                 for key in (tuple(taken[p] for p in paths) for taken in assignments(paths, sizes, conditions))
             }
             if not any(left.values()):

@@ -282,7 +282,7 @@ def _check_price(
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore", UncountedWarning)  # the price named the operations
             counted = count(build(decode(net.space, arch)), [x.to("meta") for x in inputs], convention=convention)
-        if price.price(arch) != {"params": counted.params, "macs": counted.macs}:
+        if price.price(arch) != counted.costs:
             raise UserError(
                 f"{_said(net.space, arch)}: {counted.params} parameters and {counted.macs} multiply-adds by count, but "
                 f"{price.price(arch)} by the supernet's table; the build function must make the same layers of open values as of "

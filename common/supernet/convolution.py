@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,6 +19,23 @@ PLAIN: dict[int, type[_ConvNd]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 CONVOLVE: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
+class Arithmetic(Protocol):
+    """How a convolution over images computes, where it does not add up real products: with binary weights, for instance.
+
+    It is compared by value: two layers of one arithmetic have equal ones.
+    """
+
+    def __call__(
+        self, input: Tensor, weight: Tensor, stride: tuple[int, ...], padding: int, dilation: tuple[int, ...], groups: int
+    ) -> Tensor:
+        """The output, shaped like that of `F.conv2d`, from the part of the weights that a path uses."""
+        ...
+
+    def layer(self, c_in: int, c_out: int, kernel: int, stride: int, padding: int, dilation: int, groups: int) -> nn.Conv2d:
+        """The plain layer, without a bias; its weight is shaped like that of `nn.Conv2d`."""
+        ...
+
+
 class ElasticConv(Elastic, _ConvNd):
     """A convolution with elastic widths, kernel and groups. `groups=None`: depthwise, one filter for each channel of the input.
 
@@ -26,6 +43,8 @@ class ElasticConv(Elastic, _ConvNd):
     """
 
     dims: ClassVar[int]
+    arithmetic: Arithmetic | None = None
+    """How it computes; None: real products."""
 
     def __init__(
         self, c_in: Any, out: Any, kernel: Any, stride: int, *, dilation: int, groups: Any, bias: bool, padding_mode: Padding
@@ -51,6 +70,8 @@ class ElasticConv(Elastic, _ConvNd):
         padding = k // 2 * self.dilation[0]
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, (padding,) * (2 * d), mode=self.padding_mode), 0
+        if self.arithmetic is not None:
+            return self.gated(self.arithmetic(input, weight, self.stride, padding, self.dilation, groups))
         return self.gated(CONVOLVE[d](input, weight, bias, self.stride, padding, self.dilation, groups))
 
     def shaped_by(self) -> tuple[Open, ...] | None:
@@ -68,7 +89,11 @@ class ElasticConv(Elastic, _ConvNd):
     def plain(self) -> nn.Module:
         """A plain convolution, as wide as the widest input: `extract` takes the leading slices."""
         k, n = current(self.kernel), current(self.out)
-        plain: Any = PLAIN[self.dims](1, 1, k, bias=self.bias is not None, device="meta")  # pyright: ignore[reportCallIssue]
+        plain: Any
+        if self.arithmetic is None:
+            plain = PLAIN[self.dims](1, 1, k, bias=self.bias is not None, device="meta")  # pyright: ignore[reportCallIssue]
+        else:
+            plain = self.arithmetic.layer(1, 1, k, 1, 0, 1, 1)
         plain.weight = nn.Parameter(self.weight.detach()[self.regions("weight", (n, self.weight.shape[1], k))])
         if self.bias is not None:
             plain.bias = nn.Parameter(self.bias.detach()[:n])
@@ -112,7 +137,16 @@ def check_odd(kernel: Any) -> None:
 
 
 def _convolution(
-    dims: int, c_in: Any, c_out: Any, kernel: Any, stride: int, dilation: int, groups: Any, bias: bool, padding_mode: Padding
+    dims: int,
+    c_in: Any,
+    c_out: Any,
+    kernel: Any,
+    stride: int,
+    dilation: int,
+    groups: Any,
+    bias: bool,
+    padding_mode: Padding,
+    arithmetic: Arithmetic | None = None,
 ) -> nn.Module:
     """A convolution of any number of dimensions; `groups=None` makes a depthwise one."""
     check_odd(kernel)
@@ -122,10 +156,13 @@ def _convolution(
         pairs(c_in, groups, "c_in")
         pairs(c_out, groups, "c_out")
     if any(isinstance(value, Open) for value in (c_in, c_out, kernel, groups)):
-        made = ELASTIC[dims]
-        return made(c_in, c_out, kernel, stride, dilation=dilation, groups=groups, bias=bias, padding_mode=padding_mode)
-    plain: Any = PLAIN[dims]
+        made = ELASTIC[dims](c_in, c_out, kernel, stride, dilation=dilation, groups=groups, bias=bias, padding_mode=padding_mode)
+        made.arithmetic = arithmetic
+        return made
     parts = c_in if groups is None else groups
+    if arithmetic is not None:
+        return arithmetic.layer(c_in, c_out, kernel, stride, kernel // 2 * dilation, dilation, parts)
+    plain: Any = PLAIN[dims]
     return plain(c_in, c_out, kernel, stride, kernel // 2 * dilation, dilation, parts, bias, padding_mode)
 
 
@@ -154,6 +191,7 @@ def conv2d(
     groups: Any = 1,
     bias: bool = True,
     padding_mode: Padding = "zeros",
+    arithmetic: Arithmetic | None = None,
 ) -> nn.Module:
     """A convolution over images, padded to keep the size at stride 1; widths, kernel and groups may be open.
 
@@ -174,9 +212,11 @@ def conv2d(
         groups: a number that divides `c_in` and `c_out`: fixed, computed from `c_in`, or a decision of its own.
         bias: whether a bias is added.
         padding_mode: what lies outside of a map.
+        arithmetic: how it computes, where that is not with real products; such a layer has no bias.
 
     Raises:
-        UserError: a kernel is even, groups do not divide a width, or a number is not a whole one of 1 or more.
+        UserError: a kernel is even, groups do not divide a width, a number is not a whole one of 1 or more, or a layer with an
+            arithmetic of its own is given a bias.
 
     >>> from common.space import OneOf
     >>> from common.supernet import fmap, opened
@@ -185,7 +225,9 @@ def conv2d(
     >>> layer.weight.shape, layer.groups  # as wide as the widest
     (torch.Size([64, 16, 3, 3]), 4)
     """
-    return _convolution(2, c_in, c_out, kernel, stride, dilation, groups, bias, padding_mode)
+    if arithmetic is not None and bias:
+        raise UserError("a convolution with an arithmetic of its own has no bias: give bias=False")
+    return _convolution(2, c_in, c_out, kernel, stride, dilation, groups, bias, padding_mode, arithmetic)
 
 
 def conv3d(

@@ -162,5 +162,6 @@ ALL = {
     ),
 }
 
+ALL["binary"] = ALL["classification"]  # its data
 CASES = {task: case for task, case in ALL.items() if task in task_packages()}
 """Those of the tasks that list systems."""

@@ -69,6 +69,7 @@ def test_a_wrong_export_is_noticed_though_the_scores_saturate(found, tmp_path, m
     """The file is played by the network itself, whose first weights are one percent larger there."""
     made, network = found
     weights = [parameter for parameter in network.parameters() if parameter.ndim >= 2]
+    changed = weights[0], weights[-1]  # the signs behind the first one do not change in a binary network
     written: dict[str, Any] = {}
 
     def write(module: nn.Module, inputs: Sequence[Tensor], path: Path, *_: object) -> bool:
@@ -78,9 +79,11 @@ def test_a_wrong_export_is_noticed_though_the_scores_saturate(found, tmp_path, m
 
     def outputs(given: Mapping[str, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray | None]]:
         with torch.no_grad(), export._Squashed() as squashed:
-            weights[0].mul_(written["change"])
+            for weight in changed:
+                weight.mul_(written["change"])
             listed = export._listed(written["module"].eval()(*map(torch.from_numpy, given.values())))
-            weights[0].div_(written["change"])
+            for weight in changed:
+                weight.div_(written["change"])
         before = [squashed.before(out) for out in listed]
         return [(out.numpy(), None if read is None else read.numpy()) for out, read in zip(listed, before, strict=True)]
 

@@ -60,8 +60,11 @@ def test_law_7_a_published_network_is_a_value_of_its_space(task, system, name):
         described = system.described(system.describing(arch=name))
         assert published.params in (None, described["params"])
         assert published.macs in (None, described["macs"])
+    if published.costs:
+        described = system.described(system.describing(arch=name))
+        assert {cost: described[cost] for cost in published.costs} == published.costs
 
 
 @pytest.mark.parametrize(("task", "system"), SYSTEMS, ids=[f"{t}-{s.name}" for t, s in SYSTEMS])
 def test_law_7_every_system_has_counts_to_check(task, system):
-    assert any(p.params is not None for p in system.published().values()) == (system.name not in WITHOUT_COUNTS)
+    assert any(p.params is not None or p.costs for p in system.published().values()) == (system.name not in WITHOUT_COUNTS)

@@ -23,6 +23,7 @@ from tasknas.__main__ import main
 from tests.contracts.folders import CASES
 
 CLASSES = {
+    "binary": {"a": 3, "b": 3},
     "classification": {"a": 3, "b": 3},
     "detection": {"a": 2, "b": 2},
     "segmentation": {"a": 2 * 40 + 40, "b": 37 * 40 + 36 * 40},
@@ -161,7 +162,7 @@ def test_graphs_have_no_pictures_and_tasks_have_names(made, tmp_path, capsys):
             ["data", "graphs", *words("graphs", made["graphs"])[1:], "--pictures", str(tmp_path / "out.png")],
             "a graph has no pictures",
         ),
-        (["data", "detektion"], "task 'detektion' is not installed here; choose one of classification, detection"),
+        (["data", "detektion"], "task 'detektion' is not installed here; choose one of binary, classification, detection"),
     ):
         with pytest.raises(SystemExit) as stop:
             main(line)

@@ -47,13 +47,13 @@ SPACE = {
 def grouped(space: Any, module: nn.Module) -> list[ParameterGroup]:
     conditions = conditions_of(space)
     members = {id(part): memberships(part, conditions) for part in module.modules() if sums_members(part)}
-    return parameter_groups(module, members)
+    return parameter_groups(module, members, lambda module, name: (1,))
 
 
 def test_present_groups_are_the_parameters_of_the_built_network_and_depend_on_their_decisions_alone():
     net = Net(opened(SPACE))
     groups, slots = grouped(SPACE, net), slots_of(net)
-    assert sum(group.numel for group in groups) == sum(parameter.numel() for parameter in net.parameters())
+    assert sum(group.amounts[0] for group in groups) == sum(parameter.numel() for parameter in net.parameters())
     known: list[dict[tuple[int, ...], bool]] = [{} for _ in groups]
     for i, arch in enumerate(enumerate_all(SPACE)):
         for path, slot in slots.items():
@@ -63,7 +63,7 @@ def test_present_groups_are_the_parameters_of_the_built_network_and_depend_on_th
             key = tuple(arch.get(path, ABSENT) for path in sorted(group.paths))
             assert seen.setdefault(key, now) == now, "it depends on more than `paths`"
         if i % 5 == 0:
-            size = sum(group.numel for group, now in zip(groups, present, strict=True) if now)
+            size = sum(group.amounts[0] for group, now in zip(groups, present, strict=True) if now)
             assert size == sum(parameter.numel() for parameter in Net(decode(SPACE, arch)).parameters()), arch
 
 
@@ -75,7 +75,7 @@ def test_paths_of_groups():
     names = [frozenset(), {"first"}, {"first", inner}, {member}, {"many"}, {"deep.count", "deep.0"}, {"first", "a", "b"}]
     for paths in names:
         assert frozenset(paths) in found, paths
-    assert found[frozenset()].numel == 6, "the stem's weight and bias together"
+    assert found[frozenset()].amounts[0] == 6, "the stem's weight and bias together"
     assert len(found[frozenset({"first", "a", "b"})].chains) == 2
 
 
@@ -86,7 +86,7 @@ def test_an_elastic_parameter_is_a_group_of_its_own():
     module = nn.Sequential(choose(net["bottom"], lambda b: layer if b else nn.Identity()), nn.BatchNorm2d(4))
     elastic, plain = ([g for g in grouped(space, module) if (g.elastic is None) == same] for same in (False, True))
     assert [group.elastic for group in elastic] == [(layer, id(layer.weight)), (layer, id(layer.bias))]
-    assert [group.numel for group in elastic] == [12, 4] and [group.numel for group in plain] == [8]
+    assert [group.amounts[0] for group in elastic] == [12, 4] and [group.amounts[0] for group in plain] == [8]
     assert {group.paths for group in elastic} == {frozenset({"bottom"})}, "its own width is the tracer's business"
     assert [group.present(Living()) for group in (*elastic, *plain)] == [False, False, True]
 
@@ -132,4 +132,4 @@ def test_conditioned():
 def test_buffers_and_missing_parameters_belong_to_no_group():
     module = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.BatchNorm2d(1))
     (group,) = grouped((), module)
-    assert group.numel == 3 and group.paths == frozenset() and group.present(Living())
+    assert group.amounts[0] == 3 and group.paths == frozenset() and group.present(Living())

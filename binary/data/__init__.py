@@ -1,0 +1,1 @@
+"""The data of binary networks: those of image classification (`classification.data`)."""

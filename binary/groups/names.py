@@ -1,0 +1,59 @@
+"""Which network a text stands for, an architecture file or numbers of groups; and what it costs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from binary.describing import description
+from binary.groups.model import build
+from binary.groups.space import DEPTHWISE, Network, Stage, open_network, with_groups
+from common.describe import read_file, settings_of_run
+from common.errors import UserError
+from common.space import decode
+
+SIDE, SMALL = 224, 32
+"""Sides of the images that costs are printed for, in pixels: by default, and where the first convolution has stride 1."""
+
+
+def describe(options: Any) -> dict[str, Any]:
+    """Counts of a network on 224x224 pixels, or on 32x32 where its first convolution has stride 1."""
+    network = read_network(options.arch)
+    return description("binary-groups", options.arch, network, build, SIDE if network.stride == 2 else SMALL)
+
+
+def read_network(text: str) -> Network:
+    """The settled network that a text stands for.
+
+    Args:
+        text: an architecture file of a run; or a number of groups, `depthwise` among them, for all 13 blocks of MobileNet-V1 or
+            for each.
+
+    Raises:
+        UserError: the text is none of these, or a number divides no block's channels.
+    """
+    if os.path.isfile(text):
+        return _of_file(Path(text))
+    space = open_network()
+    try:
+        groups = [word if word == DEPTHWISE else int(word) for word in text.split()]
+    except ValueError:
+        groups = []
+    if not groups:
+        raise UserError(
+            f"{text!r} is no architecture file and no numbers of groups; give one for all {len(space.groups)} blocks or one for "
+            f"each, of 1, 2, 4 ... or {DEPTHWISE}"
+        )
+    return with_groups(space, groups * len(space.groups) if len(groups) == 1 else groups)
+
+
+def _of_file(file: Path) -> Network:
+    """An architecture file: of the space of the run that it lies in, else of the paper's."""
+    spaces = [("paper", open_network())]
+    own = settings_of_run(file).get("space")
+    if isinstance(own, dict) and {"blocks", "stem", "stride"} <= own.keys():
+        blocks = [Stage(**block) for block in own["blocks"]]
+        spaces.insert(0, ("run", open_network(blocks, own["stem"], own["stride"])))
+    _, space, arch = read_file(file, spaces, "binary-groups")
+    return decode(space, arch)

@@ -1,0 +1,1 @@
+"""Layers of binary networks: signs with gradients, convolutions with binary weights, shifted activations."""

@@ -1,0 +1,138 @@
+"""Convolutions with binary weights: +1 and -1, times a scale for each filter or each layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import handle_torch_function, has_torch_function
+
+from binary.layers.signs import SIGNS, Estimator
+from common.supernet import conv2d
+
+
+def binary_convolution(
+    input: Float[Tensor, "n c h w"],
+    weight: Float[Tensor, "out part kh kw"],
+    bias: None = None,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] = 0,
+    dilation: int | tuple[int, ...] = 1,
+    groups: int = 1,
+) -> Float[Tensor, "n out i j"]:
+    """`F.conv2d` of weights that are +1 and -1 and inputs that have two values: what packed kernels compute.
+
+    An operation of its own, so that costs tell it from a convolution of real numbers (`binary.costs`).
+    """
+    if has_torch_function((input, weight)):
+        return handle_torch_function(binary_convolution, (input, weight), input, weight, bias, stride, padding, dilation, groups)
+    return F.conv2d(input, weight, bias, stride, padding, dilation, groups)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binary:
+    """Binary weights: the arithmetic of a convolution (`common.supernet.convolution.Arithmetic`).
+
+    The output is the convolution with the signs of the weights, times a scale. Papers scale the weights; the scale is behind the
+    convolution here, where a packed kernel has it too, so that both give the same bits.
+
+    Attributes:
+        scale: mean |w| of each filter (XNOR-Net, 1603.05279, section 3.1), over the part of it that a path uses; of the whole
+            layer (DoReFa-Net); or none.
+        learnt: whether gradients flow through the scale; not so in Bi-Real Net and ReActNet.
+        gradient: of the signs; `straight` gives the weights the gradient of the scaled signs unchanged, as DoReFa-Net does.
+        real: whether weights are taken as they are, unscaled: the first stage of a training in two stages.
+    """
+
+    scale: Literal["filter", "layer", "none"] = "filter"
+    learnt: bool = False
+    gradient: Estimator = "clipped"
+    real: bool = False
+
+    def __call__(
+        self,
+        input: Float[Tensor, "n c h w"],
+        weight: Float[Tensor, "out part kh kw"],
+        stride: tuple[int, ...],
+        padding: int | tuple[int, ...],
+        dilation: tuple[int, ...],
+        groups: int,
+    ) -> Float[Tensor, "n out i j"]:
+        """See `Arithmetic`; `input` has two values."""
+        if self.real:
+            return F.conv2d(input, weight, None, stride, padding, dilation, groups)
+        scale = self.scales(weight)
+        behind = weight
+        if self.gradient == "straight" and scale is not None:  # the scale behind the convolution multiplies the gradient too
+            behind = weight / scale.detach().clamp_min(torch.finfo(weight.dtype).tiny).reshape(-1, 1, 1, 1)
+        out = binary_convolution(input, SIGNS[self.gradient](behind), None, stride, padding, dilation, groups)
+        return out if scale is None else out * scale
+
+    def scales(self, weight: Float[Tensor, "out part kh kw"]) -> Tensor | None:
+        """What the signs are multiplied by: shape (out, 1, 1), or () for a whole layer."""
+        if self.scale == "none":
+            return None
+        size = (weight if self.learnt else weight.detach()).abs()
+        return size.mean() if self.scale == "layer" else size.mean((1, 2, 3)).view(-1, 1, 1)
+
+    def layer(self, c_in: int, c_out: int, kernel: int, stride: int, padding: int, dilation: int, groups: int) -> BinaryConv2d:
+        """See `Arithmetic`."""
+        return BinaryConv2d(c_in, c_out, kernel, stride, padding, dilation, groups, arithmetic=self)
+
+
+class BinaryConv2d(nn.Conv2d):
+    """A convolution with binary weights; the real weights behind them are what is trained."""
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        *,
+        arithmetic: Binary,
+    ) -> None:
+        super().__init__(c_in, c_out, kernel, stride, padding, dilation, groups, bias=False)
+        self.arithmetic = arithmetic
+
+    def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out i j"]:
+        """The convolution with the signs, scaled."""
+        padding = self.padding
+        assert not isinstance(padding, str)
+        return self.arithmetic(input, self.weight, self.stride, padding, self.dilation, self.groups)
+
+    def extra_repr(self) -> str:
+        """What `print` tells."""
+        return f"{super().extra_repr()}, {self.arithmetic}"
+
+
+def binary_conv2d(
+    c_in: Any, c_out: Any, kernel: Any, stride: int = 1, *, arithmetic: Binary, dilation: int = 1, groups: Any = 1
+) -> nn.Module:
+    """`common.supernet.conv2d` with binary weights: padded to keep the size at stride 1; widths, kernel and groups may be open.
+
+    Args:
+        c_in: input channels.
+        c_out: output channels.
+        kernel: odd kernel size.
+        stride: in pixels.
+        arithmetic: how weights become binary.
+        dilation: in pixels.
+        groups: a number that divides both widths.
+
+    Raises:
+        UserError: as `conv2d`.
+    """
+    return conv2d(c_in, c_out, kernel, stride, dilation=dilation, groups=groups, bias=False, arithmetic=arithmetic)
+
+
+def is_binary(module: nn.Module) -> bool:
+    """Whether a module, of a supernet or of a network, is a convolution with binary weights."""
+    return isinstance(getattr(module, "arithmetic", None), Binary)

@@ -1,0 +1,85 @@
+"""The recipes of the search for widths: settings from the smoke run to the paper's. No torch here: `--help` reads them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from binary.settings import DataSettings
+from binary.width.settings import Settings, SpaceSettings
+from common.engines import TopK
+from common.evaluate.settings import ScratchSettings
+from common.stages.settings import PathPhaseSettings, PhaseSettings, RetrainSettings, SearchSettings
+from common.train.optim import OptimSettings
+
+_ADAM = OptimSettings(name="adam", lr=1e-2, weight_decay=0.0, schedule="cosine")
+
+
+def smoke() -> Settings:
+    """Every stage on the embedded digits in a minute on two cores."""
+    return Settings(
+        recipe="smoke",
+        data=DataSettings(size=16, flip=False),
+        budget={},
+        space=SpaceSettings(base=(8, 8, 16, 16)),
+        weights=PathPhaseSettings(steps=60, batch=32, optim=_ADAM),
+        search=SearchSettings(
+            engine=TopK(population=4, mutants=2, crossovers=1, parents=2, rate=0.2),
+            evaluation=ScratchSettings(fidelity=0.25),
+            trials=8,
+            reward="accuracy - 0.1 * ops / 130e3",
+        ),
+        activations=PhaseSettings(steps=0, batch=32, optim=_ADAM),
+        train=PhaseSettings(steps=120, batch=32, optim=_ADAM),
+        retrain=RetrainSettings(random_archs=1, seeds=2, hand_made=False),
+    )
+
+
+def small() -> Settings:
+    """CIFAR-10's subset, or a folder like it."""
+    s = smoke()
+    return replace(
+        s,
+        recipe="small",
+        data=DataSettings(),
+        space=SpaceSettings(base=(16, 16, 32, 32, 64, 64)),
+        weights=replace(s.weights, steps=1000, batch=64),
+        search=replace(
+            s.search,
+            engine=TopK(population=8, mutants=3, crossovers=3, parents=4, rate=0.15),
+            trials=40,
+            reward="accuracy - 0.1 * ops / 640e3",
+        ),
+        train=replace(s.train, steps=800, batch=64),
+        retrain=RetrainSettings(random_archs=2, seeds=3),
+    )
+
+
+def paper() -> Settings:
+    """As published for CIFAR-10, as far as it could be read; give its own folder and a GPU.
+
+    The numbers of the search are a reconstruction: the released code has the networks and not the search. 200 epochs of 45,000
+    images alone, 10 for a candidate.
+    """
+    sgd = OptimSettings(name="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine")
+    steps = 200 * 352
+    return Settings(
+        recipe="paper",
+        data=DataSettings(),
+        budget={},
+        space=SpaceSettings(),
+        weights=PathPhaseSettings(steps=steps, batch=128, optim=sgd),
+        search=SearchSettings(
+            engine=TopK(population=40, mutants=16, crossovers=16, parents=10, rate=0.1),
+            evaluation=ScratchSettings(fidelity=0.05),
+            trials=2000,
+            reward="accuracy - 0.1 * ops / 13.058e6",
+        ),
+        activations=PhaseSettings(steps=0, batch=128, optim=sgd),
+        train=PhaseSettings(steps=steps, batch=128, optim=sgd),
+        retrain=RetrainSettings(),
+        threads=4,
+    )
+
+
+RECIPES = {"smoke": smoke, "small": small, "paper": paper}
+"""Name -> settings."""
