@@ -96,6 +96,17 @@ class Constraint:
             raise UserError(f"constraint {self}: {self.metric!r} is nan: it must be a number")
         return (self.upper is None or value <= self.upper) and (self.lower is None or value >= self.lower)
 
+    def excess(self, values: Mapping[str, Number]) -> float:
+        """By how much `values` break the bound, as a share of it; 0 or less where they keep it.
+
+        >>> Constraint("macs", upper=100).excess({"macs": 150})
+        0.5
+        """
+        value = values[self.metric]
+        sides = [] if self.upper is None else [(value - self.upper) / (abs(self.upper) or 1)]
+        sides += [] if self.lower is None else [(self.lower - value) / (abs(self.lower) or 1)]
+        return max(sides)
+
 
 def _spelled(value: Number) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,}"  # a limit typed as 300e6 reads 300,000,000

@@ -44,8 +44,8 @@ def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
         shrink *= block.stride
     if facts.image_size % shrink:
         raise UserError(
-            f"data.size={facts.image_size}: the body makes images {shrink} times smaller, and its shortcuts need whole pixels; give a "
-            f"multiple of {shrink}, or fewer strides in space.blocks and space.stride"
+            f"data.size={facts.image_size}: the body makes images {shrink} times smaller, and its shortcuts need whole pixels; "
+            f"give a multiple of {shrink}, or fewer strides in space.blocks and space.stride"
         )
     costs = tabulated(lambda: build(opened(space)), space, facts.example(), BINARY)
     common = [number for number in (1, 2, 4) if all(number in decision.options for decision in space.groups)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from binary.settings import DataSettings
 from binary.width.settings import Settings, SpaceSettings
-from common.engines import TopK
+from common.engines import Genetic
 from common.evaluate.settings import ScratchSettings
 from common.stages.settings import PathPhaseSettings, PhaseSettings, RetrainSettings, SearchSettings
 from common.train.optim import OptimSettings
@@ -23,7 +23,7 @@ def smoke() -> Settings:
         space=SpaceSettings(base=(8, 8, 16, 16)),
         weights=PathPhaseSettings(steps=60, batch=32, optim=_ADAM),
         search=SearchSettings(
-            engine=TopK(population=4, mutants=2, crossovers=1, parents=2, rate=0.2),
+            engine=Genetic(population=4, elite=1, rate=0.2),
             evaluation=ScratchSettings(fidelity=0.25),
             trials=8,
             reward="accuracy - 0.1 * ops / 130e3",
@@ -45,7 +45,7 @@ def small() -> Settings:
         weights=replace(s.weights, steps=1000, batch=64),
         search=replace(
             s.search,
-            engine=TopK(population=8, mutants=3, crossovers=3, parents=4, rate=0.15),
+            engine=Genetic(population=8, elite=2, rate=0.15),
             trials=40,
             reward="accuracy - 0.1 * ops / 640e3",
         ),
@@ -69,7 +69,7 @@ def paper() -> Settings:
         space=SpaceSettings(),
         weights=PathPhaseSettings(steps=steps, batch=128, optim=sgd),
         search=SearchSettings(
-            engine=TopK(population=40, mutants=16, crossovers=16, parents=10, rate=0.1),
+            engine=Genetic(),
             evaluation=ScratchSettings(fidelity=0.05),
             trials=2000,
             reward="accuracy - 0.1 * ops / 13.058e6",

@@ -9,6 +9,7 @@ from common.engines.base import Engine, MLPSettings, Problem, fidelity_of
 from common.engines.controller import Controller
 from common.engines.econas import EcoNAS
 from common.engines.exhaustive import Exhaustive
+from common.engines.genetic import Genetic
 from common.engines.gradient import Gradient
 from common.engines.halving import Halving
 from common.engines.local import Local
@@ -25,6 +26,7 @@ SampledEngine = (
     Random
     | Exhaustive
     | TopK
+    | Genetic
     | Aging
     | Tournament
     | Local
@@ -52,6 +54,7 @@ __all__ = [
     "EcoNAS",
     "Engine",
     "Exhaustive",
+    "Genetic",
     "Gradient",
     "Halving",
     "Local",

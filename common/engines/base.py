@@ -26,6 +26,7 @@ class Problem:
         seed: seed of all the engine's samples.
         feasible: hard constraint; None if there is none.
         rule: the constraint in words, for error messages.
+        excess: by how much an architecture breaks the limits on its costs, 0 or less where it keeps them; None without limits.
         order: groups of decisions, from those that are decided first to those decided last; None where a space has no order.
         first: architectures that the engine evaluates first, for engines that can begin with given ones.
     """
@@ -36,6 +37,7 @@ class Problem:
     seed: int = 0
     feasible: Callable[[Arch], bool] | None = None
     rule: str = ""
+    excess: Callable[[Arch], float] | None = None
     order: Sequence[Sequence[str]] | None = None
     first: Sequence[Arch] = ()
 

@@ -84,6 +84,12 @@ def keeps(task: Task, constraints: Sequence[Constraint], arch: Arch) -> bool:
     return all(rule.holds(costs) for rule in constraints)
 
 
+def excess_of(task: Task, constraints: Sequence[Constraint], arch: Arch) -> float:
+    """By how much an architecture breaks hard constraints, of one at least; 0 or less where it keeps all."""
+    costs = task.costs(arch)
+    return max(rule.excess(costs) for rule in constraints)
+
+
 def constraint_text(constraints: Sequence[Constraint]) -> str:
     """The constraints as an error message names them."""
     return " and ".join(map(str, constraints))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,7 +17,7 @@ from common.expression import check, parse
 from common.objective import Objective, fronts
 from common.search.random import RandomSearch
 from common.space import Arch, size
-from common.stages.context import Context, constraint_text, keeps
+from common.stages.context import Context, constraint_text, excess_of, keeps
 from common.stages.controlled import check_controller
 from common.stages.evaluators import check_proxy, evaluator_of
 from common.stages.gradient_checks import check_gradient
@@ -137,6 +138,7 @@ def problem_of(settings: SearchSettings, task: Task, constraints: Sequence[Const
         seed=seed,
         feasible=feasible if rules else None,
         rule=" and ".join(rules),
+        excess=partial(excess_of, task, constraints) if constraints else None,
         order=task.networks.order,
     )
 

@@ -9,6 +9,7 @@ from common.search.base import Unseen
 from common.search.econas import EcoNAS
 from common.search.exhaustive import Exhaustive
 from common.search.generations import Generations
+from common.search.genetic import GeneticAlgorithm
 from common.search.given import Given
 from common.search.hierarchical_evolution import TournamentEvolution
 from common.search.local_search import LocalSearch
@@ -29,6 +30,7 @@ DEFAULTS = {
     RandomSearch: {},
     Exhaustive: {},
     TopKEvolution: {"population": 50, "mutants": 20, "crossovers": 20, "parents": 10, "rate": 0.1, "first": None},
+    GeneticAlgorithm: {"population": 40, "elite": 4, "crossing": 0.9, "rate": 0.1, "excess": None},
     AgingEvolution: {"population": 50, "tournament": 10, "children": 1},
     NSGA2: {"population": 40, "children": None, "crossing": 0.9, "redrawn": 1.0},
     Reinforce: {

@@ -17,6 +17,7 @@ from common.search.aging_evolution import AgingEvolution
 from common.search.base import Scores, Searcher
 from common.search.econas import EcoNAS
 from common.search.exhaustive import Exhaustive
+from common.search.genetic import GeneticAlgorithm
 from common.search.hierarchical_evolution import TournamentEvolution
 from common.search.local_search import LocalSearch
 from common.search.nao import NAO
@@ -109,6 +110,10 @@ MADE: dict[str, Callable[..., Searcher]] = {
     "random": RandomSearch,
     "exhaustive": Exhaustive,
     "topk": partial(TopKEvolution, population=10, mutants=4, crossovers=4, parents=3),
+    "genetic": partial(GeneticAlgorithm, population=8, elite=2),
+    "genetic_repaired": partial(
+        GeneticAlgorithm, population=8, elite=0, crossing=0.5, excess=lambda arch: sum(arch.values()) - 6
+    ),
     "aging": partial(AgingEvolution, population=8, tournament=3),
     "aging_parallel": partial(AgingEvolution, population=8, tournament=3, children=3),
     "nsga2": partial(NSGA2, population=6),
