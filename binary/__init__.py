@@ -1,5 +1,6 @@
-"""Binary networks, one bit per weight: planned, nothing is here yet. `detection` shows the shape a task package takes."""
+"""Binary networks: one bit for each weight and each activation. The data and the metrics are those of `classification`."""
 
 from tasknas import hidden
 
 hidden.refuse("common")
+hidden.refuse("classification")

@@ -10,6 +10,8 @@ import importlib.util
 import os
 import sys
 
+BUILT_ON = {"binary": "classification"}
+"""Package -> another one that it imports whenever it is imported."""
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -26,7 +28,7 @@ def reason(name: str) -> str:
     own = os.path.join(_ROOT, name)
     folder = os.path.dirname(found) if spec.origin else found
     if os.path.realpath(folder) == os.path.realpath(own):
-        return ""
+        return reason(BUILT_ON[name]) if name in BUILT_ON else ""
     named = found if os.path.splitext(os.path.basename(found))[0] != "__init__" else folder
     return f"{named} hides the package {name} of tasknas ({os.path.join(own, '__init__.py')}): rename {named}"
 

@@ -14,6 +14,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tasknas.hidden import BUILT_ON
+
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = ("detection", "segmentation", "graphs", "gan", "superres", "binary", "classification")
 HEAVY = ("torch", "torchvision", "mmdet", "mmengine", "mmcv", "sklearn", "skimage", "matplotlib")
@@ -93,10 +95,6 @@ def test_core_knows_no_task():
     assert wrong == []
 
 
-BORROWS = {"binary": "classification"}
-"""Task package -> the one whose task and data it has: binary networks classify images, with other layers."""
-
-
 def test_tasks_import_no_other_task():
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
@@ -112,7 +110,7 @@ def borrowed(task: str, name: str) -> bool:
     """Whether a module is of the task that a task package is built on: none of a system's, and not its list of systems."""
     package, *inside = name.split(".")
     systems = {folder.name for folder in system_folders() if folder.parent.name == package}
-    return package == BORROWS.get(task) and not (inside and inside[0] in {*systems, "systems", "train"})
+    return package == BUILT_ON.get(task) and not (inside and inside[0] in {*systems, "systems", "train"})
 
 
 def system_folders() -> list[Path]:

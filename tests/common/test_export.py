@@ -46,6 +46,22 @@ def test_export_gives_the_same_numbers_for_any_batch(tmp_path: Path, capfd):
         assert np.allclose(got, network.eval()(three)[0].numpy(), atol=1e-5)
 
 
+class Scaling(nn.Module):
+    """A buffer that is named like an operation on weights: the exporter computes the operation and gives the result its name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = nn.Buffer(torch.tensor([1.0, 2.0]))
+        self.weight = nn.Parameter(torch.arange(4.0).view(2, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) @ (self.weight * self.weight.abs().mean())
+
+
+def test_names_of_buffers_and_of_operations_do_not_meet(tmp_path: Path):
+    assert export_onnx(Scaling(), (torch.rand(1, 2),), tmp_path / "model.onnx").dynamic_batch
+
+
 def test_a_script_is_written_with_its_values(tmp_path: Path):
     write_script(tmp_path, "print(@SIZE@, @NAMES@[1])", {"SIZE": (16, 24), "NAMES": ("a", "it's @SIZE")})
     ran = subprocess.run([sys.executable, tmp_path / "use.py"], capture_output=True, text=True, timeout=60)

