@@ -102,10 +102,10 @@ def settings_of(recipes: Mapping[str, Callable[[], Any]], options: RunOptions) -
     settings = dataclasses.replace(settings, data=data)
     if options.seed is not None:
         settings = dataclasses.replace(settings, seed=options.seed)
-    if options.budget:
-        settings = dataclasses.replace(settings, budget=parse_budget(options.budget))
     try:
-        return override(settings, options.set)
+        settings = override(settings, options.set)
     except UserError as error:
         hint = "; --print-config lists all settings" if str(error).startswith("--set ") else ""
         raise UserError(f"{error}{hint}") from None
+    # last: a setting may bring the cost that a budget names
+    return dataclasses.replace(settings, budget=parse_budget(options.budget)) if options.budget else settings

@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from common.cost.bounds import refuse_below
+from common.cost.timed import LATENCY, Timed
 from common.errors import UserError
 from common.overrides import override
 from common.space import Arch, decode
@@ -57,7 +58,7 @@ class SystemTask(ABC):
         self.settings: Any = settings
         self.weights = weights
         self.data = self.read(self.settings) if data is None else data
-        self.networks: Networks = system.networks(settings, self.facts)
+        self.networks: Networks = timed(system.networks(settings, self.facts), settings.latency)
         self._check_tuning()
         if system.check is not None:
             system.check(self)
@@ -133,7 +134,7 @@ class SystemTask(ABC):
         """See `System.phases`; phases of no steps are left out."""
         return [phase for phase in self.system.phases(self, kind) if phase.settings.steps]
 
-    def costs(self, arch: Arch) -> Mapping[str, int]:
+    def costs(self, arch: Arch) -> Mapping[str, float]:
         """See `common.task.Costs.of`."""
         return self.networks.costs.of(arch)
 
@@ -177,3 +178,21 @@ class SystemTask(ABC):
         search, derive = self.settings.search, getattr(self.settings.search.engine, "derive", None)
         evaluations = [part.evaluation for part in (search, derive) if part is not None]
         return max([getattr(evaluation, "cuts", 1) for evaluation in evaluations] + [self.settings.tune.cuts])
+
+
+def timed(networks: Networks, file: str | None) -> Networks:
+    """The networks with the latency of a table among their costs.
+
+    Args:
+        networks: of a system.
+        file: the table; None for none.
+    """
+    if file is None:
+        return networks
+    price = networks.price
+
+    def priced(metric: str) -> Any:
+        return None if metric == LATENCY or price is None else price(metric)
+
+    costs = Timed(networks.costs, Path(file), networks.alone(networks.space))
+    return replace(networks, costs=costs, price=None if price is None else priced)

@@ -60,7 +60,7 @@ class Phase(Protocol):
 class Costs(Protocol):
     """What architectures cost, without training them."""
 
-    def of(self, arch: Arch) -> Mapping[str, int]:
+    def of(self, arch: Arch) -> Mapping[str, float]:
         """Costs by name: `params` and `macs` at least, of the whole model."""
         ...
 
@@ -84,7 +84,7 @@ class Outside:
     """
 
     build: Callable[[int], nn.Module]
-    cost: Mapping[str, int]
+    cost: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,8 @@ class Networks:
         order: groups of decisions from simple to complex, for progressive search; None where there is no such order.
         random_like: (found architecture, rng) -> a random architecture of the same form; None: uniform ones are compared with.
         draw: architecture -> a picture of it as SVG text; None: the report draws the decisions.
-        price: cost name -> a table of prices and its entry, for costs that are sums over decisions; None where they are not.
+        price: cost name -> a table of prices and its entry, for costs that are sums over decisions, None for the latency of a
+            table; None where no cost is such a sum.
         policy: seed -> the policy over the architectures that the system brings, for the engine `controller`; None without one.
         guide: cost name -> roughly what each option adds to it, where costs are no such sums; None without one.
         has_supernet: whether `build` takes an opened description; a system of fixed networks has no supernet.
@@ -121,7 +122,7 @@ class Networks:
     order: Sequence[Sequence[str]] | None = None
     random_like: Callable[[Arch, Random], Arch] | None = None
     draw: Callable[[Arch], str] | None = None
-    price: Callable[[str], tuple[Price, Metric]] | None = None
+    price: Callable[[str], tuple[Price, Metric] | None] | None = None
     policy: Callable[[int], Policy] | None = None
     guide: Callable[[str], Sequence[Bound]] | None = None
     has_supernet: bool = True
@@ -176,7 +177,7 @@ class Task(Protocol):
         """The network of an architecture as it is trained alone; initial weights are a function of `seed`."""
         ...
 
-    def costs(self, arch: Arch) -> Mapping[str, int]:
+    def costs(self, arch: Arch) -> Mapping[str, float]:
         """What an architecture costs, without building it; `params` and `macs` at least, of the whole model."""
         ...
 

@@ -53,7 +53,7 @@ class Least(NamedTuple):
         known: `exact`: that of the cheapest architecture; `found`: that of the cheapest one found; `bound`: none costs less.
     """
 
-    value: int
+    value: float
     known: Literal["exact", "found", "bound"] = "exact"
 
 

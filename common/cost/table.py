@@ -99,6 +99,10 @@ class LatencyTable:
             raise UserError(f"the latency table has no decision {unknown[0]!r}; build a table for this space")
         return self.base_ms + sum(self.rows[path][option] for path, option in arch.items())
 
+    def faults(self) -> list[str]:
+        """What its own check says against its use; empty where there is nothing, or where nothing was checked."""
+        return from_plain(Errors, self.check, "check").faults() if self.check else []
+
     def text(self) -> str:
         """The table as JSON, what `load` reads; `common.run.files.write_atomic` writes it without leaving half a file."""
         return json.dumps(asdict(self), indent=2) + "\n"

@@ -230,7 +230,9 @@ def dropping_of(settings: Gradient, alternation: Alternation, task: Task) -> Dro
     if settings.prune is None:
         return None
     assert task.networks.price is not None  # `common.stages.option_checks` refuses such systems
-    pruning = Pruning(relaxation=relaxation, steps=steps, settings=settings.prune, price=task.networks.price("macs")[0])
+    priced = task.networks.price("macs")
+    assert priced is not None
+    pruning = Pruning(relaxation=relaxation, steps=steps, settings=settings.prune, price=priced[0])
     others = alternation.penalty
     alternation.penalty = lambda p, done: {**({} if others is None else others(p, done)), **pruning.penalty(p, done)}
     return pruning

@@ -101,9 +101,9 @@ def feasible_of(
     """The hard constraints: upper limits that a system can price, or guide to, are ones that a search can be steered by."""
     if networks.price is not None and len(constraints) == 1:
         (constraint,) = constraints
-        if constraint.upper is not None and constraint.lower is None:
-            price, metric = networks.price(constraint.metric)
-            return Budget(price, metric, constraint.upper)
+        priced = networks.price(constraint.metric)
+        if priced is not None and constraint.upper is not None and constraint.lower is None:
+            return Budget(*priced, constraint.upper)
     limits = {rule.metric: rule.upper for rule in constraints if rule.upper is not None and rule.lower is None}
     if networks.guide is not None and len(limits) == len(constraints):
         return Guided(feasible, [_part(bound, upper) for m, upper in limits.items() for bound in networks.guide(m)])
@@ -137,7 +137,9 @@ def penalty_of(settings: Gradient, context: Context) -> Penalties | None:
                 raise UserError(f"{constraint}: dual ascent keeps upper limits; use search.engine.cost=filter")
             networks = context.task.networks
             assert networks.price is not None  # `common.stages.gradient_checks` refuses such systems
-            price, metric = networks.price(constraint.metric)
+            priced = networks.price(constraint.metric)
+            assert priced is not None
+            price, metric = priced
             budgets.append((ExpectedCost(price), metric, DualAscent(budget=constraint.upper, rate=settings.dual_rate)))
     s = settings
     if not (s.entropy or s.zero_one or budgets):

@@ -28,7 +28,7 @@ class Rewarded:
 
     evaluator: Evaluator
     expression: Expression
-    costs: Callable[[Arch], Mapping[str, int]]
+    costs: Callable[[Arch], Mapping[str, float]]
 
     def __call__(self, archs: Sequence[Arch], fidelity: str) -> list[Scores]:
         """One `Scores` per architecture, in order."""

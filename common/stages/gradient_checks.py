@@ -44,6 +44,9 @@ def _check_dual(task: SystemTask, constraints: Sequence[Constraint]) -> None:
         )
     if task.networks.price is None:
         raise UserError("search.engine.cost=dual: this system prices networks one by one; give cost=filter")
+    for constraint in constraints:
+        if task.networks.price(constraint.metric) is None:
+            raise UserError(f"search.engine.cost=dual: {constraint.metric} has no table of prices; give cost=filter")
 
 
 def _check_mixed(engine: Gradient, task: SystemTask) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from common.cost.timed import Timed
 from common.errors import UserError
 from common.evaluate.pool import LocalPool
 from common.extras import require
@@ -19,6 +20,7 @@ from common.invocation import portable
 from common.objective import Constraint
 from common.options import RunOptions
 from common.overrides import plain
+from common.run.digests import digest_of
 from common.run.environment import environment
 from common.run.folder import RunFolder
 from common.run.progress import Progress
@@ -103,6 +105,7 @@ def _run(
         "settings": plain(settings),
         "objectives": [plain(objective) for objective in task.objectives],
         **({} if settings.search.reward is None else {"reward": settings.search.reward}),
+        **({} if settings.latency is None else {"latency_table": _table(task)}),
         "constraints": [{"metric": metric, "upper": upper} for metric, upper in settings.budget.items()],
         "environment": {**environment(), "date": date.today().isoformat()},
         "workers": options.workers,
@@ -130,6 +133,13 @@ def _run(
         )
         run_stages(stages, folder, progress, context, again or resume_command(out))
         return write_report(out)
+
+
+def _table(task: SystemTask) -> Mapping[str, Any]:
+    """What a run remembers of its latency table: resumed with another one, it would have other costs."""
+    costs = task.networks.costs
+    assert isinstance(costs, Timed)
+    return {**digest_of(costs.table.text().encode()), "conditions": costs.table.conditions, "check": costs.table.check}
 
 
 def folder_of(options: RunOptions, settings: RunSettings, method: Method) -> Path:

@@ -221,6 +221,9 @@ class RunSettings:
     """Training settings that are tuned for each retrained network."""
     seed: int = 0
     """Of everything random."""
+    latency: str | None = None
+    """A latency table of the networks, written by `latency-table`. Networks then have the cost `latency` beside their others: the
+    table's milliseconds, which a budget and a reward can name."""
     threads: int = 1
     """Torch threads of each process; another number can change the last bits of a result."""
     pictures: int = 8
@@ -257,8 +260,10 @@ class RunSettings:
         Raises:
             UserError: names the budget.
         """
-        known = tuple(known)
+        known = (*known, *([] if self.latency is None else ["latency"]))
         for metric in self.budget:
+            if metric == "latency" and metric not in known:
+                raise UserError("budget 'latency' needs a latency table: --set latency=TABLE.json, which latency-table writes")
             if metric not in known:
                 raise UserError(f"budget {metric!r} is no cost of a {model}; limit {', '.join(known)}")
 

@@ -58,7 +58,7 @@ class PolicyPaths(Participant):
     supernet: Supernet
     model: Losses
     batch: Callable[[int], Any]
-    costs: Callable[[Arch], Mapping[str, int]]
+    costs: Callable[[Arch], Mapping[str, float]]
     weights: Optimizer
     seed: int
     observed: dict[str, float] = field(init=False, default_factory=dict)
