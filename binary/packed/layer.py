@@ -120,9 +120,8 @@ class PackedConv2d(nn.Module):
             raise UserError(f"an input of shape {tuple(x.shape)}: give (n, {geometry.channels}, h, w)")
         device = "cuda" if self.kernel == "triton" else "cpu"
         if x.device.type != device:
-            raise UserError(
-                f"an input on {x.device}: kernel={self.kernel!r} computes on {device}; move it there, or give another kernel"
-            )
+            rule = f"kernel={self.kernel!r} computes on {device}"
+            raise UserError(f"an input on {x.device}: {rule}; move it there, or give another kernel")
         geometry.output_size(x.shape[2], x.shape[3])
         sizes = numbers(geometry)
         return packed_conv2d(

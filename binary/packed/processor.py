@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from binary.packed.geometry import LANES, Geometry
+from binary.packed.geometry import Geometry
 from binary.packed.words import Activations, Arrays, Pad
 from common.extras import imports_of
 

@@ -1,8 +1,8 @@
 """Kernels that numba compiles for the processor it runs on.
 
-LLVM makes of a popcount of 64 bytes what the processor has: one instruction with AVX-512 (BITALG), table lookups of half bytes with
-AVX2, sums of masked bits elsewhere. Loops that LLVM would have to turn into vectors itself come out three times slower, so the
-innermost loop is written in vectors.
+LLVM makes of a popcount of 64 bytes what the processor has: one instruction with AVX-512 (BITALG), table lookups of half
+bytes with AVX2, sums of masked bits elsewhere. Of a loop over bytes it makes code that takes three times as long, so the innermost
+loop is written in vectors.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """Signs of weights as bits, and the arrays that kernels read.
 
 Example: the weights (0.3, -2.0, 0.0) of one output channel have the signs (+1, -1, +1), the bits (1, 0, 1), and the word 5: the
-first weight is the lowest bit. The activations (-1, -1, +1) have the word 4. The XOR of the words is 1, which has one bit set: one
-of three products is -1. Their sum is 3 - 2 * 1 = 1.
+first weight is the lowest bit. The activations (-1, -1, +1) have the word 4. The XOR of the words is 1, which has one bit set:
+one of three products is -1. Their sum is 3 - 2 * 1 = 1.
 
 Let `differing` be the number of bits set in the XOR of a row of activations and a row of weights. Every kind of convolution
 follows from this one number:
 
 - Signs: each bit that differs is a product of -1, so that the sum is `weights - 2 * differing`.
-- Activations of 0 and 1: `differing` counts the weights +1 at activations 0 and the weights -1 at activations 1. The sum, weights +1
-  less weights -1 at activations 1, is therefore `weights of +1 - differing`.
+- Activations of 0 and 1: `differing` counts the weights +1 at activations 0 and the weights -1 at activations 1. The sum,
+  weights +1 less weights -1 at activations 1, is therefore `weights of +1 - differing`.
 - Taps outside of the image have the bits 0. With activations of 0 and 1 they count as 0 without more ado. With signs they count
   as -1, which for one tap is `channels - 2 * weights of +1`; where they shall count as 0, this is taken off again.
 """
