@@ -79,6 +79,7 @@ class PackedConv2d(nn.Module):
             if threshold.shape != (self.geometry.channels,):
                 raise UserError(f"a threshold of {len(threshold)} channels: give one for each of {self.geometry.channels} inputs")
         load(kernel)
+        self._sizes = numbers(self.geometry)
         self.activations: Activations = activations
         self.pad: Pad = pad
         self.kernel: Kernel = kernel
@@ -123,9 +124,8 @@ class PackedConv2d(nn.Module):
             rule = f"kernel={self.kernel!r} computes on {device}"
             raise UserError(f"an input on {x.device}: {rule}; move it there, or give another kernel")
         geometry.output_size(x.shape[2], x.shape[3])
-        sizes = numbers(geometry)
         return packed_conv2d(
-            x, self.lanes, self.base, self.corrections, self.threshold, sizes, self.activations, self.pad, self.kernel
+            x, self.lanes, self.base, self.corrections, self.threshold, self._sizes, self.activations, self.pad, self.kernel
         )
 
     def extra_repr(self) -> str:

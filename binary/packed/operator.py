@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Literal, cast, get_args
 
@@ -41,7 +42,8 @@ def numbers(geometry: Geometry) -> list[int]:
     return [geometry.channels, geometry.outputs, geometry.groups, *(side for pair in pairs for side in pair)]
 
 
-def _geometry(sizes: Sequence[int]) -> Geometry:
+@functools.lru_cache(1024)
+def _geometry(sizes: tuple[int, ...]) -> Geometry:
     channels, outputs, groups, *sides = sizes
     kernel, stride, padding, dilation = ((sides[i], sides[i + 1]) for i in range(0, 8, 2))
     return Geometry(
@@ -55,8 +57,16 @@ def _geometry(sizes: Sequence[int]) -> Geometry:
     )
 
 
-@torch.library.custom_op("tasknas::packed_conv2d", mutates_args=())
-def packed_conv2d(
+NAME = "tasknas::packed_conv2d"
+torch.library.define(
+    NAME,
+    "(Tensor x, Tensor lanes, Tensor base, Tensor corrections, Tensor? threshold, int[] sizes, "
+    "str activations, str pad, str kernel) -> Tensor",
+)
+
+
+@torch.library.impl(NAME, ("cpu", "cuda"))  # `custom_op` would take as long again for each call as all else that is not counting
+def _packed_conv2d(
     x: Tensor,
     lanes: Tensor,
     base: Tensor,
@@ -80,7 +90,7 @@ def packed_conv2d(
         pad: see `binary.packed.words.Pad`.
         kernel: see `Kernel`.
     """
-    geometry, kind, outside = _geometry(sizes), cast(Activations, activations), cast(Pad, pad)
+    geometry, kind, outside = _geometry(tuple(sizes)), cast(Activations, activations), cast(Pad, pad)
     arrays = Arrays(lanes=lanes, base=base, corrections=corrections)
     if kernel == "triton":
         from binary.packed import with_triton
@@ -95,7 +105,7 @@ def packed_conv2d(
     return processor.convolve(kernels, x, arrays, threshold, geometry, kind, outside)
 
 
-@packed_conv2d.register_fake
+@torch.library.register_fake(NAME)
 def _(
     x: Tensor,
     lanes: Tensor,
@@ -108,6 +118,10 @@ def _(
     kernel: str,
 ) -> Tensor:
     n, _, height, width = x.shape
-    oh, ow = _geometry(sizes).output_size(height, width)
+    oh, ow = _geometry(tuple(sizes)).output_size(height, width)
     layout = torch.channels_last if processor.channels_last(x) else torch.contiguous_format
     return x.new_empty(n, base.shape[0], oh, ow).contiguous(memory_format=layout)
+
+
+packed_conv2d = torch.ops.tasknas.packed_conv2d.default
+"""The operator."""

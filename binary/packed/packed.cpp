@@ -20,6 +20,7 @@ namespace {
 
 using Byte = uint8_t;
 typedef Byte Bytes __attribute__((vector_size(WIDTH)));
+typedef uint16_t Shorts __attribute__((vector_size(2 * WIDTH)));
 
 constexpr int64_t LANES = 64, PARTS = LANES / WIDTH, TILE = 16, PIXELS = 4;
 constexpr int64_t STEPS = 30;            // bytes of rows in lanes of 8 bits: at most 240 differences, and a multiple of 3
@@ -58,9 +59,12 @@ inline Bytes popcount(Bytes x) {
 }
 
 inline void flush(const Bytes* counts, uint16_t* sums) {
-    Byte narrow[LANES];
-    std::memcpy(narrow, counts, LANES);
-    for (int64_t lane = 0; lane < LANES; lane++) sums[lane] += narrow[lane];
+    for (int64_t part = 0; part < PARTS; part++) {
+        Shorts wide;
+        std::memcpy(&wide, sums + part * WIDTH, sizeof wide);
+        wide += __builtin_convertvector(counts[part], Shorts);
+        std::memcpy(sums + part * WIDTH, &wide, sizeof wide);
+    }
 }
 
 // Adds the bits that differ in bytes first to last of PIXELS rows; rows lie `apart`, their bytes `step` from each other.
@@ -93,19 +97,26 @@ struct Tables {
 };
 const Tables tables;
 
-// Half bytes of two pixels in each byte: for pair after pair of a tile, 2 * length of them.
-void pair_up(const Byte* rows, int64_t apart, int64_t step, int64_t length, Byte* pairs) {
-    for (int64_t t = 0; t < TILE; t += 2)
-        for (int64_t k = 0; k < length; k++) {
-            const Byte a = rows[t * apart + k * step], b = rows[(t + 1) * apart + k * step];
-            *pairs++ = (a & 15) | b << 4;
-            *pairs++ = a >> 4 | (b & 240);
-        }
+// Half bytes of two pixels in each byte: for pair after pair of a tile, `length` low ones, then as many high ones.
+void pair_up(const Byte* rows, int64_t apart, int64_t step, int64_t length, Byte* __restrict pairs) {
+    for (int64_t t = 0; t < TILE; t += 2, pairs += 2 * length) {
+        const Byte *one = rows + t * apart, *other = one + apart;
+        if (step == 1)  // a loop that compilers turn into vectors
+            for (int64_t k = 0; k < length; k++) {
+                pairs[k] = (one[k] & 15) | other[k] << 4;
+                pairs[length + k] = one[k] >> 4 | (other[k] & 240);
+            }
+        else
+            for (int64_t k = 0; k < length; k++) {
+                pairs[k] = (one[k * step] & 15) | other[k * step] << 4;
+                pairs[length + k] = one[k * step] >> 4 | (other[k * step] & 240);
+            }
+    }
 }
 
 // Looks up `halves` half bytes, 2 or 3, from number n on, of 2 pairs of pixels.
 template <int halves>
-inline void look_up(const Byte* weights, const Byte* pairs, int64_t apart, int64_t n, __m256i (&counts)[PIXELS][2]) {
+inline void look_up(const Byte* weights, const Byte* pairs, int64_t length, int64_t n, __m256i (&counts)[PIXELS][2]) {
     const __m256i low = _mm256_set1_epi8(15);
     __m256i found[2][2];
     for (int j = 0; j < halves; j++) {
@@ -115,7 +126,7 @@ inline void look_up(const Byte* weights, const Byte* pairs, int64_t apart, int64
             half[part] = _mm256_and_si256((n + j) % 2 ? _mm256_srli_epi16(both, 4) : both, low);
         }
         for (int pair = 0; pair < 2; pair++) {
-            const Byte* entries = tables.entries[pairs[pair * apart + n + j]];
+            const Byte* entries = tables.entries[pairs[(2 * pair + (n + j) % 2) * length + (n + j) / 2]];
             const __m256i table = _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i*)entries));
             for (int part = 0; part < 2; part++) {
                 const __m256i entry = _mm256_shuffle_epi8(table, half[part]);
@@ -133,16 +144,15 @@ inline void look_up(const Byte* weights, const Byte* pairs, int64_t apart, int64
 }
 
 void differing_pairs(const Byte* weights, const Byte* pairs, int64_t length, int64_t first, int64_t last, Sums& sums) {
-    const int64_t apart = 2 * length;
     for (int64_t begin = first; begin < last; begin += STEPS) {
         const int64_t end = begin + STEPS < last ? begin + STEPS : last;
         __m256i counts[PIXELS][2] = {};
         int64_t k = begin;
         for (; k + 3 <= end; k += 3) {
-            look_up<3>(weights + k * LANES, pairs + 2 * k, apart, 0, counts);
-            look_up<3>(weights + k * LANES, pairs + 2 * k, apart, 3, counts);
+            look_up<3>(weights + k * LANES, pairs + k, length, 0, counts);
+            look_up<3>(weights + k * LANES, pairs + k, length, 3, counts);
         }
-        for (; k < end; k++) look_up<2>(weights + k * LANES, pairs + 2 * k, apart, 0, counts);
+        for (; k < end; k++) look_up<2>(weights + k * LANES, pairs + k, length, 0, counts);
         for (int64_t p = 0; p < PIXELS; p++) flush((const Bytes*)counts[p], sums[p]);
     }
 }

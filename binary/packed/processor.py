@@ -25,14 +25,14 @@ SCALE = {"sign": 2.0, "bits": 1.0}
 
 @runtime_checkable
 class Kernels(Protocol):
-    """The two loops of a back end. Arguments are contiguous arrays; see `binary.packed.with_numba` for their shapes."""
+    """The two loops of a back end. Arguments are contiguous tensors; see `binary.packed.with_numba` for their shapes."""
 
     def pack(
         self,
-        x: np.ndarray,
-        shift: np.ndarray,
-        level: np.float32,
-        packed: np.ndarray,
+        x: Tensor,
+        shift: Tensor,
+        level: float,
+        packed: Tensor,
         padding: tuple[int, int],
         group_channels: int,
         groups: int,
@@ -44,12 +44,12 @@ class Kernels(Protocol):
 
     def convolve(
         self,
-        packed: np.ndarray,
-        lanes: np.ndarray,
-        base: np.ndarray,
-        corrections: np.ndarray,
-        scale: np.float32,
-        out: np.ndarray,
+        packed: Tensor,
+        lanes: Tensor,
+        base: Tensor,
+        corrections: Tensor,
+        scale: float,
+        out: Tensor,
         geometry: Sizes,
         first: int,
         last: int,
@@ -74,20 +74,18 @@ def convolve(
     last = x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
     out = torch.empty(n, oh, ow, geometry.outputs)
     shape = (n, height + 2 * above, width + 2 * left, geometry.tap_bytes, geometry.packed_groups)
-    packed = np.zeros(shape, np.uint8)
+    packed = torch.zeros(shape, dtype=torch.uint8)
     if pad == "one":
         packed[:] = _ones(geometry)[:, None]
-    shift = np.zeros(geometry.channels, np.float32) if threshold is None else threshold.numpy()
+    shift = torch.zeros(geometry.channels) if threshold is None else threshold
     sizes = (geometry.kernel, geometry.stride, geometry.padding, geometry.dilation, geometry.group_channels, geometry.across)
-    level, scale = np.float32(LEVEL[activations]), np.float32(SCALE[activations])
-    values, lanes, base, corrections = last.numpy(), weights.lanes.numpy(), weights.base.numpy(), weights.corrections.numpy()
-    made = out.numpy()
+    level, scale = LEVEL[activations], SCALE[activations]
 
     def pack(first: int, end: int) -> None:
-        kernels.pack(values, shift, level, packed, geometry.padding, geometry.group_channels, geometry.groups, first, end)
+        kernels.pack(last, shift, level, packed, geometry.padding, geometry.group_channels, geometry.groups, first, end)
 
     def count(first: int, end: int) -> None:
-        kernels.convolve(packed, lanes, base, corrections, scale, made, sizes, first, end)
+        kernels.convolve(packed, weights.lanes, weights.base, weights.corrections, scale, out, sizes, first, end)
 
     in_parts(pack, n * height)
     in_parts(count, n * oh * ow)
@@ -110,9 +108,9 @@ def in_parts(work: Callable[[int, int], None], count: int) -> None:
         list(pool.map(work, bounds[:-1], bounds[1:]))
 
 
-def _ones(geometry: Geometry) -> np.ndarray:
+def _ones(geometry: Geometry) -> Tensor:
     """The bytes of a pixel whose channels all have the bit 1."""
-    return np.packbits(np.arange(geometry.tap_bytes * 8) < geometry.group_channels, bitorder="little")
+    return torch.from_numpy(np.packbits(np.arange(geometry.tap_bytes * 8) < geometry.group_channels, bitorder="little"))
 
 
 def instructions() -> Literal["avx512_bitalg", "avx2", "popcnt", "none"]:

@@ -1,7 +1,7 @@
 """Kernels that a C++ compiler makes of packed.cpp, once for each compiler and processor.
 
-The library lies in the folder of torch's own extensions. Its name has a digest of the source, of the compiler and of the instructions
-of the processor: a folder that machines share has one for each kind of them.
+The library lies in the folder of torch's own extensions. Its name has a digest of the source, of the compiler and of the
+instructions of the processor: a folder that machines share has one for each kind of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import numpy as np
+from torch import Tensor
 
 from binary.packed.processor import Sizes
 from common.errors import UserError
@@ -41,10 +41,10 @@ class Compiled:
 
     def pack(
         self,
-        x: np.ndarray,
-        shift: np.ndarray,
-        level: np.float32,
-        packed: np.ndarray,
+        x: Tensor,
+        shift: Tensor,
+        level: float,
+        packed: Tensor,
         padding: tuple[int, int],
         group_channels: int,
         groups: int,
@@ -54,16 +54,16 @@ class Compiled:
         """Packs rows `first` to `last` of the input."""
         output, lanes, pairs = (0,) * 3, (0,) * 3, (0, 0, 0, 0, *padding, 0, 0)
         sizes = _sizes(*packed.shape[1:], *output, x.shape[3], groups, group_channels, *lanes, *pairs, 0, 0)
-        self._pack(_at(x), _at(shift), level, _at(packed), _at(sizes), first, last)
+        self._pack(x.data_ptr(), shift.data_ptr(), level, packed.data_ptr(), sizes, first, last)
 
     def convolve(
         self,
-        packed: np.ndarray,
-        lanes: np.ndarray,
-        base: np.ndarray,
-        corrections: np.ndarray,
-        scale: np.float32,
-        out: np.ndarray,
+        packed: Tensor,
+        lanes: Tensor,
+        base: Tensor,
+        corrections: Tensor,
+        scale: float,
+        out: Tensor,
         geometry: Sizes,
         first: int,
         last: int,
@@ -75,16 +75,22 @@ class Compiled:
         sides = [side for pair in pairs for side in pair]
         channels = groups * group_channels, groups, group_channels
         sizes = _sizes(*packed.shape[1:], *out.shape[1:], *channels, *lanes.shape[:3], *sides, across, len(corrections))
-        self._convolve(_at(packed), _at(lanes), _at(base), _at(corrections), scale, _at(out), _at(sizes), first, last)
+        self._convolve(
+            packed.data_ptr(),
+            lanes.data_ptr(),
+            base.data_ptr(),
+            corrections.data_ptr(),
+            scale,
+            out.data_ptr(),
+            sizes,
+            first,
+            last,
+        )
 
 
-def _sizes(*values: int) -> np.ndarray:
+def _sizes(*values: int) -> ctypes.Array[ctypes.c_int64]:
     """`Sizes` of packed.cpp."""
-    return np.array(values, np.int64)
-
-
-def _at(array: np.ndarray) -> int:
-    return array.ctypes.data
+    return (ctypes.c_int64 * len(values))(*values)
 
 
 @functools.cache

@@ -1,26 +1,18 @@
-"""Kernels that numba compiles for the processor it runs on.
-
-LLVM makes of a popcount of 64 bytes what the processor has: one instruction with AVX-512 (BITALG), table lookups of half
-bytes with AVX2, sums of masked bits elsewhere. Of a loop over bytes it makes code that takes three times as long, so the innermost
-loop is written in vectors.
-"""
+"""Kernels that numba compiles for the processor it runs on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
+from torch import Tensor
 
 from binary.packed.geometry import LANES
+from binary.packed.processor import Sizes
 from common.extras import imports_of
 
 with imports_of("binary"):
-    from llvmlite import ir
-    from numba import njit, types
-    from numba.core import cgutils
-    from numba.core.extending import intrinsic
-    from numba.np.arrayobj import make_array
+    from numba import njit
+
+    from binary.packed.vectors import differing_across, differing_within
 
 TILE = 16
 """Output pixels whose rows are gathered at once; they stay in the first cache beside a block of weights."""
@@ -34,68 +26,8 @@ SPREAD = 0x0102040810204080
 """Times 8 bytes of 0 and 1, it has their bits in its highest byte."""
 
 
-def _differing(across: bool) -> Callable[..., Any]:
-    """A function that adds the differing bits of two rows from the rows of all lanes to their sums.
-
-    Args:
-        across: each lane has a byte of its own in a row of activations; otherwise all lanes have the same one.
-    """
-
-    @intrinsic
-    def differing(
-        typing: Any, weights: Any, begin: Any, rows: Any, one: Any, other: Any, step: Any, first: Any, last: Any, sums: Any
-    ) -> tuple[Any, Callable[..., Any]]:
-        """Types and code of `differing(weights, begin, rows, one, other, step, first, last, sums)`.
-
-        `weights` and `rows` are flat, of uint8. `begin` is where the rows of weights lie; `one` and `other` are where two rows of
-        activations lie, with `step` between their bytes. Bytes `first` to `last` are counted, at most STEPS. `sums` has the
-        shape (2, LANES) and the type uint16.
-        """
-        signature = types.void(weights, types.intp, rows, *[types.intp] * 5, sums)
-
-        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            bytes_, shorts = ir.VectorType(ir.IntType(8), LANES), ir.VectorType(ir.IntType(16), LANES)
-            weights, rows, sums = (make_array(signature.args[i])(context, builder, args[i]).data for i in (0, 2, 8))
-            begin, begins, (step, first, last) = args[1], args[3:5], args[5:8]
-
-            def load(pointer: Any, offset: Any, kind: Any) -> Any:
-                there = builder.bitcast(builder.gep(pointer, [offset]), kind.as_pointer())
-                return builder.load(there, align=1)
-
-            kind = ir.FunctionType(bytes_, [bytes_])
-            popcount = cgutils.get_or_insert_function(builder.module, kind, f"llvm.ctpop.v{LANES}i8")
-            counts = [cgutils.alloca_once_value(builder, ir.Constant(bytes_, None)) for _ in begins]
-            length = builder.sub(last, first)
-            with cgutils.for_range(builder, length) as loop:
-                k = builder.add(first, loop.index)
-                weight = load(weights, builder.add(begin, builder.mul(k, ir.Constant(k.type, LANES))), bytes_)
-                for row, count in zip(begins, counts):
-                    offset = builder.add(row, builder.mul(k, step))
-                    if across:
-                        values = load(rows, offset, bytes_)
-                    else:
-                        none = ir.Constant(bytes_, ir.Undefined)
-                        one = builder.insert_element(none, load(rows, offset, ir.IntType(8)), ir.Constant(ir.IntType(32), 0))
-                        values = builder.shuffle_vector(one, none, ir.Constant(ir.VectorType(ir.IntType(32), LANES), None))
-                    found = builder.call(popcount, [builder.xor(weight, values)])
-                    builder.store(builder.add(builder.load(count), found), count)
-            for i, count in enumerate(counts):
-                there = builder.bitcast(builder.gep(sums, [ir.Constant(first.type, i * LANES)]), shorts.as_pointer())
-                wide = builder.zext(builder.load(count), shorts)
-                store = builder.store(builder.add(builder.load(there, align=2), wide), there)
-                store.align = 2
-            return context.get_dummy_value()
-
-        return signature, code
-
-    return differing
-
-
-_differing_across, _differing_within = _differing(True), _differing(False)
-
-
 @njit(nogil=True, cache=True, error_model="numpy")
-def pack(x, shift, level, packed, padding, group_channels, groups, first, last):  # noqa: ANN001, ANN201
+def _pack(x, shift, level, packed, padding, group_channels, groups, first, last):  # noqa: ANN001, ANN202
     """Packs rows of pixels: the bit of a value is 1 where `value + shift >= level`.
 
     Args:
@@ -188,11 +120,11 @@ def _write(out, pixel, base, channel, apart, used, scale, sums, i, more):  # noq
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def convolve(packed, lanes, base, corrections, scale, out, geometry, first, last):  # noqa: ANN001, ANN201
+def _convolve(packed, lanes, base, corrections, scale, out, geometry, first, last):  # noqa: ANN001, ANN202
     """Computes output pixels.
 
     Args:
-        packed: as `pack` writes it.
+        packed: as `_pack` writes it.
         lanes, base, corrections: see `binary.packed.words.Arrays`.
         scale: of differences.
         out: (n, oh, ow, outputs) float32; written.
@@ -231,9 +163,9 @@ def convolve(packed, lanes, base, corrections, scale, out, geometry, first, last
                         for k in range(segment, end, STEPS):
                             until = min(end, k + STEPS)
                             if across:
-                                _differing_across(weights, begin, rows, one, other, groups, k, until, sums)
+                                differing_across(weights, begin, rows, one, other, groups, k, until, sums)
                             else:
-                                _differing_within(weights, begin, rows, one, other, groups, k, until, sums)
+                                differing_within(weights, begin, rows, one, other, groups, k, until, sums)
                         for i in range(min(2, count - t)):
                             pixel = (start + t + i) * outputs
                             _write(pixels, pixel, base, channel, apart, used, scale, sums, i, segment > 0)
@@ -243,3 +175,35 @@ def convolve(packed, lanes, base, corrections, scale, out, geometry, first, last
                 y, x = place // width * stride[0] - padding[0], place % width * stride[1] - padding[1]
                 sides = high - 2 * padding[0], wide - 2 * padding[1]
                 _correct(pixels, (start + t) * outputs, corrections, y, x, sides, kernel, dilation)
+
+
+def pack(
+    x: Tensor,
+    shift: Tensor,
+    level: float,
+    packed: Tensor,
+    padding: tuple[int, int],
+    group_channels: int,
+    groups: int,
+    first: int,
+    last: int,
+) -> None:
+    """Packs rows `first` to `last` of the input; see `_pack`."""
+    arrays = x.numpy(), shift.numpy(), np.float32(level), packed.numpy()
+    _pack(*arrays, padding, group_channels, groups, first, last)
+
+
+def convolve(
+    packed: Tensor,
+    lanes: Tensor,
+    base: Tensor,
+    corrections: Tensor,
+    scale: float,
+    out: Tensor,
+    geometry: Sizes,
+    first: int,
+    last: int,
+) -> None:
+    """Computes output pixels `first` to `last`; see `_convolve`."""
+    arrays = packed.numpy(), lanes.numpy(), base.numpy(), corrections.numpy(), np.float32(scale), out.numpy()
+    _convolve(*arrays, geometry, first, last)
