@@ -3,8 +3,11 @@
 The rows of all output pixels are in memory at once: for a 3x3 convolution 9 bits for each value of 32 bits.
 """
 
+# ruff: noqa: ANN001, ANN202 - Triton cannot read annotations of its functions
+
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import torch
@@ -17,10 +20,10 @@ from binary.packed.processor import LEVEL, SCALE, channels_last
 from binary.packed.words import Activations, Arrays, Pad
 from common.errors import UserError
 
-try:
-    import triton
-    import triton.language as tl
-    from triton.language.extra import libdevice
+try:  # no extra names the package: torch brings it where there is one
+    triton: Any = importlib.import_module("triton")
+    tl: Any = importlib.import_module("triton.language")
+    libdevice: Any = importlib.import_module("triton.language.extra.libdevice")
 except ImportError as error:
     raise UserError(f"kernel='triton' needs the package triton ({error}); install it, or give kernel='numba'") from error
 
@@ -29,30 +32,30 @@ PIXELS = 32
 
 
 @triton.jit
-def _popcount(x):  # noqa: ANN001, ANN202
+def _popcount(x):
     return libdevice.popc(x)
 
 
 @triton.jit
-def _count(  # noqa: ANN202
-    rows: Any,
-    lanes: Any,
-    base: Any,
-    corrections: Any,
-    outside: Any,
-    out: Any,
-    pixels: Any,
-    plane: Any,
-    words: Any,
-    groups: Any,
-    slabs: Any,
-    blocks: Any,
-    outputs: Any,
-    taps: Any,
-    scale: Any,
-    ACROSS: tl.constexpr,
-    PIXELS: tl.constexpr,
-    LANES: tl.constexpr,
+def _count(
+    rows,
+    lanes,
+    base,
+    corrections,
+    outside,
+    out,
+    pixels,
+    plane,
+    words,
+    groups,
+    slabs,
+    blocks,
+    outputs,
+    taps,
+    scale,
+    ACROSS: tl.constexpr,  # pyright: ignore[reportInvalidTypeForm]
+    PIXELS: tl.constexpr,  # pyright: ignore[reportInvalidTypeForm]
+    LANES: tl.constexpr,  # pyright: ignore[reportInvalidTypeForm]
 ):
     """Computes PIXELS output pixels of the LANES channels of one block; the shapes are those of `convolve`."""
     pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)[:, None]

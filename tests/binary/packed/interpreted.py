@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
-import triton
-import triton.language as tl  # noqa: F401  the interpreter looks for it beside every function that it runs
 
 from binary.packed import with_triton
+from binary.packed.with_triton import tl, triton  # noqa: F401 - `tl` is looked for beside functions that are interpreted
 from binary.packed.words import Arrays
 from tests.binary.packed.cases import random_case
 
