@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from common.errors import UserError
 
 LANES = 64
-"""Counters that a kernel adds to at once, of 8 bits each: two registers of AVX2, one of AVX-512."""
+"""Counters that a kernel adds to at once, of 8 bits each: two registers of AVX2, one of AVX-512.
+
+A change needs a change of `counting.py`, of which numba keeps what it has compiled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

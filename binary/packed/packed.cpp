@@ -1,4 +1,5 @@
-// The loops of a packed convolution. The arrays and their shapes are those of with_numba.py, which has the same two functions.
+// The loops of a packed convolution. The arrays and their shapes are those of the numba kernels,
+// `_pack` in with_numba.py and `convolve` in counting.py.
 //
 // With AVX2, differing bits of four pixels are looked up, not counted. Example: two pixels have the half bytes a = 0101 and b = 0011
 // where a weight has w = 0100. The byte b * 16 + a = 0x35 chooses a table of 16 bytes. Its entry w is 0x31: one bit of w differs from

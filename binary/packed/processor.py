@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, Protocol, runtime_checkable
@@ -25,7 +27,8 @@ SCALE = {"sign": 2.0, "bits": 1.0}
 
 @runtime_checkable
 class Kernels(Protocol):
-    """The two loops of a back end. Arguments are contiguous tensors; see `binary.packed.with_numba` for their shapes."""
+    """The two loops of a back end. Arguments are contiguous tensors; see `binary.packed.with_numba._pack` and
+    `binary.packed.counting.convolve` for their shapes."""
 
     def pack(
         self,
@@ -71,7 +74,7 @@ def convolve(
     n, _, height, width = x.shape
     above, left = geometry.padding
     oh, ow = geometry.output_size(height, width)
-    last = x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
+    last = x.detach().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
     out = torch.empty(n, oh, ow, geometry.outputs)
     shape = (n, height + 2 * above, width + 2 * left, geometry.tap_bytes, geometry.packed_groups)
     packed = torch.zeros(shape, dtype=torch.uint8)
@@ -104,8 +107,17 @@ def in_parts(work: Callable[[int, int], None], count: int) -> None:
     if threads <= 1:
         return work(0, count)
     bounds = [count * i // threads for i in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, bounds[:-1], bounds[1:]))
+    list(_pool(threads).map(work, bounds[:-1], bounds[1:]))
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that are kept: to start them takes as long as a small convolution."""
+    return ThreadPoolExecutor(threads)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has none of the threads
 
 
 def _ones(geometry: Geometry) -> Tensor:

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from binary.packed.counting import differing_within, njit
 from binary.packed.layer import PackedConv2d
 from binary.packed.operator import Kernel
 from binary.packed.processor import instructions
-from binary.packed.vectors import differing_within
-from binary.packed.with_numba import njit
 from common.errors import UserError
 from tests.bench.rows import Row
 from tests.bench.timing import ratios, timed

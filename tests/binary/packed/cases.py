@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from binary.packed.layer import PackedConv2d
 from binary.packed.operator import Kernel
+from binary.packed.with_compiler import COMPILERS
+
+needs_compiler = pytest.mark.skipif(
+    not any(map(shutil.which, COMPILERS)), reason="there is no C++ compiler: kernel='compiled' is not tried"
+)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,7 @@ from binary.packed import with_compiler
 from binary.packed.layer import PackedConv2d
 from binary.packed.processor import instructions
 from common.errors import UserError
-from tests.binary.packed.cases import random_case
-
-needs_compiler = pytest.mark.skipif(
-    not any(map(shutil.which, with_compiler.COMPILERS)), reason="there is no C++ compiler: kernel='compiled' is not tried"
-)
+from tests.binary.packed.cases import needs_compiler, random_case
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import inspect
 import io
+import multiprocessing
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -14,11 +16,11 @@ import torch
 from safetensors.torch import load, save
 from torch.nn import functional as F
 
-from binary.packed import reference
+from binary.packed import processor, reference
 from binary.packed.layer import PackedConv2d
 from common.errors import UserError
 from common.extras import MissingPackages
-from tests.binary.packed.cases import random_case
+from tests.binary.packed.cases import needs_compiler, random_case
 
 
 @pytest.mark.parametrize("part", range(5))
@@ -41,6 +43,14 @@ def test_the_reference_gives_the_same():
         kinds = case.options["activations"], case.options["pad"]
         got = reference.convolve(case.x.numpy(), case.weight.numpy(), threshold, geometry, *kinds)
         assert np.array_equal(got, case.expected().numpy()), seed
+
+
+@pytest.mark.parametrize("kernel", ["numba", pytest.param("compiled", marks=needs_compiler)])
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("channels", [31, 300, 70_000])
+def test_rows_that_differ_everywhere(channels, groups, kernel):
+    layer = PackedConv2d(-torch.ones(groups, channels, 1, 1), groups=groups, kernel=kernel)
+    assert torch.equal(layer(torch.ones(1, groups * channels, 1, 3)), torch.full((1, groups, 1, 3), -float(channels)))
 
 
 def test_zero_is_positive():
@@ -76,6 +86,34 @@ def test_several_threads_give_the_same():
         assert torch.equal(case.layer("numba")(case.x), alone)
     finally:
         torch.set_num_threads(1)
+
+
+def test_a_forked_process_starts_threads_of_its_own():
+    layer, x = PackedConv2d(torch.randn(8, 3, 3, 3)), torch.randn(1, 3, 9, 9)
+    torch.set_num_threads(2)
+    try:
+        want = layer(x)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # this process has threads: that is what is tried
+            child = multiprocessing.get_context("fork").Process(target=_compare, args=(layer, x, want))
+            child.start()
+        child.join(30)
+        assert child.exitcode == 0
+    finally:
+        torch.set_num_threads(1)
+        if child.is_alive():
+            child.kill()
+
+
+def _compare(layer, x, want):
+    assert processor.in_parts(lambda first, last: None, 2) is None and torch.equal(layer(x), want)
+
+
+def test_no_pictures_and_inputs_with_gradients():
+    layer = PackedConv2d(torch.randn(8, 3, 3, 3))
+    assert layer(torch.empty(0, 3, 5, 5)).shape == (0, 8, 3, 3)
+    x = torch.randn(1, 3, 5, 5)
+    assert torch.equal(layer(x.clone().requires_grad_()), layer(x))
 
 
 def test_an_input_that_is_a_part_of_another():
