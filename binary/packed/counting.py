@@ -105,12 +105,14 @@ def _gather(packed, begin, size, groups, width, kernel, dilation, group_channels
         rows: flat; written.
         row: where the bytes go, (bytes of a row, groups); 0 where bits of several taps share a byte.
     """
+    dense = group_channels < 8
+    together = kernel[1] if dilation[1] == 1 and not dense else 1  # taps beside each other are copied at once
     for i in range(kernel[0]):
-        for j in range(kernel[1]):
+        for j in range(0, kernel[1], together):
             tap = i * kernel[1] + j
             there = begin + (i * dilation[0] * width + j * dilation[1]) * size
-            if group_channels >= 8:
-                for k in range(size):
+            if not dense:
+                for k in range(together * size):
                     rows[index(row + tap * size + k)] = packed[index(there + k)]
                 continue
             here, up = row + tap * group_channels // 8 * groups, tap * group_channels % 8
@@ -132,18 +134,14 @@ def _correct(out, pixel, corrections, y, x, size, kernel, dilation):  # noqa: AN
 
 
 @njit(nogil=True, error_model="numpy")
-def _write(out, pixel, base, channel, apart, used, scale, sums, i, more):  # noqa: ANN001, ANN202
-    """Writes `base` less differences to every `apart`-th of `used` channels of a pixel; `more` takes further differences off."""
+def _write(out, pixel, base, channel, used, scale, sums, i, more):  # noqa: ANN001, ANN202
+    """Writes `base` less differences to `used` channels of a pixel; `more` takes further differences off."""
     if more:
         for lane in range(used):
-            out[index(pixel + channel + lane * apart)] -= scale * np.float32(sums[i, lane])
-    elif apart == 1:  # a loop that LLVM turns into vectors
-        for lane in range(used):
-            c = channel + lane
-            out[index(pixel + c)] = base[index(c)] - scale * np.float32(sums[i, lane])
+            out[index(pixel + channel + lane)] -= scale * np.float32(sums[i, lane])
     else:
         for lane in range(used):
-            c = channel + lane * apart
+            c = channel + lane
             out[index(pixel + c)] = base[index(c)] - scale * np.float32(sums[i, lane])
 
 
@@ -179,10 +177,8 @@ def convolve(packed, lanes, base, corrections, scale, out, geometry, first, last
             for block in range(blocks):
                 begin = (slab * blocks + block) * length * LANES
                 used = min(LANES, outputs // slabs - block * LANES)
-                if across:  # `slab` is an output channel of each group
-                    row, channel, apart = block * LANES, block * LANES * slabs + slab, slabs
-                else:  # `slab` is a group
-                    row, channel, apart = slab, slab * (outputs // slabs) + block * LANES, 1
+                channel = slab * (outputs // slabs) + block * LANES  # `slab` is a group, or 0 where lanes go across groups
+                row = block * LANES if across else slab
                 for t in range(0, count, 2):
                     one, other = row + t * length * groups, row + (t + 1) * length * groups
                     for segment in range(0, length, SEGMENT):
@@ -196,7 +192,7 @@ def convolve(packed, lanes, base, corrections, scale, out, geometry, first, last
                                 differing_within(weights, begin, rows, one, other, groups, k, until, sums)
                         for i in range(min(2, count - t)):
                             pixel = (start + t + i) * outputs
-                            _write(pixels, pixel, base, channel, apart, used, scale, sums, i, segment > 0)
+                            _write(pixels, pixel, base, channel, used, scale, sums, i, segment > 0)
         if corrections.shape[0]:
             for t in range(count):
                 place = (start + t) % (height * width)

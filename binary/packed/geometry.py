@@ -4,9 +4,10 @@ Example: a 3x3 convolution of 20 channels to 100, one group. A tap, one of the 9
 bytes. A row, what one output pixel reads, is 9 taps of 3 bytes, 27 bytes. Kernels count the differences of a row from the weights
 of 64 output channels, the lanes, at once; 100 output channels are 2 blocks of lanes, the last 28 of which are empty.
 
-A depthwise convolution of 100 channels has one output channel in each group, so that lanes that were output channels of a group
-would be empty but for one. There the lanes are groups instead: 2 blocks of them. A tap of a group has one bit, and bits of
-several taps share a byte: 9 bits take 2 bytes.
+A depthwise convolution of 100 channels has one output channel in each group, so that lanes that were output channels of one group
+would be empty but for one. There the lanes go across groups: 2 blocks of them. Each lane then reads a row of its own, so that the
+row of a group is there once for each of its output channels. A tap of a group has one bit, and bits of several taps share a byte:
+9 bits take 2 bytes.
 """
 
 from __future__ import annotations
@@ -95,17 +96,22 @@ class Geometry:
 
     @property
     def across(self) -> bool:
-        """Whether lanes are groups; otherwise they are output channels of one group."""
-        return self.group_outputs * _blocks(self.groups) < self.groups * _blocks(self.group_outputs)
+        """Whether lanes are output channels of all groups; otherwise they are those of one group."""
+        return _blocks(self.outputs) < self.groups * _blocks(self.group_outputs)
 
     @property
     def blocks(self) -> int:
-        """Blocks of lanes, for each output channel of a group or for each group."""
-        return _blocks(self.groups if self.across else self.group_outputs)
+        """Blocks of lanes, for all groups or for each group."""
+        return _blocks(self.outputs if self.across else self.group_outputs)
+
+    @property
+    def repeats(self) -> int:
+        """How often the packed input has each group."""
+        return self.group_outputs if self.across else 1
 
     @property
     def packed_groups(self) -> int:
-        """Groups in the packed input: empty ones fill the last block of lanes."""
+        """Groups in the packed input, with repeats; empty ones fill the last block of lanes."""
         return self.blocks * LANES if self.across else self.groups
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:

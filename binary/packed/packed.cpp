@@ -30,7 +30,7 @@ constexpr int64_t SEGMENT = 264 * STEPS; // bytes of rows in sums of 16 bits: at
 struct Sizes {  // as with_compiler.py writes them
     int64_t high, wide, tap_bytes, packed_groups;              // packed input, with padding
     int64_t height, width, outputs;                            // output
-    int64_t channels, groups, group_channels;                  // input
+    int64_t channels, groups, group_channels, repeats;         // input
     int64_t slabs, blocks, length;                             // lanes
     int64_t kernel[2], stride[2], padding[2], dilation[2];     // vertical, horizontal
     int64_t across, corrections;
@@ -185,11 +185,8 @@ void correct(const float* corrections, const Sizes& s, int64_t y, int64_t x, flo
     }
 }
 
-void write(const uint16_t* sums, const float* base, float scale, int64_t apart, int64_t used, float* pixel) {
-    if (apart == 1)  // a loop that compilers turn into vectors
-        for (int64_t lane = 0; lane < used; lane++) pixel[lane] = base[lane] - scale * sums[lane];
-    else
-        for (int64_t lane = 0; lane < used; lane++) pixel[lane * apart] = base[lane * apart] - scale * sums[lane];
+void write(const uint16_t* sums, const float* base, float scale, int64_t used, float* pixel) {
+    for (int64_t lane = 0; lane < used; lane++) pixel[lane] = base[lane] - scale * sums[lane];
 }
 
 }  // namespace
@@ -214,7 +211,7 @@ extern "C" void tasknas_pack(const float* x, const float* shift, float level, By
                     } else
 #endif
                         for (int64_t c = 0; c < rest && c < 8; c++) byte |= (values[begin + c] + shift[begin + c] >= level) << c;
-                    there[k * s.packed_groups + g] = byte;
+                    std::memset(there + k * s.packed_groups + g * s.repeats, byte, s.repeats);
                 }
         }
 }
@@ -223,7 +220,7 @@ extern "C" void tasknas_convolve(const Byte* packed, const Byte* lanes, const fl
                                  float* out, const Sizes* sizes, int64_t first, int64_t last) {
     const Sizes& s = *sizes;
     const int64_t size = s.tap_bytes * s.packed_groups, apart = s.length * s.packed_groups, plane = s.height * s.width;
-    const int64_t group_outputs = s.outputs / s.groups, used_most = s.across ? s.groups : group_outputs;
+    const int64_t slab_outputs = s.outputs / s.slabs;
     std::vector<Byte> rows(TILE * apart), pairs(TILE * s.length);
     for (int64_t start = first; start < last; start += TILE) {
         const int64_t count = last - start < TILE ? last - start : TILE;
@@ -234,14 +231,14 @@ extern "C" void tasknas_convolve(const Byte* packed, const Byte* lanes, const fl
             gather(packed + (y * s.wide + x) * size, s, rows.data() + t * apart);
         }
         for (int64_t slab = 0; slab < s.slabs; slab++) {
-            // A slab is an output channel of each group where lanes are groups, and a group otherwise.
+            // A slab is a group; where lanes go across groups, there is one slab.
 #if defined(__AVX2__) && WIDTH == 32
             if (!s.across) pair_up(rows.data() + slab, apart, s.packed_groups, s.length, pairs.data());
 #endif
             for (int64_t block = 0; block < s.blocks; block++) {
                 const Byte* weights = lanes + (slab * s.blocks + block) * s.length * LANES;
-                const int64_t rest = used_most - block * LANES, used = rest < LANES ? rest : LANES;
-                const int64_t channel = s.across ? block * LANES * s.slabs + slab : slab * group_outputs + block * LANES;
+                const int64_t rest = slab_outputs - block * LANES, used = rest < LANES ? rest : LANES;
+                const int64_t channel = slab * slab_outputs + block * LANES;
                 for (int64_t t = 0; t < count; t += PIXELS)
                     for (int64_t segment = 0; segment < s.length; segment += SEGMENT) {
                         const int64_t end = segment + SEGMENT < s.length ? segment + SEGMENT : s.length;
@@ -257,7 +254,7 @@ extern "C" void tasknas_convolve(const Byte* packed, const Byte* lanes, const fl
 #endif
                         for (int64_t i = 0; i < PIXELS && t + i < count; i++) {
                             float* pixel = out + (start + t + i) * s.outputs + channel;
-                            write(sums[i], segment ? pixel : base + channel, scale, s.across ? s.slabs : 1, used, pixel);
+                            write(sums[i], segment ? pixel : base + channel, scale, used, pixel);
                         }
                     }
             }

@@ -18,7 +18,7 @@ from binary.packed.words import Activations, Arrays, Pad
 from common.extras import imports_of
 
 Sizes = tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int], int, bool]
-"""Kernel, stride, padding, dilation, channels of a group, whether lanes are groups."""
+"""Kernel, stride, padding, dilation, channels of a group, whether lanes go across groups."""
 LEVEL = {"sign": 0.0, "bits": 0.5}
 """The least activation whose bit is 1."""
 SCALE = {"sign": 2.0, "bits": 1.0}
@@ -39,6 +39,7 @@ class Kernels(Protocol):
         padding: tuple[int, int],
         group_channels: int,
         groups: int,
+        repeats: int,
         first: int,
         last: int,
     ) -> None:
@@ -85,7 +86,8 @@ def convolve(
     level, scale = LEVEL[activations], SCALE[activations]
 
     def pack(first: int, end: int) -> None:
-        kernels.pack(last, shift, level, packed, geometry.padding, geometry.group_channels, geometry.groups, first, end)
+        groups = geometry.group_channels, geometry.groups, geometry.repeats
+        kernels.pack(last, shift, level, packed, geometry.padding, *groups, first, end)
 
     def count(first: int, end: int) -> None:
         kernels.convolve(packed, weights.lanes, weights.base, weights.corrections, scale, out, sizes, first, end)

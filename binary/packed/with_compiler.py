@@ -48,12 +48,13 @@ class Compiled:
         padding: tuple[int, int],
         group_channels: int,
         groups: int,
+        repeats: int,
         first: int,
         last: int,
     ) -> None:
         """Packs rows `first` to `last` of the input."""
         output, lanes, pairs = (0,) * 3, (0,) * 3, (0, 0, 0, 0, *padding, 0, 0)
-        sizes = _sizes(*packed.shape[1:], *output, x.shape[3], groups, group_channels, *lanes, *pairs, 0, 0)
+        sizes = _sizes(*packed.shape[1:], *output, x.shape[3], groups, group_channels, repeats, *lanes, *pairs, 0, 0)
         self._pack(x.data_ptr(), shift.data_ptr(), level, packed.data_ptr(), sizes, first, last)
 
     def convolve(
@@ -70,10 +71,8 @@ class Compiled:
     ) -> None:
         """Computes output pixels `first` to `last`."""
         *pairs, group_channels, across = geometry
-        outputs, slabs = out.shape[3], lanes.shape[0]
-        groups = outputs // slabs if across else slabs
         sides = [side for pair in pairs for side in pair]
-        channels = groups * group_channels, groups, group_channels
+        channels = 0, 0, group_channels, 0  # what only `pack` reads
         sizes = _sizes(*packed.shape[1:], *out.shape[1:], *channels, *lanes.shape[:3], *sides, across, len(corrections))
         self._convolve(
             packed.data_ptr(),

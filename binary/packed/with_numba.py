@@ -18,7 +18,7 @@ SPREAD = 0x0102040810204080
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _pack(x, shift, level, packed, padding, group_channels, groups, first, last):  # noqa: ANN001, ANN202
+def _pack(x, shift, level, packed, padding, group_channels, groups, repeats, first, last):  # noqa: ANN001, ANN202
     """Packs rows of pixels: the bit of a value is 1 where `value + shift >= level`.
 
     Args:
@@ -29,6 +29,7 @@ def _pack(x, shift, level, packed, padding, group_channels, groups, first, last)
         padding: (vertical, horizontal).
         group_channels: channels of a group.
         groups: number of groups.
+        repeats: of each group in `packed`.
         first: of the n * h rows.
         last: one after the last of them.
     """
@@ -44,14 +45,18 @@ def _pack(x, shift, level, packed, padding, group_channels, groups, first, last)
             there = packed[image, y + padding[0], column + padding[1]]
             if group_channels == 1:
                 for c in range(channels):
-                    there[0, c] = values[c] + shift[c] >= level
+                    bit = values[c] + shift[c] >= level
+                    for i in range(repeats):
+                        there[0, c * repeats + i] = bit
                 continue
             for g in range(groups):
                 for c in range(group_channels):
                     signs[g * side + c] = values[g * group_channels + c] + shift[g * group_channels + c] >= level
             for g in range(groups):
                 for k in range(tap_bytes):
-                    there[k, g] = (eights[g * tap_bytes + k] * np.uint64(SPREAD)) >> np.uint64(56)
+                    byte = np.uint8((eights[g * tap_bytes + k] * np.uint64(SPREAD)) >> np.uint64(56))
+                    for i in range(repeats):
+                        there[k, g * repeats + i] = byte
 
 
 def pack(
@@ -62,12 +67,13 @@ def pack(
     padding: tuple[int, int],
     group_channels: int,
     groups: int,
+    repeats: int,
     first: int,
     last: int,
 ) -> None:
     """Packs rows `first` to `last` of the input; see `_pack`."""
     arrays = x.numpy(), shift.numpy(), np.float32(level), packed.numpy()
-    _pack(*arrays, padding, group_channels, groups, first, last)
+    _pack(*arrays, padding, group_channels, groups, repeats, first, last)
 
 
 def convolve(

@@ -62,12 +62,11 @@ def _count(
     slab, block = tl.program_id(1) // blocks, tl.program_id(1) % blocks
     lane = tl.arange(0, LANES)[None, :]
     there = pixel < pixels
-    if ACROSS:  # a lane is a group, a slab an output channel of each
+    if ACROSS:  # every lane has a row of its own
         row = (pixel * groups + block * LANES + lane) * words
-        channel = (block * LANES + lane) * slabs + slab
-    else:  # a lane is an output channel of the group `slab`
+    else:  # lanes are output channels of the group `slab`
         row = (pixel * groups + slab) * words
-        channel = slab * (outputs // slabs) + block * LANES + lane
+    channel = slab * (outputs // slabs) + block * LANES + lane
     weight = ((slab * blocks + block) * LANES + lane) * words
     used = block * LANES + lane < outputs // slabs
     differing = tl.zeros((PIXELS, LANES), tl.int32)
@@ -147,7 +146,8 @@ def gathered(bits: Tensor, geometry: Geometry, pad: Pad) -> Int32[Tensor, "pixel
     found = F.pad(found, (0, -found.shape[2] % 8)).unflatten(2, (-1, 8))
     places = torch.arange(8, device=bits.device, dtype=torch.uint8)
     packed = (found << places).sum(3, dtype=torch.uint8)
-    return _words(F.pad(packed, (0, 0, 0, g.packed_groups - g.groups)))
+    packed = packed.repeat_interleave(g.repeats, dim=1)
+    return _words(F.pad(packed, (0, 0, 0, g.packed_groups - packed.shape[1])))
 
 
 def taps_outside(height: int, width: int, geometry: Geometry, device: torch.device) -> UInt8[Tensor, "taps oh ow"]:

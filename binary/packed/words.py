@@ -55,7 +55,7 @@ class Arrays:
     """What kernels read of weights: an output is `base - scale * differing + corrections of the taps outside of the image`.
 
     Attributes:
-        lanes: bytes of rows, (groups or output channels of a group, blocks, bytes of a row, `LANES`).
+        lanes: bytes of rows, (1 or groups, blocks, bytes of a row, `LANES`).
         base: for each output channel.
         corrections: for each tap and output channel; no taps where the taps outside of the image need none.
     """
@@ -84,9 +84,7 @@ def _lanes(bits: np.ndarray, geometry: Geometry) -> Tensor:
         rows = np.packbits(bits.reshape(geometry.outputs, -1), axis=1, bitorder="little")
     else:  # every tap begins a byte
         rows = np.packbits(bits, axis=2, bitorder="little").reshape(geometry.outputs, -1)
-    slabs = rows.reshape(geometry.groups, geometry.group_outputs, geometry.row_bytes)
-    if geometry.across:
-        slabs = slabs.swapaxes(0, 1)
+    slabs = rows.reshape(1 if geometry.across else geometry.groups, -1, geometry.row_bytes)
     slabs = np.pad(slabs, ((0, 0), (0, geometry.blocks * LANES - slabs.shape[1]), (0, 0)))
     blocks = slabs.reshape(slabs.shape[0], geometry.blocks, LANES, geometry.row_bytes)
     return torch.from_numpy(np.ascontiguousarray(blocks.swapaxes(2, 3)))
