@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # this would compile torch at every start.
 export PYTHONDONTWRITEBYTECODE =
 
-RUN_EXTRAS := detection,segmentation,graphs,gan,export
+RUN_EXTRAS := detection,segmentation,graphs,gan,binary,export
 DEV_EXTRAS := $(RUN_EXTRAS),frames,dev
 
 # A system's run: make detnas RECIPE=small DATA=folder OUT=runs/name ARGS="--seed 3". What is not given is left to the script.

@@ -61,7 +61,7 @@ def test_help_lists_every_target():
 def test_demo_installs_once_then_only_runs(clone):
     assert clone.make("demo").returncode == 0
     install, run = clone.asked()
-    assert "-c constraints.txt -e .[detection,segmentation,graphs,gan,export]" in install
+    assert "-c constraints.txt -e .[detection,segmentation,graphs,gan,binary,export]" in install
     assert run == "-m detection.train detnas --recipe smoke --out runs/demo"
     clone.make("demo")
     assert clone.asked() == [run]
@@ -79,7 +79,7 @@ def test_demo_leaves_earlier_results_alone(clone):
 def test_test_adds_what_tests_need_and_makes_demo_ready_too(clone):
     clone.make("test")
     install, run = clone.asked()
-    assert "-e .[detection,segmentation,graphs,gan,export,frames,dev]" in install
+    assert "-e .[detection,segmentation,graphs,gan,binary,export,frames,dev]" in install
     assert run == "-m pytest -n 2 --dist loadgroup --no-loadscope-reorder"
     clone.make("demo")
     assert len(clone.asked()) == 1

@@ -46,7 +46,7 @@ def task(file: str, **changes):
 
 def test_the_latency_stands_beside_the_other_costs(tmp_path):
     plain, timed = SYSTEM.make(PLAIN, Path("none")), task(write(tmp_path / "t.json"))
-    arch = Arch({path: 2 for path in decisions(SPACE)})
+    arch = Arch(dict.fromkeys(decisions(SPACE), 2))
     assert timed.costs(arch) == {**plain.costs(arch), LATENCY: pytest.approx(5 - 0.8)}
     assert isinstance(timed.networks.costs, Timed) and not isinstance(plain.networks.costs, Timed)
 

@@ -1,0 +1,1 @@
+"""Trained binary networks with packed weights, and one file that runs them."""
