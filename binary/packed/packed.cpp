@@ -211,7 +211,11 @@ extern "C" void tasknas_pack(const float* x, const float* shift, float level, By
                     } else
 #endif
                         for (int64_t c = 0; c < rest && c < 8; c++) byte |= (values[begin + c] + shift[begin + c] >= level) << c;
-                    std::memset(there + k * s.packed_groups + g * s.repeats, byte, s.repeats);
+                    Byte* lanes = there + k * s.packed_groups + g * s.repeats;
+                    if (s.repeats == 1)
+                        *lanes = byte;
+                    else
+                        std::memset(lanes, byte, s.repeats);
                 }
         }
 }

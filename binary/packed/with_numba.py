@@ -46,8 +46,10 @@ def _pack(x, shift, level, packed, padding, group_channels, groups, repeats, fir
             if group_channels == 1:
                 for c in range(channels):
                     bit = values[c] + shift[c] >= level
-                    for i in range(repeats):
-                        there[0, c * repeats + i] = bit
+                    if repeats == 1:  # a loop of one round takes as long as all else
+                        there[0, c] = bit
+                    else:
+                        there[0, c * repeats : (c + 1) * repeats] = bit
                 continue
             for g in range(groups):
                 for c in range(group_channels):
@@ -55,8 +57,10 @@ def _pack(x, shift, level, packed, padding, group_channels, groups, repeats, fir
             for g in range(groups):
                 for k in range(tap_bytes):
                     byte = np.uint8((eights[g * tap_bytes + k] * np.uint64(SPREAD)) >> np.uint64(56))
-                    for i in range(repeats):
-                        there[k, g * repeats + i] = byte
+                    if repeats == 1:
+                        there[k, g] = byte
+                    else:
+                        there[k, g * repeats : (g + 1) * repeats] = byte
 
 
 def pack(
