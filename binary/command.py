@@ -24,7 +24,7 @@ def deploy(
 
     Args:
         run: folder of a finished run.
-        out: where packed.pyz is written; RUN/packed by default.
+        out: where packed.zip is written; RUN/packed by default.
     """
     check_finished(run)
     from binary.deploy.bundle import bundle
@@ -33,16 +33,13 @@ def deploy(
 
     reloaded = reload(run)
     facts = reloaded.facts
-    if reloaded.system.package != "binary" or not isinstance(facts, ClassificationFacts):
-        raise UserError(
-            f"{run} is a run of another task, whose networks have no binary weights; give the folder of a run of binary"
-        )
+    if not isinstance(facts, ClassificationFacts):
+        raise UserError(f"{run} is a run of another task, without binary weights; give the folder of a run of binary")
     network = best(run, reloaded)
     folder = run / "packed" if out is None else out
     make_folder(folder)
     with sound(reloaded.source):
         made = bundle(network, facts, folder)
-    megabytes = {
-        name: round(size / 1e6, 3) for name, size in (("file", made.bytes), ("network", made.network), ("real", made.real))
-    }
+    sizes = {"file": made.bytes, "network": made.network, "real_network": made.real}
+    megabytes = {name: round(size / 1e6, 3) for name, size in sizes.items()}
     print(json.dumps({"file": str(made.file), "megabytes": megabytes, "compared_on_images": made.images}))

@@ -1,4 +1,4 @@
-"""A trained network with packed weights as one file that runs without this project: `python packed.pyz IMAGE...`.
+"""A trained network with packed weights as one file that runs without this project: `python packed.zip IMAGE...`.
 
 The file is a zip archive that Python runs: the network as `torch.export` writes it, the modules of `binary.packed` as they are,
 and a script. It needs torch, numba, numpy, Pillow and jaxtyping.
@@ -24,8 +24,8 @@ from common.data.reader import with_reader
 from common.errors import NotExported
 from common.run.files import write_atomic
 
-NAME = "packed.pyz"
-"""Of the file."""
+NAME = "packed.zip"
+"""Of the file. Python runs an archive of any name; numba keeps what it compiles of modules in archives of this ending alone."""
 MODULES = (
     *(f"binary.packed.{name}" for name in ("counting", "geometry", "operator", "processor", "with_numba", "words")),
     *("common.errors", "common.extras"),
@@ -58,7 +58,7 @@ class Bundle(NamedTuple):
 
 
 def bundle(network: nn.Module, facts: ClassificationFacts, folder: Path) -> Bundle:
-    """Writes `packed.pyz`, whose network is compared with the real one, bit by bit.
+    """Writes `packed.zip`, whose network is compared with the real one, bit by bit.
 
     Args:
         network: standalone and trained.
@@ -112,7 +112,7 @@ def _compare(real: nn.Module, written: bytes, images: Tensor) -> None:
             raise NotExported(f"the packed network differs from the real one by up to {float((wanted - found).abs().max()):.2g}")
 
 
-SCRIPT = '''"""Classifies images with a packed binary network: python packed.pyz IMAGE...
+SCRIPT = '''"""Classifies images with a packed binary network: python packed.zip IMAGE...
 
 Needs torch, numba, numpy, pillow and jaxtyping; no compiler, and nothing of the project that made it.
 """
@@ -143,7 +143,7 @@ def read(path):
 
 def main():
     if len(sys.argv) < 2:
-        sys.exit("usage: python packed.pyz IMAGE...")
+        sys.exit("usage: python packed.zip IMAGE...")
     with zipfile.ZipFile(sys.path[0]) as archive:
         network = torch.export.load(io.BytesIO(archive.read("model.pt2"))).module()
     for path in sys.argv[1:]:
