@@ -77,7 +77,8 @@ class Binary:
         if self.scale == "none":
             return None
         size = (weight if self.learnt else weight.detach()).abs()
-        return size.mean() if self.scale == "layer" else size.mean((1, 2, 3)).view(-1, 1, 1)
+        # flattened, so that the order of the sums does not depend on how the weights lie in memory
+        return size.flatten().mean() if self.scale == "layer" else size.flatten(1).mean(1).view(-1, 1, 1)
 
     def layer(self, c_in: int, c_out: int, kernel: int, stride: int, padding: int, dilation: int, groups: int) -> BinaryConv2d:
         """See `Arithmetic`."""

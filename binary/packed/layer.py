@@ -90,10 +90,13 @@ class PackedConv2d(nn.Module):
         self._arrange()
 
     def _arrange(self) -> None:
-        """Makes of the words what kernels read."""
+        """Makes of the words what kernels read.
+
+        The lanes are kept in three dimensions: `network.to(memory_format=torch.channels_last)` moves what has four.
+        """
         made = arrays(self.words, self.geometry, self.activations, self.pad)
         self.lanes, self.base, self.corrections = (
-            part.to(self.words.device) for part in (made.lanes, made.base, made.corrections)
+            part.to(self.words.device) for part in (made.lanes.flatten(0, 1), made.base, made.corrections)
         )
 
     def _load_from_state_dict(

@@ -81,7 +81,7 @@ def _packed_conv2d(
 
     Args:
         x: on the processor, or on a GPU with the kernel `triton`.
-        lanes: see `binary.packed.words.Arrays`, as of `base` and `corrections`.
+        lanes: see `binary.packed.words.Arrays`, as of `base` and `corrections`; slabs and blocks in one dimension.
         base: on the device of `x`, as all tensors.
         corrections: of taps outside of the image.
         threshold: (c,), added to `x` before signs are taken.
@@ -91,7 +91,7 @@ def _packed_conv2d(
         kernel: see `Kernel`.
     """
     geometry, kind, outside = _geometry(tuple(sizes)), cast(Activations, activations), cast(Pad, pad)
-    arrays = Arrays(lanes=lanes, base=base, corrections=corrections)
+    arrays = Arrays(lanes=lanes.unflatten(0, (-1, geometry.blocks)), base=base, corrections=corrections)
     if kernel == "triton":
         from binary.packed import with_triton
 

@@ -71,6 +71,15 @@ def test_bi_real_net_gives_the_same_bits_in_both_layouts(layout):
     same(trained(width.build(BIREAL)), side=12, layout=layout)
 
 
+def test_a_network_that_is_moved_after_it_was_packed_gives_the_same_bits():
+    network = trained(width.build(BIREAL))
+    made = packed(network)
+    x = torch.randn(2, 3, 12, 12, generator=torch.Generator().manual_seed(2)).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        moved, still = (each.to(memory_format=torch.channels_last)(x) for each in (made, network))
+    assert torch.equal(moved, still)
+
+
 def test_a_shift_and_a_sign_become_a_threshold_and_the_network_stays_as_it_was():
     network = trained(nn.Sequential(rsign(3), binary_conv2d(3, 4, 3, arithmetic=Binary())))
     before = [type(module) for module in network.modules()]

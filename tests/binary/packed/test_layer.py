@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
+from torch import nn
 from torch.nn import functional as F
 
 from binary.packed import processor, reference
@@ -233,3 +234,15 @@ def test_numba_that_is_not_installed(monkeypatch):
 def test_the_package_imports_nothing_heavy():
     code = "import sys, binary.packed; print(*{'torch', 'numba', 'numpy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
+
+
+@pytest.mark.parametrize("groups", [1, 16])
+def test_a_network_that_is_moved_to_another_layout_gives_the_same_numbers(groups):
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(80, 16 // groups, 3, 3, generator=generator)
+    layer = PackedConv2d(weight, padding=1, groups=groups)
+    x = torch.randn(2, 16, 6, 5, generator=generator)
+    wanted = layer(x)
+    moved = nn.Sequential(layer).to(memory_format=torch.channels_last)
+    assert torch.equal(moved(x), wanted)
+    assert torch.equal(moved(x.contiguous(memory_format=torch.channels_last)), wanted)
