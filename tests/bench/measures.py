@@ -34,6 +34,8 @@ from detection.detnas.space import backbone
 from gan.compression.model import build as build_generator
 from gan.compression.space import open_space
 from tests.bench.graph_step import graph_search_steps
+from tests.bench.packed import packed_rows
+from tests.bench.packed_network import packed_network_rows
 from tests.bench.pyramids import bifpn, nas_fpn
 from tests.bench.rows import Row
 from tests.bench.search_step import plain_search_steps, search_memory, search_steps
@@ -265,6 +267,8 @@ def everything(quick: bool) -> Iterator[Row]:
     yield from driver(500 if quick else 10_000)
     yield from long_driver(2_000 if quick else 100_000)
     yield from upscaling_rows(max(2, repeats // 4))
+    yield from packed_rows(repeats)
+    yield from packed_network_rows(max(2, repeats // 4))
     for module in ("detection.train", "common.cli"):
         yield from help_text(module, 2 if quick else 9)
 

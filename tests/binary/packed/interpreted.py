@@ -25,7 +25,9 @@ def main() -> None:
     for seed in range(1, 21):
         case = random_case(seed)
         layer = case.layer("numba")
-        arrays = Arrays(lanes=layer.lanes.unflatten(0, (-1, layer.geometry.blocks)), base=layer.base, corrections=layer.corrections)
+        arrays = Arrays(
+            lanes=layer.lanes.unflatten(0, (-1, layer.geometry.blocks)), base=layer.base, corrections=layer.corrections
+        )
         got = with_triton.convolve(case.x, arrays, layer.threshold, layer.geometry, layer.activations, layer.pad)
         assert torch.equal(got, case.expected()), (seed, case.options)
 
