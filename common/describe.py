@@ -108,18 +108,29 @@ def read_file(path: Path, spaces: Iterable[tuple[K, Any]], system: str) -> tuple
 def settings_of_run(file: Path) -> Mapping[str, Any]:
     """The settings in the config.json of the run that an architecture file lies in; empty for a file of no run.
 
+    `data_of_run` gives what the run remembers of its data.
+
     Args:
         file: RUN/best/arch.json or RUN/exported/NAME/arch.json, say.
 
     Raises:
         UserError: the run's config.json is damaged.
     """
+    return _of_run(file, "settings")
+
+
+def data_of_run(file: Path) -> Mapping[str, Any]:
+    """The entry `data` of the same config.json; arguments and errors as for `settings_of_run`."""
+    return _of_run(file, "data")
+
+
+def _of_run(file: Path, entry: str) -> Mapping[str, Any]:
     for folder in file.resolve().parents[1:3]:
         config = folder / "config.json"
         found = read_json(config) if config.is_file() else None
-        settings = found.get("settings") if isinstance(found, dict) else None
-        if isinstance(settings, dict):
-            return settings
+        value = found.get(entry) if isinstance(found, dict) else None
+        if isinstance(value, dict):
+            return value
     return {}
 
 

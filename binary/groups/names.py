@@ -6,21 +6,21 @@ import os
 from pathlib import Path
 from typing import Any
 
-from binary.describing import description
+from binary.describing import data_of, description
 from binary.groups.model import build
 from binary.groups.space import DEPTHWISE, Network, Stage, open_network, with_groups
 from common.describe import read_file, settings_of_run
 from common.errors import UserError
 from common.space import decode
 
-SIDE, SMALL = 224, 32
-"""Sides of the images that costs are printed for, in pixels: by default, and where the first convolution has stride 1."""
+SIDE = 224
+"""Of the images that costs are printed for where there is no run, in pixels."""
 
 
 def describe(options: Any) -> dict[str, Any]:
-    """Counts of a network on 224x224 pixels, or on 32x32 where its first convolution has stride 1."""
-    network = read_network(options.arch)
-    return description("binary-groups", options.arch, network, build, SIDE if network.stride == 2 else SMALL)
+    """Counts of a network: on the images of its run, else on 224x224 pixels."""
+    known = data_of(Path(options.arch)) if os.path.isfile(options.arch) else None
+    return description("binary-groups", options.arch, read_network(options.arch), build, known[1] if known else SIDE)
 
 
 def read_network(text: str) -> Network:
@@ -51,9 +51,9 @@ def read_network(text: str) -> Network:
 def _of_file(file: Path) -> Network:
     """An architecture file: of the space of the run that it lies in, else of the paper's."""
     spaces = [("paper", open_network())]
-    own = settings_of_run(file).get("space")
-    if isinstance(own, dict) and {"blocks", "stem", "stride"} <= own.keys():
+    own, known = settings_of_run(file).get("space"), data_of(file)
+    if known and isinstance(own, dict) and {"blocks", "stem", "stride"} <= own.keys():
         blocks = [Stage(**block) for block in own["blocks"]]
-        spaces.insert(0, ("run", open_network(blocks, own["stem"], own["stride"])))
+        spaces.insert(0, ("run", open_network(blocks, own["stem"], own["stride"], known[0])))
     _, space, arch = read_file(file, spaces, "binary-groups")
     return decode(space, arch)

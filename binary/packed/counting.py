@@ -147,16 +147,11 @@ def _write(out, pixel, base, channel, used, scale, sums, i, more):  # noqa: ANN0
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def convolve(packed, lanes, base, corrections, scale, out, geometry, first, last):  # noqa: ANN001, ANN201
-    """Computes output pixels.
+    """Computes the output pixels `first` to `last` - 1 of n * oh * ow.
 
-    Args:
-        packed: as `binary.packed.with_numba` packs it.
-        lanes, base, corrections: see `binary.packed.words.Arrays`.
-        scale: of differences.
-        out: (n, oh, ow, outputs) float32; written.
-        geometry: (kernel, stride, padding, dilation, group_channels, across).
-        first: of the n * oh * ow pixels.
-        last: one after the last of them.
+    `packed` is made by `binary.packed.with_numba`; `lanes`, `base` and `corrections` are those of `binary.packed.words.Arrays`,
+    `scale` is that of differences, `out`, (n, oh, ow, outputs) float32, is written. `geometry` is (kernel, stride, padding,
+    dilation, group_channels, across).
     """
     kernel, stride, padding, dilation, group_channels, across = geometry
     high, wide, size, groups = packed.shape[1], packed.shape[2], packed.shape[3] * packed.shape[4], packed.shape[4]

@@ -105,6 +105,11 @@ class Geometry:
         return _blocks(self.outputs if self.across else self.group_outputs)
 
     @property
+    def slabs(self) -> int:
+        """Parts of the weights that have such blocks: the groups, or one."""
+        return 1 if self.across else self.groups
+
+    @property
     def repeats(self) -> int:
         """How often the packed input has each group."""
         return self.group_outputs if self.across else 1

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from binary.packed import processor
-from binary.packed.geometry import Geometry
+from binary.packed.geometry import LANES, Geometry
 from binary.packed.words import Activations, Arrays, Pad
 from common.errors import UserError, shown
 
@@ -91,6 +91,9 @@ def _packed_conv2d(
         kernel: see `Kernel`.
     """
     geometry, kind, outside = _geometry(tuple(sizes)), cast(Activations, activations), cast(Pad, pad)
+    wanted = geometry.slabs * geometry.blocks, geometry.row_bytes, LANES
+    if tuple(lanes.shape) != wanted or len(base) != geometry.outputs:  # kernels would read beyond their memory
+        raise UserError(f"packed weights of shape {tuple(lanes.shape)} for a geometry of {wanted}: pack the weights again")
     arrays = Arrays(lanes=lanes.unflatten(0, (-1, geometry.blocks)), base=base, corrections=corrections)
     if kernel == "triton":
         from binary.packed import with_triton

@@ -84,7 +84,7 @@ def _lanes(bits: np.ndarray, geometry: Geometry) -> Tensor:
         rows = np.packbits(bits.reshape(geometry.outputs, -1), axis=1, bitorder="little")
     else:  # every tap begins a byte
         rows = np.packbits(bits, axis=2, bitorder="little").reshape(geometry.outputs, -1)
-    slabs = rows.reshape(1 if geometry.across else geometry.groups, -1, geometry.row_bytes)
+    slabs = rows.reshape(geometry.slabs, -1, geometry.row_bytes)
     slabs = np.pad(slabs, ((0, 0), (0, geometry.blocks * LANES - slabs.shape[1]), (0, 0)))
     blocks = slabs.reshape(slabs.shape[0], geometry.blocks, LANES, geometry.row_bytes)
     return torch.from_numpy(np.ascontiguousarray(blocks.swapaxes(2, 3)))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from binary.describing import description
+from binary.describing import data_of, description
 from binary.width.model import build
 from binary.width.networks import released
 from binary.width.space import FOUND, RATIOS, VGG, Network, length, open_resnet, open_vgg, with_ratios
@@ -23,9 +23,10 @@ FORM = "6 ratios (VGG-small) or 12 (ResNet-18) with blanks between them, or one 
 
 
 def describe(options: Any) -> dict[str, Any]:
-    """Counts of a network: on 32x32 pixels for VGG-small, on 224x224 for ResNet-18."""
+    """Counts of a network: on the images of its run, else on 32x32 pixels for VGG-small and on 224x224 for ResNet-18."""
     network = read_network(options.arch)
-    side = network.side if isinstance(network, VGG) else 32 if network.stem == "small" else 224
+    known = data_of(Path(options.arch)) if os.path.isfile(options.arch) else None
+    side = known[1] if known else network.side if isinstance(network, VGG) else 224
     return description("binary-width", options.arch, network, build, side)
 
 
@@ -67,11 +68,10 @@ def read_network(text: str) -> Network:
 def _of_file(file: Path) -> Network:
     """An architecture file: of the space of the run that it lies in, else of the papers' spaces."""
     spaces: list[tuple[str, Network]] = [("VGG-small", open_vgg()), ("ResNet-18", open_resnet())]
-    own = settings_of_run(file).get("space")
-    if isinstance(own, dict) and isinstance(own.get("base"), list):
-        base = tuple(own["base"])
-        spaces.insert(
-            0, ("run", open_vgg(base) if own.get("body") == "vgg" else open_resnet(base, stem=own.get("stem", "small")))
-        )
+    own, known = settings_of_run(file).get("space"), data_of(file)
+    if known and isinstance(own, dict) and isinstance(own.get("base"), list):
+        base, (classes, side) = tuple(own["base"]), known
+        vgg = own.get("body") == "vgg"
+        spaces.insert(0, ("run", open_vgg(base, classes, side) if vgg else open_resnet(base, classes, own.get("stem", "small"))))
     _, space, arch = read_file(file, spaces, "binary-width")
     return decode(space, arch)

@@ -66,7 +66,7 @@ def test_a_command_line_is_accepted_by_its_parser(line, monkeypatch):
         "python -m detection.train detnas --bugdet macs=1",
         "python -m detection.train detnas --budget seconds=1",
         "python -m detection.train darts",
-        "make detnas ARGS='--set search.engine=genetic'",
+        "make detnas ARGS='--set search.engine=swarm'",
         "make darts ARGS='--set retrain.seed=5'",
         "python -m common.cli compare --all",
         "tasknas compare --all",

@@ -111,6 +111,14 @@ def test_what_cannot_be_deployed_is_told(run, tmp_path, capsys):
     refused(call, ["deploy", str(tmp_path / "unfinished")], ["has no best network yet"], capsys)
 
 
+def test_describe_counts_a_found_network_as_its_run_did(run, tmp_path):
+    width = finished(WIDTH, tmp_path / "width")
+    for system, path in ((GROUPS, run), (WIDTH, width)):
+        row = json.loads((path / "retrained.jsonl").read_text().splitlines()[0])
+        described = system.described(system.describing(arch=str(path / "best" / "arch.json")))
+        assert {name: described[name] for name in row["cost"]} == row["cost"], system.name
+
+
 def test_widths_are_deployed_too(tmp_path):
     path = finished(WIDTH, tmp_path / "width", "space.body=resnet", "space.base=[8,16]")
     reloaded = reload(path)

@@ -246,3 +246,12 @@ def test_a_network_that_is_moved_to_another_layout_gives_the_same_numbers(groups
     moved = nn.Sequential(layer).to(memory_format=torch.channels_last)
     assert torch.equal(moved(x), wanted)
     assert torch.equal(moved(x.contiguous(memory_format=torch.channels_last)), wanted)
+
+
+def test_weights_of_another_geometry_are_refused():
+    layer = PackedConv2d(torch.randn(80, 16, 3, 3), padding=1)
+    layer.lanes = layer.lanes[:, :-1].contiguous()
+    with pytest.raises(
+        UserError, match=r"weights of shape \(2, 17, 64\) for a geometry of \(2, 18, 64\): pack the weights again"
+    ):
+        layer(torch.randn(1, 16, 4, 4))
