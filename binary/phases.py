@@ -12,6 +12,7 @@ from binary.layers.convolution import Binary, is_binary
 from binary.settings import BinarySettings
 from classification.data import Augment
 from classification.phases import Classify
+from classification.task import enough
 
 if TYPE_CHECKING:
     from binary.task import BinaryTask
@@ -38,6 +39,17 @@ def set_real(network: nn.Module, real: bool) -> None:
             arithmetic = module.arithmetic
             assert isinstance(arithmetic, Binary)
             module.arithmetic = replace(arithmetic, real=real)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def check(task: BinaryTask) -> None:
+    """Refuses too few training images for a batch.
+
+    Raises:
+        UserError: names the setting.
+    """
+    s = task.settings
+    for name in ("weights", "activations", "train"):
+        enough(task.data.train, name, getattr(s, name))
 
 
 def alone(task: BinaryTask) -> Sequence[Classify]:

@@ -51,6 +51,7 @@ SYSTEM = System(
     example=Deferred(f"{HERE}.networks", "example"),
     published=Deferred(f"{HERE}.networks", "published"),
     describe=Deferred(f"{HERE}.names", "describe"),
+    check=Deferred("binary.phases", "check"),
     notes=notes,
     describing=Describing,
 )

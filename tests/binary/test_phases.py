@@ -97,6 +97,15 @@ def test_images_that_are_too_small_are_refused():
         GROUPS.make(replace(odd, data=replace(odd.data, size=12), space=thrice), Path("none"))
 
 
+@pytest.mark.parametrize("name", ["weights", "activations", "train"])
+@pytest.mark.parametrize(("system", "smoke"), SMOKES, ids=["width", "groups"])
+def test_batches_larger_than_the_training_split_are_refused(system, smoke, name):
+    settings = smoke()
+    large = replace(settings, **{name: replace(getattr(settings, name), batch=5000)})
+    with pytest.raises(UserError, match=rf"{name}\.batch=5000: train has 1078 images; give more images or {name}\.batch=1078"):
+        system.make(large, Path("none"))
+
+
 def test_an_architecture_cannot_be_relaxed():
     settings = width.smoke()
     task = WIDTH.make(replace(settings, search=replace(settings.search, engine=Gradient(), reward=None)), Path("none"))

@@ -149,7 +149,7 @@ def test_describe_prints_the_figures_of_the_paper(capsys):
         (["hnas", "--set", "share=1"], ("share=1", "between 0 and 1")),
         (["hnas", "--set", "search.engine=topk", "share=0.5"], ("share=0.5 with search.engine=topk", "leave it 0.4")),
         (["hnas", "--set", "weights.paths=fair"], ("weights.paths=fair with search.engine=controller", "leave it uniform")),
-        (["hnas", "--budget", "latency=3"], ("budget 'latency' is no cost of a super-resolution network", "macs_deconv")),
+        (["hnas", "--budget", "energy=3"], ("budget 'energy' is no cost of a super-resolution network", "macs_deconv")),
         (["hnas", "--budget", "macs_deconv=3"], ("macs_deconv",)),
         (["hnas", "--set", "data.patch=50", "data.scale=3"], ("data.patch=50: give a multiple of 3",)),
         (["hnas", "--set", "search.engine.reward=PNSR"], ("search.engine.reward='PNSR'", "write PSNR")),

@@ -131,8 +131,8 @@ ARGUMENTS = {
     "unknown setting": ({"overrides": ["train.epochs=8"]}, "has no field 'epochs'"),
     "impossible budget": ({"settings": NetworkSettings(budget={"macs": 1}), "overrides": ()}, "budget macs=1 is impossible"),
     "budget of no cost": (
-        {"settings": NetworkSettings(budget={"latency": 1}), "overrides": ()},
-        "budget 'latency' is no cost of a network; limit params, macs",
+        {"settings": NetworkSettings(budget={"energy": 1}), "overrides": ()},
+        "budget 'energy' is no cost of a network; limit params, macs",
     ),
     "an unknown device": ({"device": "gpu"}, "device 'gpu' cannot be used"),
 }
