@@ -1,4 +1,4 @@
-"""How binary networks are trained alone: in one stage, or with binary activations first and binary weights after that."""
+"""How binary networks are trained: in one stage, or alone with binary activations first and binary weights after that."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from binary.layers.convolution import Binary, is_binary
-from binary.settings import BinarySettings
 from classification.data import Augment
 from classification.phases import Classify
 from classification.task import enough
 
 if TYPE_CHECKING:
     from binary.task import BinaryTask
+    from common.task import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +52,17 @@ def check(task: BinaryTask) -> None:
         enough(task.data.train, name, getattr(s, name))
 
 
-def alone(task: BinaryTask) -> Sequence[Classify]:
-    """The phases of a network that is trained alone."""
-    s: BinarySettings = task.settings
+def phases(task: BinaryTask, kind: Kind) -> Sequence[Classify]:
+    """A network alone, in one stage or two, and a supernet; weights and architecture in turn are not trained."""
+    s = task.settings
     split, augment = task.data.train, Augment(padding=task.padding)
-    first = [RealWeights(name="activations", settings=s.activations, split=split, augment=augment)] if s.activations.steps else []
-    return [*first, Classify(name="train", settings=s.train, split=split, augment=augment)]
+    match kind:
+        case "standalone":
+            return [
+                RealWeights(name="activations", settings=s.activations, split=split, augment=augment),
+                Classify(name="train", settings=s.train, split=split, augment=augment),
+            ]
+        case "supernet":
+            return [Classify(name="weights", settings=s.weights, split=split, augment=augment)]
+        case "relaxed":
+            return []

@@ -36,7 +36,7 @@ EMPTY = ("binary", "binary.packed", "common")
 IMAGES = 8
 """Images that both networks are compared on."""
 DATE = (1980, 1, 1, 0, 0, 0)
-"""Of every file in the archive, so that equal networks give equal bytes."""
+"""Of every file in the archive, so that equal networks give equal files but for torch's own."""
 
 
 class Bundle(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,9 +12,6 @@ from binary.costs import BINARY
 from binary.groups.model import build
 from binary.groups.settings import Settings
 from binary.groups.space import DEPTHWISE, MOBILENET, Network, Stage, arch_of, open_network
-from binary.phases import alone
-from classification.data import Augment
-from classification.phases import Classify
 from common.cost.costs import tabulated
 from common.errors import UserError
 from common.space import Arch
@@ -22,13 +19,11 @@ from common.supernet import opened
 from common.system import PublishedNetwork
 from common.task import Networks
 
+if TYPE_CHECKING:
+    from classification.facts import ClassificationFacts
+
 REACTNET_A = 87_126_016
 """Operations of ReActNet-A (2003.03488), by count; 0.87e8 were published."""
-
-if TYPE_CHECKING:
-    from binary.task import BinaryTask
-    from classification.facts import ClassificationFacts
-    from common.task import Kind, Phase
 
 
 def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
@@ -58,19 +53,6 @@ def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
         price=costs.price,
         hand_made={"depthwise": arch_of(space, (DEPTHWISE,) * count), "one group": arch_of(space, (1,) * count)},
     )
-
-
-def phases(task: BinaryTask, kind: Kind) -> Sequence[Phase]:
-    """A network alone, and the supernet; weights and architecture in turn are not trained."""
-    s: Settings = task.settings
-    match kind:
-        case "standalone":
-            return alone(task)
-        case "supernet":
-            augment = Augment(padding=task.padding)
-            return [Classify(name="weights", settings=s.weights, split=task.data.train, augment=augment)]
-        case "relaxed":
-            return []
 
 
 def spaces() -> dict[str, Network]:

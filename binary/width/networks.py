@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,9 @@ import torch
 from torch import Tensor
 
 from binary.costs import BINARY
-from binary.phases import alone
 from binary.width.model import build
 from binary.width.settings import Settings
 from binary.width.space import COUNTS, FOUND, Network, arch_of, length, open_resnet, open_vgg
-from classification.data import Augment
-from classification.phases import Classify
 from common.cost.costs import tabulated
 from common.errors import UserError
 from common.supernet import opened
@@ -23,9 +20,7 @@ from common.system import PublishedNetwork
 from common.task import Networks
 
 if TYPE_CHECKING:
-    from binary.task import BinaryTask
     from classification.facts import ClassificationFacts
-    from common.task import Kind, Phase
 
 
 def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
@@ -59,19 +54,6 @@ def searched(settings: Settings, classes: int, side: int) -> Network:
     if s.body == "vgg":
         return open_vgg(s.base, classes, side)
     return open_resnet(s.base, classes, s.stem)
-
-
-def phases(task: BinaryTask, kind: Kind) -> Sequence[Phase]:
-    """A network alone, and a supernet; weights and architecture in turn are not trained."""
-    s: Settings = task.settings
-    match kind:
-        case "standalone":
-            return alone(task)
-        case "supernet":
-            augment = Augment(padding=task.padding)
-            return [Classify(name="weights", settings=s.weights, split=task.data.train, augment=augment)]
-        case "relaxed":
-            return []
 
 
 def spaces() -> dict[str, Network]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from binary.settings import BinarySettings
 from binary.width.space import RESNET_BASE, VGG_BASE
-from common.errors import UserError, check_least
+from common.errors import UserError
 from common.stages.settings import PathPhaseSettings, check_trained
 
 
@@ -52,4 +52,3 @@ class Settings(BinarySettings):
         """
         BinarySettings.__post_init__(self)
         check_trained({"weights": self.weights}, "supernet")
-        check_least(self.weights, "weights", ("batch",), 1)

@@ -45,7 +45,7 @@ SYSTEM = System(
         ),
     ),
     networks=Deferred(f"{HERE}.networks", "networks"),
-    phases=Deferred(f"{HERE}.networks", "phases"),
+    phases=Deferred("binary.phases", "phases"),
     build=Deferred(f"{HERE}.model", "build"),
     spaces=Deferred(f"{HERE}.networks", "spaces"),
     example=Deferred(f"{HERE}.networks", "example"),
