@@ -12,6 +12,7 @@ from binary.costs import BINARY
 from binary.groups.model import build
 from binary.groups.settings import Settings
 from binary.groups.space import DEPTHWISE, MOBILENET, Network, Stage, arch_of, open_network
+from binary.real import baseline_with_real_weights
 from common.cost.costs import tabulated
 from common.errors import UserError
 from common.space import Arch
@@ -45,12 +46,14 @@ def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
     costs = tabulated(lambda: build(opened(space)), space, facts.example(), BINARY)
     common = [number for number in (1, 2, 4) if all(number in decision.options for decision in space.groups)]
     count = len(space.groups)
+    baseline = arch_of(space, (common[-1],) * count)
     return Networks(
         space=space,
         build=build,
-        baseline=arch_of(space, (common[-1],) * count),
+        baseline=baseline,
         costs=costs,
         price=costs.price,
+        outside=baseline_with_real_weights(build, space, baseline, facts.example()),
         hand_made={"depthwise": arch_of(space, (DEPTHWISE,) * count), "one group": arch_of(space, (1,) * count)},
     )
 

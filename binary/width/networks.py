@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from binary.costs import BINARY
+from binary.real import baseline_with_real_weights
 from binary.width.model import build
 from binary.width.settings import Settings
 from binary.width.space import COUNTS, FOUND, Network, arch_of, length, open_resnet, open_vgg
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
-    """A network whose every width is open; the baseline has ratio 1 everywhere.
+    """A network whose every width is open; the baseline has ratio 1 everywhere, and its twin has real weights.
 
     Raises:
         UserError: images are too small to be pooled so often.
@@ -37,14 +38,14 @@ def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
             "space.base"
         )
     costs = tabulated(lambda: build(opened(space)), space, facts.example(), BINARY)
-    uniform = {f"ratio {ratio:g}": arch_of(space, (ratio,) * length(space)) for ratio in (0.5, 2)}
+    baseline = arch_of(space, (1,) * length(space))
     return Networks(
         space=space,
         build=build,
-        baseline=arch_of(space, (1,) * length(space)),
+        baseline=baseline,
         costs=costs,
         price=costs.price,
-        hand_made=uniform,
+        outside=baseline_with_real_weights(build, space, baseline, facts.example()),
     )
 
 

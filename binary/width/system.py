@@ -25,7 +25,10 @@ class Describing(DescribeOptions):
 
 def notes(settings: Settings) -> list[str]:
     """What a reader of the report must know."""
-    return [*cost_notes(), "baseline: ratio 1 for every width; ratio N: N for every width."]
+    return [
+        *cost_notes(),
+        "baseline: ratio 1 for every width; real weights: the same with ordinary convolutions and ReLU.",
+    ]
 
 
 HERE = "binary.width"

@@ -34,18 +34,27 @@ class RandomArchs:
     """Which they may be, besides keeping the constraints: see `avoiding`. Any by default."""
     alike: Callable[[Arch, Random], Arch] | None = None
     """(what was found, rng) -> a random architecture of the same form; by default any of the space, uniformly."""
+    share: float = 0.0
+    """Of every upper constraint, what they cost at least."""
 
     def of(self, context: Context, winner: Arch, known: Sequence[Arch], rng: Random) -> Iterator[Arch]:
         """Draws them one after the other, each once and none of those known, until no more are found."""
 
         def allowed(arch: Arch) -> bool:
-            return (self.allowed is None or self.allowed(arch)) and context.feasible(arch)
+            return (self.allowed is None or self.allowed(arch)) and context.feasible(arch) and not self._cheap(context, arch)
 
         unseen = Unseen(context.task.space, allowed, constraint_text(context.constraints))
         for arch in known:
             unseen.add(arch)
         while (arch := self._drawn(unseen, winner, rng)) is not None:
             yield arch
+
+    def _cheap(self, context: Context, arch: Arch) -> bool:
+        """Whether an architecture costs less than the share of a constraint."""
+        if not self.share:
+            return False
+        costs = context.task.costs(arch)
+        return any(rule.upper is not None and costs[rule.metric] < self.share * rule.upper for rule in context.constraints)
 
     def _drawn(self, unseen: Unseen, winner: Arch, rng: Random) -> Arch | None:
         if self.alike is None:

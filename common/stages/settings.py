@@ -98,6 +98,9 @@ class RetrainSettings:
 
     random_archs: int = 3
     """Random architectures that the winner is compared with."""
+    random_share: float = 0.0
+    """The share of every budget that a random architecture costs at least, 0.9 say, so that networks of about the same cost are
+    compared; 0: random architectures keep the budget, and most may be far cheaper."""
     seeds: int = 3
     """Trainings of each network."""
     hand_made: bool = True
@@ -111,6 +114,8 @@ class RetrainSettings:
         """
         check_least(self, "retrain", ("random_archs",), 0)
         check_least(self, "retrain", ("seeds",), 1)
+        if not 0 <= self.random_share < 1:
+            raise UserError(f"retrain.random_share={self.random_share}: give a number from 0 to below 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

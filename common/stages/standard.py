@@ -105,7 +105,8 @@ def random_of(task: SystemTask) -> RandomArchs:
     """The random architectures that what is found is compared with: as free of forbidden options, or of the same form."""
     engine, alike = task.settings.search.engine, task.networks.random_like
     forbidden = engine.forbidden if isinstance(engine, Gradient) else ()
-    return RandomArchs(allowed=avoiding(task.space, forbidden) if forbidden and alike is None else None, alike=alike)
+    allowed = avoiding(task.space, forbidden) if forbidden and alike is None else None
+    return RandomArchs(allowed=allowed, alike=alike, share=task.settings.retrain.random_share)
 
 
 def inherited_of(settings: SearchSettings) -> Inherited | None:
