@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from classification.task import ClassificationTask
 from common.objective import Objective
 
@@ -10,6 +12,13 @@ class BinaryTask(ClassificationTask):
     """See `ClassificationTask`. The settings of its systems extend `binary.settings.BinarySettings`."""
 
     kind = "binary"
+
+    @staticmethod
+    def deployed(network: nn.Module) -> nn.Module:
+        """The network with packed convolutions; see `binary.deploy.conversion.packed`."""
+        from binary.deploy.conversion import packed  # numba takes a second to import, and most runs do not pack
+
+        return packed(network)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

@@ -98,6 +98,8 @@ def latency_table(
     archs: int = 10,
     device: str = "cpu",
     threads: int = 1,
+    pairs: bool = False,
+    deployed: bool = False,
 ) -> None:
     """Measure what every option of a space costs in time; print how well the table predicts, and warn if it predicts badly.
 
@@ -111,7 +113,11 @@ def latency_table(
         archs: random architectures that the prediction is checked on.
         device: where to measure: cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.
         threads: torch threads, part of the conditions that are written with the table.
+        pairs: time options of decisions that meet in a layer together too: for widths, which multiply. Needs a run.
+        deployed: time networks as they are deployed, binary ones with packed weights. Needs a run.
     """
+    if run is None and (pairs or deployed):
+        raise UserError("latency-table: --pairs and --deployed need a run folder")
     if archs < 2 or threads < 1 or repeats < 2:
         raise UserError(
             f"--archs {archs} --threads {threads} --repeats {repeats}: give at least 2 architectures, 1 thread and 2 repeats"
@@ -124,7 +130,7 @@ def latency_table(
     from common.stages.latency import Subject, measured, say
 
     if run is not None:
-        subject = Subject.of_run(run)
+        subject = Subject.of_run(run, pairs=pairs, deployed=deployed)
     elif task is not None and system is not None and space is not None:
         subject = Subject.of_system(task, system, space)
     else:

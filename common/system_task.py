@@ -22,6 +22,7 @@ from common.task import Calibration, Facts, Kind, Networks, Phase, SplitName
 if TYPE_CHECKING:
     from torch import nn
 
+    from common.cost.prices import Metric, Prices
     from common.objective import Objective
     from common.stages.settings import RunSettings
     from common.system import System
@@ -96,6 +97,15 @@ class SystemTask(ABC):
     @abstractmethod
     def pictures(self, network: nn.Module, folder: Path, count: int) -> list[dict[str, str]]:
         """See `common.task.Task.pictures`."""
+
+    @staticmethod
+    def deployed(network: nn.Module) -> nn.Module:
+        """What runs where a trained network is used: the network itself, or another module with the same outputs.
+
+        Raises:
+            UserError: the network cannot be deployed.
+        """
+        return network
 
     @property
     def calibration(self) -> Calibration | None:
@@ -190,9 +200,11 @@ def timed(networks: Networks, file: str | None) -> Networks:
     if file is None:
         return networks
     price = networks.price
-
-    def priced(metric: str) -> Any:
-        return None if metric == LATENCY or price is None else price(metric)
-
     costs = Timed(networks.costs, Path(file), networks.alone(networks.space))
-    return replace(networks, costs=costs, price=None if price is None else priced)
+
+    def priced(metric: str) -> tuple[Prices, Metric] | None:
+        if metric == LATENCY:
+            return costs.prices, LATENCY
+        return None if price is None else price(metric)
+
+    return replace(networks, costs=costs, price=priced)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from common.cost.bounds import Least
-    from common.cost.price import Metric, Price
+    from common.cost.prices import Metric, Prices
     from common.objective import Objective
     from common.relax.ranked import Bound
     from common.search.policy import Policy
@@ -122,7 +122,7 @@ class Networks:
     order: Sequence[Sequence[str]] | None = None
     random_like: Callable[[Arch, Random], Arch] | None = None
     draw: Callable[[Arch], str] | None = None
-    price: Callable[[str], tuple[Price, Metric] | None] | None = None
+    price: Callable[[str], tuple[Prices, Metric] | None] | None = None
     policy: Callable[[int], Policy] | None = None
     guide: Callable[[str], Sequence[Bound]] | None = None
     has_supernet: bool = True

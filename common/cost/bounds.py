@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, Literal, NamedTuple
 
 from common.cost.conditions import ABSENT, Condition, assignments, valid, with_options
-from common.cost.price import Metric, Price
+from common.cost.prices import Metric, Prices
 from common.errors import UserError
 from common.space import Arch, enumerate_all, neighbours, sample, size
 
@@ -41,7 +41,7 @@ class Extreme(NamedTuple):
     """
 
     arch: Arch
-    value: int
+    value: float
     exact: bool
 
 
@@ -57,17 +57,17 @@ class Least(NamedTuple):
     known: Literal["exact", "found", "bound"] = "exact"
 
 
-def cheapest(price: Price, metric: Metric) -> Extreme:
+def cheapest(price: Prices, metric: Metric) -> Extreme:
     """The cheapest architecture, its cost, and whether no other one is proven to be cheaper."""
     return extreme(price, metric, 1)
 
 
-def dearest(price: Price, metric: Metric) -> Extreme:
+def dearest(price: Prices, metric: Metric) -> Extreme:
     """The most expensive architecture, its cost, and whether no other one is proven to cost more."""
     return extreme(price, metric, -1)
 
 
-def extreme(price: Price, metric: Metric, sign: Literal[1, -1]) -> Extreme:
+def extreme(price: Prices, metric: Metric, sign: Literal[1, -1]) -> Extreme:
     """The architecture with the least `sign * cost`."""
     if _complete(price) and (arch := _eliminated(price, metric, sign)) is not None and valid(price.space, arch):
         return Extreme(arch, price.value(arch, metric), True)
@@ -82,7 +82,7 @@ def extreme(price: Price, metric: Metric, sign: Literal[1, -1]) -> Extreme:
     return _best(price, metric, sign, ends, False)
 
 
-def check_budget(price: Price, metric: Metric, upper: float, label: str | None = None) -> None:
+def check_budget(price: Prices, metric: Metric, upper: float, label: str | None = None) -> None:
     """Refuses a budget below the cheapest architecture.
 
     Args:
@@ -116,12 +116,12 @@ def _is_small(space: Any) -> bool:
         return False
 
 
-def _best(price: Price, metric: Metric, sign: int, archs: Iterable[Arch], exact: bool) -> Extreme:
+def _best(price: Prices, metric: Metric, sign: int, archs: Iterable[Arch], exact: bool) -> Extreme:
     arch = min(archs, key=lambda candidate: sign * price.value(candidate, metric))
     return Extreme(arch, price.value(arch, metric), exact)
 
 
-def _complete(price: Price) -> bool:
+def _complete(price: Prices) -> bool:
     """Fills every entry of every table, those of tables that appear on the way included; False if they are too many."""
     sizes = {path: len(decision) for path, decision in price.decisions.items()}
     done: set[tuple[str, ...]] = set()
@@ -136,12 +136,12 @@ def _complete(price: Price) -> bool:
                     arch = with_options(price.space, wanted)
                     if arch is None:
                         return False
-                    price.value(arch, "macs")
+                    price.price(arch)
             done.add(paths)
     return True
 
 
-def _eliminated(price: Price, metric: Metric, sign: int) -> Arch | None:
+def _eliminated(price: Prices, metric: Metric, sign: int) -> Arch | None:
     weights = price.weights(metric)
     domains = {
         path: [*range(len(decision))] + ([] if price.conditions[path] is None else [ABSENT])

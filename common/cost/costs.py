@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from common.cost.bounds import Least, cheapest
 from common.cost.conventions import Convention, contractions
 from common.cost.count import count
-from common.cost.price import Metric, Price
+from common.cost.price import Price
+from common.cost.prices import Metric
 from common.space import Arch
 
 

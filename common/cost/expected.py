@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from common.cost.conditions import ABSENT, assignments, with_options
-from common.cost.price import Price
+from common.cost.prices import Prices
 from common.errors import UserError
 from common.space import Arch, Invalid, ManyOf, OneOf, record
 
@@ -36,7 +36,7 @@ _TOLERANCE = 1e-3
 _NO_SUBSET = "the odds of too many members of a ManyOf are 0: no subset it allows has a positive probability"
 
 
-def complete(price: Price, most: int = MOST_ENTRIES) -> None:
+def complete(price: Prices, most: int = MOST_ENTRIES) -> None:
     """Traces until every entry of every table is there, those of tables that appear on the way included.
 
     Left open are entries for which no valid architecture is found, since a `Where` rule forbids the combination.
@@ -69,7 +69,7 @@ def complete(price: Price, most: int = MOST_ENTRIES) -> None:
                 price.price(arch)
 
 
-def _known(price: Price, paths: tuple[str, ...], taken: Mapping[str, int]) -> bool:
+def _known(price: Prices, paths: tuple[str, ...], taken: Mapping[str, int]) -> bool:
     return tuple(taken[path] for path in paths) in price.tables[paths]
 
 
@@ -157,7 +157,7 @@ class ExpectedCost:
             combination whose cost counts (independent draws would break the rule).
     """
 
-    def __init__(self, price: Price, fixed: Mapping[str, int] | None = None) -> None:
+    def __init__(self, price: Prices, fixed: Mapping[str, int] | None = None) -> None:
         self.price = price
         self._fixed = dict(fixed or {})
         for path, option in self._fixed.items():
@@ -195,8 +195,9 @@ class ExpectedCost:
     def _polynomial(self, constant: int) -> tuple[Tensor, Tensor]:
         """Which probabilities are multiplied in each term (`constant`: the factor 1), and its costs."""
         sizes = {path: len(decision) for path, decision in self.price.decisions.items()}
-        none = (0,) * len(self.price.convention.amounts)
-        sums: dict[tuple[int, ...], tuple[int, ...]] = {(): none}
+        weights = torch.tensor([self.price.weights(cost) for cost in self.price.costs], dtype=torch.float64)
+        none = (0.0,) * weights.shape[1]
+        sums: dict[tuple[int, ...], tuple[float, ...]] = {(): none}
         for paths, table in self.price.tables.items():
             for taken in assignments(paths, sizes, self.price.conditions):
                 if any(o not in (ABSENT, self._fixed.get(p, o)) for p, o in taken.items()):
@@ -210,7 +211,6 @@ class ExpectedCost:
                 sums[term] = tuple(map(add, sums.get(term, none), entry))
         sums = {term: entry for term, entry in sums.items() if any(entry)} or {(): none}
         amounts = torch.tensor([*sums.values()], dtype=torch.float64)
-        weights = torch.tensor([self.price.weights(cost) for cost in self.price.convention.costs], dtype=torch.float64)
         return _rectangle([[*term] for term in sums], constant), amounts @ weights.T
 
     def __call__(self, probabilities: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -260,7 +260,7 @@ class ExpectedCost:
     def _expectation(self, options: Tensor) -> dict[str, Tensor]:
         self._move(options.device)
         values = (_product(torch.cat([options, options.new_ones(1)]), self._terms) @ self._values).unbind()
-        return dict(zip(self.price.convention.costs, values, strict=True))
+        return dict(zip(self.price.costs, values, strict=True))
 
     def _move(self, device: torch.device) -> None:
         if self._values.device != device:
@@ -294,6 +294,6 @@ class ExpectedCost:
                 raise UserError(f"decision {path!r}: {given[path].tolist()} are no probabilities: {rule}")
 
 
-def expected(price: Price, probabilities: Mapping[str, Tensor], fixed: Mapping[str, int] | None = None) -> dict[str, Tensor]:
+def expected(price: Prices, probabilities: Mapping[str, Tensor], fixed: Mapping[str, int] | None = None) -> dict[str, Tensor]:
     """`ExpectedCost(price, fixed)(probabilities)`: for one call; make an `ExpectedCost` where it is called at every step."""
     return ExpectedCost(price, fixed)(probabilities)

@@ -22,14 +22,12 @@ from common.cost.conventions import Convention, contractions, rounded
 from common.cost.count import Forward, on_meta, uncounted_warning
 from common.cost.dependencies import Dependencies
 from common.cost.presence import Paths
+from common.cost.prices import Key, Metric
 from common.errors import UserError
 from common.layers import EmptySum
 from common.space import Arch, decisions, decode, sample
 from common.trace import slots_of
 
-Metric = str
-"""The name of a cost: `params`, `macs`, or another one of the convention."""
-Key = tuple[int, ...]
 Table = dict[Key, tuple[int, ...]]
 _BITS = 64
 _MOST = (1 << _BITS) - 1
@@ -78,6 +76,11 @@ class Price:
         self._always = [path for path, condition in self.conditions.items() if condition is None]
         self._compile()
         self.fill()
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The names of all costs."""
+        return self.convention.costs
 
     def fill(self, random: int = 16) -> None:
         """Traces a few architectures, so that most entries are there before the first question.

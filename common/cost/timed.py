@@ -7,13 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from common.cost.bounds import Least
-from common.cost.table import LatencyTable
+from common.cost.bounds import Least, cheapest
+from common.cost.prices import TimedPrices
+from common.cost.table import LATENCY, LatencyTable
 from common.errors import UserError
 from common.space import Arch
-
-LATENCY = "latency"
-"""Name of the cost: milliseconds of a pass under the conditions of the table."""
 
 
 class Untimed(Protocol):
@@ -57,12 +55,18 @@ class Timed:
             )
         return table
 
+    @cached_property
+    def prices(self) -> TimedPrices:
+        """The times as a sum of entries."""
+        return TimedPrices(self.table, self._space)
+
     def of(self, arch: Arch) -> Mapping[str, float]:
         """See `common.task.Costs.of`."""
         return {**self._costs.of(arch), LATENCY: self.table.predict(arch)}
 
     def least(self, metric: str) -> Least:
-        """See `common.task.Costs.least`; of the latency a bound: the fastest option of every decision."""
+        """See `common.task.Costs.least`."""
         if metric != LATENCY:
             return self._costs.least(metric)
-        return Least(self.table.base_ms + sum(map(min, self.table.rows.values())), "bound")
+        found = cheapest(self.prices, LATENCY)
+        return Least(found.value, "exact" if found.exact else "found")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from common.arch import from_labels, labels
-from common.cost.price import Price
+from common.cost.prices import Prices
 from common.engines.dropping import PruneSettings, ShrinkSettings
 from common.errors import UserError
 from common.relax.relaxation import Relaxation
@@ -111,7 +111,7 @@ class Pruning(Dropping):
     """
 
     settings: PruneSettings
-    price: Price
+    price: Prices
     sequence: list[dict[str, Any]] = field(default_factory=list)
     pressure: float = field(default=0.0, init=False)
     _streak: int = field(default=0, init=False)

@@ -30,7 +30,7 @@ from common.supernet import Supernet
 from common.train.step import Participant
 
 if TYPE_CHECKING:
-    from common.cost.price import Metric
+    from common.cost.prices import Metric
     from common.objective import Constraint
     from common.task import Networks
 

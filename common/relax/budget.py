@@ -8,7 +8,7 @@ from operator import mul
 
 from common.cost.conditions import Condition, assignments
 from common.cost.expected import complete
-from common.cost.price import Metric, Price
+from common.cost.prices import Metric, Prices
 from common.errors import UserError
 from common.relax.ranked import Bound
 from common.space import Arch
@@ -27,7 +27,7 @@ class Budget:
         UserError: the limit is negative or no number.
     """
 
-    price: Price
+    price: Prices
     metric: Metric
     upper: float
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from common.cost.expected import ExpectedCost
-from common.cost.price import Metric
+from common.cost.prices import Metric
 from common.errors import UserError
 from common.space import ManyOf
 

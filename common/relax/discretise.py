@@ -204,7 +204,7 @@ def _cheapest(space: Any, ranks: Ranking, budget: Budget, most: int, without: st
     Raises:
         UserError: it costs more than the budget.
     """
-    least: tuple[int, Arch] | None = None
+    least: tuple[float, Arch] | None = None
     proven = True
     for i, way in enumerate(ranks.ranked(0.0, 1.0)):
         if least is not None and way.cost + constant >= least[0] * (1 - _EPSILON):

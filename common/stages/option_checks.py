@@ -178,7 +178,7 @@ def _most(engine: Gradient, task: SystemTask, wanted: Sequence[str], within: str
 
 def _check_gates(task: SystemTask, known: Mapping[str, Decision]) -> None:
     """Pruning takes a space of gates alone, whose costs are sums."""
-    if task.networks.price is None:
+    if task.networks.price is None or task.networks.price("macs") is None:
         raise UserError("search.engine.prune: this system prices networks one by one; set prune=null")
     for path, decision in known.items():
         if not isinstance(decision, ManyOf) or decision.low:

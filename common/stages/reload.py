@@ -37,11 +37,13 @@ class ReloadedRun:
         networks: of the run.
         facts: what the run remembers of its data.
         source: the file that the networks were made from, which may be damaged; None for a user's own build function.
+        deployed: what runs where a network is used; see `common.system_task.SystemTask.deployed`.
     """
 
     networks: Networks
     facts: Facts
     source: Path | None = None
+    deployed: Callable[[nn.Module], nn.Module] | None = None
 
     @property
     def space(self) -> Any:
@@ -142,12 +144,13 @@ def reload(run: Path, build: Callable[[Any], nn.Module] | None = None, space: An
     data = config.get("data")
     if not isinstance(data, dict):
         raise UserError(f"{path}: says nothing about its data; give a folder that a train script wrote")
-    facts = facts_from(system.task.resolve().facts_of, data, settings, str(path))
+    task = system.task.resolve()
+    facts = facts_from(task.facts_of, data, settings, str(path))
     with sound(path):
         if odd := [tuple(x.shape) for x in facts.example() if not x.numel()]:
             raise UserError(f"{path}: its data give inputs of shape {odd[0]}; restore the file from a copy")
         networks = system.networks(settings.finished(), facts)
-    return ReloadedRun(networks=networks, facts=facts, source=path)
+    return ReloadedRun(networks=networks, facts=facts, source=path, deployed=task.deployed)
 
 
 def current(config: Mapping[str, Any], system: System) -> Any:

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from common.cost.latency import measure, measure_onnx
-from common.cost.table import LatencyTable, build_table, errors, spearman
+from common.cost.measuring import build_table, errors
+from common.cost.table import LatencyTable, spearman
 from common.errors import UserError
 from common.export import export_onnx
 from common.space import sample

@@ -9,8 +9,8 @@ from torch import nn
 
 from common.cost.bounds import cheapest, dearest
 from common.cost.count import count
+from common.cost.measuring import build_table
 from common.cost.price import Price
-from common.cost.table import build_table
 from common.layers import EmptySum
 from common.space import Arch, ManyOf, OneOf, decisions, decode, enumerate_all, sample
 from common.supernet import Supernet, choose, choose_many, opened

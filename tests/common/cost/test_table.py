@@ -13,9 +13,10 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from common.cost import latency, table
+from common.cost import latency, measuring
 from common.cost.latency import Latency
-from common.cost.table import Errors, LatencyTable, build_table, errors, spearman
+from common.cost.measuring import build_table, errors
+from common.cost.table import Errors, LatencyTable, spearman
 from common.errors import UserError
 from common.space import Arch, OneOf, Where, decisions, decode, enumerate_all, space_fingerprint
 from common.supernet import Supernet, choose, conv2d, opened
@@ -44,7 +45,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> Timed:
         seen.append((module, shapes))
         return Latency(median_ms=float(sum(p.numel() for p in module.parameters())), iqr_ms=0.0, conditions={})
 
-    monkeypatch.setattr(table, "measure", measure)
+    monkeypatch.setattr(measuring, "measure", measure)
     return seen
 
 
