@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
+import torch
 
 from binary.groups.recipes import smoke
 from binary.groups.space import open_network
 from binary.groups.system import SYSTEM
+from binary.packed.layer import PackedConv2d
+from binary.width.recipes import smoke as width_smoke
+from binary.width.system import SYSTEM as WIDTH
+from classification.darts.system import SYSTEM as DARTS
 from common.cost.table import LatencyTable
 from common.cost.timed import LATENCY, Timed
-from common.engines import Gradient
 from common.errors import UserError
 from common.options import RunOptions, settings_of
-from common.run.files import read_json
-from common.space import Arch, OneOf, decisions, enumerate_all, label, space_fingerprint
+from common.overrides import plain
+from common.run.files import read_json, write_json
+from common.space import Arch, OneOf, decisions, decode, enumerate_all, label, sample, space_fingerprint
+from common.stages.latency import Subject
 from common.stages.run import run
 from tests.common.run.rows import rows
 
@@ -55,7 +62,7 @@ def test_a_limit_that_no_architecture_keeps_is_refused(tmp_path):
     timed = task(write(tmp_path / "t.json"))
     least = min(timed.costs(arch)[LATENCY] for arch in enumerate_all(SPACE))
     timed.check_budget(LATENCY, least + 1e-6)
-    with pytest.raises(UserError, match=r"budget latency=1 is impossible: no architecture costs less than 2\.9"):
+    with pytest.raises(UserError, match=r"budget latency=1 is impossible: the cheapest architecture costs 2\.9"):
         timed.check_budget(LATENCY, 1.0)
     timed.check_budget("ops", 66e3)
 
@@ -86,15 +93,49 @@ def test_budgets_are_read_behind_the_settings_that_bring_their_costs(tmp_path):
     assert settings.budget == {"latency": 2.0} and settings.latency == file
 
 
-def test_latency_has_no_table_of_prices_that_a_multiplier_could_follow(tmp_path):
+def test_a_multiplier_can_follow_the_expected_latency(tmp_path):
+    from common.cost.expected import ExpectedCost
     from common.objective import Constraint
     from common.stages.gradient_checks import _check_dual
 
     timed = task(write(tmp_path / "t.json"))
-    assert timed.networks.price is not None and timed.networks.price("ops") is not None
-    with pytest.raises(UserError, match=r"cost=dual: latency has no table of prices; give cost=filter"):
-        _check_dual(timed, [Constraint("latency", upper=4)])
-    assert Gradient(cost="dual").cost == "dual"
+    _check_dual(timed, [Constraint("latency", upper=4)])
+    assert timed.networks.price is not None
+    priced = timed.networks.price(LATENCY)
+    assert priced is not None and priced[1] == LATENCY
+    uniform = {path: torch.full((len(d),), 1 / len(d)) for path, d in decisions(SPACE).items()}
+    means = [0.1 * (len(d) - 1) / 2 for d in decisions(SPACE).values()]
+    assert float(ExpectedCost(priced[0])(uniform)[LATENCY]) == pytest.approx(5 - sum(means))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A folder whose networks are known: nothing else of a run is read."""
+    folder = tmp_path_factory.mktemp("binary") / "run"
+    settings = width_smoke()
+    made = WIDTH.make(settings, Path("none"))
+    config = {"task": "binary", "system": "binary-width", "settings": plain(settings), "data": made.data.describe()}
+    folder.mkdir()
+    write_json(folder / "config.json", config)
+    return folder
+
+
+def test_networks_are_timed_as_they_are_deployed_and_widths_that_meet_together(finished):
+    subject = Subject.of_run(finished, pairs=True, deployed=True)
+    assert subject.pairs == [(f"ratios.{i}", f"ratios.{i + 1}") for i in range(3)]
+    network = subject.build(decode(subject.description, sample(subject.description, Random(0))))
+    assert sum(isinstance(module, PackedConv2d) for module in network.modules()) == 3 and not subject.shared
+    plainly = Subject.of_run(finished)
+    assert plainly.shared and not plainly.pairs
+
+
+def test_networks_that_are_deployed_as_they_are_have_no_other_times(tmp_path):
+    settings = DARTS.method("darts").recipes["smoke"]()
+    made = DARTS.make(settings, Path("none"))
+    config = {"task": "classification", "system": "darts", "settings": plain(settings), "data": made.data.describe()}
+    write_json(tmp_path / "config.json", config)
+    with pytest.raises(UserError, match=r"--deployed: networks of .* are deployed as they are; leave the option out"):
+        Subject.of_run(tmp_path, deployed=True)
 
 
 def test_a_run_keeps_the_budget_and_is_not_resumed_with_another_table(tmp_path):

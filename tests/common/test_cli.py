@@ -233,6 +233,8 @@ TASKS = ", ".join(task_packages())
         (("--task", "detection", "--system", "yolo", "--space", "tiny"), "task detection has no system 'yolo'; it has detnas"),
         (("--task", "os", "--system", "detnas", "--space", "tiny"), f"task 'os' is not installed here; there is {TASKS}"),
         (("--archs", "1"), "give at least 2 architectures"),
+        ((*TINY[1:], "--pairs"), "--pairs and --deployed need a run folder"),
+        ((*TINY[1:], "--deployed"), "--pairs and --deployed need a run folder"),
         (("--device", "abacus"), "device 'abacus' cannot be used"),
         (("--device", "meta"), "device 'meta' cannot be used (it holds no numbers); give cpu, cuda, or auto"),
     ],

@@ -78,12 +78,12 @@ def test_spearman():
 
 def test_table_of_times_set_by_hand(monkeypatch, tmp_path: Path):
     # Every convolution weight takes a microsecond: predictions must then be exact, since options do not influence each other.
-    from common.cost import latency, table
+    from common.cost import latency, measuring
 
     def weigh(module, inputs, *, named=None, repeats, device="cpu"):
         return latency.Latency(median_ms=sum(p.numel() for p in module.parameters()) / 1000, iqr_ms=0.0, conditions={})
 
-    monkeypatch.setattr(table, "measure", weigh)
+    monkeypatch.setattr(measuring, "measure", weigh)
     space = chain_space(3)
     supernet, image, lines = Supernet(build(opened(space)), space), (torch.zeros(1, 3, 16, 16),), []
     made = build_table(supernet, image, build, repeats=2, observe=lines.append)

@@ -99,6 +99,33 @@ def test_options_of_unlike_shapes_widths_and_kernels_are_timed_by_the_whole_netw
     assert [shapes for _, shapes in timed] == [[(1, 3, 8, 8)]] * 7, "nothing but the image"
 
 
+def test_options_of_two_widths_that_meet_are_timed_together(timed):
+    """Rows alone are wrong where both widths are open: their layer has their product."""
+    space = {"a": OneOf(2, 3, 5), "b": OneOf(1, 4)}
+
+    def make(net: Any) -> nn.Module:
+        return nn.Sequential(conv2d(3, net["a"], 1, bias=False), conv2d(net["a"], net["b"], 1, bias=False))
+
+    lines: list[str] = []
+    supernet = Supernet(make(opened(space)), space)
+    made = build_table(supernet, IMAGE, make, repeats=2, observe=lines.append, pairs=[("a", "b")])
+    assert made.rows == {"a": [0.0, 4.0, 12.0], "b": [0.0, 6.0]}
+    assert made.pairs == {"a": {"b": [[0.0, 0.0], [0.0, 3.0], [0.0, 9.0]]}} and lines[-1] == "a with b: +0.000 to +9.000 ms"
+    for arch in enumerate_all(space):
+        assert made.predict(arch) == sum(p.numel() for p in make(decode(space, arch)).parameters())
+    assert table_of(space, make).predict(Arch({"a": 2, "b": 1})) < 35 == made.predict(Arch({"a": 2, "b": 1}))
+
+
+@pytest.mark.parametrize("pairs", [{"a": {"c": [[0.0] * 2] * 2}}, {"a": {"b": [[0.0] * 2]}}, {"a": {"b": [[0.0, math.inf]] * 2}}])
+def test_a_file_without_a_time_for_every_pair_is_refused(tmp_path, pairs):
+    space = {"a": OneOf(1, 2), "b": OneOf(1, 2)}
+    rows = {"a": [0.0, 1.0], "b": [0.0, 1.0]}
+    made = LatencyTable(space=space_fingerprint(space), base_ms=1.0, rows=rows, labels={}, conditions={}, pairs=pairs)
+    (tmp_path / "t.json").write_text(made.text())
+    with pytest.raises(UserError, match=r"t\.json: (does not have a time for every pair|is not a latency table)"):
+        LatencyTable.load(tmp_path / "t.json", space)
+
+
 def test_a_decision_read_in_two_places_is_timed_in_both_and_one_inside_an_option_under_that_option(timed):
     def block(kind: Any) -> nn.Module:
         return nn.Identity() if kind is None else choose(kind["kernel"], conv)
