@@ -35,19 +35,21 @@ def smoke() -> Settings:
 
 
 def small() -> Settings:
-    """CIFAR-10's subset, or a folder like it."""
+    """CIFAR-10's subset, or a folder like it, at 16x16 pixels; found and random networks have the operations of 4 groups at most."""
     s = smoke()
+    adam = replace(_ADAM, lr=5e-3)
     blocks = (Stage(32, 1), Stage(64, 2), Stage(64, 1), Stage(128, 2), Stage(128, 1), Stage(256, 2))
     return replace(
         s,
         recipe="small",
-        data=DataSettings(),
-        budget={"ops": 1.2e6},
+        data=DataSettings(size=16),
+        budget={"ops": 157_184},
         space=SpaceSettings(blocks=blocks, stem=16, stride=1),
-        weights=replace(s.weights, steps=1500, batch=64),
-        search=replace(s.search, engine=TopK(population=16, mutants=8, crossovers=8, parents=5, rate=0.1), trials=128),
-        train=replace(s.train, steps=1000, batch=64),
-        retrain=RetrainSettings(random_archs=2, seeds=3),
+        weights=replace(s.weights, steps=1500, batch=64, optim=adam),
+        search=replace(s.search, engine=TopK(population=16, mutants=8, crossovers=8, parents=5, rate=0.1), trials=64),
+        activations=replace(s.activations, batch=64, optim=adam),
+        train=replace(s.train, steps=800, batch=64, optim=adam),
+        retrain=RetrainSettings(random_archs=2, random_share=0.9, seeds=3),
     )
 
 
