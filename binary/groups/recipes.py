@@ -35,7 +35,7 @@ def smoke() -> Settings:
 
 
 def small() -> Settings:
-    """CIFAR-10's subset, or a folder like it, at 16x16 pixels; found and random networks have the operations of 4 groups at most."""
+    """CIFAR-10's subset, or a folder like it, at 16x16 pixels; networks have the operations of 4 groups at most."""
     s = smoke()
     adam = replace(_ADAM, lr=5e-3)
     blocks = (Stage(32, 1), Stage(64, 2), Stage(64, 1), Stage(128, 2), Stage(128, 1), Stage(256, 2))
