@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from binary.describing import data_of, description
+from binary.describing import data_of, description, network_of_file
 from binary.groups.model import build
-from binary.groups.space import DEPTHWISE, Network, Stage, open_network, with_groups
-from common.describe import read_file, settings_of_run
+from binary.groups.networks import searched
+from binary.groups.settings import Settings
+from binary.groups.space import DEPTHWISE, Network, open_network, with_groups
 from common.errors import UserError
-from common.space import decode
 
 SIDE = 224
 """Of the images that costs are printed for where there is no run, in pixels."""
@@ -34,7 +34,7 @@ def read_network(text: str) -> Network:
         UserError: the text is none of these, or a number divides no block's channels.
     """
     if os.path.isfile(text):
-        return _of_file(Path(text))
+        return network_of_file(Path(text), "binary-groups", Settings, searched, [("paper", open_network())])
     space = open_network()
     try:
         groups = [word if word == DEPTHWISE else int(word) for word in text.split()]
@@ -46,14 +46,3 @@ def read_network(text: str) -> Network:
             f"each, of 1, 2, 4 ... or {DEPTHWISE}"
         )
     return with_groups(space, groups * len(space.groups) if len(groups) == 1 else groups)
-
-
-def _of_file(file: Path) -> Network:
-    """An architecture file: of the space of the run that it lies in, else of the paper's."""
-    spaces = [("paper", open_network())]
-    own, known = settings_of_run(file).get("space"), data_of(file)
-    if known and isinstance(own, dict) and {"blocks", "stem", "stride"} <= own.keys():
-        blocks = [Stage(**block) for block in own["blocks"]]
-        spaces.insert(0, ("run", open_network(blocks, own["stem"], own["stride"], known[0])))
-    _, space, arch = read_file(file, spaces, "binary-groups")
-    return decode(space, arch)

@@ -34,7 +34,7 @@ def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
         UserError: images are too small to be halved so often.
     """
     s = settings.space
-    space = open_network(s.blocks, s.stem, s.stride, len(facts.classes))
+    space = searched(settings, len(facts.classes), facts.image_size)
     shrink = s.stride
     for block in s.blocks:
         shrink *= block.stride
@@ -56,6 +56,12 @@ def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
         outside=baseline_with_real_weights(build, space, baseline, facts.example()),
         hand_made={"depthwise": arch_of(space, (DEPTHWISE,) * count), "one group": arch_of(space, (1,) * count)},
     )
+
+
+def searched(settings: Settings, classes: int, side: int) -> Network:
+    """The open network of the settings, on images of any side."""
+    s = settings.space
+    return open_network(s.blocks, s.stem, s.stride, classes)
 
 
 def spaces() -> dict[str, Network]:

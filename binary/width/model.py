@@ -37,26 +37,6 @@ def _vgg(net: VGG) -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), linear(fmap(lambda width: width * area, widths[-1]), net.classes))
 
 
-class Convolved(nn.Module):
-    """Binary activations, a binary convolution and a norm; with a shortcut around them where one is given."""
-
-    def __init__(self, net: ResNet, c_in: Any, c_out: Any, stride: int, shortcut: nn.Module | None) -> None:
-        """Makes the layers of `net` from `c_in` to `c_out` channels, fixed or open."""
-        super().__init__()
-        signs = net.activations == "sign"
-        self.body = nn.Sequential(
-            Sign("polynomial") if signs else ZeroOne(),
-            binary_conv2d(c_in, c_out, 3, stride, arithmetic=BIREAL if signs else DOREFA),
-            batch_norm(c_out),
-        )
-        self.shortcut = shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The normalised convolution, with what the shortcut gives added."""
-        out = self.body(x)
-        return out if self.shortcut is None else out + self.shortcut(x)
-
-
 class Around(nn.Module):
     """A body with a shortcut around it."""
 
@@ -70,25 +50,30 @@ class Around(nn.Module):
         return self.body(x) + self.shortcut(x)
 
 
+def _binary(net: ResNet, c_in: Any, c_out: Any, kernel: int, stride: int = 1) -> nn.Module:
+    """Binary activations, a binary convolution and a norm; widths are fixed or open."""
+    signs = net.activations == "sign"
+    return nn.Sequential(
+        Sign("polynomial") if signs else ZeroOne(),
+        binary_conv2d(c_in, c_out, kernel, stride, arithmetic=BIREAL if signs else DOREFA),
+        batch_norm(c_out),
+    )
+
+
 def _shortcut(net: ResNet, c_in: Any, c_out: Any, stride: int) -> nn.Module:
     """The identity, or what changes resolution and width alike."""
     if stride == 1:
         return nn.Identity()
-    if net.downsample == "real":
-        return nn.Sequential(nn.AvgPool2d(2), conv2d(c_in, c_out, 1, bias=False), batch_norm(c_out))
-    signs = net.activations == "sign"
-    binary = binary_conv2d(c_in, c_out, 1, stride, arithmetic=BIREAL if signs else DOREFA)
-    return nn.Sequential(Sign("polynomial") if signs else ZeroOne(), binary, batch_norm(c_out))
+    if net.downsample == "binary":
+        return _binary(net, c_in, c_out, 1, stride)
+    return nn.Sequential(nn.AvgPool2d(2), conv2d(c_in, c_out, 1, bias=False), batch_norm(c_out))
 
 
 def _block(net: ResNet, c_in: Any, middle: Any, c_out: Any, stride: int) -> nn.Module:
+    first, second = _binary(net, c_in, middle, 3, stride), _binary(net, middle, c_out, 3)
     if net.shortcuts == "blocks":
-        body = nn.Sequential(Convolved(net, c_in, middle, stride, None), Convolved(net, middle, c_out, 1, None))
-        return Around(body, _shortcut(net, c_in, c_out, stride))
-    return nn.Sequential(
-        Convolved(net, c_in, middle, stride, _shortcut(net, c_in, middle, stride)),
-        Convolved(net, middle, c_out, 1, nn.Identity()),
-    )
+        return Around(nn.Sequential(first, second), _shortcut(net, c_in, c_out, stride))
+    return nn.Sequential(Around(first, _shortcut(net, c_in, middle, stride)), Around(second, nn.Identity()))
 
 
 def _resnet(net: ResNet) -> nn.Module:

@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from binary.describing import data_of, description
+from binary.describing import data_of, description, network_of_file
 from binary.width.model import build
-from binary.width.networks import released
+from binary.width.networks import released, searched
+from binary.width.settings import Settings
 from binary.width.space import FOUND, RATIOS, VGG, Network, length, open_resnet, open_vgg, with_ratios
-from common.describe import read_file, settings_of_run
 from common.errors import UserError
-from common.space import decode
 
 UNIFORM = {"VGG-small": open_vgg, "ResNet-18": open_resnet}
 """Names of the bodies at ratio 1."""
@@ -45,7 +44,9 @@ def read_network(text: str) -> Network:
         uniform = with_ratios(open_resnet(), (1,) * length(open_resnet()))
         return replace(uniform, shortcuts="convolutions", downsample="real", activations="sign")  # pyright: ignore[reportCallIssue]
     if os.path.isfile(text):
-        return _of_file(Path(text))
+        return network_of_file(
+            Path(text), "binary-width", Settings, searched, [("VGG-small", open_vgg()), ("ResNet-18", open_resnet())]
+        )
     name, _, rest = text.partition(" ")
     body = UNIFORM.get(name)
     words = (rest.split() or ["1"]) if body else text.split()
@@ -63,15 +64,3 @@ def read_network(text: str) -> Network:
         if len(ratios) == length(space):
             return with_ratios(space, ratios)
     raise UserError(f"{text!r}: {len(ratios)} ratios; give {FORM}")
-
-
-def _of_file(file: Path) -> Network:
-    """An architecture file: of the space of the run that it lies in, else of the papers' spaces."""
-    spaces: list[tuple[str, Network]] = [("VGG-small", open_vgg()), ("ResNet-18", open_resnet())]
-    own, known = settings_of_run(file).get("space"), data_of(file)
-    if known and isinstance(own, dict) and isinstance(own.get("base"), list):
-        base, (classes, side) = tuple(own["base"]), known
-        vgg = own.get("body") == "vgg"
-        spaces.insert(0, ("run", open_vgg(base, classes, side) if vgg else open_resnet(base, classes, own.get("stem", "small"))))
-    _, space, arch = read_file(file, spaces, "binary-width")
-    return decode(space, arch)
