@@ -21,6 +21,6 @@ class BinaryTask(ClassificationTask):
         return packed(network)
 
     @property
-    def objectives(self) -> tuple[Objective, ...]:
+    def own_objectives(self) -> tuple[Objective, Objective]:
         """Accuracy, and operations: real multiply-adds and a 64th of the binary ones."""
         return (Objective("accuracy"), Objective("ops", "min", "OPs"))

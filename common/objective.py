@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+LATENCY = "latency"
+"""Name of the cost: milliseconds of a pass, by a latency table."""
+UNITS = {"macs": "MACs", "ops": "OPs", LATENCY: "ms"}
+"""Units of costs, for people."""
 Direction = Literal["max", "min"]
 Number = float | int
 

@@ -11,8 +11,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from common.cost.bounds import refuse_below
-from common.cost.timed import LATENCY, Timed
+from common.cost.timed import Timed
 from common.errors import UserError
+from common.objective import LATENCY, UNITS, Objective
 from common.overrides import override
 from common.space import Arch, decode
 from common.stages.tune import combinations
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from common.cost.prices import Metric, Prices
-    from common.objective import Objective
     from common.stages.settings import RunSettings
     from common.system import System
 
@@ -82,8 +82,8 @@ class SystemTask(ABC):
 
     @property
     @abstractmethod
-    def objectives(self) -> Sequence[Objective]:
-        """What is searched for; the first is the quality that networks are compared by."""
+    def own_objectives(self) -> tuple[Objective, Objective]:
+        """The quality that networks are compared by, and the cost that a search trades against it if no other is named."""
 
     @property
     @abstractmethod
@@ -121,6 +121,13 @@ class SystemTask(ABC):
         raise UserError(f"cuts: {self.kind} data cannot be cut anew; give search.evaluation.cuts=1 and tune.cuts=1")
 
     # ---- what follows from the system
+
+    @property
+    def objectives(self) -> Sequence[Objective]:
+        """What is searched for: the task's own quality, and its own cost or the one that `search.cost` names."""
+        quality, cost = self.own_objectives
+        named = self.settings.search.cost
+        return (quality, cost if named is None else Objective(named, "min", UNITS.get(named, "")))
 
     @property
     def space(self) -> Any:

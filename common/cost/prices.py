@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from common.cost.conditions import ABSENT, Condition, conditions_of
-from common.cost.table import LATENCY, LatencyTable
+from common.cost.table import LatencyTable
+from common.objective import LATENCY
 from common.space import Decision, decisions
 
 Metric = str

@@ -22,8 +22,6 @@ from common.json_text import NotJson, read_foreign
 from common.overrides import from_plain
 from common.space import decisions, space_fingerprint
 
-LATENCY = "latency"
-"""Name of the cost: milliseconds of a pass under the conditions of a table."""
 MOST_PERCENT = 50.0
 """Largest median error of a table that networks may be chosen by, in percent of the measured time."""
 LEAST_RANK = 0.5

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from common.cost.bounds import Least, cheapest
 from common.cost.prices import TimedPrices
-from common.cost.table import LATENCY, LatencyTable
+from common.cost.table import LatencyTable
 from common.errors import UserError
+from common.objective import LATENCY
 from common.space import Arch
 
 

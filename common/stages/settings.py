@@ -163,6 +163,9 @@ class SearchSettings:
     reward: str | None = None
     """Expression over scores and costs that the search maximises in place of the first objective, e.g.
     `accuracy * (300e6 / macs) ** 0.07`; see `common.expression`."""
+    cost: str | None = None
+    """The cost that a search trades against quality: the second objective of `nsga2`, of fronts and of the report's pictures, any
+    one that the system's networks have; by default the task's own."""
     random_baseline: bool = True
     """Whether random search is done too, for comparison: with as many candidates, or at the cost of a differentiable search."""
 
@@ -260,17 +263,18 @@ class RunSettings:
             raise UserError(f"search.engine.reward={engine.reward}: training gives {', '.join(known)}; name one of them, or none")
 
     def check_costs(self, known: Iterable[str], model: str) -> None:
-        """Refuses a budget of anything but the costs in `known`, those of a `model`.
+        """Refuses a budget of anything but the costs in `known`, those of a `model`, and another `search.cost`.
 
         Raises:
-            UserError: names the budget.
+            UserError: names the budget or the cost.
         """
         known = (*known, *([] if self.latency is None else ["latency"]))
-        for metric in self.budget:
+        traded = [] if self.search.cost is None else [("search.cost", self.search.cost, "give")]
+        for name, metric, do in [*(("budget", metric, "limit") for metric in self.budget), *traded]:
             if metric == "latency" and metric not in known:
-                raise UserError("budget 'latency' needs a latency table: --set latency=TABLE.json, which latency-table writes")
+                raise UserError(f"{name} 'latency' needs a latency table: --set latency=TABLE.json, which latency-table writes")
             if metric not in known:
-                raise UserError(f"budget {metric!r} is no cost of a {model}; limit {', '.join(known)}")
+                raise UserError(f"{name} {metric!r} is no cost of a {model}; {do} {', '.join(known)}")
 
 
 def check_trained(phases: Mapping[str, TrainSettings], model: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
 
+from common.objective import LATENCY, UNITS
 from common.run.report.figures import (
     Difference,
     RankCorrelation,
@@ -107,10 +108,18 @@ def axis(run: Run) -> Axis | None:
     limits = tuple(limit for limit in run.config.limits if limit.metric in seen or not rows)
     wanted = [goal.name for goal in goals if goal.name in costs] + [limit.metric for limit in run.config.limits]
     name = next((name for name in (*wanted, "macs", "params", *priced) if name in priced), None)
-    units = {goal.name: goal.unit for goal in goals}
+    units = {LATENCY: UNITS[LATENCY]} | {goal.name: goal.unit for goal in goals}
     cost = None if name is None else Goal(name=name, maximise=False, unit=units.get(name, ""))
     *lower, _ = dict.fromkeys(trial.fidelity for trial in run.trials) or [""]  # the last one to appear is the highest
     return Axis(score=score, cost=cost, limits=limits, lower=frozenset(lower))
+
+
+def beside(run: Run, axis: Axis) -> Axis | None:
+    """The score against the latency, where networks have one and another cost is plotted."""
+    if axis.cost is None or axis.cost.name == LATENCY:
+        return None
+    timed = any(LATENCY in row.cost for row in (*run.trials, *run.random, *run.retrained))
+    return replace(axis, cost=Goal(name=LATENCY, maximise=False, unit=UNITS[LATENCY])) if timed else None
 
 
 def search_axis(run: Run, axis: Axis) -> Axis:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from common.run.report import charts
 from common.run.report.figures import best_so_far, front, rank_correlation, thin
-from common.run.report.findings import Axis, Team, at_equal_cost, pairs, split
+from common.run.report.findings import Axis, Team, at_equal_cost, beside, pairs, split, teams
 from common.run.report.load import Limit, Run, TrialRow
 from common.run.report.text import count, number
 
@@ -32,12 +32,13 @@ class Plot:
 
 
 def search(run: Run, known: Axis) -> list[Plot]:
-    """Score against cost, and the best so far."""
+    """Score against cost, against latency where networks have one beside it, and the best so far."""
     if not run.trials and (not run.random or at_equal_cost(run)):
         return []
     score, maximise = known.score.name, known.score.maximise
     scored = [row for row in (*run.trials, *run.random) if row.ok and score in row.scores]
-    plots = [_trade_off(run, known)] if known.cost and any(known.cost.name in row.cost for row in scored) else []
+    axes = [axis for axis in (known, beside(run, known)) if axis and axis.cost]
+    plots = [_trade_off(run, axis) for axis in axes if axis.cost and any(axis.cost.name in row.cost for row in scored)]
     curves = [[known.score_of(trial) for trial in rows] for rows in (run.trials, run.random)]
     legend = [("line", "search", f"search, {count(len(run.trials), 'trial')}")]
     if run.random:
@@ -110,13 +111,19 @@ def seeds(run: Run, known: Axis, sides: Sequence[Team]) -> Plot | None:
     )
 
 
-def costs(run: Run, known: Axis, sides: Sequence[Team]) -> Plot | None:
-    """Retrained score against cost."""
+def costs(run: Run, known: Axis, sides: Sequence[Team]) -> list[Plot]:
+    """Retrained score against cost, and against latency where networks have one beside it."""
+    timed = beside(run, known)
+    found = [_costs(run, known, sides), _costs(run, timed, teams(run, timed)) if timed else None]
+    return [plot for plot in found if plot]
+
+
+def _costs(run: Run, known: Axis, sides: Sequence[Team]) -> Plot | None:
     if known.cost is None or all(side.cost is None for side in sides):
         return None
     where, cost = split(run, known.score.name), known.cost
     return Plot(
-        title="What the score costs",
+        title=f"What the score costs: {cost.name}",
         svg=charts.retrained(
             groups=sides,
             limits=_bounds(known.limits, cost.name),
@@ -172,7 +179,7 @@ def _trade_off(run: Run, known: Axis) -> Plot:
     limits = _bounds(known.limits, cost)
     legend += [("dash", "limit", f"limit {number(limit)}") for limit in limits]
     return Plot(
-        title="Score against cost",
+        title=f"Score against {cost}",
         svg=charts.trade_off(
             search=points(run.trials, feasible=False),
             random=points(run.random, feasible=False),

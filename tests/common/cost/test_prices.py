@@ -10,7 +10,8 @@ from common.cost.bounds import cheapest, dearest
 from common.cost.conditions import ABSENT
 from common.cost.expected import ExpectedCost
 from common.cost.prices import TimedPrices
-from common.cost.table import LATENCY, LatencyTable
+from common.cost.table import LatencyTable
+from common.objective import LATENCY
 from common.relax.budget import Budget
 from common.space import OneOf, decisions, enumerate_all, space_fingerprint
 
