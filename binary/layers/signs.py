@@ -29,7 +29,7 @@ def sign(x: Values) -> Values:
 
 
 def _round(x: Tensor) -> Tensor:
-    return x.clamp(0, 1).round()
+    return (x > 0.5).to(x.dtype)
 
 
 def _clipped(x: Tensor) -> Tensor:

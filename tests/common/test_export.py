@@ -62,6 +62,54 @@ def test_names_of_buffers_and_of_operations_do_not_meet(tmp_path: Path):
     assert export_onnx(Scaling(), (torch.rand(1, 2),), tmp_path / "model.onnx").dynamic_batch
 
 
+class Clamped(nn.Module):
+    """Limits one tensor twice, alike: two branches of a network with binary activations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList([nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.convolutions[0](x)
+        return self.convolutions[1](y.clamp(0, 1)) + self.convolutions[2](y.clamp(0, 1))
+
+
+def test_two_equal_clamps_of_one_tensor_are_exported(tmp_path: Path):
+    """The exporter merged them into a node without its limits, and onnxruntime did not open the file."""
+    assert export_onnx(Clamped(), (torch.rand(1, 3, 4, 4),), tmp_path / "m.onnx").max_abs_diff < 1e-5
+
+
+class Stepping(nn.Module):
+    """Gives signs, or the numbers themselves."""
+
+    def __init__(self, rounds: bool) -> None:
+        super().__init__()
+        self.rounds = rounds
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(x > 0, 1.0, -1.0) if self.rounds else x.clone()
+
+
+@pytest.mark.parametrize(("wrong", "rounds", "passes"), [(4, True, True), (5, True, False), (1, False, False)])
+def test_a_network_with_steps_may_differ_on_a_few_inputs(tmp_path: Path, monkeypatch, wrong, rounds, passes):
+    """The first input differs, and `wrong` of its shifted copies; a network without steps may not differ at all."""
+    calls = [0]
+    ran = export._run
+
+    def run(source, given):
+        found = ran(source, given)
+        calls[0] += 1
+        return [-array for array in found] if calls[0] <= 1 + wrong else found
+
+    monkeypatch.setattr(export, "_run", run)
+    network, x = Stepping(rounds), torch.randn(1, 3, 5)
+    if passes:
+        assert export_onnx(network, (x,), tmp_path / "m.onnx").max_abs_diff == 0
+        return
+    with pytest.raises(UserError, match="onnxruntime differs from torch"):
+        export_onnx(network, (x,), tmp_path / "m.onnx")
+
+
 def test_a_script_is_written_with_its_values(tmp_path: Path):
     write_script(tmp_path, "print(@SIZE@, @NAMES@[1])", {"SIZE": (16, 24), "NAMES": ("a", "it's @SIZE")})
     ran = subprocess.run([sys.executable, tmp_path / "use.py"], capture_output=True, text=True, timeout=60)
