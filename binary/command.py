@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,8 @@ def deploy(
 ) -> None:
     """Pack the found network of a run: one bit for each binary weight, in one file that classifies images without this project.
 
-    The file gives the same probabilities as the network, bit by bit, which is checked. Prints a JSON object.
+    The file gives the same probabilities as the network, bit by bit, which is checked. Prints a JSON object, and a note where this
+    processor lacks the instructions that make packed networks fast.
 
     Args:
         run: folder of a finished run.
@@ -28,6 +30,7 @@ def deploy(
     """
     check_finished(run)
     from binary.deploy.bundle import bundle
+    from binary.packed.processor import fallback, instructions
     from classification.facts import ClassificationFacts
     from common.stages.reload import best, reload, sound
 
@@ -42,4 +45,7 @@ def deploy(
         made = bundle(network, facts, folder)
     sizes = {"file": made.bytes, "network": made.network, "real_network": made.real}
     megabytes = {name: round(size / 1e6, 3) for name, size in sizes.items()}
-    print(json.dumps({"file": str(made.file), "megabytes": megabytes, "compared_on_images": made.images}))
+    told = {"file": str(made.file), "megabytes": megabytes, "compared_on_images": made.images}
+    if slow := fallback():
+        print(f"note: {slow}", file=sys.stderr)
+    print(json.dumps({**told, "counts_bits_with": instructions()}))

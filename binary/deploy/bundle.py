@@ -126,6 +126,7 @@ import zipfile
 import torch
 
 import binary.packed.operator  # the operation that the network calls
+from binary.packed.processor import fallback
 
 SIZE = @SIZE@  # side of the network's input
 CLASSES = @CLASSES@
@@ -144,6 +145,8 @@ def read(path):
 def main():
     if len(sys.argv) < 2:
         sys.exit("usage: python packed.zip IMAGE...")
+    if slow := fallback():
+        print(f"note: {slow}", file=sys.stderr)
     with zipfile.ZipFile(sys.path[0]) as archive:
         network = torch.export.load(io.BytesIO(archive.read("model.pt2"))).module()
     for path in sys.argv[1:]:

@@ -127,6 +127,15 @@ def _ones(geometry: Geometry) -> Tensor:
     return torch.from_numpy(np.packbits(np.arange(geometry.tap_bytes * 8) < geometry.group_channels, bitorder="little"))
 
 
+def fallback() -> str | None:
+    """What a user is told of a processor without instructions that count bits of whole vectors; None where it has them."""
+    best = instructions()
+    if best in ("avx512_bitalg", "avx2"):
+        return None
+    rest = "the instruction popcnt" if best == "popcnt" else "shifts and masks"
+    return f"this processor has neither AVX-512 (BITALG) nor AVX2: bits are counted with {rest}, alike and several times slower"
+
+
 def instructions() -> Literal["avx512_bitalg", "avx2", "popcnt", "none"]:
     """The best of the instructions that count bits on this processor: of 64 bytes, by tables of half bytes, of a word.
 
