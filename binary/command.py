@@ -21,8 +21,8 @@ def deploy(
 ) -> None:
     """Pack the found network of a run: one bit for each binary weight, in one file that classifies images without this project.
 
-    The file gives the same probabilities as the network, bit by bit, which is checked. Prints a JSON object, and a note where this
-    processor lacks the instructions that make packed networks fast.
+    The file gives the same probabilities as the network, bit by bit, which is checked. Prints a JSON object, and a note where
+    this processor lacks the instructions that make packed networks fast.
 
     Args:
         run: folder of a finished run.

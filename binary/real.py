@@ -58,6 +58,20 @@ def _convolution(binary: BinaryConv2d) -> nn.Conv2d:
     return made
 
 
+def outside_of(build: Build, description: Any, inputs: tuple[Tensor, ...]) -> Outside:
+    """The real twin of a settled description as a network outside of the space, with its cost.
+
+    Args:
+        build: (description, seed) -> binary network.
+        description: settled.
+        inputs: of a network, which its cost is counted on.
+    """
+    make = partial(real_twin, build, description)
+    with torch.device("meta"):
+        cost = count(make(0), inputs, convention=BINARY)
+    return Outside(build=make, cost=dict(cost.costs))
+
+
 def baseline_with_real_weights(
     build: Build, space: Any, baseline: Arch, inputs: tuple[Tensor, ...]
 ) -> Callable[[Arch], Mapping[str, Outside]]:
@@ -71,9 +85,6 @@ def baseline_with_real_weights(
     """
 
     def outside(found: Arch) -> Mapping[str, Outside]:
-        make = partial(real_twin, build, decode(space, baseline))
-        with torch.device("meta"):
-            cost = count(make(0), inputs, convention=BINARY)
-        return {REAL: Outside(build=make, cost=dict(cost.costs))}
+        return {REAL: outside_of(build, decode(space, baseline), inputs)}
 
     return outside

@@ -56,4 +56,8 @@ class Classify(NetworkPhase):
             scores, beside = scores
             terms["auxiliary_loss"] = self.auxiliary * F.cross_entropy(beside, labels)
         accuracy = (scores.detach().argmax(1) == labels).float().mean()
-        return {"class_loss": F.cross_entropy(scores, labels), **terms, "accuracy": accuracy}
+        return {**self.score_losses(scores, batch), **terms, "accuracy": accuracy}
+
+    def score_losses(self, scores: Tensor, batch: Batch) -> Mapping[str, Tensor]:
+        """Loss terms of the network's class scores: their cross-entropy; a subclass may compare them with something else."""
+        return {"class_loss": F.cross_entropy(scores, batch[1])}

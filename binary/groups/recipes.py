@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from binary.groups.settings import Settings, SpaceSettings
 from binary.groups.space import Stage
-from binary.settings import DataSettings
+from binary.settings import DataSettings, DistilSettings
 from common.engines import TopK
 from common.evaluate.settings import InheritedSettings
 from common.stages.settings import PathPhaseSettings, PhaseSettings, RetrainSettings, SearchSettings
@@ -54,7 +54,11 @@ def small() -> Settings:
 
 
 def paper() -> Settings:
-    """The published body and budget; training and search are a reconstruction, those of single-path one-shot searches."""
+    """The published body and budget; training and search are a reconstruction, those of single-path one-shot searches.
+
+    There is no distillation. With distil.weight=1 the loss is ReActNet's; its teacher is a larger network, while the one here is
+    the baseline with real weights, trained as long as a network.
+    """
     adam = OptimSettings(name="adam", lr=5e-4, weight_decay=0.0, schedule="linear")
     epoch = 1_281_167 // 256
     return Settings(
@@ -70,6 +74,7 @@ def paper() -> Settings:
         ),
         activations=PhaseSettings(steps=0, batch=256, optim=adam),
         train=PhaseSettings(steps=256 * epoch, batch=256, optim=adam),
+        distil=DistilSettings(teacher=PhaseSettings(steps=256 * epoch, batch=256, optim=adam)),
         retrain=RetrainSettings(),
         threads=4,
     )

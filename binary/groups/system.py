@@ -9,7 +9,7 @@ import tyro
 
 from binary.groups.recipes import RECIPES
 from binary.groups.settings import Settings
-from binary.settings import cost_notes
+from binary.settings import common_notes
 from common.deferred import Deferred
 from common.options import DescribeOptions
 from common.system import Method, System
@@ -26,7 +26,7 @@ class Describing(DescribeOptions):
 def notes(settings: Settings) -> list[str]:
     """What a reader of the report must know."""
     return [
-        *cost_notes(),
+        *common_notes(settings),
         "A path of the supernet takes the leading part of each filter, not its block-diagonal part; the scale of a filter is "
         "that of the part.",
     ]
@@ -56,6 +56,7 @@ SYSTEM = System(
     published=Deferred(f"{HERE}.networks", "published"),
     describe=Deferred(f"{HERE}.names", "describe"),
     check=Deferred("binary.phases", "check"),
+    stages=Deferred("binary.stages", "stages"),
     notes=notes,
     describing=Describing,
 )

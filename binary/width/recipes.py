@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from binary.settings import DataSettings
+from binary.settings import DataSettings, DistilSettings
 from binary.width.settings import Settings, SpaceSettings
 from common.engines import Genetic
 from common.evaluate.settings import ScratchSettings
@@ -67,7 +67,7 @@ def paper() -> Settings:
     """As published for CIFAR-10, as far as it could be read; give its own folder and a GPU.
 
     The numbers of the search are a reconstruction: the released code has the networks and not the search. 200 epochs of 45,000
-    images alone, 10 for a candidate.
+    images alone, 10 for a candidate. There is no distillation; with distil.weight=1 the teacher is trained as long as a network.
     """
     sgd = OptimSettings(name="sgd", lr=0.1, weight_decay=1e-4, schedule="cosine")
     steps = 200 * 352
@@ -85,6 +85,7 @@ def paper() -> Settings:
         ),
         activations=PhaseSettings(steps=0, batch=128, optim=sgd),
         train=PhaseSettings(steps=steps, batch=128, optim=sgd),
+        distil=DistilSettings(teacher=PhaseSettings(steps=steps, batch=128, optim=sgd)),
         retrain=RetrainSettings(),
         threads=4,
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from binary.settings import cost_notes
+from binary.settings import common_notes
 from binary.width.recipes import RECIPES
 from binary.width.settings import Settings
 from common.deferred import Deferred
@@ -26,7 +26,7 @@ class Describing(DescribeOptions):
 def notes(settings: Settings) -> list[str]:
     """What a reader of the report must know."""
     return [
-        *cost_notes(),
+        *common_notes(settings),
         "baseline: ratio 1 for every width; real weights: the same with ordinary convolutions and ReLU.",
     ]
 
@@ -55,6 +55,7 @@ SYSTEM = System(
     published=Deferred(f"{HERE}.networks", "published"),
     describe=Deferred(f"{HERE}.names", "describe"),
     check=Deferred("binary.phases", "check"),
+    stages=Deferred("binary.stages", "stages"),
     notes=notes,
     describing=Describing,
 )

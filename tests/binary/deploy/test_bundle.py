@@ -17,6 +17,7 @@ from binary.command import deploy
 from binary.deploy import bundle as bundling
 from binary.deploy.bundle import IMAGES, NAME, bundle
 from binary.groups.system import SYSTEM as GROUPS
+from binary.packed.processor import instructions
 from binary.width.system import SYSTEM as WIDTH
 from classification.darts.system import SYSTEM as DARTS
 from common.errors import NotExported, UserError
@@ -40,6 +41,7 @@ def test_the_file_gives_what_predict_gives_without_the_project(run, tmp_path, ca
     said = json.loads(capsys.readouterr().out)
     file = run / "packed" / NAME
     assert said["file"] == str(file) and said["compared_on_images"] == IMAGES
+    assert said["counts_bits_with"] == instructions()
     assert said["megabytes"]["file"] == round(file.stat().st_size / 1e6, 3) and said["megabytes"]["real_network"] > 0
     elsewhere = shutil.copy(file, tmp_path / "other.zip")
     picture = item(run, tmp_path)

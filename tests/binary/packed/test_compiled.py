@@ -11,7 +11,7 @@ import torch
 
 from binary.packed import with_compiler
 from binary.packed.layer import PackedConv2d
-from binary.packed.processor import instructions
+from binary.packed.processor import fallback, instructions
 from common.errors import UserError
 from tests.binary.packed.cases import needs_compiler, random_case
 
@@ -105,3 +105,5 @@ def test_the_folder_is_that_of_torch(monkeypatch):
 def test_instructions(features, best, monkeypatch):
     monkeypatch.setattr("llvmlite.binding.get_host_cpu_features", lambda: features)
     assert instructions() == best
+    told = {"popcnt": "counted with the instruction popcnt, alike", "none": "counted with shifts and masks, alike"}
+    assert (told[best] in (fallback() or "")) if best in told else fallback() is None
