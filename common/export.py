@@ -282,9 +282,12 @@ def _mostly(path: Path, names: Sequence[str], module: nn.Module, inputs: Sequenc
     with _evaluated(module):
         for k in range(1, SHIFTS + 1):
             shifted = [x.roll(k, -1) for x in inputs]
-            got = _run(path, {name: x.cpu().numpy() for name, x in zip(names, shifted, strict=True)})
+            with _Squashed() as squashed:
+                expected = _listed(module(*shifted))
+            given = {name: x.cpu().numpy() for name, x in zip(names, shifted, strict=True)}
+            scores = _scores(path, given, [squashed.before(out) for out in expected])
             try:
-                agreed.append(agreement(path, [*zip(got, _listed(module(*shifted)), strict=True)]))
+                agreed.append(agreement(path, [*zip(_run(path, given), expected, strict=True), *scores]))
             except UserError as error:
                 refused.append(error)
     if 4 * len(refused) > SHIFTS:
