@@ -32,7 +32,7 @@ class BinaryTask(ClassificationTask):
         return packed(network)
 
     @property
-    def own_objectives(self) -> tuple[Objective, Objective]:
+    def own_objectives(self) -> tuple[Objective, ...]:
         """Accuracy, and operations: real multiply-adds and a 64th of the binary ones."""
         return (Objective("accuracy"), Objective("ops", "min", "OPs"))
 

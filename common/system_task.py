@@ -82,8 +82,8 @@ class SystemTask(ABC):
 
     @property
     @abstractmethod
-    def own_objectives(self) -> tuple[Objective, Objective]:
-        """The quality that networks are compared by, and the cost that a search trades against it if no other is named."""
+    def own_objectives(self) -> Sequence[Objective]:
+        """The quality that networks are compared by, and what a search trades against it if no other cost is named."""
 
     @property
     @abstractmethod
@@ -124,10 +124,9 @@ class SystemTask(ABC):
 
     @property
     def objectives(self) -> Sequence[Objective]:
-        """What is searched for: the task's own quality, and its own cost or the one that `search.cost` names."""
-        quality, cost = self.own_objectives
-        named = self.settings.search.cost
-        return (quality, cost if named is None else Objective(named, "min", UNITS.get(named, "")))
+        """What is searched for: the task's own objectives, or its quality and the cost that `search.cost` names."""
+        own, named = self.own_objectives, self.settings.search.cost
+        return own if named is None else (own[0], Objective(named, "min", UNITS.get(named, "")))
 
     @property
     def space(self) -> Any:

@@ -54,7 +54,7 @@ class GraphTask(SystemTask):
         return data.arrays.scale()
 
     @property
-    def own_objectives(self) -> tuple[Objective, Objective]:
+    def own_objectives(self) -> tuple[Objective, ...]:
         """Accuracy (micro-averaged F1 where nodes have several classes), and parameters."""
         return (Objective("f1" if self.data.multilabel else "accuracy"), Objective("params", "min"))
 

@@ -170,8 +170,6 @@ def _baseline(space: Any, given: Mapping[str, object] | None) -> Arch:
 
 def _check_settings(own: OwnNetwork, settings: NetworkSettings) -> None:
     settings.check_costs(COSTS, "network")
-    if settings.search.cost is not None:
-        raise UserError(f"search.cost={settings.search.cost!r}: what is searched for is given by objectives=[...]; leave it None")
     if own.train_step is not None:
         trained = {"train": settings.train} if settings.retrain_from == "anew" else {}
         check_trained({**({"supernet": settings.supernet} if has_supernet(settings) else {}), **trained}, "network")
