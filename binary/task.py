@@ -12,6 +12,6 @@ class BinaryTask(ClassificationTask):
     kind = "binary"
 
     @property
-    def objectives(self) -> tuple[Objective, ...]:
+    def own_objectives(self) -> tuple[Objective, ...]:
         """Accuracy, and operations: real multiply-adds and a 64th of the binary ones."""
         return (Objective("accuracy"), Objective("ops", "min", "OPs"))

@@ -48,7 +48,7 @@ class ClassificationTask(SystemTask):
         )
 
     @property
-    def objectives(self) -> tuple[Objective, ...]:
+    def own_objectives(self) -> tuple[Objective, ...]:
         """Accuracy, and MACs."""
         return (Objective("accuracy"), Objective("macs", "min", "MACs"))
 

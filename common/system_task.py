@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from common.cost.bounds import refuse_below
 from common.cost.timed import LATENCY, Timed
 from common.errors import UserError
+from common.objective import Objective
 from common.overrides import override
 from common.space import Arch, decode
 from common.stages.tune import combinations
@@ -22,7 +23,6 @@ from common.task import Calibration, Facts, Kind, Networks, Phase, SplitName
 if TYPE_CHECKING:
     from torch import nn
 
-    from common.objective import Objective
     from common.stages.settings import RunSettings
     from common.system import System
 
@@ -81,8 +81,8 @@ class SystemTask(ABC):
 
     @property
     @abstractmethod
-    def objectives(self) -> Sequence[Objective]:
-        """What is searched for; the first is the quality that networks are compared by."""
+    def own_objectives(self) -> Sequence[Objective]:
+        """What is searched for unless `search.cost` says otherwise; the first is the quality that networks are compared by."""
 
     @property
     @abstractmethod
@@ -111,6 +111,15 @@ class SystemTask(ABC):
         raise UserError(f"cuts: {self.kind} data cannot be cut anew; give search.evaluation.cuts=1 and tune.cuts=1")
 
     # ---- what follows from the system
+
+    @property
+    def objectives(self) -> Sequence[Objective]:
+        """See `common.task.Task.objectives`; with `search.cost` the first of the task's own, and that cost."""
+        own, cost = self.own_objectives, self.settings.search.cost
+        if cost is None:
+            return own
+        traded = Objective(cost, "min", "ms" if cost == LATENCY else "")
+        return (own[0], next((objective for objective in own[1:] if objective.name == cost), traded))
 
     @property
     def space(self) -> Any:

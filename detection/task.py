@@ -60,7 +60,7 @@ class DetectionTask(SystemTask):
         return DetectionFacts(classes=tuple(self.data.classes), canvas=self.data.canvas)
 
     @property
-    def objectives(self) -> tuple[Objective, ...]:
+    def own_objectives(self) -> tuple[Objective, ...]:
         """COCO's average precision (at an overlap of 0.5 in the smoke recipe, whose trainings are short), and MACs."""
         return (Objective("AP50" if self.settings.recipe == "smoke" else "AP"), Objective("macs", "min", "MACs"))
 

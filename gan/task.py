@@ -60,7 +60,7 @@ class TranslationTask(SystemTask):
         return TranslationFacts(size=self.settings.data.size)
 
     @property
-    def objectives(self) -> tuple[Objective, ...]:
+    def own_objectives(self) -> tuple[Objective, ...]:
         """The score of the settings, and MACs."""
         goal = self.distance if self.settings.score == "Frechet" else self.settings.score
         return (Objective(goal, "max" if goal == "mIoU" else "min"), Objective("macs", "min", "MACs"))

@@ -54,7 +54,7 @@ class GraphTask(SystemTask):
         return data.arrays.scale()
 
     @property
-    def objectives(self) -> tuple[Objective, ...]:
+    def own_objectives(self) -> tuple[Objective, ...]:
         """Accuracy (micro-averaged F1 where nodes have several classes), and parameters."""
         return (Objective("f1" if self.data.multilabel else "accuracy"), Objective("params", "min"))
 

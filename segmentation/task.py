@@ -56,7 +56,7 @@ class SegmentationTask(SystemTask):
         )
 
     @property
-    def objectives(self) -> tuple[Objective, ...]:
+    def own_objectives(self) -> tuple[Objective, ...]:
         """Mean intersection over union, and MACs."""
         return (Objective("mIoU"), Objective("macs", "min", "MACs"))
 

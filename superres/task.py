@@ -41,7 +41,7 @@ class SuperResTask(SystemTask):
         return SuperResFacts(scale=data.scale, patch=data.patch)
 
     @property
-    def objectives(self) -> tuple[Objective, ...]:
+    def own_objectives(self) -> tuple[Objective, ...]:
         """PSNR of the Y channel, and multiply-adds with those of transposed convolutions."""
         return (Objective("PSNR", "max", "dB"), Objective("macs_deconv", "min", "MACs"))
 

@@ -75,7 +75,7 @@ class OwnTask(SystemTask):
         return OwnFacts(inputs=self.own.inputs)
 
     @property
-    def objectives(self) -> Sequence[Objective]:
+    def own_objectives(self) -> Sequence[Objective]:
         """As the user gave them."""
         return self.own.objectives
 

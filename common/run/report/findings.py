@@ -118,6 +118,14 @@ def search_axis(run: Run, axis: Axis) -> Axis:
     return replace(axis, score=Goal(name="reward", maximise=True, unit="")) if run.config.reward else axis
 
 
+def drawn(run: Run, axis: Axis) -> tuple[Axis, ...]:
+    """What scores are drawn against: the cost of `axis`, and latency where networks have one besides."""
+    timed = any("latency" in row.cost for row in (*run.trials, *run.random, *run.retrained))
+    if axis.cost is None or axis.cost.name == "latency" or not timed:
+        return (axis,)
+    return (axis, replace(axis, cost=Goal(name="latency", maximise=False, unit="ms")))
+
+
 def split(run: Run, score: str) -> str:
     """The split retrained networks are judged on: `test` if any was tested, else `val`; empty if neither."""
     if any(score in row.test for row in run.retrained):
