@@ -166,7 +166,17 @@ def engines_page() -> str:
         "trains a supernet. `controller` trains a supernet too, whatever scores its candidates, by the two phases that "
         "`gradient` takes.",
         "",
-        "`nsga2` follows all objectives and gives a front; the others follow the first objective, or `search.reward`.",
+        "`nsga2` follows all objectives and gives a front; the others follow the first objective, or `search.reward`. The second "
+        "objective is a cost that the task chooses, multiply-adds mostly. `search.cost` names another one, any that a budget can "
+        "name:",
+        "",
+        "```",
+        'make detnas ARGS="--set search.engine=nsga2 search.cost=params"',
+        'make detnas ARGS="--set search.engine=nsga2 latency=runs/mine/latency.json search.cost=latency"',
+        "```",
+        "",
+        "Whichever the engine, the report draws scores against that cost, and against the latency as well where a run has a "
+        "latency table, which `tasknas latency-table runs/mine` measures.",
         "",
         "The weightings, gradient rules, ways to drop options and stop rules of `gradient`, and the methods that are settings of "
         "it (SDARTS-RS, OLES, DARTS-PT, DrNAS, ReinMax), are on a [page of their own](differentiable.md).",

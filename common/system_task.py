@@ -83,7 +83,7 @@ class SystemTask(ABC):
     @property
     @abstractmethod
     def own_objectives(self) -> Sequence[Objective]:
-        """The quality that networks are compared by, and what a search trades against it if no other cost is named."""
+        """What is searched for unless `search.cost` says otherwise; the first is the quality that networks are compared by."""
 
     @property
     @abstractmethod
@@ -124,9 +124,12 @@ class SystemTask(ABC):
 
     @property
     def objectives(self) -> Sequence[Objective]:
-        """What is searched for: the task's own objectives, or its quality and the cost that `search.cost` names."""
-        own, named = self.own_objectives, self.settings.search.cost
-        return own if named is None else (own[0], Objective(named, "min", UNITS.get(named, "")))
+        """See `common.task.Task.objectives`; with `search.cost` the first of the task's own, and that cost."""
+        own, cost = self.own_objectives, self.settings.search.cost
+        if cost is None:
+            return own
+        traded = Objective(cost, "min", UNITS.get(cost, ""))
+        return (own[0], next((objective for objective in own[1:] if objective.name == cost), traded))
 
     @property
     def space(self) -> Any:

@@ -90,6 +90,8 @@ def _run(
     small = shrunk(settings)
     for note in (*small, *task.data.notes, *(f"left out: {item}" for item in task.data.skipped)):
         progress.say(f"note: {note}")
+    if settings.budget or settings.search.cost is not None:  # a system's settings may not know the costs of its networks
+        settings.check_costs(task.costs(task.baseline), f"network of {system.name}")
     for metric, upper in settings.budget.items():
         task.check_budget(metric, upper)
     constraints = [Constraint(metric, upper=upper) for metric, upper in settings.budget.items()]

@@ -164,8 +164,8 @@ class SearchSettings:
     """Expression over scores and costs that the search maximises in place of the first objective, e.g.
     `accuracy * (300e6 / macs) ** 0.07`; see `common.expression`."""
     cost: str | None = None
-    """The cost that a search trades against quality: the second objective of `nsga2`, of fronts and of the report's pictures, any
-    one that the system's networks have; by default the task's own."""
+    """The cost that the search trades against the first objective: the second objective of `nsga2`, of fronts and of the report's
+    pictures. Any cost of the system's networks, with a latency table `latency` as well; null: the task's own."""
     random_baseline: bool = True
     """Whether random search is done too, for comparison: with as many candidates, or at the cost of a differentiable search."""
 
@@ -263,18 +263,20 @@ class RunSettings:
             raise UserError(f"search.engine.reward={engine.reward}: training gives {', '.join(known)}; name one of them, or none")
 
     def check_costs(self, known: Iterable[str], model: str) -> None:
-        """Refuses a budget of anything but the costs in `known`, those of a `model`, and another `search.cost`.
+        """Refuses a budget of anything but the costs in `known`, those of a `model`, and another cost to trade for.
 
         Raises:
-            UserError: names the budget or the cost.
+            UserError: names the budget, or the cost.
         """
-        known = (*known, *([] if self.latency is None else ["latency"]))
-        traded = [] if self.search.cost is None else [("search.cost", self.search.cost, "give")]
-        for name, metric, do in [*(("budget", metric, "limit") for metric in self.budget), *traded]:
+        known = dict.fromkeys((*known, *([] if self.latency is None else ["latency"])))
+        named = [(f"budget {metric!r}", metric, "limit") for metric in self.budget]
+        if (cost := self.search.cost) is not None:
+            named.append((f"search.cost={cost}", cost, "give"))
+        for setting, metric, remedy in named:
             if metric == "latency" and metric not in known:
-                raise UserError(f"{name} 'latency' needs a latency table: --set latency=TABLE.json, which latency-table writes")
+                raise UserError(f"{setting} needs a latency table: --set latency=TABLE.json, which latency-table writes")
             if metric not in known:
-                raise UserError(f"{name} {metric!r} is no cost of a {model}; {do} {', '.join(known)}")
+                raise UserError(f"{setting} is no cost of a {model}; {remedy} {', '.join(known)}")
 
 
 def check_trained(phases: Mapping[str, TrainSettings], model: str) -> None:

@@ -18,12 +18,7 @@ from binary.width.settings import SpaceSettings as WidthSpace
 from binary.width.system import SYSTEM as WIDTH
 from common.engines import Gradient
 from common.errors import UserError
-from common.options import RunOptions
-from common.overrides import override
-from common.run.files import read_json
-from common.stages.run import run
 from common.train.step import Step
-from tests.common.run.rows import rows
 
 SMOKES = [(WIDTH, width.smoke), (GROUPS, groups.smoke)]
 
@@ -56,21 +51,6 @@ def test_networks_are_compared_by_accuracy_and_operations():
     task = GROUPS.make(groups.smoke(), Path("none"))
     assert [objective.name for objective in task.objectives] == ["accuracy", "ops"]
     assert task.costs(task.baseline)["ops"] <= 66e3
-
-
-def test_another_cost_is_traded_where_it_is_named(tmp_path):
-    """NSGA-II's front is that of accuracy and bits; the report draws them."""
-    words = ["search.cost=bits", "search.engine=nsga2", "search.engine.population=4", "search.trials=8", "search.reward=null"]
-    short = ["train.steps=2", "retrain.seeds=1", "retrain.hand_made=false", "search.random_baseline=false", "pictures=0"]
-    settings = override(width.smoke(), [*words, *short])
-    run(WIDTH, WIDTH.methods[0], settings, RunOptions(recipe="smoke", out=str(tmp_path / "run"), quiet=True, workers=0))
-    objectives = read_json(tmp_path / "run" / "config.json")["objectives"]
-    assert [(entry["name"], entry["direction"]) for entry in objectives] == [("accuracy", "max"), ("bits", "min")]
-    trials = {row["id"]: (row["scores"]["accuracy"], row["cost"]["bits"]) for row in rows(tmp_path / "run", "trials")}
-    front = next(row["result"]["front"] for row in rows(tmp_path / "run", "stages") if row["stage"] == "search")
-    beaten = {i for i, a in trials.items() for b in trials.values() if b[0] >= a[0] and b[1] <= a[1] and b != a}
-    assert front and not beaten & set(front) and beaten | set(front) == set(trials)
-    assert "Score against bits" in (tmp_path / "run" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def trade_off(
         f"Scatter chart of {score} against {cost}: {len(search)} trials of the search, {len(random)} of random search, "
         f"{len(front)} on the front. Better is {side} and to the left."
     )
-    return _svg(figure, axes, "trade-off", x=cost, y=score, label=label)
+    return _svg(figure, axes, f"trade-off {cost}", x=cost, y=score, label=label)
 
 
 def progress(*, search: Sequence[float | None], random: Sequence[float | None], score: str) -> Markup:
@@ -148,7 +148,7 @@ def retrained(*, groups: Sequence[Team], limits: Sequence[float], score: str, co
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     label = f"Chart of mean {score} after retraining against {cost}, {len(groups)} networks with their spread."
-    return _svg(figure, axes, "retrained", x=cost, y=score, label=label)
+    return _svg(figure, axes, f"retrained {cost}", x=cost, y=score, label=label)
 
 
 def ranking(*, points: Sequence[tuple[Point, str]], score: str) -> Markup:

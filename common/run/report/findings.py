@@ -114,17 +114,17 @@ def axis(run: Run) -> Axis | None:
     return Axis(score=score, cost=cost, limits=limits, lower=frozenset(lower))
 
 
-def beside(run: Run, axis: Axis) -> Axis | None:
-    """The score against the latency, where networks have one and another cost is plotted."""
-    if axis.cost is None or axis.cost.name == LATENCY:
-        return None
-    timed = any(LATENCY in row.cost for row in (*run.trials, *run.random, *run.retrained))
-    return replace(axis, cost=Goal(name=LATENCY, maximise=False, unit=UNITS[LATENCY])) if timed else None
-
-
 def search_axis(run: Run, axis: Axis) -> Axis:
     """What the trials of the search are compared by: its reward, where it had one."""
     return replace(axis, score=Goal(name="reward", maximise=True, unit="")) if run.config.reward else axis
+
+
+def drawn(run: Run, axis: Axis) -> tuple[Axis, ...]:
+    """What scores are drawn against: the cost of `axis`, and latency where networks have one besides."""
+    timed = any(LATENCY in row.cost for row in (*run.trials, *run.random, *run.retrained))
+    if axis.cost is None or axis.cost.name == LATENCY or not timed:
+        return (axis,)
+    return (axis, replace(axis, cost=Goal(name=LATENCY, maximise=False, unit=UNITS[LATENCY])))
 
 
 def split(run: Run, score: str) -> str:

@@ -141,7 +141,7 @@ def page(run: Run) -> Page:
     grids, grid_of = _grids(run, sought, arch)
     paper, url = _paper(config.paper)
     total = sum(stage.seconds for stage in run.stages)
-    lead = (plots.seeds(run, known, sides), *plots.costs(run, known, sides)) if known else ()
+    lead = (plots.seeds(run, known, sides), *plots.costs(run, known)) if known else ()
     return Page(
         title=config.title,
         system=config.system,

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from common.run.report import charts
 from common.run.report.figures import best_so_far, front, rank_correlation, thin
-from common.run.report.findings import Axis, Team, at_equal_cost, beside, pairs, split, teams
-from common.run.report.load import Limit, Run, TrialRow
+from common.run.report.findings import Axis, Team, at_equal_cost, drawn, pairs, split, teams
+from common.run.report.load import Goal, Limit, Run, TrialRow
 from common.run.report.text import count, number
 
 MONITORS = {
@@ -32,13 +32,13 @@ class Plot:
 
 
 def search(run: Run, known: Axis) -> list[Plot]:
-    """Score against cost, against latency where networks have one beside it, and the best so far."""
+    """Score against each cost that is drawn, and the best so far."""
     if not run.trials and (not run.random or at_equal_cost(run)):
         return []
     score, maximise = known.score.name, known.score.maximise
     scored = [row for row in (*run.trials, *run.random) if row.ok and score in row.scores]
-    axes = [axis for axis in (known, beside(run, known)) if axis and axis.cost]
-    plots = [_trade_off(run, axis) for axis in axes if axis.cost and any(axis.cost.name in row.cost for row in scored)]
+    views = [view for view in drawn(run, known) if view.cost and any(view.cost.name in row.cost for row in scored)]
+    plots = [_trade_off(run, view, several=len(views) > 1) for view in views]
     curves = [[known.score_of(trial) for trial in rows] for rows in (run.trials, run.random)]
     legend = [("line", "search", f"search, {count(len(run.trials), 'trial')}")]
     if run.random:
@@ -111,28 +111,28 @@ def seeds(run: Run, known: Axis, sides: Sequence[Team]) -> Plot | None:
     )
 
 
-def costs(run: Run, known: Axis, sides: Sequence[Team]) -> list[Plot]:
-    """Retrained score against cost, and against latency where networks have one beside it."""
-    timed = beside(run, known)
-    found = [_costs(run, known, sides), _costs(run, timed, teams(run, timed)) if timed else None]
-    return [plot for plot in found if plot]
+def costs(run: Run, known: Axis) -> list[Plot]:
+    """Retrained score against each cost that is drawn."""
+    told = [(view.cost, teams(run, view)) for view in drawn(run, known)]
+    priced = [(cost, sides) for cost, sides in told if cost and any(side.cost is not None for side in sides)]
+    return [_costs(run, known, cost, sides, several=len(priced) > 1) for cost, sides in priced]
 
 
-def _costs(run: Run, known: Axis, sides: Sequence[Team]) -> Plot | None:
-    if known.cost is None or all(side.cost is None for side in sides):
-        return None
-    where, cost = split(run, known.score.name), known.cost
+def _costs(run: Run, known: Axis, cost: Goal, sides: Sequence[Team], *, several: bool) -> Plot:
+    where, priced = split(run, known.score.name), [side for side in sides if side.cost is not None]
+    lacking = ", ".join(side.label for side in sides if side.cost is None)
     return Plot(
-        title=f"What the score costs: {cost.name}",
+        title=f"What the score costs: {cost.name}" if several else "What the score costs",
         svg=charts.retrained(
-            groups=sides,
+            groups=priced,
             limits=_bounds(known.limits, cost.name),
             score=f"{where} {known.score.name}",
             cost=_label(cost.name, cost.unit),
         ),
-        caption="Means after retraining, whiskers one standard deviation.",
+        caption="Means after retraining, whiskers one standard deviation."
+        + (f" Without {cost.name}, and not drawn: {lacking}." if lacking else ""),
         legend=(
-            *(("dot", side.role, side.label) for side in sides if side.cost is not None),
+            *(("dot", side.role, side.label) for side in priced),
             *(("dash", "limit", f"limit {number(limit)}") for limit in _bounds(known.limits, cost.name)),
         ),
     )
@@ -154,7 +154,7 @@ def ranking(run: Run, known: Axis) -> Plot | None:
     )
 
 
-def _trade_off(run: Run, known: Axis) -> Plot:
+def _trade_off(run: Run, known: Axis, *, several: bool) -> Plot:
     score, cost = known.score.name, known.cost.name if known.cost else ""
 
     def points(rows: Sequence[TrialRow], *, feasible: bool) -> list[charts.Point]:
@@ -179,7 +179,7 @@ def _trade_off(run: Run, known: Axis) -> Plot:
     limits = _bounds(known.limits, cost)
     legend += [("dash", "limit", f"limit {number(limit)}") for limit in limits]
     return Plot(
-        title=f"Score against {cost}",
+        title=f"Score against {cost if several else 'cost'}",
         svg=charts.trade_off(
             search=points(run.trials, feasible=False),
             random=points(run.random, feasible=False),

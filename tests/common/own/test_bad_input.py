@@ -134,6 +134,11 @@ ARGUMENTS = {
         {"settings": NetworkSettings(budget={"energy": 1}), "overrides": ()},
         "budget 'energy' is no cost of a network; limit params, macs",
     ),
+    "a search for no cost": ({"overrides": ["search.cost=AP"]}, "search.cost=AP is no cost of a network; give params, macs"),
+    "latency without a table": (
+        {"overrides": ["search.cost=latency"]},
+        "search.cost=latency needs a latency table: --set latency=TABLE.json",
+    ),
     "an unknown device": ({"device": "gpu"}, "device 'gpu' cannot be used"),
 }
 FUNCTIONS = {

@@ -68,29 +68,10 @@ def test_teams_are_told_by_their_distance_from_the_searched_network(begun):
     dots = (("dot", "search", "searched"), ("dot", "baseline", "baseline"))
     assert [(plot.title, plot.legend) for plot in shown.lead] == [
         ("Retrained, seed by seed", ()),
-        ("What the score costs: macs", (*dots, ("dash", "limit", "limit 6 M"))),
+        ("What the score costs", (*dots, ("dash", "limit", "limit 6 M"))),
     ]
     assert [row[:3] for row in shown.retrained.rows][:2] == [("searched", "searched", "0"), ("searched", "searched", "1")]
     assert ("5 M", "", "MACs", "of the searched network") in shown.tiles
-
-
-def test_latency_is_drawn_beside_the_cost_that_is_traded(begun):
-    """Both for trials and for retrained networks; where latency is traded, one picture is enough."""
-
-    def timed(row, ms):
-        return {**row, "cost": {**row["cost"], "latency": ms}}
-
-    write_rows(begun / "retrained.jsonl", [timed(net(kind, 0, 0.5), 2.5) for kind in ("searched", "baseline")])
-    write_rows(begun / "trials.jsonl", [timed(trial(0, 0.25, "x"), 1.5), timed(trial(1, 0.5, "y"), 2.5)])
-    shown = page(read_run(begun))
-    assert [plot.title for plot in shown.lead][1:] == ["What the score costs: macs", "What the score costs: latency"]
-    assert [plot.title for plot in shown.search][:2] == ["Score against macs", "Score against latency"]
-    assert "latency (ms)" in shown.search[1].svg and "latency (ms)" in shown.lead[2].svg
-    goals = [{"name": "AP50", "direction": "max"}, {"name": "latency", "direction": "min", "unit": "ms"}]
-    (begun / "config.json").write_text(json.dumps({**CONFIG, "objectives": goals}))
-    shown = page(read_run(begun))
-    titles = [plot.title for plot in (*shown.lead[1:], *shown.search[:2])]
-    assert titles == ["What the score costs: latency", "Score against latency", "Best so far"]
 
 
 def test_a_picture_is_shown_up_to_four_megabytes(tmp_path):
