@@ -23,7 +23,9 @@ from classification.darts.system import SYSTEM as DARTS
 from common.errors import NotExported, UserError
 from common.script import main
 from common.stages.reload import best, reload
+from tests.bench import binary_evolution
 from tests.common.refusing import refused
+from tests.common.run.rows import rows
 from tests.contracts.runs import finished, item
 
 
@@ -71,6 +73,18 @@ class Refuse:
 sys.meta_path.insert(0, Refuse())
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
+
+
+def test_the_bench_of_runs_reads_every_network_and_compares_the_deployed_one(run):
+    names = [row["name"] for row in rows(run, "retrained") if row["seed"] == 0]
+    lines = list(binary_evolution.timed_lines(run, 2))
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == names
+    for line in lines:
+        packed_times = line.split(" | ")[-2]
+        assert packed_times == "-" if line.startswith("| real weights") else float(packed_times.split()[0]) > 0
+    trained, small = binary_evolution.deployed(run, None)
+    assert trained == small and trained.keys() == {"accuracy", "loss"}
+    assert binary_evolution.spread([0.5, 0.7]) == "60.0 +- 14.1" and binary_evolution.spread([0.5]) == "50.0"
 
 
 def test_equal_networks_give_equal_files(run, tmp_path):

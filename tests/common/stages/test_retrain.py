@@ -8,11 +8,15 @@ from typing import Any, cast
 import pytest
 
 from common.arch import labels
+from common.engines import TopK
+from common.errors import UserError
+from common.objective import Constraint
 from common.run.checkpoint import read_weights
-from common.space import decode, sample
+from common.space import decisions, decode, enumerate_all, sample
 from common.stages.context import Context
 from common.stages.retrain import RandomArchs, Retrain, avoiding
 from common.stages.settings import RetrainSettings
+from common.stages.standard import random_of
 from common.streams import stream
 from common.task import Outside
 from tests.common.differentiable.toy import RelaxedToy
@@ -50,6 +54,37 @@ def test_constraints_hold_besides():
     space = RelaxedToy().space
     free, cheap = avoiding(space, ("none",)), avoiding(space, ("conv3",))
     assert all(free(arch) and cheap(arch) for arch in rivals(free, 2, cheap))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_random_architectures_cost_a_share_of_every_budget(share):
+    """Of both upper limits; far cheaper ones are drawn where no share is asked for."""
+    task = RelaxedToy()
+    first = next(iter(decisions(task.space)))
+    archs = list(enumerate_all(task.space))
+
+    def costs(arch):
+        return {"a": sum(arch.values()), "b": 10 * arch[first]}
+
+    most = {name: max(costs(arch)[name] for arch in archs) for name in ("a", "b")}
+    context = SimpleNamespace(
+        task=SimpleNamespace(space=task.space, costs=costs),
+        feasible=lambda arch: True,
+        constraints=[*(Constraint(name, upper=upper) for name, upper in most.items()), Constraint("a", lower=0)],
+    )
+    drawn = RandomArchs(share=share).of(cast("Context", context), archs[0], [archs[0]], stream(0, "share"))
+    found = [costs(arch) for arch in drawn]
+    wanted = [cost for cost in map(costs, archs[1:]) if all(cost[name] >= share * most[name] for name in most)]
+    assert len(found) == len(wanted) < len(archs) - (share > 0)
+    assert all(cost[name] >= share * most[name] for cost in found for name in most)
+
+
+def test_a_run_draws_them_by_its_settings():
+    made = SimpleNamespace(search=SimpleNamespace(engine=TopK()), retrain=RetrainSettings(random_share=0.7))
+    task = SimpleNamespace(settings=made, networks=SimpleNamespace(random_like=None))
+    assert random_of(cast("Any", task)).share == 0.7
+    with pytest.raises(UserError, match=r"retrain\.random_share=1\.0: give a number from 0 to below 1"):
+        RetrainSettings(random_share=1.0)
 
 
 @pytest.mark.parametrize(("forbidden", "all_pass"), [((), True), (("no such label",), True), (("none", "skip", "conv3"), False)])
