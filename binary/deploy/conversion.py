@@ -37,7 +37,7 @@ class Packed(nn.Module):
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out i j"]:
         """The scaled convolution of the signs of `x`."""
         out = self.convolution(x)
-        return out if self.scale is None else out * self.scale
+        return out if self.scale is None else out.mul_(self.scale)  # in place: `out` is nobody else's
 
 
 class _Place(NamedTuple):

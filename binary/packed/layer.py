@@ -126,7 +126,6 @@ class PackedConv2d(nn.Module):
         if x.device.type != device:
             rule = f"kernel={self.kernel!r} computes on {device}"
             raise UserError(f"an input on {x.device}: {rule}; move it there, or give another kernel")
-        geometry.output_size(x.shape[2], x.shape[3])
         return packed_conv2d(
             x, self.lanes, self.base, self.corrections, self.threshold, self._sizes, self.activations, self.pad, self.kernel
         )

@@ -43,10 +43,11 @@ def numbers(geometry: Geometry) -> list[int]:
 
 
 @functools.lru_cache(1024)
-def _geometry(sizes: tuple[int, ...]) -> Geometry:
+def _geometry(sizes: tuple[int, ...]) -> tuple[Geometry, tuple[int, int, int, int]]:
+    """The geometry of the operator's `sizes`, and the shape of its lanes."""
     channels, outputs, groups, *sides = sizes
     kernel, stride, padding, dilation = ((sides[i], sides[i + 1]) for i in range(0, 8, 2))
-    return Geometry(
+    made = Geometry(
         channels=channels,
         outputs=outputs,
         kernel=kernel,
@@ -55,6 +56,7 @@ def _geometry(sizes: tuple[int, ...]) -> Geometry:
         dilation=dilation,
         groups=groups,
     )
+    return made, (made.slabs, made.blocks, made.row_bytes, LANES)
 
 
 NAME = "tasknas::packed_conv2d"
@@ -90,11 +92,12 @@ def _packed_conv2d(
         pad: see `binary.packed.words.Pad`.
         kernel: see `Kernel`.
     """
-    geometry, kind, outside = _geometry(tuple(sizes)), cast(Activations, activations), cast(Pad, pad)
-    wanted = geometry.slabs * geometry.blocks, geometry.row_bytes, LANES
-    if tuple(lanes.shape) != wanted or len(base) != geometry.outputs:  # kernels would read beyond their memory
+    (geometry, shape), kind, outside = _geometry(tuple(sizes)), cast(Activations, activations), cast(Pad, pad)
+    slabs, blocks, *row = shape
+    wanted = (slabs * blocks, *row)
+    if lanes.shape != wanted or base.shape[0] != geometry.outputs:  # kernels would read beyond their memory
         raise UserError(f"packed weights of shape {tuple(lanes.shape)} for a geometry of {wanted}: pack the weights again")
-    arrays = Arrays(lanes=lanes.unflatten(0, (-1, geometry.blocks)), base=base, corrections=corrections)
+    arrays = Arrays(lanes.view(shape), base, corrections)
     if kernel == "triton":
         from binary.packed import with_triton
 
@@ -121,7 +124,7 @@ def _(
     kernel: str,
 ) -> Tensor:
     n, _, height, width = x.shape
-    oh, ow = _geometry(tuple(sizes)).output_size(height, width)
+    oh, ow = _geometry(tuple(sizes))[0].output_size(height, width)
     layout = torch.channels_last if processor.channels_last(x) else torch.contiguous_format
     return x.new_empty(n, base.shape[0], oh, ow).contiguous(memory_format=layout)
 

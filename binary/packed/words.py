@@ -16,8 +16,7 @@ follows from this one number:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -50,8 +49,7 @@ def unpack_weights(words: Int64[Tensor, "out words"], geometry: Geometry) -> UIn
     return torch.from_numpy(bits[:, : geometry.row_bits].reshape(-1, geometry.taps, geometry.group_channels).copy())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrays:
+class Arrays(NamedTuple):
     """What kernels read of weights: an output is `base - scale * differing + corrections of the taps outside of the image`.
 
     Attributes:

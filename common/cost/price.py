@@ -11,14 +11,16 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from math import prod
 from operator import itemgetter, lshift
 from random import Random
+from struct import Struct
 from typing import Any
 
 from torch import Tensor, nn
 
 from common.cost.conditions import ABSENT, Condition, conditions_of, with_options
-from common.cost.conventions import Convention, contractions, rounded
+from common.cost.conventions import Convention, contractions
 from common.cost.count import Forward, on_meta, uncounted_warning
 from common.cost.dependencies import Dependencies
 from common.cost.presence import Paths
@@ -31,6 +33,8 @@ from common.trace import slots_of
 Table = dict[Key, tuple[int, ...]]
 _BITS = 64
 _MOST = (1 << _BITS) - 1
+_JOINED = 4096
+"""Entries that a table may have which stands for several ones: four decisions of eight options."""
 
 
 class Price:
@@ -66,7 +70,8 @@ class Price:
         self.traces = 0
         self.convention = convention
         self._shifts = {name: _BITS * place for place, name in enumerate(convention.amounts)}
-        self._sums = {name: convention.shares(name) for name in convention.sums}
+        self._amounts = Struct(f"<{len(self._shifts)}Q")
+        self._sums = [(name, *_terms(*convention.shares(name))) for name in convention.sums]
         self.uncounted: tuple[str, ...] = ()
         self._inputs = [x.to("meta") for x in inputs]
         self._forward = forward
@@ -107,11 +112,10 @@ class Price:
             UserError: `arch` is not one of the space, or sums nothing (`EmptySum`).
         """
         total = self._packed(arch)
-        found = {name: total >> shift & _MOST for name, shift in self._shifts.items()}
-        if self._sums:
-            amounts = [*found.values()]
-            for name, (shares, below) in self._sums.items():
-                found[name] = rounded(amounts, shares, below)
+        amounts = self._amounts.unpack(total.to_bytes(self._amounts.size, "little"))
+        found = dict(zip(self._shifts, amounts))
+        for name, terms, below in self._sums:  # `rounded`, without amounts that count nothing
+            found[name] = (sum([share * amounts[at] for at, share in terms]) + below) // (2 * below)
         return found
 
     def price_many(self, archs: Iterable[Mapping[str, int]]) -> list[dict[str, int]]:
@@ -173,14 +177,18 @@ class Price:
         """Entries of one decision that is always there are summed in one go; the rest is looked up table by table."""
         single: dict[tuple[str, int], int] = {}
         self._joint: list[tuple[Callable[[Mapping[str, int]], Key], dict[Key, int]]] = []
+        always: dict[tuple[str, ...], dict[Key, int]] = {}
         for paths, table in self.tables.items():
             packed = {key: sum(map(lshift, entry, self._shifts.values())) for key, entry in table.items()}
             if len(paths) == 1 and self.conditions[paths[0]] is None:
                 single.update({(paths[0], key[0]): entry for key, entry in packed.items()})
+            elif len(paths) > 1 and all(self.conditions[path] is None for path in paths):
+                always[paths] = packed
             else:
-                always = len(paths) > 1 and all(self.conditions[path] is None for path in paths)
-                # of several decisions that are always there itemgetter gives the key in half the time
-                self._joint.append((itemgetter(*paths) if always else partial(_key, paths=paths), packed))
+                self._joint.append((partial(_key, paths=paths), packed))
+        # of several decisions that are always there itemgetter gives the key in half the time
+        options = {path: len(decision) for path, decision in self.decisions.items()}
+        self._joint += [(itemgetter(*joined.paths), joined) for joined in _joined(always, options)]
         for path, decision in self.decisions.items():
             if (path,) not in self.tables or self.conditions[path] is not None:
                 single.update({(path, option): 0 for option in range(len(decision))})
@@ -189,5 +197,44 @@ class Price:
             self._joint.append((lambda choices: (), {}))  # nothing is known yet: the first question is a trace
 
 
+def _terms(shares: Sequence[int], below: int) -> tuple[list[tuple[int, int]], int]:
+    """Places of the amounts that count in a sum and twice their shares; and `below`."""
+    return [(at, 2 * share) for at, share in enumerate(shares) if share], below
+
+
 def _key(choices: Mapping[str, int], paths: tuple[str, ...]) -> Key:
     return tuple([choices.get(path, ABSENT) for path in paths])
+
+
+class _Joined(dict[Key, int]):
+    """Sums of one entry of each of several tables, by the options of all their decisions; made when first asked for."""
+
+    def __init__(self, tables: Mapping[tuple[str, ...], Mapping[Key, int]]) -> None:
+        super().__init__()
+        self.paths = tuple(dict.fromkeys(path for paths in tables for path in paths))
+        self._parts = [(itemgetter(*map(self.paths.index, paths)), table) for paths, table in tables.items()]
+
+    def __missing__(self, key: Key) -> int:
+        found = self[key] = sum(table[read(key)] for read, table in self._parts)
+        return found
+
+
+def _joined(tables: Mapping[tuple[str, ...], Mapping[Key, int]], options: Mapping[str, int]) -> list[_Joined]:
+    """Few tables for many, each for as many as `_JOINED` allows.
+
+    Args:
+        tables: of two and more decisions.
+        options: of each decision.
+    """
+
+    def size(group: Iterable[tuple[str, ...]]) -> int:
+        return prod(options[path] for path in {path for paths in group for path in paths})
+
+    groups: list[list[tuple[str, ...]]] = []
+    for paths in tables:
+        best = min(groups, key=lambda group: size([*group, paths]), default=[])
+        if best and size([*best, paths]) <= _JOINED:
+            best.append(paths)
+        else:
+            groups.append([paths])
+    return [_Joined({paths: tables[paths] for paths in group}) for group in groups]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.cost.count import count
-from common.cost.price import Price
+from common.cost.price import Price, _joined
 from common.space import OneOf, Repeat, decode, enumerate_all, sample
 from common.supernet import batch_norm, choose, conv2d, depthwise, linear, opened, repeat
 
@@ -177,3 +177,15 @@ def test_what_one_option_reads_does_not_bear_on_another():
         assert price.price(arch) == {"params": built.params, "macs": built.macs}
     joint = price.tables.get(("w.0", "w.1"), {})
     assert all(entry == (0, 0) for (_, option), entry in joint.items() if option == 1), "the second option reads no shape"
+
+
+def test_tables_of_pairs_are_joined_up_to_a_limit():
+    options = dict.fromkeys("abcdef", 8) | {"many": 5000}
+    pairs = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "e"), ("a", "many")]
+    tables = {pair: {(i, j): 1000 * i + j for i in range(8) for j in range(7)} for pair in pairs}
+    joined = _joined(tables, options)
+    assert [table.paths for table in joined] == [("a", "b", "c", "d"), ("d", "e"), ("a", "many")]
+    assert joined[0][3, 0, 5, 2] == 3000 + 5 + 5002 and dict(joined[0]) == {(3, 0, 5, 2): 8007}
+    with pytest.raises(KeyError):
+        joined[0][3, 7, 5, 2]  # no table has (3, 7): it is traced
+    assert dict(joined[0]) == {(3, 0, 5, 2): 8007}
