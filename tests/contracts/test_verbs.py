@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from common import export
-from common.cost import table
+from common.cost import measuring
 from common.export import Parity
 from common.stages.reload import reload
 from tasknas.__main__ import main
@@ -49,7 +49,7 @@ def test_describe_counts_the_found_network(made, capsys):
 
 def test_latency_table_measures_every_decision_and_its_own_error(made, capsys, monkeypatch):
     _, run = made
-    monkeypatch.setattr(table, "measure", partial(table.measure, warmup=0))  # a fourth of the time; nothing is compared here
+    monkeypatch.setattr(measuring, "measure", partial(measuring.measure, warmup=0))  # a fourth of the time
     printed = said(capsys, "latency-table", run, "--repeats", "2", "--archs", "2")
     found = json.loads((run / "latency.json").read_text())
     assert len(found["rows"]) == len(printed.splitlines()) - 1 > 1
