@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from binary.deploy.conversion import packed
+from common.errors import UserError
 from common.overrides import from_plain, override
 from common.run.files import Jsonl, read_json
 from common.run.unfinished import check_finished
@@ -128,6 +129,8 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Prints the tables."""
     options = parsed()
+    if options.repeats < 1:
+        raise UserError(f"--repeats {options.repeats}: give 1 timed pass of each network, or more")
     torch.set_num_threads(1)
     for run in options.runs:
         check_finished(run)

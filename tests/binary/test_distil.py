@@ -196,7 +196,7 @@ def test_networks_that_need_another_teacher_are_refused(tmp_path, weight, change
 def test_networks_may_go_without_the_teacher_or_follow_it_more(tmp_path, changes):
     task = made(tmp_path, weight=0.5, **changes)
     stages.stages(task)
-    assert task.variant(["distil.weight=0"]).phases("standalone")[-1].weight == 0  # type: ignore[attr-defined]
+    assert task.variant(["distil.weight=0"]).phases("standalone")[-1].weight == 0
 
 
 def test_a_teacher_that_is_damaged_or_missing_is_refused(tmp_path):
