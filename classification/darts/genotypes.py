@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from classification.darts.cells import MAKERS
+from classification.darts.operations import MAKERS
 from classification.darts.space import (
     FIRST,
     OPERATIONS,

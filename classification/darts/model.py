@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import lru_cache, partial
 
@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from classification.darts.cells import MAKERS, CellModule, Edge, Skip, possible_edges
+from classification.darts.cells import CellModule, Edge, Parts, RealParts, possible_edges
 from classification.darts.nasbench201 import CellNetwork, build_cells
+from classification.darts.operations import MAKERS, Skip
 from classification.darts.space import FIRST, SKELETONS, Cell, Network
 from common.cost.bounds import cheapest
 from common.cost.conventions import conv_linear
@@ -23,31 +24,16 @@ from common.streams import derive
 from common.supernet import opened
 from common.supernet.open import Open
 
-STEM_MULTIPLIER = 3
-"""Channels of the CIFAR stem, in widths of a node."""
-
 
 class DARTSNetwork(nn.Module):
     """The network of a description, open or settled; see `Network` for its parts."""
 
-    def __init__(self, net: Network) -> None:
-        """Makes the network, with weights of the global generator; `build` seeds it."""
+    def __init__(self, net: Network, parts: Parts) -> None:
+        """Makes the network of `parts`, with weights of the global generator; `seeded` seeds it."""
         super().__init__()
         width = net.width
-        if net.skeleton == "cifar":
-            before = last = STEM_MULTIPLIER * width
-            self.stem_0: nn.Module = nn.Sequential(nn.Conv2d(3, last, 3, 1, 1, bias=False), nn.BatchNorm2d(last))
-            self.stem_1: nn.Module = nn.Identity()
-        else:
-            before = last = width
-            self.stem_0 = nn.Sequential(
-                nn.Conv2d(3, width // 2, 3, 2, 1, bias=False),
-                nn.BatchNorm2d(width // 2),
-                nn.ReLU(),
-                nn.Conv2d(width // 2, width, 3, 2, 1, bias=False),
-                nn.BatchNorm2d(width),
-            )
-            self.stem_1 = nn.Sequential(nn.ReLU(), nn.Conv2d(width, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width))
+        self.stem_0, self.stem_1, last = parts.stem(net)
+        before = last
         after_reduction = net.skeleton == "imagenet"  # the second stem halves the resolution, as a reduction cell would
         self.cells = nn.ModuleList()
         self.read_at = -1
@@ -55,7 +41,7 @@ class DARTSNetwork(nn.Module):
             reduction = i in (net.cells // 3, 2 * net.cells // 3)
             width *= 2 if reduction else 1
             cell = net.own[i] if net.own else net.reduction if reduction else net.normal
-            self.cells.append(CellModule(cell, (before, last), width, reduction, after_reduction, net))
+            self.cells.append(CellModule(cell, (before, last), width, reduction, after_reduction, net, parts, i == 0))
             before, last, after_reduction = last, width * len(cell.concat), reduction
             if net.auxiliary and i == 2 * net.cells // 3:
                 self.read_at = i
@@ -106,9 +92,14 @@ def build(net: Network | CellNetwork, seed: int = 0) -> nn.Module:
     if isinstance(net, CellNetwork):
         return build_cells(net, seed)
     check(net)
+    return seeded(net, RealParts(), seed)
+
+
+def seeded(net: Network, parts: Parts, seed: int) -> DARTSNetwork:
+    """The network of a description made of `parts`, whose initial weights are a function of `seed`."""
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(derive(seed, "darts"))
-        return DARTSNetwork(net)
+        return DARTSNetwork(net, parts)
 
 
 def set_drop_path(network: nn.Module, rate: float) -> None:
@@ -171,8 +162,8 @@ def counted(space: Network, alone: Callable[[Network], Network], tables: Tabulat
     )
 
 
-def check(net: Network) -> None:
-    """Refuses a description that no network fits; errors as in `build`."""
+def check(net: Network, operations: Collection[str] = tuple(MAKERS)) -> None:
+    """Refuses a description that no network of these operations fits; errors as in `build`."""
     if net.skeleton not in SKELETONS:
         raise UserError(f"skeleton {net.skeleton!r} does not exist; choose one of {', '.join(SKELETONS)}")
     if net.cells < 1 or net.classes < 1 or net.partial < 1:
@@ -184,18 +175,18 @@ def check(net: Network) -> None:
         raise UserError(f"{len(net.own)} cells of their own for a stack of {net.cells}: give one for each place")
     kinds = {f"{i}th": cell for i, cell in enumerate(net.own)} or {"normal": net.normal, "reduction": net.reduction}
     for kind, cell in kinds.items():
-        _check_cell(kind, cell)
+        _check_cell(kind, cell, operations)
 
 
-def _check_cell(kind: str, cell: Cell) -> None:
+def _check_cell(kind: str, cell: Cell, operations: Collection[str]) -> None:
     for number, node in enumerate(cell.nodes, FIRST):
         for edge in possible_edges(node.edges):
             if edge.source not in range(number):
                 known = ", ".join(map(str, range(number)))
                 raise UserError(f"{kind} cell: node {number} reads node {edge.source}; it can read those before it: {known}")
             names = edge.op.meanings if isinstance(edge.op, Open) else (edge.op,)
-            if unknown := [name for name in names if name not in MAKERS]:
-                raise UserError(f"{kind} cell: operation {unknown[0]!r} does not exist; choose one of {', '.join(MAKERS)}")
+            if unknown := [name for name in names if name not in operations]:
+                raise UserError(f"{kind} cell: operation {unknown[0]!r} does not exist; choose one of {', '.join(operations)}")
     nodes = range(FIRST, FIRST + len(cell.nodes))
     if not cell.concat or not set(cell.concat) <= set(nodes):
         known = ", ".join(map(str, nodes)) or "none"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classification.darts.cells import MAKERS, relu_conv_norm
+from classification.darts.operations import MAKERS, relu_conv_norm
 from classification.darts.space import OPERATIONS, Network
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from classification.darts.cells import MAKERS, FactorizedReduce, relu_conv_norm
 from classification.darts.genotypes import published
 from classification.darts.model import auxiliary_head, build
+from classification.darts.operations import MAKERS, FactorizedReduce, relu_conv_norm
 from classification.darts.space import SKELETONS, darts_space, standalone
 from common.cost.conventions import conv_linear
 from common.cost.count import Meter, count, run

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from classification.darts.cells import MAKERS, Edge, FactorizedReduce, Skip
+from classification.darts.cells import Edge
 from classification.darts.genotypes import published
 from classification.darts.model import build, set_drop_path
+from classification.darts.operations import MAKERS, FactorizedReduce, Skip
 from classification.darts.space import WITHOUT_NONE, darts_space, standalone
 from classification.darts.space import Edge as EdgeDescription
 from common.errors import UserError
