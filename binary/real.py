@@ -31,13 +31,25 @@ def real_twin(build: Build, description: Any, seed: int = 0) -> nn.Module:
         description: settled.
         seed: of the initial weights.
     """
-    network = build(description, seed)
+    return made_real(build(description, seed))
+
+
+def made_real(network: nn.Module) -> nn.Module:
+    """A network, changed in place, with ReLU for its signs and ordinary convolutions for its binary ones."""
+    with_relu(network)
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, BinaryConv2d):
+                setattr(parent, name, _convolution(child))
+    return network
+
+
+def with_relu(network: nn.Module) -> nn.Module:
+    """A network, changed in place, with ReLU for its signs."""
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, Sign | ZeroOne):
                 setattr(parent, name, nn.ReLU())
-            elif isinstance(child, BinaryConv2d):
-                setattr(parent, name, _convolution(child))
     return network
 
 

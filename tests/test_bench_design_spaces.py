@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from classification.darts.space import FAMILIES, NODES
+from classification.cells.space import FAMILIES, NODES
 from common.errors import UserError
 from common.evaluate.pool import LocalPool
 from common.run.files import Jsonl

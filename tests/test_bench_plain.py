@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from classification.cells.space import darts_space
 from classification.darts.model import build
-from classification.darts.space import darts_space
 from common.relax.relaxation import Relaxation
 from common.relax.weightings import Softmax
 from common.supernet import Supernet, opened

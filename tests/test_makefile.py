@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from classification.darts.space import NODES
+from classification.cells.space import NODES
 from common.listing import every_method
 
 ROOT = Path(__file__).resolve().parents[1]

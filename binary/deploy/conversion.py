@@ -115,8 +115,9 @@ def _pack(place: _Place, kernel: Kernel) -> None:
         threshold = shift.bias.detach().flatten() if isinstance(shift, Shift) else None
         rest = before[: -1 if threshold is None else -2]
         row[index - 1] = nn.Sequential(*rest) if rest else nn.Identity()
+    weight = convolution.arithmetic.seen(convolution.weight.detach())
     made = PackedConv2d(
-        convolution.weight,
+        weight,
         stride=(convolution.stride[0], convolution.stride[1]),
         padding=(padding[0], padding[1]),
         dilation=(convolution.dilation[0], convolution.dilation[1]),
@@ -125,7 +126,7 @@ def _pack(place: _Place, kernel: Kernel) -> None:
         threshold=threshold,
         kernel=kernel,
     )
-    row[index] = Packed(made, convolution.arithmetic.scales(convolution.weight))
+    row[index] = Packed(made, convolution.arithmetic.scales(weight))
 
 
 def _layers(module: nn.Module) -> list[nn.Module]:

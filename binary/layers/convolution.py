@@ -44,12 +44,18 @@ class Binary:
         scale: mean |w| of each filter (XNOR-Net, 1603.05279, section 3.1), over the part of it that a path uses; of the whole
             layer (DoReFa-Net); or none.
         learnt: whether gradients flow through the scale; not so in Bi-Real Net and ReActNet.
+        centred: whether signs and scales are those of each filter less its mean over input channels, limited to [-1, 1]
+            (XNOR-Net's released code, which BNAS of Kim et al. trains by).
+        raised: whether the gradient of the weights is multiplied by n (1 - 1 / c), of n numbers and c input channels in a filter,
+            as in the same code: learning rates are then far below those of other binary networks.
         gradient: of the signs; `straight` gives the weights the gradient of the scaled signs unchanged, as DoReFa-Net does.
         real: whether weights are taken as they are, unscaled: the first stage of a training in two stages.
     """
 
     scale: Literal["filter", "layer", "none"] = "filter"
     learnt: bool = False
+    centred: bool = False
+    raised: bool = False
     gradient: Estimator = "clipped"
     real: bool = False
 
@@ -65,6 +71,7 @@ class Binary:
         """See `Arithmetic`; `input` has two values."""
         if self.real:
             return F.conv2d(input, weight, None, stride, padding, dilation, groups)
+        weight = self.seen(weight)
         scale = self.scales(weight)
         behind = weight
         if self.gradient == "straight" and scale is not None:  # the scale behind the convolution multiplies the gradient too
@@ -72,8 +79,22 @@ class Binary:
         out = binary_convolution(input, SIGNS[self.gradient](behind), None, stride, padding, dilation, groups)
         return out if scale is None else out * scale
 
+    def seen(self, weight: Float[Tensor, "out part kh kw"]) -> Float[Tensor, "out part kh kw"]:
+        """The numbers whose signs and sizes are taken: the weights, or the centred ones.
+
+        The released code writes them back into the weights; here the weights stay, and numbers beyond 1 keep their gradient.
+        """
+        channels, numbers = weight.shape[1], weight[0].numel()
+        if self.raised and torch.is_grad_enabled() and weight.requires_grad:
+            weight = weight.view_as(weight)
+            weight.register_hook(lambda gradient: gradient * (numbers * (1 - 1 / channels)))
+        if not self.centred or channels == 1:  # of one channel nothing would be left
+            return weight
+        centred = weight.detach() - weight.detach().mean(1, keepdim=True)
+        return centred.clamp(-1, 1) + (weight - weight.detach())
+
     def scales(self, weight: Float[Tensor, "out part kh kw"]) -> Tensor | None:
-        """What the signs are multiplied by: shape (out, 1, 1), or () for a whole layer."""
+        """What the signs of `seen` weights are multiplied by: shape (out, 1, 1), or () for a whole layer."""
         if self.scale == "none":
             return None
         size = (weight if self.learnt else weight.detach()).abs()

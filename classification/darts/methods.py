@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from classification.darts.space import WITHOUT_NONE
+from classification.cells.space import WITHOUT_NONE
 from classification.darts.spaces import SpaceSettings, TableSpaceSettings
 from common import system
 from common.engines import AnyEngine, Gradient

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from classification.darts.genotypes import read_genotype, to_text
+from classification.cells.genotypes import read_genotype, to_text
+from classification.cells.space import SKELETONS, standalone
 from classification.darts.model import build
-from classification.darts.space import SKELETONS, standalone
 from common.cost.conventions import conv_linear
 from common.describe import counted
 

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from classification.darts.operations import Skip, Zero, relu_conv_norm
+from classification.cells.operations import Skip, Zero, relu_conv_norm
 from common.cost.conventions import conv_linear
 from common.cost.costs import Entry, Tabulated
 from common.cost.price import Price

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from classification.darts import genotypes
-from classification.darts.drawing import draw_cells
-from classification.darts.model import build, cost_tables, counted
-from classification.darts.model import check as fits
-from classification.darts.nasbench201 import CellNetwork, build_cells, cell_costs, cell_space, every_edge
-from classification.darts.settings import NetworkSettings, Settings
-from classification.darts.space import (
+from classification.cells import genotypes
+from classification.cells.drawing import draw_cells
+from classification.cells.network import check as fits
+from classification.cells.space import (
     COUNTS,
     FIRST,
     GOLD,
@@ -34,6 +31,9 @@ from classification.darts.space import (
     in_space,
     standalone,
 )
+from classification.darts.model import build, cost_tables, counted
+from classification.darts.nasbench201 import CellNetwork, build_cells, cell_costs, cell_space, every_edge
+from classification.darts.settings import NetworkSettings, Settings
 from classification.darts.spaces import SpaceSettings, TableSpaceSettings
 from classification.task import enough
 from common.errors import UserError

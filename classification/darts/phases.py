@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from classification.darts.model import set_drop_path, set_skip_dropout
+from classification.cells.network import set_drop_path, set_skip_dropout
 from classification.darts.settings import Settings
 from classification.darts.spaces import SpaceSettings
 from classification.data import Augment, Split

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from classification.darts.space import FAMILIES, NOISE
+from classification.cells.space import FAMILIES, NOISE
 from common.errors import UserError, check_least
 
 TABLE_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from torch import Tensor
+
 from common.arch import labels
 from common.engines import Gradient
 from common.errors import UserError
@@ -14,6 +16,8 @@ from common.relax.relaxation import Relaxation
 from common.relax.scores import OptionScores, Taboo
 from common.space import Arch, decisions
 
+NONE = "none"
+"""The option that `discount` weakens."""
 SKIP = "skip_connect"
 """The option that `cap` counts, and whose share tells a collapse."""
 
@@ -25,7 +29,20 @@ def derive_arch(
     left = {path: relaxation.live(path) for path in relaxation.paths()}
     known = {path: relaxation.decision(path).labels for path in left}
     dropped = {path: [label for i, label in enumerate(known[path]) if i not in live] for path, live in left.items()}
-    return derived(settings, relaxation.supernet.space, relaxation.strengths(), dropped, feasible)
+    strengths = discounted(relaxation, settings.discount)
+    return derived(settings, relaxation.supernet.space, strengths, dropped, feasible)
+
+
+def discounted(relaxation: Relaxation, number: float) -> dict[str, Tensor]:
+    """What the search learnt, the strength of every option `none` divided by a number: BNAS (2002.06963, section 4.3).
+
+    Its released parser divides the strengths of the first edge; the paper's rule is meant.
+    """
+    strengths = relaxation.strengths()
+    for path, values in strengths.items() if number != 1 else ():
+        known = relaxation.decision(path).labels
+        values[[i for i, label in enumerate(known) if label == NONE]] /= number
+    return strengths
 
 
 def derived(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import exp
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -43,7 +44,8 @@ def weighting_of(settings: WeightingSettings) -> Weighting:
     start, end = settings.temperature
     match settings.kind:
         case "softmax":
-            return Softmax(keep=settings.keep, drawn=settings.drawn)
+            falling = None if start == end == 1 else Temperature(start=start, end=end, shape=settings.shape)
+            return Softmax(keep=settings.keep, drawn=settings.drawn, temperature=falling)
         case "sigmoid":
             return Sigmoid()
         case "gumbel-softmax":
@@ -142,14 +144,16 @@ def penalty_of(settings: Gradient, context: Context) -> Penalties | None:
             price, metric = priced
             budgets.append((ExpectedCost(price), metric, DualAscent(budget=constraint.upper, rate=settings.dual_rate)))
     s = settings
-    if not (s.entropy or s.zero_one or budgets):
+    if not (s.entropy or s.diversity or s.zero_one or budgets):
         return None
     gates = frozenset(
         path
         for path, decision in decisions(context.task.space).items()
         if (weighting := s.members if isinstance(decision, ManyOf) else s.options) is not None and weighting.kind in GATES
     )
-    return Penalties(entropy=s.entropy, zero_one=s.zero_one, budgets=budgets, gates=gates)
+    return Penalties(
+        entropy=s.entropy, diversity=s.diversity, fall=s.diversity_fall, zero_one=s.zero_one, budgets=budgets, gates=gates
+    )
 
 
 def zero_one(gates: Tensor) -> Tensor:
@@ -168,6 +172,8 @@ class Penalties(Participant):
 
     Attributes:
         entropy: Weight of the mean entropy of the decisions (nats) at the end of the search; it rises linearly from 0.
+        diversity: Weight at the beginning of the same entropy as a reward: BNAS (2002.06963, equation 3).
+        fall: Share of the search in which that weight falls to 1/e of what it was.
         zero_one: Weight of `zero_one`.
         budgets: Expected cost, metric and dual ascent of each.
         gates: decisions whose options do not compete: each of them is open or closed.
@@ -177,15 +183,21 @@ class Penalties(Participant):
     entropy: float
     zero_one: float
     budgets: list[tuple[ExpectedCost, Metric, DualAscent]]
+    diversity: float = 0.0
+    fall: float = 1.0
     gates: frozenset[str] = frozenset()
     _expected: list[float] = field(default_factory=list, init=False)  # at the latest step
 
     def __call__(self, probabilities: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         """Named terms."""
         terms: dict[str, Tensor] = {}
-        if self.entropy:
+        if self.entropy or self.diversity:
             entropies = [_entropy(p) + (_entropy(1 - p) if path in self.gates else 0) for path, p in probabilities.items()]
-            terms["entropy_penalty"] = self.entropy * progress * torch.stack(entropies).mean()
+            mean = torch.stack(entropies).mean()
+            if self.entropy:
+                terms["entropy_penalty"] = self.entropy * progress * mean
+            if self.diversity:
+                terms["diversity_penalty"] = -self.diversity * exp(-progress / self.fall) * mean
         if self.zero_one:
             terms["zero_one_penalty"] = self.zero_one * zero_one(torch.cat([*probabilities.values()]))
         self._expected = []

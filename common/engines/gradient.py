@@ -111,6 +111,14 @@ class Gradient:
     entropy: float = 0.0
     """Weight of the mean entropy of the decisions in the architecture's loss; it rises linearly from 0. A gate of its own is a
     choice between open and closed."""
+    diversity: float = 0.0
+    """Weight of that entropy as a reward, at the beginning; it falls exponentially (BNAS; 1 in the paper), so that a search does
+    not settle early on what learns fast. 0: no reward."""
+    diversity_fall: float = 0.154
+    """Share of the search in which that weight falls to 1/e of what it was: 7.7 of 50 epochs in the paper."""
+    discount: float = 1.0
+    """Number that the strength of the option `none` is divided by when an architecture is derived (BNAS; 3 in the paper for
+    ImageNet)."""
     zero_one: float = 0.0
     """Weight of the loss that drives gates to 0 or 1 (FairDARTS; 10 in the paper)."""
     cost: Literal["filter", "dual"] = "filter"
@@ -148,6 +156,9 @@ class Gradient:
                 "a number above 0; rule=one-level is without",
             ),
             ("entropy", self.entropy, self.entropy >= 0, "0 or more"),
+            ("diversity", self.diversity, self.diversity >= 0, "0 or more"),
+            ("diversity_fall", self.diversity_fall, self.diversity_fall > 0, "a share of the search above 0"),
+            ("discount", self.discount, self.discount >= 1, "1 or more"),
             ("zero_one", self.zero_one, self.zero_one >= 0, "0 or more"),
             ("radius", self.radius, self.radius >= 0, "0 or more"),
             ("scored", self.scored, self.scored >= 0, "0 or more"),
@@ -171,6 +182,15 @@ class Gradient:
         ):
             if given and not read:
                 raise UserError(f"search.engine.{name} with rule={self.rule}: {remedy}")
+        if self.diversity_fall != 0.154 and not self.diversity:
+            raise UserError(
+                f"search.engine.diversity_fall={self.diversity_fall:g} with diversity=0: it has no effect; leave it 0.154, or "
+                "give diversity"
+            )
+        if self.discount != 1 and "none" in self.forbidden:
+            raise UserError(
+                f"search.engine.discount={self.discount:g} with forbidden={list(self.forbidden)}: none is never derived; give 1"
+            )
         if self.dual_rate != 0.01 and self.cost != "dual":
             raise UserError(f"search.engine.dual_rate={self.dual_rate:g} with cost={self.cost}: give cost=dual, or leave it 0.01")
         if self.stop in ("skips", "size") and self.snapshots == 1:
@@ -255,6 +275,7 @@ class Gradient:
             ("arch.betas", self.arch.betas[0], "momentum moves logits that were not drawn; give [0.0, 0.999]"),
             ("arch.weight_decay", self.arch.weight_decay, "it moves logits that were not drawn; give 0"),
             ("entropy", self.entropy, "it moves logits that were not drawn; give 0"),
+            ("diversity", self.diversity, "it moves logits that were not drawn; give 0"),
             ("zero_one", self.zero_one, "it moves logits that were not drawn; give 0"),
             ("cost", self.cost == "dual", "its price moves logits that were not drawn; give filter"),
         ):

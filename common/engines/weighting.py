@@ -21,7 +21,7 @@ Kind = Literal[
 ]
 
 READS: dict[Kind, tuple[str, ...]] = {
-    "softmax": ("keep", "drawn"),
+    "softmax": ("keep", "drawn", "temperature", "shape"),
     "sigmoid": (),
     "gumbel-softmax": ("temperature", "shape"),
     "hard-gumbel": ("temperature", "shape"),
@@ -56,7 +56,8 @@ class WeightingSettings:
     kind: Kind = "softmax"
     """Function from logits to weights."""
     temperature: tuple[float, float] = (1.0, 1.0)
-    """Temperature of the Gumbel weightings of SNAS and GDAS, at the beginning and at the end. ReinMax has one: give it twice."""
+    """Temperature of a softmax (BATS) and of the Gumbel weightings of SNAS and GDAS, at the beginning and at the end. ReinMax has
+    one: give it twice."""
     noise: tuple[float, float] = (1.0, 0.0)
     """Factor of annealed Gumbel noise, at the beginning and at the end."""
     shape: Literal["linear", "exponential"] = "linear"
@@ -102,7 +103,7 @@ def check_weighting(name: str, settings: WeightingSettings) -> None:
             value = getattr(s, field)
             raise UserError(f"{name}.{field}={list(value) if isinstance(value, tuple) else value}: give {rule}")
     if s.kind == "softmax" and s.keep == 1:
-        reads = ("keep",)
+        reads = ("keep", "temperature", "shape")
     plain = WeightingSettings()
     for field in ("temperature", "noise", "shape", "keep", "drawn", "kept"):
         value = getattr(s, field)

@@ -97,67 +97,6 @@ def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Softmax(Weighting):
-    """Weights softmax(logits): DARTS (1806.09055, section 2.2, equation 2).
-
-    On the edges of a node, a `ManyOf`, this is the edge normalisation of PC-DARTS (1907.05737, section 3.3).
-
-    With `keep` below 1 each draw computes a part of the options only, and softmax runs over the logits of those: path sampling
-    of DCNAS (2003.11883), whose code is not public. A reconstruction: the share, how paths are drawn and that the weights are
-    normalised over the kept ones are not taken from it.
-
-    Attributes:
-        keep: Share of the options that are computed, in (0, 1]: ceil(keep * n) of n, so at least one. At 1 nothing is drawn.
-        drawn: `uniform`, or `proportional` to the probabilities (one after the other, without return).
-
-    Raises:
-        UserError: `keep` is outside (0, 1], or `drawn` is unknown.
-    """
-
-    keep: float = 1.0
-    drawn: Literal["uniform", "proportional"] = "uniform"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.keep <= 1:
-            raise UserError(f"keep={self.keep}: the share of options computed is above 0 and at most 1")
-        if self.drawn not in ("uniform", "proportional"):
-            raise UserError(f"drawn={self.drawn!r}: options are drawn 'uniform' or 'proportional' to their probabilities")
-
-    def weigh(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
-        """Softmax over the options kept; the others get weight 0 and no gradient."""
-        check_logits(logits)
-        if self.keep == 1:
-            return Mixed(logits.softmax(0))
-        count = math.ceil(self.keep * len(logits) - 1e-9)  # 0.07 * 100 is a little above 7
-        live = sample_options(logits if self.drawn == "proportional" else torch.zeros_like(logits), count, rng)
-        return Mixed(scattered(logits[list(live)].softmax(0), live, logits), live)
-
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """Softmax over all options."""
-        check_logits(logits)
-        return logits.softmax(0)
-
-
-def scattered(values: Tensor, live: tuple[int, ...], like: Tensor) -> Tensor:
-    """`values` at the positions `live`, zeros elsewhere, in the shape of `like`; differentiable in `values`."""
-    return torch.zeros_like(like).index_copy(0, torch.tensor(live, dtype=torch.long, device=like.device), values)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sigmoid(Weighting):
-    """Weights sigmoid(logits), each of its own: options cooperate. FairDARTS (1911.12126, section 4), GOLD-NAS (2007.03331)."""
-
-    def weigh(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
-        """The gates."""
-        return Mixed(self.probabilities(logits))
-
-    def probabilities(self, logits: Tensor) -> Tensor:
-        """The gates: they do not sum to 1."""
-        check_logits(logits)
-        return logits.sigmoid()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Temperature:
     """A temperature that goes from `start` to `end` as the search goes on.
 
@@ -188,6 +127,72 @@ class Temperature:
         if self.shape == "linear":
             return self.start + (self.end - self.start) * progress
         return self.start * (self.end / self.start) ** progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Softmax(Weighting):
+    """Weights softmax(logits / temperature): DARTS (1806.09055, section 2.2, equation 2), whose temperature is 1.
+
+    BATS (2003.01711, section 3.2) has one below 1, so that a mixture is nearer to the one option that is derived from it.
+
+    On the edges of a node, a `ManyOf`, this is the edge normalisation of PC-DARTS (1907.05737, section 3.3).
+
+    With `keep` below 1 each draw computes a part of the options only, and softmax runs over the logits of those: path sampling
+    of DCNAS (2003.11883), whose code is not public. A reconstruction: the share, how paths are drawn and that the weights are
+    normalised over the kept ones are not taken from it.
+
+    Attributes:
+        keep: Share of the options that are computed, in (0, 1]: ceil(keep * n) of n, so at least one. At 1 nothing is drawn.
+        drawn: `uniform`, or `proportional` to softmax(logits) (one after the other, without return).
+        temperature: by which logits are divided; None for 1.
+
+    Raises:
+        UserError: `keep` is outside (0, 1], or `drawn` is unknown.
+    """
+
+    keep: float = 1.0
+    drawn: Literal["uniform", "proportional"] = "uniform"
+    temperature: Temperature | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.keep <= 1:
+            raise UserError(f"keep={self.keep}: the share of options computed is above 0 and at most 1")
+        if self.drawn not in ("uniform", "proportional"):
+            raise UserError(f"drawn={self.drawn!r}: options are drawn 'uniform' or 'proportional' to their probabilities")
+
+    def weigh(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
+        """Softmax over the options kept; the others get weight 0 and no gradient."""
+        check_logits(logits)
+        sharp = logits if self.temperature is None else logits / self.temperature.at(progress)
+        if self.keep == 1:
+            return Mixed(sharp.softmax(0))
+        count = math.ceil(self.keep * len(logits) - 1e-9)  # 0.07 * 100 is a little above 7
+        live = sample_options(logits if self.drawn == "proportional" else torch.zeros_like(logits), count, rng)
+        return Mixed(scattered(sharp[list(live)].softmax(0), live, logits), live)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Softmax over all options, at the temperature of the end: what is derived are the strongest options of that mixture."""
+        check_logits(logits)
+        return (logits if self.temperature is None else logits / self.temperature.end).softmax(0)
+
+
+def scattered(values: Tensor, live: tuple[int, ...], like: Tensor) -> Tensor:
+    """`values` at the positions `live`, zeros elsewhere, in the shape of `like`; differentiable in `values`."""
+    return torch.zeros_like(like).index_copy(0, torch.tensor(live, dtype=torch.long, device=like.device), values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sigmoid(Weighting):
+    """Weights sigmoid(logits), each of its own: options cooperate. FairDARTS (1911.12126, section 4), GOLD-NAS (2007.03331)."""
+
+    def weigh(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
+        """The gates."""
+        return Mixed(self.probabilities(logits))
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """The gates: they do not sum to 1."""
+        check_logits(logits)
+        return logits.sigmoid()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

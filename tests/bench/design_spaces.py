@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from classification.cells.space import NODES
 from classification.darts.recipes import RECIPES
 from classification.darts.settings import Settings
-from classification.darts.space import NODES
 from classification.darts.system import SYSTEM
 from classification.task import ClassificationTask
 from common.arch import labels

@@ -58,7 +58,7 @@ class Fixed(nn.Module):
             bias=False,
         )
         made.weight = nn.Parameter(torch.where(convolution.weight.detach() >= 0, 1.0, -1.0))
-        scale = convolution.arithmetic.scales(convolution.weight)
+        scale = convolution.arithmetic.scales(convolution.arithmetic.seen(convolution.weight))
         self.convolution, self.scale = made, nn.Parameter(torch.tensor(1.0) if scale is None else scale.detach())
 
     def forward(self, x: Tensor) -> Tensor:

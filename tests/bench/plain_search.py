@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classification.darts.operations import MAKERS, relu_conv_norm
-from classification.darts.space import OPERATIONS, Network
+from classification.cells.operations import MAKERS, relu_conv_norm
+from classification.cells.space import OPERATIONS, Network
 
 
 class Zeros(nn.Module):

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from classification import task as module
-from classification.darts.cells import Edge
+from classification.cells.cell import Edge
+from classification.cells.space import WITHOUT_NONE, darts_space
 from classification.darts.model import build
 from classification.darts.networks import by_hand, evaluated
 from classification.darts.settings import NetworkSettings
-from classification.darts.space import WITHOUT_NONE, darts_space
 from classification.darts.spaces import SpaceSettings
 from classification.task import ClassificationTask
 from common.cost.bounds import cheapest

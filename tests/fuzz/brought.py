@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 
-from classification.darts.genotypes import published, read_genotype, to_text
+from classification.cells.genotypes import published, read_genotype, to_text
 from classification.data.archive import read_archive
 from classification.data.cifar import LAYOUTS, read_cifar
 from common.arch import load

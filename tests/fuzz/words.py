@@ -3,7 +3,7 @@
 from pathlib import Path
 from random import Random
 
-from classification.darts.genotypes import published, read_genotype, to_text
+from classification.cells.genotypes import published, read_genotype, to_text
 from classification.darts.system import SYSTEM as DARTS
 from common.expression import check, parse
 from common.overrides import override

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from classification.darts.genotypes import published
-from classification.darts.model import auxiliary_head, build
-from classification.darts.operations import MAKERS, FactorizedReduce, relu_conv_norm
-from classification.darts.space import SKELETONS, darts_space, standalone
+from classification.cells.genotypes import published
+from classification.cells.network import auxiliary_head
+from classification.cells.operations import MAKERS, FactorizedReduce, relu_conv_norm
+from classification.cells.space import SKELETONS, darts_space, standalone
+from classification.darts.model import build
 from common.cost.conventions import conv_linear
 from common.cost.count import Meter, count, run
 from common.supernet import opened

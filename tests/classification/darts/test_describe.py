@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from classification.darts.genotypes import published, read_genotype
+from classification.cells.genotypes import published, read_genotype
 from classification.systems import SYSTEMS
 from common.commands import run_commands
 

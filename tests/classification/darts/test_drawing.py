@@ -4,9 +4,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from classification.darts.drawing import DASHES, draw_cells
-from classification.darts.genotypes import published
-from classification.darts.space import cells_of, standalone
+from classification.cells.drawing import DASHES, draw_cells
+from classification.cells.genotypes import published
+from classification.cells.space import cells_of, standalone
 from common.run.report.drawing import sanitise
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from classification.darts.genotypes import from_text, published, read_genotype, to_text
-from classification.darts.space import OPERATIONS, WITHOUT_NONE, arch_of, darts_space, genotype_of, standalone
+from classification.cells.genotypes import from_text, published, read_genotype, to_text
+from classification.cells.space import OPERATIONS, WITHOUT_NONE, arch_of, darts_space, genotype_of, standalone
 from classification.systems import SYSTEMS
 from common.arch import save
 from common.commands import run_commands

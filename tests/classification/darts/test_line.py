@@ -7,9 +7,9 @@ from math import exp
 import pytest
 import torch
 
+from classification.cells.operations import Skip
 from classification.darts.methods import METHODS
 from classification.darts.nasbench201 import build_cells, cell_space, every_edge
-from classification.darts.operations import Skip
 from classification.darts.phases import curriculum_of, set_skip_rate
 from classification.darts.recipes import RECIPES
 from classification.darts.settings import NetworkSettings

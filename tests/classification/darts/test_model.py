@@ -7,12 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from classification.darts.cells import Edge
-from classification.darts.genotypes import published
-from classification.darts.model import build, set_drop_path
-from classification.darts.operations import MAKERS, FactorizedReduce, Skip
-from classification.darts.space import WITHOUT_NONE, darts_space, standalone
-from classification.darts.space import Edge as EdgeDescription
+from classification.cells.cell import Edge, RealParts
+from classification.cells.genotypes import published
+from classification.cells.network import set_drop_path
+from classification.cells.operations import MAKERS, FactorizedReduce, Skip
+from classification.cells.space import WITHOUT_NONE, darts_space, standalone
+from classification.cells.space import Edge as EdgeDescription
+from classification.darts.model import build
 from common.errors import UserError
 from common.layers import Partial
 from common.space import ManyOf, decisions, sample
@@ -132,7 +133,7 @@ def test_dropped_paths():
         def forward(self, x):
             return 2 * x
 
-    edge = Edge(EdgeDescription(source=0, op="skip_connect"), 4, False, small())
+    edge = Edge(EdgeDescription(source=0, op="skip_connect"), 4, False, small(), RealParts())
     set_drop_path(edge, 0.25)
     x = torch.ones(4000, 4, 1, 1)
     states = {0: Together(x, ())}

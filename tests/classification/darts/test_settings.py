@@ -6,12 +6,12 @@ from functools import cache
 import pytest
 import torch
 
+from classification.cells.space import Network
 from classification.darts.methods import METHODS
 from classification.darts.model import build
 from classification.darts.networks import evaluated, searched
 from classification.darts.recipes import RECIPES
 from classification.darts.settings import NetworkSettings, Settings
-from classification.darts.space import Network
 from classification.darts.system import SYSTEM
 from classification.data import embedded
 from common.differentiable.strategies import relaxation_of, rule_of

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from classification.darts.genotypes import published
-from classification.darts.model import build
-from classification.darts.space import (
+from classification.cells.genotypes import published
+from classification.cells.space import (
     GOLD,
     OPERATIONS,
     WITHOUT_NONE,
@@ -24,6 +23,7 @@ from classification.darts.space import (
     read,
     standalone,
 )
+from classification.darts.model import build
 from common.errors import UserError
 from common.space import Arch, ManyOf, decisions, decode, sample, size
 from common.streams import stream

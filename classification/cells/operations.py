@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classification.darts.space import NOISE, Network
+from classification.cells.space import NOISE, Network
 from common.layers import Convolved
 
 Image = Float[Tensor, "n c h w"]

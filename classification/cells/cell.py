@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from classification.darts.operations import MAKERS, FactorizedReduce, Image, merged, pointwise, relu_conv_norm
-from classification.darts.space import FIRST, Cell, Network
-from classification.darts.space import Edge as EdgeDescription
+from classification.cells.operations import MAKERS, FactorizedReduce, Image, merged, pointwise, relu_conv_norm
+from classification.cells.space import FIRST, Cell, Network
+from classification.cells.space import Edge as EdgeDescription
 from common.layers import shuffled, split
 from common.supernet import choose, choose_many
 from common.supernet.merged import choose_merged

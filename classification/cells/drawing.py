@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from classification.darts.space import FIRST, Cell
+from classification.cells.space import FIRST, Cell
 from common.run.report.cells import Arc, DrawnCell, cells_svg
 
 DASHES = {"skip_connect": "6 4", "none": "1 5"}

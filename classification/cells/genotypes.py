@@ -11,13 +11,13 @@ import difflib
 import json
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from classification.darts.operations import MAKERS
-from classification.darts.space import (
+from classification.cells.operations import MAKERS
+from classification.cells.space import (
     FIRST,
     OPERATIONS,
     WITHOUT_NONE,
@@ -85,23 +85,24 @@ def read_genotype(text: str) -> Genotype:
     return _from_arch(data, text) if "choices" in data else from_rows(data, text)
 
 
-def from_rows(data: Any, source: str = "genotype") -> Genotype:
+def from_rows(data: Any, source: str = "genotype", known: Collection[str] = tuple(MAKERS)) -> Genotype:
     """Cells of an object with `normal`, `normal_concat`, `reduce` and `reduce_concat`; other keys are not read.
 
     Args:
         data: what JSON gives.
         source: what to call it in an error, its file say.
+        known: names of operations.
 
     Raises:
         UserError: it has another form; names the field and the row.
     """
     if missing := [key for key in FIELDS if key not in data]:
         raise UserError(f"{source}: {missing[0]!r} is missing; a genotype has {', '.join(FIELDS)}")
-    normal = _cell(data["normal"], data["normal_concat"], f"{source}: normal")
-    return Genotype(normal=normal, reduction=_cell(data["reduce"], data["reduce_concat"], f"{source}: reduce"))
+    normal = _cell(data["normal"], data["normal_concat"], f"{source}: normal", known)
+    return Genotype(normal=normal, reduction=_cell(data["reduce"], data["reduce_concat"], f"{source}: reduce", known))
 
 
-def from_text(text: str, source: str = "genotype") -> Genotype:
+def from_text(text: str, source: str = "genotype", known: Collection[str] = tuple(MAKERS)) -> Genotype:
     """Cells of the official code's notation, which is parsed and never run; arguments and errors as in `from_rows`.
 
     Text around it that is no Python, as the date and the level in a line of a log, is left out.
@@ -121,7 +122,7 @@ def from_text(text: str, source: str = "genotype") -> Genotype:
     for key in ("normal", "reduce"):
         if key in read:
             read[key] = _rows(read[key], f"{source}: {key}")
-    return from_rows(read, source)
+    return from_rows(read, source, known)
 
 
 def _parsed(text: str) -> list[ast.stmt]:
@@ -192,14 +193,14 @@ def _rows(pairs: Any, where: str) -> list[list[Any]]:
     return [[FIRST + i // 2, origin, op] for i, (op, origin) in enumerate(pairs)]
 
 
-def _cell(rows: Any, concat: Any, where: str) -> Cell:
+def _cell(rows: Any, concat: Any, where: str, known: Collection[str]) -> Cell:
     if not isinstance(rows, Sequence) or isinstance(rows, str):
         raise UserError(f"{where} is {shown(rows)}; write a list of [target, source, operation]")
     numbers = isinstance(concat, Sequence) and all(type(n) is int for n in concat)
     if not numbers or not concat or len(set(concat)) < len(concat):
         raise UserError(f"{where}_concat is {shown(concat)}; list the nodes whose outputs are joined, each once: [2, 3, 4, 5]")
     for row in rows:
-        _check_row(row, where)
+        _check_row(row, where, known)
     targets = [row[0] for row in rows]
     last = max(LAST, *targets, 0)
     if outside := [n for n in concat if not FIRST <= n <= last]:
@@ -217,7 +218,7 @@ def _cell(rows: Any, concat: Any, where: str) -> Cell:
         raise UserError(f"{where}: {empty}") from None
 
 
-def _check_row(row: Any, where: str) -> None:
+def _check_row(row: Any, where: str, known: Collection[str]) -> None:
     said = f"{where} has {shown(row)}"
     match row:
         case [int(target), int(origin), str(op)] if bool not in (type(target), type(origin)):
@@ -232,6 +233,5 @@ def _check_row(row: Any, where: str) -> None:
         raise UserError(f"{said}: there is no node {shown(origin)}; sources are numbered from 0")
     if origin >= target:
         raise UserError(f"{said}: node {target} cannot read node {shown(origin)}; the source must come before the target")
-    if op not in MAKERS:
-        others = ", ".join(name for name in MAKERS if name not in OPERATIONS)
-        raise UserError(f"{where}: operation {shown(op)} does not exist; choose one of {', '.join(OPERATIONS)} (or {others})")
+    if op not in known:
+        raise UserError(f"{where}: operation {shown(op)} does not exist; choose one of {', '.join(known)}")
