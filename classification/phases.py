@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -45,18 +46,21 @@ class Classify(NetworkPhase):
 
     def loss(self, model: nn.Module, batch: Batch, step: Step) -> Mapping[str, Tensor]:
         """Cross-entropy of the network and of its second classifier, and the accuracy to look at."""
-        images, labels = batch
         if self.drop_path and self.set_drop_path is not None:
             self.set_drop_path(model, self.drop_path * step.progress)
         if self.set_rates is not None:
             self.set_rates(model, step.progress)
-        scores = model(images)
-        terms: dict[str, Tensor] = {}
+        return self.terms(model(batch[0]), batch)
+
+    def terms(self, scores: Any, batch: Batch) -> Mapping[str, Tensor]:
+        """The same of class scores, or of those of both classifiers."""
+        labels = batch[1]
+        beside: dict[str, Tensor] = {}
         if isinstance(scores, tuple):
-            scores, beside = scores
-            terms["auxiliary_loss"] = self.auxiliary * F.cross_entropy(beside, labels)
+            scores, auxiliary = scores
+            beside["auxiliary_loss"] = self.auxiliary * F.cross_entropy(auxiliary, labels)
         accuracy = (scores.detach().argmax(1) == labels).float().mean()
-        return {**self.score_losses(scores, batch), **terms, "accuracy": accuracy}
+        return {**self.score_losses(scores, batch), **beside, "accuracy": accuracy}
 
     def score_losses(self, scores: Tensor, batch: Batch) -> Mapping[str, Tensor]:
         """Loss terms of the network's class scores: their cross-entropy; a subclass may compare them with something else."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -50,6 +50,7 @@ class Network(real.Network):
 def binary_space(
     *,
     form: Form,
+    operations: Sequence[str] = (),
     nodes: int = 4,
     width: int = 16,
     cells: int = 8,
@@ -63,6 +64,7 @@ def binary_space(
 
     Args:
         form: layers of its cells.
+        operations: on every edge; none: all of the form.
         nodes: nodes of a cell.
         width: channels of a node in the first cells.
         cells: how many.
@@ -72,7 +74,7 @@ def binary_space(
         precision: what is binary.
         paired: see `Network`.
     """
-    cell = open_cell(nodes, FORMS[form])
+    cell = open_cell(nodes, operations or FORMS[form])
     return Network(
         normal=cell,
         reduction=cell,
@@ -110,13 +112,12 @@ def standalone(
     )
 
 
-def alone(space: Network, *, width: int, cells: int, groups: int) -> Network:
+def alone(space: Network, *, width: int, cells: int) -> Network:
     """The network of a searched one's cells, open or settled, as it is trained alone."""
     return replace(
         space,
         width=width,
         cells=cells,
-        groups=groups,
         affine=True,
         pool_norm=False,
         partial=1,
