@@ -138,7 +138,7 @@ CASES = [
     ),
     (
         "darts",
-        ABANDON + " search.engine.arch.lr=0.1",
+        "search.engine.abandon={} search.engine.rule=none",
         "arch with abandon: the architecture takes no steps; set search.engine.arch={}",
     ),
     # searches in a row read the space and their own training
