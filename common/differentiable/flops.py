@@ -14,7 +14,7 @@ import torch
 
 from common.train.alternate import Alternation
 from common.train.fit import move_batch, total_loss
-from common.train.step import Losses, Step, paths_of
+from common.train.step import Losses, Participant, Step, paths_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,22 +44,42 @@ def flops_of_search(
     due = [step for step in steps if alternation.due(step)]
     rest = [step for step in steps if not alternation.due(step)]
     losses = Losses(alternation.model.network, loss)
+
+    def of_step(step: Step) -> int:
+        return flops_of_step(alternation, losses, step, [alternation], beside)
+
+    return sum(len(alike) * fmean(map(of_step, spread_over(alike))) for alike in (due, rest) if alike)
+
+
+def flops_of_step(
+    alternation: Alternation,
+    losses: Losses,
+    step: Step,
+    participants: Sequence[Participant],
+    beside: Callable[[Step], object] | None = None,
+) -> int:
+    """Operations of one step of a search.
+
+    Args:
+        alternation: of the search.
+        losses: the network with the losses of the weights' phase.
+        step: what is counted.
+        participants: who acts before the step; one of them chooses what it runs.
+        beside: what the step does besides, after the gradients of the weights are there.
+    """
     device = next(losses.parameters()).device
     losses.train()
 
-    def of_step(step: Step) -> int:
-        def run() -> None:
-            losses.zero_grad()
-            batch = move_batch(alternation.train_batch(step.number), device)
-            for path in paths_of([alternation], step):
-                path.activate()
-                total_loss(losses(batch, step)).backward()
-            if beside is not None:
-                beside(step)
+    def run() -> None:
+        losses.zero_grad()
+        batch = move_batch(alternation.train_batch(step.number), device)
+        for path in paths_of(participants, step):
+            path.activate()
+            total_loss(losses(batch, step)).backward()
+        if beside is not None:
+            beside(step)
 
-        return operations(run)
-
-    return sum(len(alike) * fmean(map(of_step, spread_over(alike))) for alike in (due, rest) if alike)
+    return operations(run)
 
 
 def flops_of_training(task: Task, arch: Arch, seed: int, device: str = "cpu") -> float:

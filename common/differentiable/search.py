@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from common.arch import labels
+from common.differentiable.abandoning import Abandoning, flops_of_abandoning
 from common.differentiable.deriving import derive_arch
 from common.differentiable.dropping import Dropping, Pruning, Shrinking, keep_strongest
 from common.differentiable.flops import flops_of_search, operations
@@ -19,8 +20,9 @@ from common.differentiable.projecting import Projecting
 from common.differentiable.strategies import Penalties, feasible_of, penalty_of, relaxation_of, rule_of, stop_rule_of
 from common.differentiable.watch import Watch
 from common.engines import Gradient
-from common.engines.dropping import GrowSettings
+from common.engines.dropping import AbandonSettings, GrowSettings
 from common.errors import UserError, shown
+from common.relax.credit import indicator
 from common.relax.score_function import ScoreFunction
 from common.run.checkpoint import save_weights
 from common.run.files import write_json
@@ -28,6 +30,7 @@ from common.space import Arch
 from common.stages.context import Context, Named
 from common.streams import derive
 from common.supernet import Supernet
+from common.supernet.paired import Paired
 from common.train.alternate import Alternation
 from common.train.fit import fit, total_loss
 from common.train.optim import make_clip, make_optimizer, make_schedule
@@ -35,6 +38,8 @@ from common.train.sampled import SampledPaths
 from common.train.step import Losses, Step
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from common.relax.relaxation import Relaxation
     from common.task import Task
 
@@ -129,6 +134,7 @@ class RelaxedSearch:
             **found,
             **({"kept": keep_strongest(relaxation, self.grow.keep, s.forbidden)} if self.grow else {}),
             **({"sequence": dropping.sequence} if isinstance(dropping, Pruning) else {}),
+            **({"abandoned": dropping.rounds} if isinstance(dropping, Abandoning) else {}),
             **({"by_size": watch.by_size()} if s.scored else {}),
         }
 
@@ -136,17 +142,22 @@ class RelaxedSearch:
         """Floating-point operations of the search, which is done: of its steps, and of the scorings of the search network.
 
         Raises:
-            UserError: its result does not say how many steps it made.
+            UserError: its result does not say how many steps it made, or what it abandoned.
         """
         task, alternation = self._begun(context, penalty_of(self.settings, context))
         s, freezing = self.settings, freezing_of(self.settings, alternation)
         loss = task.phases("relaxed")[0].loss
+        scoring = s.project is not None or s.abandon is not None
+        dropping = dropping_of(s, alternation, task) if scoring else None
+        if isinstance(dropping, Abandoning):
+            file = str(context.folder.path / "stages.jsonl")
+            return flops_of_abandoning(alternation, loss, dropping, context.folder.result(self.name).get("abandoned"), file)
         made = self._told(context, "made", alternation.steps)
         total = flops_of_search(alternation, loss, made, None if freezing is None else freezing.gradients)
         if s.scored:
             snapshots = self._told(context, "snapshots", alternation.steps)
             total += snapshots * operations(partial(score_of, task, alternation, s.scored))
-        if s.project is not None and isinstance(dropping := dropping_of(s, alternation, task), Projecting):
+        if isinstance(dropping, Projecting):
             total += dropping.scorings() * operations(dropping.score)
         return total
 
@@ -194,7 +205,11 @@ class RelaxedSearch:
 def score_of(task: Task, alternation: Alternation, items: int) -> float:
     """The first objective of the search network, without noise, on so many validation items; higher is better."""
     alternation.relaxation.mix(0, 1.0, frozen=True, smoothed=False)
-    network = alternation.relaxation.supernet.module
+    return _score(task, alternation.relaxation.supernet.module, items)
+
+
+def _score(task: Task, network: nn.Module, items: int) -> float:
+    """The first objective of a network as it is set, on so many validation items; higher is better."""
     network.eval()
     with torch.no_grad(), torch.random.fork_rng([]):
         score = task.metrics(network, "val", items)[task.objectives[0].name]
@@ -227,6 +242,15 @@ def dropping_of(settings: Gradient, alternation: Alternation, task: Task) -> Dro
             seed=alternation.seed,
             forbidden=settings.forbidden,
         )
+    if settings.abandon is not None:
+        return Abandoning(
+            relaxation=relaxation,
+            steps=steps,
+            settings=settings.abandon,
+            score=partial(_score_alone, task, relaxation.supernet.module, settings.abandon),
+            seed=alternation.seed,
+            forbidden=settings.forbidden,
+        )
     if settings.prune is None:
         return None
     assert task.networks.price is not None  # `common.stages.option_checks` refuses such systems
@@ -240,6 +264,15 @@ def dropping_of(settings: Gradient, alternation: Alternation, task: Task) -> Dro
 
 def _loss_of(task: Task, alternation: Alternation, items: int) -> float:
     return -score_of(task, alternation, items)
+
+
+def _score_alone(task: Task, network: nn.Module, settings: AbandonSettings) -> float:
+    """The score of a sub-network, or that of CP-NAS of the sub-networks of a pair."""
+    if settings.parent is None:
+        return _score(task, network, settings.items)
+    assert isinstance(network, Paired)  # `common.stages.abandon_checks` refuses others
+    child, parent = (_score(task, one, settings.items) for one in (network.child, network.parent))
+    return indicator(child, parent, settings.parent)
 
 
 def alternation_of(

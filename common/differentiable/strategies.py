@@ -66,9 +66,11 @@ def weighting_of(settings: WeightingSettings) -> Weighting:
             return ReinMax(temperature=start)
 
 
-def rule_of(settings: Gradient) -> Rule:
-    """The gradient that settings name."""
+def rule_of(settings: Gradient) -> Rule | None:
+    """The gradient that settings name; None where the architecture follows none."""
     match settings.rule:
+        case "none":
+            return None
         case "one-level":
             return ONE_LEVEL
         case "first-order":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
 
 from common.errors import UserError
 
@@ -108,6 +110,56 @@ class ProjectSettings:
             raise UserError(f"search.engine.project.begin={self.begin}: give a share from 0 to below 1")
         if self.items < 1:
             raise UserError(f"search.engine.project.items={self.items}: give 1 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbandonSettings:
+    """Options that are abandoned one by one, by the scores of sub-networks that use each of them once.
+
+    The search of BNAS (Beihang, arXiv 1911.10862), ABanditNAS and CP-NAS (arXiv 2005.00057); see
+    `common.differentiable.abandoning`.
+    """
+
+    passes: int = 3
+    """Passes of a round. A pass trains and scores every option that is left once; after a round each decision loses an option."""
+    rule: Literal["mean", "bandit"] = "mean"
+    """Value by which options are abandoned: the mean score of the round (BNAS, CP-NAS), or the upper bound of a running value
+    (ABanditNAS)."""
+    keep: float = 0.7
+    """Weight of the newest score in the running value of `bandit`, above 0 and at most 1."""
+    items: int = 1000
+    """Validation items on which a sub-network is scored."""
+    parent: float | None = None
+    """Factor beta of CP-NAS, for a network of a child and a parent (`common.supernet.paired`): the score is
+    beta (A_parent - A_child) + A_child. `None`: the score of the network. The paper has 2; 0 trains the parent, and scores the
+    child alone."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            UserError: a value is out of range, or is not read.
+        """
+        for name, holds, rule in (
+            ("passes", self.passes >= 1, "1 or more"),
+            ("keep", 0 < self.keep <= 1, "a number above 0 and at most 1"),
+            ("items", self.items >= 1, "1 or more"),
+            ("parent", self.parent is None or isfinite(self.parent), "a number, 2 say, or null"),
+        ):
+            if not holds:
+                raise UserError(f"search.engine.abandon.{name}={getattr(self, name)}: give {rule}")
+        if self.keep != 0.7 and self.rule != "bandit":
+            raise UserError(
+                f"search.engine.abandon.keep={self.keep:g} with rule={self.rule}: it weighs the scores of bandit; leave it 0.7"
+            )
+
+    def samples(self, options: int) -> int:
+        """Number of sub-networks that are trained and scored until one of `options` options of each decision is left.
+
+        >>> AbandonSettings(passes=3).samples(8)
+        105
+        """
+        return self.passes * sum(range(2, options + 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,21 @@ from dataclasses import dataclass
 from math import exp
 from typing import ClassVar, Literal
 
-from common.engines.dropping import FreezeSettings, GrowSettings, ProjectSettings, PruneSettings, ShrinkSettings
+from common.engines.dropping import (
+    AbandonSettings,
+    FreezeSettings,
+    GrowSettings,
+    ProjectSettings,
+    PruneSettings,
+    ShrinkSettings,
+)
 from common.engines.halving import Halving
 from common.engines.weighting import SAMPLED, WeightingSettings, check_weighting
 from common.errors import UserError
 from common.evaluate.settings import ProxySettings, ScratchSettings
 from common.train.optim import ArchSettings
 
-RuleName = Literal["one-level", "first-order", "second-order", "amended", "mixed-level", "mixed-second-order"]
+RuleName = Literal["one-level", "first-order", "second-order", "amended", "mixed-level", "mixed-second-order", "none"]
 
 
 def gate_of(logit: float) -> float:
@@ -61,7 +68,7 @@ class Gradient:
     members: WeightingSettings | None = None
     """Weighting of edges. `None`: edges are summed without weights."""
     rule: RuleName = "first-order"
-    """Gradient that the architecture follows, through the mixture."""
+    """Gradient that the architecture follows, through the mixture; `none` where `abandon` decides by scores."""
     reward: str | None = None
     """Metric used as reward. If set, the architecture is trained with REINFORCE on this metric instead of by backpropagation; a
     metric whose name contains "loss" is minimised. See `common.relax.score_function`."""
@@ -96,6 +103,8 @@ class Gradient:
     """Members that are dropped in the course of the search (GOLD-NAS); what is left is derived."""
     project: ProjectSettings | None = None
     """Decisions that are settled one after the other by what their options are worth (DARTS-PT)."""
+    abandon: AbandonSettings | None = None
+    """Options that are abandoned one by one by the scores of sub-networks (BNAS, ABanditNAS, CP-NAS); with rule `none`."""
     freeze: FreezeSettings | None = None
     """Options that stop learning where their gradients on training and validation data disagree (OLES)."""
     snapshots: int = 50
@@ -143,6 +152,7 @@ class Gradient:
             check_weighting("search.engine.members", self.members)
         self._check_unread()
         self._check_dropping()
+        self._check_abandon()
         self._check_weightings()
 
     def _check_ranges(self) -> None:
@@ -214,8 +224,8 @@ class Gradient:
             )
         if len(kept) == 1:
             raise UserError("search.engine.grow: it has one search, which is a search without it; give two or more, or []")
-        if sum((bool(self.grow), *(part is not None for part in (self.shrink, self.prune, self.project)))) > 1:
-            raise UserError("search.engine: grow, shrink, prune and project are ways to drop options; give one of them")
+        if sum((bool(self.grow), *(part is not None for part in (self.shrink, self.prune, self.project, self.abandon)))) > 1:
+            raise UserError("search.engine: grow, shrink, prune, project and abandon are ways to drop options; give one of them")
         if self.project is not None and self.stop != "never":
             raise UserError(f"search.engine.stop={self.stop} with project: decisions would be left open; set stop=never")
         for part in ("prune", "project"):
@@ -246,6 +256,47 @@ class Gradient:
                     f"search.engine.start={self.start:g}: gates begin at {gate:.3g}, and prune.threshold="
                     f"{self.prune.threshold:g} drops them at once; give a higher start, 0 say"
                 )
+
+    def _check_abandon(self) -> None:
+        """Refuses what has no effect where sub-networks of one option of each decision are scored: their scores are the logits.
+
+        Raises:
+            UserError: names the setting, the reason and the remedy.
+        """
+        if self.abandon is None:
+            if self.rule == "none":
+                raise UserError(
+                    "search.engine.rule=none: nothing decides between options; give search.engine.abandon={}, or another rule"
+                )
+            return
+        if self.rule != "none":
+            raise UserError(
+                f"search.engine.abandon with rule={self.rule}: the scores of sub-networks decide, and the architecture follows "
+                "no gradient; set search.engine.rule=none"
+            )
+        alone, still, left = "one option runs alone", "the architecture takes no steps", "one option of each decision is left"
+        plain = Gradient()
+        for name, why, default in (
+            ("options", alone, '{"kind":"softmax"}'),
+            ("members", "members are summed", "null"),
+            ("reward", still, "null"),
+            ("radius", alone, "0"),
+            ("arch", still, "{}"),
+            ("start", "scores replace the logits", "0"),
+            ("std", "scores replace the logits", "1e-3"),
+            ("recompute", alone, "false"),
+            ("threshold", left, "null"),
+            ("cap", left, "null"),
+            ("derive", left, "null"),
+            ("freeze", still, "null"),
+            ("scored", "sub-networks are scored", "0"),
+            ("stop", "decisions would be left open", "never"),
+            ("entropy", still, "0"),
+            ("zero_one", still, "0"),
+            ("cost", still, "filter"),
+        ):
+            if getattr(self, name) != getattr(plain, name):
+                raise UserError(f"search.engine.{name} with abandon: {why}; set search.engine.{name}={default}")
 
     def _check_weightings(self) -> None:
         both = {"options": self.options} | ({} if self.members is None else {"members": self.members})

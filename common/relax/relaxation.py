@@ -34,6 +34,7 @@ class Relaxation:
         radius: of the noise on the mixing weights in the weights' steps at the end of the search; it rises linearly from 0.
         logits: one vector for each decision that has a weighting.
         dropped: decision -> options that are no longer part of the search: they are not computed and have strength 0.
+        settled: decision -> strengths of its options, shape (n,), where a search has settled it by something else than logits.
     """
 
     supernet: Supernet
@@ -46,6 +47,7 @@ class Relaxation:
     radius: float = 0.0
     logits: Logits = field(init=False)
     dropped: dict[str, frozenset[int]] = field(init=False, default_factory=dict)
+    settled: dict[str, Tensor] = field(init=False, default_factory=dict)
     _known: dict[str, Decision] = field(init=False)  # those that are mixed
 
     def __post_init__(self) -> None:
@@ -95,7 +97,7 @@ class Relaxation:
                 continue
             n, live = len(decision.options), self.live(path)
             if (weighting := self.weighting(path)) is None:
-                mixed[path] = Mixed(torch.ones(n, device=self._device()), None if len(live) == n else live)
+                mixed[path] = self._summed(path)
             elif not live:
                 mixed[path] = Mixed(torch.zeros(n, device=self._device()), ())
             else:
@@ -110,6 +112,16 @@ class Relaxation:
                 if frozen and smoothed and self.radius:
                     mixed[path] = self._perturbed(mixed[path], rng, progress)
         self.supernet.relax(mixed, self.recompute)
+
+    def run(self, options: Mapping[str, int]) -> None:
+        """Sets the supernet to one option of each `OneOf`, computed alone; members that are left are summed with weight 1.
+
+        Args:
+            options: decision -> number of its option, for every `OneOf` of several options.
+        """
+        self.supernet.activate(options)
+        members = [path for path, decision in self._known.items() if isinstance(decision, ManyOf)]
+        self.supernet.relax({path: self._summed(path) for path in members}, self.recompute)
 
     def live(self, path: str) -> tuple[int, ...]:
         """The options of a decision that are still part of the search."""
@@ -130,7 +142,9 @@ class Relaxation:
         """How strong each option or member with logits is; differentiable: see `Weighting.probabilities`."""
         found: dict[str, Tensor] = {}
         for path, logits in self.logits.values.items():
-            if (weighting := self.weighting(path)) is not None:
+            if (settled := self.settled.get(path)) is not None:
+                found[path] = settled
+            elif (weighting := self.weighting(path)) is not None:
                 live = self.live(path)
                 whole = len(live) == len(logits)
                 part = weighting.probabilities(logits if whole else logits[list(live)]) if live else logits[:0]
@@ -155,6 +169,11 @@ class Relaxation:
             for path, logits in self.logits.values.items():
                 if (weighting := self.weighting(path)) is not None:
                     weighting.after_step(logits, before[path])
+
+    def _summed(self, path: str) -> Mixed:
+        """The members that are left, with weight 1 each."""
+        n, live = len(self._known[path].options), self.live(path)
+        return Mixed(torch.ones(n, device=self._device()), None if len(live) == n else live)
 
     def _masked(self, path: str) -> Tensor:
         """Logits that never win where options are dropped."""

@@ -12,6 +12,7 @@ from common.engines.gradient import gate_of
 from common.errors import UserError
 from common.relax.monitor import RankStop
 from common.space import Decision, decisions
+from common.stages.abandon_checks import check_abandon
 from common.stages.option_checks import check_options, check_threshold, moved_at_most
 from common.stages.settings import RunSettings
 
@@ -110,6 +111,8 @@ def _check_phases(engine: Gradient, task: SystemTask) -> None:
     check_threshold(engine, len(learning), known)
     if engine.prune is not None:
         _check_pruned(engine, engine.prune, steps)
+    if engine.abandon is not None:
+        check_abandon(engine.abandon, task, steps)
 
 
 def _check_grow(engine: Gradient, task: SystemTask, overrides: Sequence[str]) -> None:

@@ -176,10 +176,11 @@ def check_search(settings: SearchSettings, task: SystemTask, constraints: Sequen
                 f"search.evaluation={evaluation.name}: random search at the cost of a differentiable search trains its "
                 "candidates; give scratch or proxy, or search.random_baseline=false"
             )
-        if engine.project is not None and constraints:
+        settling = next((name for name in ("project", "abandon") if getattr(engine, name) is not None), None)
+        if settling is not None and constraints:
             raise UserError(
-                f"search.engine.project: it settles decisions without regard to the budget {constraint_text(constraints)}; leave "
-                "one of them out"
+                f"search.engine.{settling}: it settles decisions without regard to the budget {constraint_text(constraints)}; "
+                "leave one of them out"
             )
         check_gradient(engine, task, constraints)
         if settings.random_baseline:

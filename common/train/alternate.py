@@ -39,7 +39,8 @@ class Alternation(Participant):
         model: The network with the architecture's losses.
         train_batch: Step -> batch that the weights' step sees.
         search_batch: Step -> batch that the architecture learns from.
-        rule: Which gradient it follows, through the mixture.
+        rule: Which gradient it follows, through the mixture. None: it follows none, and another participant chooses what each
+            step runs.
         score: Gives the gradient instead, from the reward of the network drawn, in eval mode, on the batches it learns from.
         settings: How it steps.
         weights: The weights' optimiser; its present rate is the look-ahead's.
@@ -55,7 +56,7 @@ class Alternation(Participant):
     model: Losses
     train_batch: Callable[[int], Any]
     search_batch: Callable[[int], Any]
-    rule: Rule
+    rule: Rule | None
     settings: ArchSettings
     weights: Optimizer
     steps: int
@@ -73,8 +74,10 @@ class Alternation(Participant):
         first, second = map(float, s.betas)  # JSON has whole numbers, which torch refuses beside others
         self._adam = torch.optim.Adam(self._logits(), lr=s.lr, betas=(first, second), weight_decay=s.weight_decay)
 
-    def before(self, step: Step) -> Sequence[Path]:
+    def before(self, step: Step) -> Sequence[Path] | None:
         """The architecture's step, if it is due on its own, and the mixture that the weights' step runs."""
+        if self.rule is None:
+            return None
         if not self.due(step):
             return [Path(partial(self.relaxation.mix, step.number, step.progress, frozen=True))]
         if self._shared():
@@ -111,7 +114,7 @@ class Alternation(Participant):
 
     def due(self, step: Step) -> bool:
         """Whether the architecture learns in a step."""
-        return step.progress >= self.settings.begin and step.number % self.settings.every == 0
+        return self.rule is not None and step.progress >= self.settings.begin and step.number % self.settings.every == 0
 
     def _shared(self) -> bool:
         return self.score is None and self.rule == ONE_LEVEL
@@ -153,6 +156,7 @@ class Alternation(Participant):
         return self.score.gradients(self.relaxation, told), {f"arch_{name}": value for name, value in told.items()}
 
     def _through_the_mixture(self, step: Step) -> tuple[list[Tensor | None], dict[str, float]]:
+        assert self.rule is not None
         weights = [p for group in self.weights.param_groups for p in group["params"] if p.requires_grad]
         device = self._device()
         train_batch, search_batch = (move_batch(of(step.number), device) for of in (self.train_batch, self.search_batch))

@@ -9,7 +9,14 @@ import pytest
 
 from common.differentiable.strategies import weighting_of
 from common.engines import Gradient
-from common.engines.dropping import FreezeSettings, GrowSettings, ProjectSettings, PruneSettings, ShrinkSettings
+from common.engines.dropping import (
+    AbandonSettings,
+    FreezeSettings,
+    GrowSettings,
+    ProjectSettings,
+    PruneSettings,
+    ShrinkSettings,
+)
 from common.engines.gradient import RuleName
 from common.engines.weighting import READS, Kind, WeightingSettings
 from common.listing import ROOT
@@ -59,6 +66,7 @@ def test_every_weighting_is_on_the_page_with_the_fields_that_it_reads():
         ("`search.engine.shrink`", 0, ShrinkSettings),
         ("`search.engine.prune`", 0, PruneSettings),
         ("`search.engine.project`", 0, ProjectSettings),
+        ("`search.engine.abandon`", 0, AbandonSettings),
         ("`search.engine.freeze`", 0, FreezeSettings),
     ],
 )

@@ -14,6 +14,7 @@ from tests.classification.micro import call, made
 
 SHORT = {"weights.steps": "6", "search.engine.snapshots": "3"}
 TABLE = "space=nasbench201 network.auxiliary=0 network.drop_path=0"
+ABANDON = "search.engine.abandon={} search.engine.rule=none search.engine.arch={}"
 NONE_READ = "does not read it; leave it out, or give the weighting as a whole"
 
 CASES = [
@@ -125,6 +126,21 @@ CASES = [
     ("nasp", "search.engine.project={}", "project with options.kind=one-hot"),
     ("gdas", "search.engine.scored=10", "scored with options.kind=hard-gumbel: it would score one draw"),
     ("darts", "search.engine.scored=10 search.engine.options.keep=0.5", "scored with options.kind=softmax, keep=0.5"),
+    # sub-networks are scored, and the architecture has no steps
+    ("darts", "search.engine.rule=none", "rule=none: nothing decides between options; give search.engine.abandon={}"),
+    ("darts", "search.engine.abandon={}", "abandon with rule=first-order: the scores of sub-networks decide"),
+    ("darts", ABANDON, "search.engine.abandon.passes=3: with 8 options of each decision 105 sub-networks are trained"),
+    ("darts", ABANDON + " weights.steps=104", "passes * (2 + ... + 8), and the search has 104 steps; give 105 steps or more"),
+    (
+        "darts",
+        ABANDON.replace("{}", '{"parent":2}', 1) + " weights.steps=105",
+        "parent=2: the supernet of this system is no pair",
+    ),
+    (
+        "darts",
+        "search.engine.abandon={} search.engine.rule=none",
+        "arch with abandon: the architecture takes no steps; set search.engine.arch={}",
+    ),
     # searches in a row read the space and their own training
     (
         "p-darts",
@@ -257,6 +273,8 @@ ACCEPTED = [
     ("nasp", "search.engine.options.kept=2", {}),  # the first node's two inputs are both kept, of later ones two of more
     ("darts", 'search.engine.options={"kind":"dirichlet"} search.engine.radius=0.3 search.engine.freeze={"every":2}', {}),
     ("darts", 'weights.steps=40 search.engine.project={"begin":0.5,"items":16}', {}),
+    ("darts", ABANDON + " weights.steps=105", {}),
+    ("darts", ABANDON + " weights.steps=105 search.engine.forbidden=[]", {}),
     ("darts", "search.engine.entropy=0.1 search.engine.options.kind=sigmoid search.engine.zero_one=1", {}),
 ]
 
