@@ -1,11 +1,23 @@
 # Made by `python -m common.cli list --write`: a target for every method of every system.
-.PHONY: binary-width binary-groups darts darts2 snas pc-darts gdas p-darts gold-nas darts-plus amended-darts fair-darts nasp merge-nas mile-nas da-nas detnas detnas-fpn nas-fpn efficientdet gan-compression pdnas graphnas evolution halving random dcnas hnas binary-width-smoke binary-groups-smoke darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke
+.PHONY: binary-width binary-groups bnas-kim bnas-beihang cp-nas bats darts darts2 snas pc-darts gdas p-darts gold-nas darts-plus amended-darts fair-darts nasp merge-nas mile-nas da-nas detnas detnas-fpn nas-fpn efficientdet gan-compression pdnas graphnas evolution halving random dcnas hnas binary-width-smoke binary-groups-smoke bnas-kim-smoke bnas-beihang-smoke cp-nas-smoke bats-smoke darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke
 
 binary-width: $(VENV)/.ready ## Binary widths, binary networks (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m binary.train binary-width $(OPTIONS)
 
 binary-groups: $(VENV)/.ready ## Binary MobileNet, binary networks (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m binary.train binary-groups $(OPTIONS)
+
+bnas-kim: $(VENV)/.ready ## BNAS (Kim et al.), binary networks (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m binary.train bnas-kim $(OPTIONS)
+
+bnas-beihang: $(VENV)/.ready ## BNAS (Chen et al.), binary networks (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m binary.train bnas-beihang $(OPTIONS)
+
+cp-nas: $(VENV)/.ready ## CP-NAS, binary networks (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m binary.train cp-nas $(OPTIONS)
+
+bats: $(VENV)/.ready ## BATS, binary networks (RECIPE=small DATA=folder OUT=folder ARGS=...)
+	@$(BIN)/python -m binary.train bats $(OPTIONS)
 
 darts: $(VENV)/.ready ## DARTS, first order, image classification (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m classification.train darts $(OPTIONS)
@@ -85,5 +97,5 @@ dcnas: $(VENV)/.ready ## DCNAS, semantic segmentation (RECIPE=small DATA=folder 
 hnas: $(VENV)/.ready ## HNAS, super-resolution (RECIPE=small DATA=folder OUT=folder ARGS=...)
 	@$(BIN)/python -m superres.train hnas $(OPTIONS)
 
-binary-width-smoke binary-groups-smoke darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke: RECIPE = smoke
-binary-width-smoke binary-groups-smoke darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke: %-smoke: %
+binary-width-smoke binary-groups-smoke bnas-kim-smoke bnas-beihang-smoke cp-nas-smoke bats-smoke darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke: RECIPE = smoke
+binary-width-smoke binary-groups-smoke bnas-kim-smoke bnas-beihang-smoke cp-nas-smoke bats-smoke darts-smoke darts2-smoke snas-smoke pc-darts-smoke gdas-smoke p-darts-smoke gold-nas-smoke darts-plus-smoke amended-darts-smoke fair-darts-smoke nasp-smoke merge-nas-smoke mile-nas-smoke da-nas-smoke detnas-smoke detnas-fpn-smoke nas-fpn-smoke efficientdet-smoke gan-compression-smoke pdnas-smoke graphnas-smoke evolution-smoke halving-smoke random-smoke dcnas-smoke hnas-smoke: %-smoke: %

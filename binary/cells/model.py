@@ -14,7 +14,7 @@ from classification.cells.cell import Parts
 from classification.cells.network import check as fits
 from classification.cells.network import seeded
 from common.errors import UserError
-from common.supernet.paired import Paired
+from common.paired import Paired
 
 
 def parts_of(net: Network) -> Parts:

@@ -9,7 +9,7 @@ from binary.cells.found import SIZES, published_network
 from binary.cells.model import build
 from binary.cells.networks import searched
 from binary.cells.settings import Settings
-from binary.cells.space import FORMS, Network, alone, standalone
+from binary.cells.space import FORMS, Form, Network, alone, standalone
 from binary.describing import data_of, description, network_of_file
 from classification.cells.genotypes import from_text, to_text
 from classification.cells.space import SKELETONS, genotype_of
@@ -24,7 +24,7 @@ def describe(options: Any) -> dict[str, Any]:
     return {**told, "genotype": to_text(genotype_of(network))}
 
 
-def read_network(text: str, form: str | None, skeleton: str | None) -> tuple[Network, int]:
+def read_network(text: str, form: Form | None, skeleton: str | None) -> tuple[Network, int]:
     """The settled network that a text stands for, and the side of its images.
 
     Args:
@@ -39,9 +39,7 @@ def read_network(text: str, form: str | None, skeleton: str | None) -> tuple[Net
         network = published_network(text)
         return network, SKELETONS[network.skeleton].image
     if "Genotype(" in text:
-        own = form or ("kim" if "bin_" in text else "separable")
-        if own not in FORMS:
-            raise UserError(f"form {own!r} does not exist; choose one of {', '.join(FORMS)}")
+        own: Form = form or ("kim" if "bin_" in text else "separable")
         genotype = from_text(text, "genotype", FORMS[own])
         network = standalone(genotype, own, skeleton or "cifar")
         return network, SKELETONS[network.skeleton].image

@@ -17,7 +17,7 @@ from classification.cells.network import set_drop_path
 from classification.data import Augment
 from classification.phases import Batch, Classify
 from classification.task import enough
-from common.supernet.paired import Outputs
+from common.paired import Outputs
 from common.train.step import Step
 
 if TYPE_CHECKING:
@@ -52,8 +52,11 @@ class NearParent(Distil):
         if not self.kernels:
             return Distil.loss(self, model, batch, step)
         maps: list[Tensor] = []
-        last = list(model.get_submodule("cells").children())[-1]
-        with last.register_forward_hook(lambda _module, _inputs, output: maps.append(output)):
+
+        def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
+            maps.append(output)
+
+        with list(model.get_submodule("cells").children())[-1].register_forward_hook(keep):
             terms = Distil.loss(self, model, batch, step)
         half = self.kernels / 2
         near = {"kernel_loss": half * kernel_distance(model), "compact_loss": half * spread(maps[0], batch[1])}

@@ -44,9 +44,7 @@ class SpaceSettings:
             raise UserError(f"space.cells={self.cells}: a stack of fewer than 3 cells has no normal cell; give 3")
         known = FORMS[self.form]
         if odd := [name for name in self.operations if name not in known]:
-            raise UserError(
-                f"space.operations: {odd[0]!r} is no operation of form {self.form}; choose among {', '.join(known)}"
-            )
+            raise UserError(f"space.operations: {odd[0]!r} is no operation of form {self.form}; choose among {', '.join(known)}")
         if len(set(self.operations)) < len(self.operations) or set(self.names) <= {"none"}:
             raise UserError(f"space.operations={list(self.operations)}: give one or more besides none, each once")
 

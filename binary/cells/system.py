@@ -10,6 +10,7 @@ import tyro
 from binary.cells.methods import METHODS
 from binary.cells.recipes import RECIPES
 from binary.cells.settings import Settings
+from binary.cells.space import Form
 from binary.settings import common_notes
 from common.deferred import Deferred
 from common.options import DescribeOptions, without_default
@@ -22,7 +23,7 @@ class Describing(DescribeOptions):
 
     arch: Annotated[str, tyro.conf.arg(metavar="ARCH")]
     """A published name (A to H of BNAS), an architecture file (arch.json), or a genotype as text."""
-    form: Annotated[str | None, without_default("NAME")] = None
+    form: Annotated[Form | None, without_default("NAME")] = None
     """Layers of the cells of a genotype: kim, separable (CP-NAS and the other BNAS) or grouped (BATS)."""
     skeleton: Annotated[str | None, without_default("NAME")] = None
     """Network around the cells of a genotype: cifar (36 channels, 20 cells; the default) or imagenet (48 channels, 14 cells)."""

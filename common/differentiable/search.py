@@ -22,6 +22,7 @@ from common.differentiable.watch import Watch
 from common.engines import Gradient
 from common.engines.dropping import AbandonSettings, GrowSettings
 from common.errors import UserError, shown
+from common.paired import Paired
 from common.relax.credit import indicator
 from common.relax.score_function import ScoreFunction
 from common.run.checkpoint import save_weights
@@ -30,7 +31,6 @@ from common.space import Arch
 from common.stages.context import Context, Named
 from common.streams import derive
 from common.supernet import Supernet
-from common.supernet.paired import Paired
 from common.train.alternate import Alternation
 from common.train.fit import fit, total_loss
 from common.train.optim import make_clip, make_optimizer, make_schedule

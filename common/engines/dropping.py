@@ -130,7 +130,7 @@ class AbandonSettings:
     items: int = 1000
     """Validation items on which a sub-network is scored."""
     parent: float | None = None
-    """Factor beta of CP-NAS, for a network of a child and a parent (`common.supernet.paired`): the score is
+    """Factor beta of CP-NAS, for a network of a child and a parent (`common.paired`): the score is
     beta (A_parent - A_child) + A_child. `None`: the score of the network. The paper has 2; 0 trains the parent, and scores the
     child alone."""
 

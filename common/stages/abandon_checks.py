@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from common.engines.dropping import AbandonSettings
 from common.errors import UserError
+from common.paired import Paired
 from common.space import OneOf, decisions
-from common.supernet.paired import Paired
 
 if TYPE_CHECKING:
     from common.system_task import SystemTask
@@ -50,5 +50,5 @@ def _check_parent(parent: float, task: SystemTask) -> None:
     if not isinstance(network, Paired):
         raise UserError(
             f"search.engine.abandon.parent={parent:g}: the supernet of this system is no pair of a child and a parent "
-            "(common.supernet.paired); set search.engine.abandon.parent=null"
+            "(common.paired); set search.engine.abandon.parent=null"
         )

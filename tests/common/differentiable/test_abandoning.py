@@ -20,13 +20,13 @@ from common.engines.dropping import AbandonSettings, FreezeSettings, ShrinkSetti
 from common.engines.gradient import DeriveSettings
 from common.engines.weighting import WeightingSettings
 from common.errors import UserError
+from common.paired import Outputs, Paired
 from common.relax.relaxation import Relaxation
 from common.relax.weightings import Softmax
 from common.run.folder import RunFolder
 from common.space import ManyOf, OneOf
 from common.stages.abandon_checks import check_abandon
 from common.supernet import Supernet, choose, choose_many, opened
-from common.supernet.paired import Outputs, Paired
 from common.train.optim import ArchSettings
 from common.train.step import Step
 from tests.common.differentiable.test_equal_cost import RANDOM, Toy, opened_run

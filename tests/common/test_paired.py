@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from common.errors import UserError
+from common.paired import Outputs, Paired
 from common.space import OneOf
 from common.supernet import Supernet, choose, opened
-from common.supernet.paired import Outputs, Paired
 
 SPACE = {"kind": OneOf("one", "other")}
 
