@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from common.engines.dropping import AbandonSettings
 from common.errors import UserError
 from common.space import OneOf, decisions
-from common.supernet.paired import Paired
 
 if TYPE_CHECKING:
     from common.system_task import SystemTask
@@ -44,6 +43,8 @@ def check_abandon(settings: AbandonSettings, task: SystemTask, steps: int) -> No
 def _check_parent(parent: float, task: SystemTask) -> None:
     """Builds the supernet, without its weights, and asks whether it is a pair."""
     import torch
+
+    from common.supernet.paired import Paired
 
     with torch.device("meta"):
         network = task.supernet(0)
