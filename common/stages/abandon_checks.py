@@ -45,6 +45,8 @@ def _check_parent(parent: float, task: SystemTask) -> None:
     """Builds the supernet, without its weights, and asks whether it is a pair."""
     import torch
 
+    from common.supernet.paired import Paired
+
     with torch.device("meta"):
         network = task.supernet(0)
     if not isinstance(network, Paired):
