@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from binary.cells.parts import BinaryParts, signed
+from binary.cells.parts import BinaryParts, Even, signed
 from binary.layers.convolution import Binary
 from classification.cells.space import Network
 
@@ -51,4 +51,4 @@ class KimParts(BinaryParts):
         """The shortcut between cells (section 4.2): the cell before, halved by a real 2x2 convolution where the resolution is."""
         if stride == 1:
             return nn.Identity()
-        return nn.Sequential(nn.BatchNorm2d(c_in, affine=net.affine), nn.Conv2d(c_in, c_out, 2, 2))
+        return nn.Sequential(nn.BatchNorm2d(c_in, affine=net.affine), Even(), nn.Conv2d(c_in, c_out, 2, 2))

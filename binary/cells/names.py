@@ -12,7 +12,7 @@ from binary.cells.settings import Settings
 from binary.cells.space import FORMS, Form, Network, alone, standalone
 from binary.describing import data_of, description, network_of_file
 from classification.cells.genotypes import from_text, to_text
-from classification.cells.space import SKELETONS, genotype_of
+from classification.cells.space import FIRST, SKELETONS, Genotype, genotype_of
 from common.describe import is_file
 from common.errors import UserError
 
@@ -41,6 +41,7 @@ def read_network(text: str, form: Form | None, skeleton: str | None) -> tuple[Ne
     if "Genotype(" in text:
         own: Form = form or ("kim" if "bin_" in text else "separable")
         genotype = from_text(text, "genotype", FORMS[own])
+        check_nodes(genotype)
         network = standalone(genotype, own, skeleton or "cifar")
         return network, SKELETONS[network.skeleton].image
     if not is_file(text, SIZES, ", and no genotype"):
@@ -48,6 +49,19 @@ def read_network(text: str, form: Form | None, skeleton: str | None) -> tuple[Ne
     file = Path(text)
     known = data_of(file)
     return network_of_file(file, "bnas-kim", Settings, trained, papers()), known[1] if known else SKELETONS["cifar"].image
+
+
+def check_nodes(genotype: Genotype) -> None:
+    """Refuses a node without inputs: it would be left out of the cell, and the counts be of another network.
+
+    Raises:
+        UserError: names the cell and the node.
+    """
+    for kind, cell in (("normal", genotype.normal), ("reduce", genotype.reduction)):
+        if empty := [number for number, node in enumerate(cell.nodes, FIRST) if not node.edges]:
+            raise UserError(
+                f"genotype: node {empty[0]} of the {kind} cell has no inputs; give it two, none among them if need be"
+            )
 
 
 def trained(settings: Settings, classes: int, side: int) -> Network:

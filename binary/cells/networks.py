@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from math import inf
+from random import Random
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,9 +22,9 @@ from binary.real import REAL, outside_of
 from classification.cells import genotypes
 from classification.cells.drawing import draw_cells
 from classification.cells.space import FIRST, Cell, Edge, Node, arch_of, cells_of, open_cell
-from common.cost.costs import tabulated
+from common.cost.costs import Tabulated, tabulated
 from common.cost.count import count
-from common.space import Arch, decode
+from common.space import Arch, decode, sample
 from common.supernet import opened
 from common.system import PublishedNetwork
 from common.task import Networks, Outside
@@ -30,6 +32,10 @@ from common.task import Networks, Outside
 if TYPE_CHECKING:
     from classification.facts import ClassificationFacts
 
+APART = 0.05
+"""Most that the operations of a random network that is compared with the found one differ from its own, as a share."""
+DRAWS = 1000
+"""Random architectures drawn for it."""
 DARTS = "DARTS_V2, binary"
 """Name of the network of DARTS's cells in a run."""
 
@@ -63,11 +69,26 @@ def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
         build=build,
         baseline=baseline,
         costs=costs,
+        random_like=partial(of_like_cost, space, costs),
         price=costs.price,
         alone=trained,
         outside=outside,
         draw=draw,
     )
+
+
+def of_like_cost(space: Network, costs: Tabulated, found: Arch, rng: Random) -> Arch:
+    """A random architecture with about the operations of another one: within a twentieth, else the nearest of those drawn."""
+    wanted = costs.of(found)["ops"]
+    nearest, least = found, inf
+    for _ in range(DRAWS):
+        drawn = sample(space, rng)
+        apart = abs(costs.of(drawn)["ops"] / wanted - 1)
+        if drawn != found and apart < least:
+            nearest, least = drawn, apart
+        if least <= APART:
+            break
+    return nearest
 
 
 def searched(settings: Settings, classes: int, side: int = 0) -> Network:

@@ -43,6 +43,14 @@ def signed(
     return [nn.BatchNorm2d(c_in, affine=affine), Sign("clipped"), convolution]
 
 
+class Even(nn.Module):
+    """Pads odd edges of an image by a row of zeros; the published sizes have none."""
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c i j"]:
+        """The image of even edges."""
+        return F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))
+
+
 class Halving(nn.Module):
     """Halves the resolution by two binary 1x1 convolutions of half the channels each, the second on the image shifted by a pixel.
 
@@ -52,11 +60,11 @@ class Halving(nn.Module):
     def __init__(self, c_in: int, c_out: int, arithmetic: Binary, affine: bool) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(c_in, affine=affine)
-        self.even = nn.Sequential(Sign("clipped"), binary_conv2d(c_in, c_out // 2, 1, arithmetic=arithmetic))
-        self.odd = nn.Sequential(Sign("clipped"), binary_conv2d(c_in, c_out // 2, 1, arithmetic=arithmetic))
+        self.even = Even()
+        self.first = nn.Sequential(Sign("clipped"), binary_conv2d(c_in, c_out // 2, 1, arithmetic=arithmetic))
+        self.second = nn.Sequential(Sign("clipped"), binary_conv2d(c_in, c_out // 2, 1, arithmetic=arithmetic))
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
         """The map at half the resolution."""
         x = self.norm(x)
-        whole = F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))
-        return torch.cat([self.even(x[:, :, ::2, ::2]), self.odd(whole[:, :, 1::2, 1::2])], 1)
+        return torch.cat([self.first(x[:, :, ::2, ::2]), self.second(self.even(x)[:, :, 1::2, 1::2])], 1)

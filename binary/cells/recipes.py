@@ -61,8 +61,8 @@ def smoke(method: str) -> Settings:
         weights=PhaseSettings(steps=84, batch=32, optim=_ADAM),
         search=_search(_changed(method, 0.03, 10, passes=1, items=100), trials=8),
         network=NetworkSettings(width=8, cells=3, drop_path=0.0, kernels=METHODS[method].kernels),
-        activations=PhaseSettings(steps=50, batch=32, optim=_ADAM),
-        train=PhaseSettings(steps=100, batch=32, optim=_ADAM),
+        activations=PhaseSettings(steps=30, batch=32, optim=_ADAM),
+        train=PhaseSettings(steps=70, batch=32, optim=_ADAM),
         retrain=RetrainSettings(random_archs=1, seeds=2),
     )
 
@@ -81,7 +81,7 @@ def small(method: str) -> Settings:
         network=NetworkSettings(width=16, cells=5, drop_path=0.0, kernels=METHODS[method].kernels),
         activations=PhaseSettings(steps=300, batch=64, optim=adam),
         train=PhaseSettings(steps=300, batch=64, optim=adam),
-        retrain=RetrainSettings(random_archs=1, random_share=0.9, seeds=3),
+        retrain=RetrainSettings(random_archs=2, seeds=3),
     )
 
 

@@ -17,59 +17,70 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 Values = Float[Tensor, "..."]
-Slope = Callable[[Tensor], Tensor]
-"""x -> the number that the gradient is multiplied by."""
+Steps = Callable[[Tensor], Tensor]
+Backward = Callable[[Tensor, Tensor], Tensor]
+"""(gradient, x) -> the gradient times the slope at x."""
 TANH = 5.0
 """The factor t of the scaled tanh."""
 
 
 def sign(x: Values) -> Values:
     """+1 where x is 0 or more, else -1. Without a gradient."""
-    return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+    if torch.compiler.is_exporting():
+        return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+    with torch.no_grad():  # comparisons into numbers: those into booleans, and `torch.where`, take ten times as long
+        return torch.ge(x, 0, out=torch.empty_like(x)).mul_(2).sub_(1)
 
 
 def _round(x: Tensor) -> Tensor:
-    return (x > 0.5).to(x.dtype)
+    if torch.compiler.is_exporting():
+        return (x > 0.5).to(x.dtype)
+    with torch.no_grad():
+        return torch.gt(x, 0.5, out=torch.empty_like(x))
 
 
-def _clipped(x: Tensor) -> Tensor:
-    return (x.abs() < 1).to(x.dtype)
+def _clipped(gradient: Tensor, x: Tensor) -> Tensor:
+    return torch.ops.aten.hardtanh_backward(gradient, x, -1.0, 1.0)
 
 
-def _polynomial(x: Tensor) -> Tensor:
-    return (2 - 2 * x.abs()).clamp_min(0)
+def _polynomial(gradient: Tensor, x: Tensor) -> Tensor:
+    return gradient * (2 - 2 * x.abs()).clamp_min(0)
 
 
-def _tanh(x: Tensor) -> Tensor:
-    return TANH * (1 - torch.tanh(TANH * x) ** 2)
+def _tanh(gradient: Tensor, x: Tensor) -> Tensor:
+    return gradient * (TANH * (1 - torch.tanh(TANH * x) ** 2))
 
 
-def _inside(x: Tensor) -> Tensor:
-    return ((x > 0) & (x < 1)).to(x.dtype)
+def _inside(gradient: Tensor, x: Tensor) -> Tensor:
+    return torch.ops.aten.hardtanh_backward(gradient, x, 0.0, 1.0)
+
+
+def _straight(gradient: Tensor, x: Tensor) -> Tensor:
+    return gradient
 
 
 class _Estimated(torch.autograd.Function):
     """A function of steps with the gradient of another one."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, function: Slope, slope: Slope) -> Tensor:
+    def forward(ctx: Any, x: Tensor, function: Steps, back: Backward) -> Tensor:
         """The steps."""
         ctx.save_for_backward(x)
-        ctx.slope = slope
+        ctx.back = back
         return function(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         """The gradient times the slope at x."""
         (x,) = ctx.saved_tensors
-        return gradients[0] * ctx.slope(x), None, None
+        return ctx.back(gradients[0], x), None, None
 
 
-def _estimated(x: Tensor, function: Slope, slope: Slope) -> Tensor:
+def _estimated(x: Tensor, function: Steps, back: Backward) -> Tensor:
     """`function` of x; an exported network has the function alone."""
     if not (torch.is_grad_enabled() and x.requires_grad):
         return function(x)
-    found: Tensor = _Estimated.apply(x, function, slope)  # pyright: ignore[reportAssignmentType]
+    found: Tensor = _Estimated.apply(x, function, back)  # pyright: ignore[reportAssignmentType]
     return found
 
 
@@ -109,7 +120,7 @@ def straight_sign(x: Values) -> Values:
     """The sign, with the gradient of the identity (DoReFa-Net's weights)."""
     if has_torch_function_unary(x):
         return handle_torch_function(straight_sign, (x,), x)
-    return _estimated(x, sign, torch.ones_like)
+    return _estimated(x, sign, _straight)
 
 
 Estimator = Literal["clipped", "polynomial", "tanh", "straight"]

@@ -99,8 +99,10 @@ def convolve(
 
 
 def channels_last(x: Tensor) -> bool:
-    """Whether a convolution of `x` has its channels beside each other in memory."""
-    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    """Whether a convolution of `x`, which may be a part of a larger map, has its channels beside each other in memory."""
+    if x.is_contiguous():
+        return False
+    return x.is_contiguous(memory_format=torch.channels_last) or x.stride(1) < x.stride(3)
 
 
 def in_parts(work: Callable[[int, int], None], count: int) -> None:

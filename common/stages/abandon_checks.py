@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from common.engines.dropping import AbandonSettings
 from common.errors import UserError
-from common.paired import Paired
 from common.space import OneOf, decisions
 
 if TYPE_CHECKING:
