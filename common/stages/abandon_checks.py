@@ -44,7 +44,7 @@ def _check_parent(parent: float, task: SystemTask) -> None:
     """Builds the supernet, without its weights, and asks whether it is a pair."""
     import torch
 
-    from common.supernet.paired import Paired
+    from common.paired import Paired
 
     with torch.device("meta"):
         network = task.supernet(0)
