@@ -144,7 +144,10 @@ OPTIONAL = {"detection": ("timm",)}
 """Task package -> further extras that a setting of the task asks for."""
 IDEAS = {  # space, model and algorithm files, the paper's notation, drawings of it; recipes are numbers
     "classification/darts": {
-        *("space", "spaces", "cells", "model", "nasbench201", "genotypes", "networks", "phases", "methods", "drawing", "names"),
+        *("spaces", "model", "nasbench201", "networks", "phases", "methods", "names", "recipes"),
+    },
+    "binary/cells": {
+        *("space", "spaces", "parts", "kim", "separable", "grouped", "model", "found", "networks", "phases", "methods", "names"),
         "recipes",
     },
     "binary/groups": {"space", "model", "networks", "names", "recipes"},

@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import partial
 
 from binary.cells.methods import METHODS
-from binary.cells.settings import NetworkSettings, Settings, SpaceSettings
+from binary.cells.settings import Settings
+from binary.cells.spaces import NetworkSettings, SpaceSettings
 from binary.settings import DataSettings
 from common.engines import Gradient
 from common.evaluate.settings import ScratchSettings

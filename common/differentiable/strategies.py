@@ -44,8 +44,8 @@ def weighting_of(settings: WeightingSettings) -> Weighting:
     start, end = settings.temperature
     match settings.kind:
         case "softmax":
-            falling = None if start == end == 1 else Temperature(start=start, end=end, shape=settings.shape)
-            return Softmax(keep=settings.keep, drawn=settings.drawn, temperature=falling)
+            temperature = Temperature(start=start, end=end, shape=settings.shape)
+            return Softmax(keep=settings.keep, drawn=settings.drawn, temperature=temperature)
         case "sigmoid":
             return Sigmoid()
         case "gumbel-softmax":

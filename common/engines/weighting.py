@@ -21,7 +21,7 @@ Kind = Literal[
 ]
 
 READS: dict[Kind, tuple[str, ...]] = {
-    "softmax": ("keep", "drawn", "temperature", "shape"),
+    "softmax": ("temperature", "shape", "keep", "drawn"),
     "sigmoid": (),
     "gumbel-softmax": ("temperature", "shape"),
     "hard-gumbel": ("temperature", "shape"),
@@ -103,7 +103,7 @@ def check_weighting(name: str, settings: WeightingSettings) -> None:
             value = getattr(s, field)
             raise UserError(f"{name}.{field}={list(value) if isinstance(value, tuple) else value}: give {rule}")
     if s.kind == "softmax" and s.keep == 1:
-        reads = ("keep", "temperature", "shape")
+        reads = ("temperature", "shape", "keep")
     plain = WeightingSettings()
     for field in ("temperature", "noise", "shape", "keep", "drawn", "kept"):
         value = getattr(s, field)

@@ -144,7 +144,7 @@ class Softmax(Weighting):
     Attributes:
         keep: Share of the options that are computed, in (0, 1]: ceil(keep * n) of n, so at least one. At 1 nothing is drawn.
         drawn: `uniform`, or `proportional` to softmax(logits) (one after the other, without return).
-        temperature: by which logits are divided; None for 1.
+        temperature: by which logits are divided; 1 throughout in DARTS.
 
     Raises:
         UserError: `keep` is outside (0, 1], or `drawn` is unknown.
@@ -152,7 +152,7 @@ class Softmax(Weighting):
 
     keep: float = 1.0
     drawn: Literal["uniform", "proportional"] = "uniform"
-    temperature: Temperature | None = None
+    temperature: Temperature = Temperature(start=1.0, end=1.0)
 
     def __post_init__(self) -> None:
         if not 0 < self.keep <= 1:
@@ -163,7 +163,7 @@ class Softmax(Weighting):
     def weigh(self, logits: Tensor, rng: torch.Generator, progress: float) -> Mixed:
         """Softmax over the options kept; the others get weight 0 and no gradient."""
         check_logits(logits)
-        sharp = logits if self.temperature is None else logits / self.temperature.at(progress)
+        sharp = logits / self.temperature.at(progress)
         if self.keep == 1:
             return Mixed(sharp.softmax(0))
         count = math.ceil(self.keep * len(logits) - 1e-9)  # 0.07 * 100 is a little above 7
@@ -173,7 +173,7 @@ class Softmax(Weighting):
     def probabilities(self, logits: Tensor) -> Tensor:
         """Softmax over all options, at the temperature of the end: what is derived are the strongest options of that mixture."""
         check_logits(logits)
-        return (logits if self.temperature is None else logits / self.temperature.end).softmax(0)
+        return (logits / self.temperature.end).softmax(0)
 
 
 def scattered(values: Tensor, live: tuple[int, ...], like: Tensor) -> Tensor:

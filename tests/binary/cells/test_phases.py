@@ -12,7 +12,7 @@ from torch import nn
 from binary.cells.networks import APART, DARTS
 from binary.cells.phases import NearParent, Searching, kernel_distance, spread
 from binary.cells.recipes import RECIPES
-from binary.cells.settings import NetworkSettings, SpaceSettings
+from binary.cells.spaces import NetworkSettings, SpaceSettings
 from binary.cells.system import SYSTEM
 from binary.layers.convolution import Binary, BinaryConv2d
 from common.errors import UserError

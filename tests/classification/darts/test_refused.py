@@ -73,6 +73,11 @@ CASES = [
         "weights.steps=60 search.engine.stop=ranks search.engine.snapshots=15 search.engine.arch.begin=0.5",
         "8 of search.engine.snapshots=15 follow the begin",
     ),
+    ("darts", "search.engine.diversity=-1", "diversity=-1: give 0 or more"),
+    ("darts", "search.engine.diversity=1 search.engine.diversity_fall=0", "diversity_fall=0: give a share of the search"),
+    ("darts", "search.engine.diversity_fall=0.5", "diversity_fall=0.5 with diversity=0: it has no effect"),
+    ("darts", "search.engine.discount=0.5", "discount=0.5: give 1 or more"),
+    ("darts", "search.engine.discount=3", "discount=3 with forbidden=['none']: none is never derived; give 1"),
     # spaces
     ("darts", "space.gated=true", "has 16,777,216 subsets of 24 options"),
     (
@@ -225,7 +230,7 @@ CASES = [
     ("darts", "search.engine.size=1000 search.engine.stop=size", "a derived architecture has at most 8 convolutions; give fewer"),
     ("darts", "search.engine.cost=dual", "cost=dual without a budget"),
     ("gdas", "search.engine.options.noise=[2,1]", f"options.noise=[2, 1]: kind=hard-gumbel {NONE_READ}"),
-    ("darts", "search.engine.options.temperature=[2,1]", f"options.temperature=[2, 1]: kind=softmax {NONE_READ}"),
+    ("darts", "search.engine.options.noise=[2,1]", f"options.noise=[2, 1]: kind=softmax {NONE_READ}"),
     ("nasp", "search.engine.members.keep=0.5", f"members.keep=0.5: kind=one-hot {NONE_READ}"),
     ("darts", "search.engine.options.drawn=proportional", "kind=softmax with keep=1 does not read it"),
     ("darts", "search.engine.freeze.every=3", "freeze is null so far; give it as a whole, 'search.engine.freeze={\"every\": 3}'"),

@@ -80,3 +80,10 @@ def test_one_option_that_can_be_derived_is_always_left():
     kept = keep_strongest(relaxation, 2, ("none", "skip_connect"))
     assert kept == {"normal.a": ["skip_connect", "pool"], "normal.b": ["skip_connect", "conv"]}
     assert found(Gradient(forbidden=("none", "skip_connect")), relaxation) == ["pool", "conv"]
+
+
+def test_the_strength_of_none_is_divided_before_an_architecture_is_derived():
+    """none has e times the strength of conv on the first edge, and e^2 times on the second: 3 is between them."""
+    logits = ([-9.0, 0.0, -9.0, 1.0], [-9.0, 0.0, -9.0, 2.0])
+    assert found(Gradient(), edges(*logits)) == ["none", "none"]
+    assert found(Gradient(discount=3.0), edges(*logits)) == ["conv", "none"]

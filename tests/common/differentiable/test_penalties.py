@@ -61,3 +61,21 @@ def test_gates_are_the_decisions_whose_weighting_does_not_compete(options, membe
     known = decisions(task.space)
     assert found.gates == {path for path, decision in known.items() if isinstance(decision, kinds)} != set()
     assert penalty_of(Gradient(**weightings), context) is None
+
+
+def test_the_reward_of_diversity_falls_to_one_e_th():
+    """Two options alike have log 2 nats, a decided one none: their mean is log 2 / 2 (BNAS, 2002.06963, equation 3)."""
+    penalties = Penalties(entropy=0.0, diversity=2.0, fall=0.2, zero_one=0.0, budgets=[])
+    alike = {"a": torch.full((2,), 0.5, requires_grad=True), "b": torch.tensor([1.0, 0.0])}
+    begin, later = (penalties(alike, progress)["diversity_penalty"] for progress in (0.0, 0.2))
+    assert begin.item() == pytest.approx(-2.0 * 0.693147 / 2, rel=1e-5)
+    assert later.item() == pytest.approx(begin.item() / 2.718282, rel=1e-5)
+    assert set(penalties(alike, 0.0)) == {"diversity_penalty"}
+
+
+def test_diversity_pulls_strengths_together():
+    logits = torch.tensor([1.0, 0.0, -1.0], requires_grad=True)
+    term = Penalties(entropy=0.0, diversity=1.0, zero_one=0.0, budgets=[])({"a": logits.softmax(0)}, 0.0)["diversity_penalty"]
+    (gradient,) = torch.autograd.grad(term, logits)
+    assert gradient[0] > 0 > gradient[2]  # a step against it lowers the strongest and raises the weakest
+    assert penalty_of(Gradient(diversity=1.0), SimpleNamespace(task=RelaxedToy(), constraints=[])).fall == 0.154

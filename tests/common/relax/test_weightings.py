@@ -38,6 +38,24 @@ def test_softmax():
     assert close(pulled(mixed, logits, G), softmax_pull(P, G))
 
 
+def test_a_softmax_with_a_falling_temperature_grows_sharper():
+    """BATS (2003.01711, section 3.2): softmax(logits / T), and the gradient of that; what is derived is at the last T."""
+    weighting = Softmax(temperature=Temperature(start=1.0, end=0.25, shape="exponential"))
+    logits = leaf()
+    entropies = []
+    for progress, temperature in ((0.0, 1.0), (0.5, 0.5), (1.0, 0.25)):
+        mixed = weighting.weigh(logits, rng(), progress)
+        p = (LOGITS / temperature).softmax(0)
+        assert close(mixed.weights, p)
+        assert close(pulled(mixed, logits, G), softmax_pull(p, G) / temperature)
+        entropies.append(-(p * p.log()).sum())
+    assert entropies[0] > entropies[1] > entropies[2]
+    assert close(weighting.probabilities(logits), (LOGITS / 0.25).softmax(0))
+    part = Softmax(keep=0.5, temperature=Temperature(start=0.5, end=0.5)).weigh(logits, rng(), 0.0)
+    kept = list(part.live or ())
+    assert close(part.weights[kept], (LOGITS[kept] / 0.5).softmax(0))
+
+
 def test_softmax_keeps_a_part_renormalised():
     logits = leaf()
     mixed = Softmax(keep=0.5).weigh(logits, rng(), 0.0)
