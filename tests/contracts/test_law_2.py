@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from binary.cells.spaces import SpaceSettings as CellSettings
 from classification.darts.spaces import SpaceSettings
 from common.differentiable.search import RelaxedSearch
 from common.engines import Controller, Gradient
@@ -67,6 +68,8 @@ def shortened(settings: Any) -> Any:
             changes[field.name] = min(value, 40)
     if isinstance(settings, SpaceSettings):  # one node, which chooses among its inputs: a checkpoint holds the same
         changes |= {"nodes": 1} if settings.gated else {"nodes": 1, "inputs": min(settings.inputs, 1)}
+    if isinstance(settings, CellSettings):  # and two operations, of which a search by abandoning has one left after two steps
+        changes |= {"nodes": 1, "operations": (settings.names[0], settings.names[-1])}
     if isinstance(settings, ArchSettings):
         changes["every"] = 1
     if isinstance(settings, TrainSettings):
