@@ -18,7 +18,7 @@ from tests.graphs.micro import call, words
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ("trials", "tuned", "metrics", "retrained")
-SETTINGS = ["search.trials=12"]
+SETTINGS = ["search.trials=6"]
 
 
 def start(command: list[str]) -> subprocess.Popen:

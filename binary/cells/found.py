@@ -50,4 +50,4 @@ def published_network(name: str) -> Network:
     """The settled network of a name in `SIZES`."""
     size, data = SIZES[name], rows()[SIZES[name].cell]
     form: Form = data["form"]
-    return standalone(from_rows(data, name, FORMS[form]), form, data["skeleton"], width=size.width, cells=size.cells)
+    return standalone(from_rows(data, name, FORMS[form], whole=True), form, data["skeleton"], width=size.width, cells=size.cells)

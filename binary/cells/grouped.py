@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from binary.cells.parts import BinaryParts, Halving, signed
+from binary.cells.space import SHUFFLED
 from binary.layers.convolution import Binary
 from classification.cells.space import Network
 
@@ -19,8 +20,6 @@ CONVOLUTIONS = {
     "dil_conv_5x5": (5, 2),
 }
 """Operation -> kernel and dilation. They have the names of DARTS, and no second and no 1x1 convolution."""
-SHUFFLED = 4
-"""Groups of channels that are interleaved behind a convolution."""
 
 
 class Learnt(nn.Module):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import nn
 
-from binary.cells.grouped import SHUFFLED, GroupedParts
+from binary.cells.grouped import GroupedParts
 from binary.cells.kim import KimParts
 from binary.cells.separable import SeparableParts
-from binary.cells.space import FORMS, Network
+from binary.cells.space import FORMS, SHUFFLED, Network
 from binary.phases import set_real
 from binary.real import made_real, with_relu
 from classification.cells.cell import Parts
@@ -58,6 +58,12 @@ def precise(net: Network, network: nn.Module) -> nn.Module:
 def check(net: Network) -> None:
     """Refuses a description that no network fits; errors as in `build`."""
     fits(net, FORMS[net.form])
+    joined = [len(cell.concat) for cell in (net.normal, net.reduction)]
+    if net.form == "kim" and joined[0] != joined[1]:
+        raise UserError(
+            f"the normal cell joins {joined[0]} nodes and the reduction cell {joined[1]}: their outputs are added "
+            "up; join equally many"
+        )
     seen = net.width // net.partial
     if net.form == "grouped" and (seen % net.groups or seen % SHUFFLED):
         raise UserError(

@@ -44,7 +44,7 @@ def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
     """Stacks of searched cells: a small one is searched, a large binary one is trained alone.
 
     Beside what was found are retrained the baseline with real weights, and DARTS's published cells with binary convolutions, as
-    wide as the operations of what was found allow.
+    wide as the operations of what was found allow; not where they cost more in the least width.
     """
     space = searched(settings, len(facts.classes))
     n = settings.network
@@ -58,8 +58,8 @@ def networks(settings: Settings, facts: ClassificationFacts) -> Networks:
 
     def outside(found: Arch) -> Mapping[str, Outside]:
         darts = darts_cells(costs.of(found)["ops"], n.cells, len(facts.classes), inputs)
-        real = outside_of(build, decode(trained(space), baseline), inputs)
-        return {DARTS: Outside(build=partial(build, darts), cost=cost_of(darts, inputs)), REAL: real}
+        real = {REAL: outside_of(build, decode(trained(space), baseline), inputs)}
+        return real if darts is None else {DARTS: Outside(build=partial(build, darts), cost=cost_of(darts, inputs)), **real}
 
     def draw(arch: Arch) -> str:
         return draw_cells(cells_of(decode(space, arch)))
@@ -111,27 +111,28 @@ def searched(settings: Settings, classes: int, side: int = 0) -> Network:
 def by_hand(space: Network) -> Network:
     """Cells without a search: every node takes both inputs of the cell, each through a 3x3 convolution.
 
-    In a space without that operation it is the last one of the space.
+    In a space without that operation it is the last one of the space besides `none`.
     """
     known = space.normal.nodes[0].edges.options[0].op.options
-    op = next((name for name in ("bin_conv_3x3", "sep_conv_3x3") if name in known), known[-1])
+    wanted = ("bin_conv_3x3", "sep_conv_3x3", *(name for name in reversed(known) if name != "none"))
+    op = next(name for name in wanted if name in known)
     node = Node(edges=tuple(Edge(source=source, op=op) for source in range(FIRST)))
     count = len(space.normal.concat)
     cell = Cell(nodes=(node,) * count, concat=tuple(range(FIRST, FIRST + count)))
     return replace(space, normal=cell, reduction=cell)
 
 
-def darts_cells(ops: float, cells: int, classes: int, inputs: tuple[Tensor, ...]) -> Network:
-    """DARTS_V2 with the separable convolutions of CP-NAS, of the largest width whose operations are no more than `ops`."""
+def darts_cells(ops: float, cells: int, classes: int, inputs: tuple[Tensor, ...]) -> Network | None:
+    """DARTS_V2 with the separable convolutions of CP-NAS, of the largest width with no more operations than `ops`, if any."""
 
     def network(width: int) -> Network:
         found = genotypes.published()["DARTS_V2"]
         return standalone(found, "separable", width=width, cells=cells, classes=classes)
 
-    width = 2
+    width = 0
     while cost_of(network(width + 2), inputs)["ops"] <= ops:
         width += 2
-    return network(width)
+    return network(width) if width else None
 
 
 def cost_of(network: Network, inputs: tuple[Tensor, ...]) -> Mapping[str, float]:
@@ -143,11 +144,12 @@ def cost_of(network: Network, inputs: tuple[Tensor, ...]) -> Mapping[str, float]
 def spaces() -> dict[str, Network]:
     """Spaces of the same form as those of the recipes, small enough for tests."""
     small = partial(binary_space, nodes=2, width=4, cells=3, classes=3)
+    few = FORMS["separable"][3:5]
     return {
         "kim": small(form="kim"),
-        "separable": small(form="separable", partial=2),
-        "grouped": small(form="grouped", groups=2, precision="activations"),
-        "paired": small(form="separable", paired=True),
+        "separable": small(form="separable", nodes=1, partial=2),
+        "grouped": small(form="grouped", nodes=1, groups=2, precision="activations"),
+        "paired": small(form="separable", operations=few, paired=True),
     }
 
 

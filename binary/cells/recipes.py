@@ -46,7 +46,7 @@ def _space(method: str, few: bool, nodes: int, width: int, cells: int, groups: i
         width=width,
         cells=cells,
         partial=m.partial,
-        groups=groups,
+        groups=groups if m.form == "grouped" else 12,
         precision=m.precision,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from binary.cells.spaces import NetworkSettings, SpaceSettings
+from binary.cells.spaces import NetworkSettings, SpaceSettings, check_groups
 from binary.settings import BinarySettings
 from common.engines import Gradient
 from common.errors import UserError
@@ -37,14 +37,27 @@ class Settings(BinarySettings):
                 "space.precision=real with search.engine.abandon.parent: child and parent would be the same network; give "
                 "space.precision=binary, or leave out the parent"
             )
-        if isinstance(engine, Gradient) and set(space.names) <= set(engine.forbidden):
-            raise UserError(f"search.engine.forbidden={list(engine.forbidden)}: no operation is left; forbid fewer")
+        if isinstance(engine, Gradient) and set(space.names) <= {"none", *engine.forbidden}:
+            raise UserError(f"search.engine.forbidden={list(engine.forbidden)}: no operation besides none is left; forbid fewer")
+        if self.network.kernels and space.form == "grouped":
+            raise UserError(
+                f"network.kernels={self.network.kernels:g} with space.form=grouped: the scales of its filters are learnt behind "
+                "the convolutions, and weights have no binary values to be near to; set network.kernels=0"
+            )
+        for name, width in (("space.width", space.width), ("network.width", self.network.width)):
+            check_groups(name, width, space)
 
     @property
     def paired(self) -> bool:
         """Whether a parent with real weights and activations learns beside the searched network."""
         engine = self.search.engine
         return isinstance(engine, Gradient) and engine.abandon is not None and engine.abandon.parent is not None
+
+    @property
+    def abandons(self) -> bool:
+        """Whether the search abandons operations by the scores of sub-networks."""
+        engine = self.search.engine
+        return isinstance(engine, Gradient) and engine.abandon is not None
 
     @property
     def two_levels(self) -> bool:

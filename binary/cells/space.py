@@ -33,6 +33,10 @@ whose operations have the names of DARTS and one grouped convolution each.
 """
 
 
+SHUFFLED = 4
+"""Groups of channels that are interleaved behind a convolution of the form grouped."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network(real.Network):
     """A stack of cells; see `classification.cells.space.Network`. It ends with linear layers of real weights, and begins so."""

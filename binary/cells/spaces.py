@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import lcm
 
-from binary.cells.space import FORMS, Form, Precision
+from binary.cells.space import FORMS, SHUFFLED, Form, Precision
 from common.errors import UserError, check_least
 
 
@@ -42,6 +43,8 @@ class SpaceSettings:
         known = FORMS[self.form]
         if odd := [name for name in self.operations if name not in known]:
             raise UserError(f"space.operations: {odd[0]!r} is no operation of form {self.form}; choose among {', '.join(known)}")
+        if self.groups != 12 and self.form != "grouped":
+            raise UserError(f"space.groups={self.groups}: it is of the form grouped, and this one is {self.form}; leave it 12")
         if len(set(self.operations)) < len(self.operations) or set(self.names) <= {"none"}:
             raise UserError(f"space.operations={list(self.operations)}: give one or more besides none, each once")
 
@@ -77,3 +80,19 @@ class NetworkSettings:
             raise UserError(f"network.drop_path={self.drop_path}: give a probability from 0 to below 1")
         if self.kernels < 0:
             raise UserError(f"network.kernels={self.kernels}: give 0 or more")
+
+
+def check_groups(name: str, width: int, space: SpaceSettings) -> None:
+    """Refuses a width whose channels cannot be grouped and shuffled.
+
+    Raises:
+        UserError: names the setting and the least width that can be.
+    """
+    if space.form != "grouped":
+        return
+    least = lcm(space.groups, SHUFFLED, 2) * (space.partial if name == "space.width" else 1)
+    if width % least:
+        raise UserError(
+            f"{name}={width}: convolutions of {space.groups} groups, and {SHUFFLED} groups of channels that are shuffled, need a "
+            f"multiple of {least}; give one, or other space.groups"
+        )

@@ -22,9 +22,10 @@ class Describing(DescribeOptions):
     """Options of `describe bnas-kim`."""
 
     arch: Annotated[str, tyro.conf.arg(metavar="ARCH")]
-    """A published name (A to H of BNAS), an architecture file (arch.json), or a genotype as text."""
+    """A published name (A and D to H of BNAS, DDPNAS_MCN_2), an architecture file (arch.json), or a genotype as text."""
     form: Annotated[Form | None, without_default("NAME")] = None
-    """Layers of the cells of a genotype: kim, separable (CP-NAS and the other BNAS) or grouped (BATS)."""
+    """Layers of the cells of a genotype, or of a file outside of its run: kim, separable (CP-NAS and BNAS of Chen et al.) or
+    grouped (BATS). Operations that begin with bin_ are of kim; others have no default."""
     skeleton: Annotated[str | None, without_default("NAME")] = None
     """Network around the cells of a genotype: cifar (36 channels, 20 cells; the default) or imagenet (48 channels, 14 cells)."""
 
@@ -39,12 +40,15 @@ SEARCHED = {
 
 def notes(settings: Settings) -> list[str]:
     """What a reader of the report must know."""
+    abandons = "Weights learn from the training split; what is abandoned is chosen on validation images."
     beside = ", beside a parent with real weights and activations" if settings.paired else ""
     return [
         *common_notes(settings),
-        f"The supernet has {SEARCHED[settings.space.precision]}{beside}; every network that is trained alone is binary, but for "
-        "its first convolution, its classifier, and in BNAS the shortcuts between cells where the resolution halves.",
-        "The search learns from the training split alone; what is abandoned is chosen on validation images.",
+        f"The supernet has {SEARCHED[settings.space.precision]}{beside}; the networks of its cells that are trained alone are "
+        "binary, but for their first convolution, their classifier, and in BNAS (Kim et al.) the shortcuts between cells where "
+        "the resolution halves.",
+        "A cell whose operations are all none gives the same for every image, but for shortcuts between cells.",
+        abandons if settings.abandons else "The search learns from the training split alone.",
     ]
 
 

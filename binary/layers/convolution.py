@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function
 
-from binary.layers.signs import SIGNS, Estimator
+from binary.layers.signs import CLIPPED, SIGNS, Estimator, sign
 from common.supernet import conv2d
 
 
@@ -45,9 +45,9 @@ class Binary:
             layer (DoReFa-Net); or none.
         learnt: whether gradients flow through the scale; not so in Bi-Real Net and ReActNet.
         centred: whether signs and scales are those of each filter less its mean over input channels, limited to [-1, 1]
-            (XNOR-Net's released code, which BNAS of Kim et al. trains by).
-        raised: whether the gradient of the weights is multiplied by n (1 - 1 / c), of n numbers and c input channels in a filter,
-            as in the same code: learning rates are then far below those of other binary networks.
+            (XNOR-Net's released code, which BNAS of Kim et al. trains by). That code also multiplies the gradient by
+            n (1 - 1 / c), of n numbers and c input channels in a filter, which only changes what a learning rate means; it is
+            left out.
         gradient: of the signs; `straight` gives the weights the gradient of the scaled signs unchanged, as DoReFa-Net does.
         real: whether weights are taken as they are, unscaled: the first stage of a training in two stages.
     """
@@ -55,7 +55,6 @@ class Binary:
     scale: Literal["filter", "layer", "none"] = "filter"
     learnt: bool = False
     centred: bool = False
-    raised: bool = False
     gradient: Estimator = "clipped"
     real: bool = False
 
@@ -71,12 +70,16 @@ class Binary:
         """See `Arithmetic`; `input` has two values."""
         if self.real:
             return F.conv2d(input, weight, None, stride, padding, dilation, groups)
-        weight = self.seen(weight)
-        scale = self.scales(weight)
-        behind = weight
-        if self.gradient == "straight" and scale is not None:  # the scale behind the convolution multiplies the gradient too
-            behind = weight / scale.detach().clamp_min(torch.finfo(weight.dtype).tiny).reshape(-1, 1, 1, 1)
-        out = binary_convolution(input, SIGNS[self.gradient](behind), None, stride, padding, dilation, groups)
+        learns = torch.is_grad_enabled() and weight.requires_grad and self.learnt
+        if learns and self.scale == "filter" and self.gradient == "clipped":
+            signs, scale = _Learnt.apply(weight, self)  # pyright: ignore[reportGeneralTypeIssues]
+        else:
+            weight = self.seen(weight)
+            scale, behind = self.scales(weight), weight
+            if self.gradient == "straight" and scale is not None:  # the scale multiplies the gradient too
+                behind = weight / scale.detach().clamp_min(torch.finfo(weight.dtype).tiny).reshape(-1, 1, 1, 1)
+            signs = SIGNS[self.gradient](behind)
+        out = binary_convolution(input, signs, None, stride, padding, dilation, groups)
         return out if scale is None else out * scale
 
     def seen(self, weight: Float[Tensor, "out part kh kw"]) -> Float[Tensor, "out part kh kw"]:
@@ -84,11 +87,7 @@ class Binary:
 
         The released code writes them back into the weights; here the weights stay, and numbers beyond 1 keep their gradient.
         """
-        channels, numbers = weight.shape[1], weight[0].numel()
-        if self.raised and torch.is_grad_enabled() and weight.requires_grad:
-            weight = weight.view_as(weight)
-            weight.register_hook(lambda gradient: gradient * (numbers * (1 - 1 / channels)))
-        if not self.centred or channels == 1:  # of one channel nothing would be left
+        if not self.centred or weight.shape[1] == 1:  # of one channel nothing would be left
             return weight
         centred = weight.detach() - weight.detach().mean(1, keepdim=True)
         return centred.clamp(-1, 1) + (weight - weight.detach())
@@ -104,6 +103,28 @@ class Binary:
     def layer(self, c_in: int, c_out: int, kernel: int, stride: int, padding: int, dilation: int, groups: int) -> BinaryConv2d:
         """See `Arithmetic`."""
         return BinaryConv2d(c_in, c_out, kernel, stride, padding, dilation, groups, arithmetic=self)
+
+
+class _Learnt(torch.autograd.Function):
+    """Signs and scales of filters, both with a gradient, in a third of the operations that autograd would record."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, arithmetic: Binary) -> tuple[Tensor, Tensor]:
+        """Signs, of the shape of the weights, and scales, of shape (out, 1, 1)."""
+        numbers = arithmetic.seen(weight)
+        signs, scale = sign(numbers), arithmetic.scales(numbers)
+        assert scale is not None
+        ctx.save_for_backward(numbers, signs)
+        ctx.limited = arithmetic.centred
+        return signs, scale
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """Through the signs inside (-1, 1), and through the mean of the sizes: sign / n."""
+        numbers, signs = ctx.saved_tensors
+        of_signs, of_scale = gradients
+        through = of_signs if ctx.limited else CLIPPED(of_signs, numbers)  # limited to [-1, 1], both ends of which learn there
+        return through + signs * (of_scale.reshape(-1, 1, 1, 1) / numbers[0].numel()), None
 
 
 class BinaryConv2d(nn.Conv2d):

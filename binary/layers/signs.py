@@ -43,6 +43,10 @@ def _clipped(gradient: Tensor, x: Tensor) -> Tensor:
     return torch.ops.aten.hardtanh_backward(gradient, x, -1.0, 1.0)
 
 
+CLIPPED: Backward = _clipped
+"""The gradient of the clipped sign, for functions that have it as a part."""
+
+
 def _polynomial(gradient: Tensor, x: Tensor) -> Tensor:
     return gradient * (2 - 2 * x.abs()).clamp_min(0)
 

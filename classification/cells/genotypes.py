@@ -85,24 +85,26 @@ def read_genotype(text: str) -> Genotype:
     return _from_arch(data, text) if "choices" in data else from_rows(data, text)
 
 
-def from_rows(data: Any, source: str = "genotype", known: Collection[str] = tuple(MAKERS)) -> Genotype:
+def from_rows(data: Any, source: str = "genotype", known: Collection[str] = tuple(MAKERS), *, whole: bool = False) -> Genotype:
     """Cells of an object with `normal`, `normal_concat`, `reduce` and `reduce_concat`; other keys are not read.
 
     Args:
         data: what JSON gives.
         source: what to call it in an error, its file say.
         known: names of operations.
+        whole: whether every node up to the last one of the output has an input; else nodes without are left out of it.
 
     Raises:
         UserError: it has another form; names the field and the row.
     """
     if missing := [key for key in FIELDS if key not in data]:
         raise UserError(f"{source}: {missing[0]!r} is missing; a genotype has {', '.join(FIELDS)}")
-    normal = _cell(data["normal"], data["normal_concat"], f"{source}: normal", known)
-    return Genotype(normal=normal, reduction=_cell(data["reduce"], data["reduce_concat"], f"{source}: reduce", known))
+    normal = _cell(data["normal"], data["normal_concat"], f"{source}: normal", known, whole)
+    reduction = _cell(data["reduce"], data["reduce_concat"], f"{source}: reduce", known, whole)
+    return Genotype(normal=normal, reduction=reduction)
 
 
-def from_text(text: str, source: str = "genotype", known: Collection[str] = tuple(MAKERS)) -> Genotype:
+def from_text(text: str, source: str = "genotype", known: Collection[str] = tuple(MAKERS), *, whole: bool = False) -> Genotype:
     """Cells of the official code's notation, which is parsed and never run; arguments and errors as in `from_rows`.
 
     Text around it that is no Python, as the date and the level in a line of a log, is left out.
@@ -122,7 +124,7 @@ def from_text(text: str, source: str = "genotype", known: Collection[str] = tupl
     for key in ("normal", "reduce"):
         if key in read:
             read[key] = _rows(read[key], f"{source}: {key}")
-    return from_rows(read, source, known)
+    return from_rows(read, source, known, whole=whole)
 
 
 def _parsed(text: str) -> list[ast.stmt]:
@@ -193,7 +195,7 @@ def _rows(pairs: Any, where: str) -> list[list[Any]]:
     return [[FIRST + i // 2, origin, op] for i, (op, origin) in enumerate(pairs)]
 
 
-def _cell(rows: Any, concat: Any, where: str, known: Collection[str]) -> Cell:
+def _cell(rows: Any, concat: Any, where: str, known: Collection[str], whole: bool) -> Cell:
     if not isinstance(rows, Sequence) or isinstance(rows, str):
         raise UserError(f"{where} is {shown(rows)}; write a list of [target, source, operation]")
     numbers = isinstance(concat, Sequence) and all(type(n) is int for n in concat)
@@ -211,6 +213,8 @@ def _cell(rows: Any, concat: Any, where: str, known: Collection[str]) -> Cell:
     edges: dict[int, list[Edge]] = {number: [] for number in range(FIRST, max(targets, default=0) + 1)}
     for target, origin, op in rows:
         edges[target].append(Edge(source=origin, op=op))
+    if whole and (empty := [number for number in range(FIRST, max(concat) + 1) if not edges.get(number)]):
+        raise UserError(f"{where}: node {empty[0]} has no inputs; give it two, with the operation none if need be")
     nodes = tuple(Node(edges=tuple(sorted(taken, key=lambda edge: edge.source))) for taken in edges.values())
     try:
         return existing(Cell(nodes=nodes, concat=tuple(sorted(concat))))

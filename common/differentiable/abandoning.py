@@ -38,6 +38,9 @@ class Abandoning(Dropping):
     last is its e(o) of the last round, between two options. With one pass all decisions are credited with the same two scores
     there, and their strengths are equal; more passes tell them apart.
 
+    With the rule `bandit` an option is sampled for each sub-network with return, so that some are used more often than others:
+    as many sub-networks as passes have.
+
     Reconstructions: in `mean` a round begins without scores, in `bandit` values and counts go on through all rounds; of equals
     the last one is abandoned; of the options that may be derived the last one is never abandoned.
 
@@ -47,6 +50,7 @@ class Abandoning(Dropping):
         seed: of the orders.
         forbidden: labels of options that are never derived.
         rounds: for each round that is over, the label that each decision abandoned.
+        samples: for each sub-network that is scored, the numbers of its options and its score.
 
     Raises:
         UserError: the decisions have different numbers of options, or a sub-network gets no step.
@@ -57,6 +61,7 @@ class Abandoning(Dropping):
     seed: int
     forbidden: Sequence[str] = ()
     rounds: list[dict[str, str]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
     epoch: int = field(init=False)
     """Steps of each sub-network."""
     paths: list[str] = field(init=False)
@@ -118,6 +123,7 @@ class Abandoning(Dropping):
     def credit(self, drawn: Mapping[str, int], score: float) -> None:
         """Credits the options of a sub-network with its score; after the last one of a round every decision abandons one."""
         weight = self.settings.keep if self.settings.rule == "bandit" else None
+        self.samples.append({"options": dict(drawn), "score": score})
         for path, option in drawn.items():
             self._credits[path].add(option, score, weight)
         self._used.append(dict(drawn))
@@ -154,10 +160,9 @@ class Abandoning(Dropping):
             self._credits = self._uncredited()
 
     def _sampled(self, path: str) -> int:
-        """An option that the pass has not used yet, by the lower bounds."""
-        used = [drawn[path] for drawn in self._used]
-        rng = stream(self.seed, "abandon", len(self.rounds), self._passes, len(used), path)
-        return self._credits[path].draw([i for i in self.relaxation.live(path) if i not in used], rng)
+        """One of the options that are left, by the lower bounds."""
+        rng = stream(self.seed, "abandon", len(self.rounds), self._passes, len(self._used), path)
+        return self._credits[path].draw(self.relaxation.live(path), rng)
 
     def _uncredited(self) -> dict[str, Credit]:
         sizes = {path: len(self.relaxation.decision(path)) for path in self.paths}
@@ -170,7 +175,7 @@ class Abandoning(Dropping):
     def state(self) -> Mapping[str, Any]:
         """What is dropped, and the scores so far."""
         credited = {path: {"values": credit.values, "times": credit.times} for path, credit in self._credits.items()}
-        own = {"credits": credited, "passes": self._passes, "used": self._used, "rounds": self.rounds}
+        own = {"credits": credited, "passes": self._passes, "used": self._used, "rounds": self.rounds, "samples": self.samples}
         return {**Dropping.state(self), **own}
 
     def load(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -181,25 +186,26 @@ class Abandoning(Dropping):
             path: Credit(values=list(row["values"]), times=list(row["times"])) for path, row in state["credits"].items()
         }
         self._passes, self._used, self.rounds = state["passes"], list(state["used"]), list(state["rounds"])
+        self.samples = list(state["samples"])
 
 
 def flops_of_abandoning(
-    alternation: Alternation, loss: Callable[..., Any], abandoning: Abandoning, rounds: object, file: str
+    alternation: Alternation, loss: Callable[..., Any], abandoning: Abandoning, result: Mapping[str, object], file: str
 ) -> float:
     """Operations of a whole search, training and scorings; the architecture has no steps.
 
-    One pass of each round is counted and multiplied: all passes of a round cost the same where the cost of a network is the sum
-    over its options, as forward passes do.
+    With the rule `mean` one pass of each round is counted and multiplied: all passes of a round cost the same where the cost of a
+    network is the sum over its options, as forward passes do. A bandit's sub-networks are counted one by one.
 
     Args:
         alternation: of the search, before its first step; it is used up.
         loss: of the weights' phase.
         abandoning: of the search, before its first step; it is used up.
-        rounds: what the result of the search says that each round abandoned.
+        result: of the search; `abandoned` has what each round abandoned, `sampled` the sub-networks.
         file: where the result is, for errors.
 
     Raises:
-        UserError: `rounds` is not of such a search.
+        UserError: it is not of such a search.
     """
     losses, epoch, passes = Losses(alternation.model.network, loss), abandoning.epoch, abandoning.settings.passes
     relaxation, made, total = abandoning.relaxation, 0, 0.0
@@ -209,12 +215,30 @@ def flops_of_abandoning(
         relaxation.run(drawn)
         return flops_of_step(alternation, losses, step, [alternation])
 
-    for weakest in _weakest(abandoning, rounds, file):
-        for drawn in abandoning.permuted(0):
-            total += passes * (epoch * trained(drawn) + operations(abandoning.score))
-            made += passes * epoch
+    bandit = abandoning.settings.rule == "bandit"
+    samples = _samples(abandoning, result.get("sampled"), file) if bandit else []
+    for weakest in _weakest(abandoning, result.get("abandoned"), file):
+        size, each = abandoning.size(), 1 if bandit else passes
+        drawn_ones = samples[: passes * size] if bandit else abandoning.permuted(0)
+        samples = samples[passes * size :]
+        for drawn in drawn_ones:
+            total += each * (epoch * trained(drawn) + operations(abandoning.score))
+            made += each * epoch
         abandoning.abandon(weakest)
     return total + ((alternation.steps - made) * trained(abandoning.drawn()) if made < alternation.steps else 0)
+
+
+def _samples(abandoning: Abandoning, sampled: object, file: str) -> list[dict[str, int]]:
+    """The options of sub-networks, by their numbers."""
+    sizes = {path: len(abandoning.relaxation.decision(path)) for path in abandoning.paths}
+    try:
+        found = [{path: row["options"][path] for path in sizes} for row in sampled]  # pyright: ignore[reportGeneralTypeIssues]
+        good = all(row[path] in range(size) for row in found for path, size in sizes.items())
+    except (KeyError, TypeError):
+        found, good = [], False
+    if not good or len(found) != abandoning.settings.samples(abandoning.size()):
+        raise UserError(f"{file}: in the result of the search sampled is {shown(sampled)}, not its sub-networks; restore it")
+    return found
 
 
 def _weakest(abandoning: Abandoning, rounds: object, file: str) -> list[dict[str, int]]:

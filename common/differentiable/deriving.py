@@ -39,10 +39,13 @@ def discounted(relaxation: Relaxation, number: float) -> dict[str, Tensor]:
     Its released parser divides the strengths of the first edge; the paper's rule is meant.
     """
     strengths = relaxation.strengths()
-    for path, values in strengths.items() if number != 1 else ():
+    if number == 1:
+        return strengths
+    found = {path: values.clone() for path, values in strengths.items()}  # they may be the relaxation's own
+    for path, values in found.items():
         known = relaxation.decision(path).labels
         values[[i for i, label in enumerate(known) if label == NONE]] /= number
-    return strengths
+    return found
 
 
 def derived(

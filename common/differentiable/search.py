@@ -30,7 +30,8 @@ from common.run.files import write_json
 from common.space import Arch
 from common.stages.context import Context, Named
 from common.streams import derive
-from common.supernet import Supernet
+from common.supernet import Supernet, recalibrate
+from common.supernet.recalibrate import kept_statistics
 from common.train.alternate import Alternation
 from common.train.fit import fit, total_loss
 from common.train.optim import make_clip, make_optimizer, make_schedule
@@ -134,7 +135,7 @@ class RelaxedSearch:
             **found,
             **({"kept": keep_strongest(relaxation, self.grow.keep, s.forbidden)} if self.grow else {}),
             **({"sequence": dropping.sequence} if isinstance(dropping, Pruning) else {}),
-            **({"abandoned": dropping.rounds} if isinstance(dropping, Abandoning) else {}),
+            **({"abandoned": dropping.rounds, "sampled": dropping.samples} if isinstance(dropping, Abandoning) else {}),
             **({"by_size": watch.by_size()} if s.scored else {}),
         }
 
@@ -151,7 +152,7 @@ class RelaxedSearch:
         dropping = dropping_of(s, alternation, task) if scoring else None
         if isinstance(dropping, Abandoning):
             file = str(context.folder.path / "stages.jsonl")
-            return flops_of_abandoning(alternation, loss, dropping, context.folder.result(self.name).get("abandoned"), file)
+            return flops_of_abandoning(alternation, loss, dropping, context.folder.result(self.name), file)
         made = self._told(context, "made", alternation.steps)
         total = flops_of_search(alternation, loss, made, None if freezing is None else freezing.gradients)
         if s.scored:
@@ -206,6 +207,15 @@ def score_of(task: Task, alternation: Alternation, items: int) -> float:
     """The first objective of the search network, without noise, on so many validation items; higher is better."""
     alternation.relaxation.mix(0, 1.0, frozen=True, smoothed=False)
     return _score(task, alternation.relaxation.supernet.module, items)
+
+
+def calibrated_score(task: Task, network: nn.Module, settings: AbandonSettings) -> float:
+    """The same with normalisations for this sub-network: the running ones are of those that were trained before it."""
+    with kept_statistics(network):
+        if settings.calibration_batches and (calibration := task.calibration) is not None:
+            batches = calibration.batches(settings.calibration_batches, settings.calibration_batch)
+            recalibrate(network, batches, calibration.forward)
+        return _score(task, network, settings.items)
 
 
 def _score(task: Task, network: nn.Module, items: int) -> float:
@@ -269,9 +279,9 @@ def _loss_of(task: Task, alternation: Alternation, items: int) -> float:
 def _score_alone(task: Task, network: nn.Module, settings: AbandonSettings) -> float:
     """The score of a sub-network, or that of CP-NAS of the sub-networks of a pair."""
     if settings.parent is None:
-        return _score(task, network, settings.items)
+        return calibrated_score(task, network, settings)
     assert isinstance(network, Paired)  # `common.stages.abandon_checks` refuses others
-    child, parent = (_score(task, one, settings.items) for one in (network.child, network.parent))
+    child, parent = (calibrated_score(task, one, settings) for one in (network.child, network.parent))
     return indicator(child, parent, settings.parent)
 
 

@@ -126,9 +126,14 @@ class AbandonSettings:
     """Value by which options are abandoned: the mean score of the round (BNAS, CP-NAS), or the upper bound of a running value
     (ABanditNAS)."""
     keep: float = 0.7
-    """Weight of the newest score in the running value of `bandit`, above 0 and at most 1."""
+    """Weight of the newest score in the running value of `bandit`, above 0 and at most 1: lambda in its paper."""
     items: int = 1000
     """Validation items on which a sub-network is scored."""
+    calibration_batches: int = 4
+    """Batches on which the statistics of normalisations are estimated anew for the sub-network before it is scored: the running
+    ones are of other sub-networks. 0: it is scored with those."""
+    calibration_batch: int = 64
+    """Training items of each of these batches."""
     parent: float | None = None
     """Factor beta of CP-NAS, for a network of a child and a parent (`common.paired`): the score is
     beta (A_parent - A_child) + A_child. `None`: the score of the network. The paper has 2; 0 trains the parent, and scores the
@@ -144,6 +149,8 @@ class AbandonSettings:
             ("passes", self.passes >= 1, "1 or more"),
             ("keep", 0 < self.keep <= 1, "a number above 0 and at most 1"),
             ("items", self.items >= 1, "1 or more"),
+            ("calibration_batches", self.calibration_batches >= 0, "0 or more"),
+            ("calibration_batch", self.calibration_batch >= 1, "1 or more"),
             ("parent", self.parent is None or isfinite(self.parent), "a number, 2 say, or null"),
         ):
             if not holds:

@@ -292,6 +292,7 @@ class Gradient:
             ("scored", "sub-networks are scored", "0"),
             ("stop", "decisions would be left open", "never"),
             ("entropy", still, "0"),
+            ("diversity", still, "0"),
             ("zero_one", still, "0"),
             ("cost", still, "filter"),
         ):

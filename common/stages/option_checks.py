@@ -47,6 +47,8 @@ def _check_kinds(engine: Gradient, known: Mapping[str, Decision]) -> None:
     """Refuses what needs decisions between options, or members with weights, in a space that has none."""
     options = [len(d) for d in known.values() if isinstance(d, OneOf) and len(d) > 1]
     members = [len(d.options) for d in known.values() if isinstance(d, ManyOf) and len(d.options) > 1]
+    if engine.abandon is not None and not options:
+        raise UserError("search.engine.abandon: no decision of this space is between options; give more operations")
     if engine.members is None and not options:
         raise UserError(
             "search.engine.members=null: every decision of this space is of members: nothing would be learnt; give them weights, "
@@ -89,13 +91,15 @@ def _check_parts(name: str, weighting: WeightingSettings, sizes: Sequence[int]) 
 
 def _check_left(engine: Gradient, known: Mapping[str, Decision]) -> None:
     """Refuses forbidden options that the space does not have, and what leaves a decision without any."""
-    from common.differentiable.deriving import SKIP
+    from common.differentiable.deriving import NONE, SKIP
 
     edges = {path: decision.labels for path, decision in known.items() if isinstance(decision, OneOf)}
     offered = sorted({label for labels in edges.values() for label in labels})
     if odd := sorted(set(engine.forbidden) - set(offered)):
         choose = f"choose among {', '.join(offered)}, or " if offered else ""
         raise UserError(f"search.engine.forbidden: {odd[0]!r} is no option of the space; {choose}set search.engine.forbidden=[]")
+    if engine.discount != 1 and NONE not in offered:
+        raise UserError(f"search.engine.discount={engine.discount:g}: no decision of this space has the option none; set it to 1")
     for path, labels in edges.items():
         left = [label for label in labels if label not in engine.forbidden]
         if not left:

@@ -25,16 +25,11 @@ KILLS: dict[str, list[Kill]] = {
     "binary-width": [
         (Classify, "batch_at", 3, 0),  # after the teacher's first checkpoint
         (stages, "save_weights", 0, 0),  # it is trained, and not written
-        (RunFolder, "append_retrained", 0, 0),  # written, without scores
         (RunFolder, "finish", 0, 0),  # scored as well
         (Distil, "batch_at", 6, 1),  # in the second phase of the second candidate
         (Distil, "batch_at", 7, 2),  # in the second phase of the first retraining
     ],
-    "binary-groups": [
-        (Classify, "batch_at", 3, 0),
-        (Distil, "batch_at", 3, 1),  # in the supernet's training
-        (RunFolder, "append_retrained", 1, 3),
-    ],
+    "binary-groups": [(Distil, "batch_at", 3, 1)],  # in the supernet's training
 }
 
 

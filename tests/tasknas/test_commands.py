@@ -71,7 +71,7 @@ def test_a_command_gets_the_words_after_its_name(capsys):
     main(["list"])
     assert "| `tasknas gan-compression` |" in capsys.readouterr().out
     assert "choose one of smoke, small, paper" in refused(capsys, "evolution", "--recipe", "huge")
-    assert "system 'yolo' does not exist; choose one of binary-width, binary-groups, darts," in refused(
+    assert "system 'yolo' does not exist; choose one of binary-width, binary-groups, bnas-kim, darts," in refused(
         capsys, "describe", "yolo", "--arch", "x"
     )
 

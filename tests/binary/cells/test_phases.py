@@ -15,9 +15,12 @@ from binary.cells.recipes import RECIPES
 from binary.cells.spaces import NetworkSettings, SpaceSettings
 from binary.cells.system import SYSTEM
 from binary.layers.convolution import Binary, BinaryConv2d
+from common.arch import labels
 from common.errors import UserError
+from common.overrides import override
 from common.paired import Paired
 from common.space import sample
+from common.stages.search import check_search
 from common.train.step import Step
 
 METHODS = tuple(RECIPES)
@@ -114,6 +117,43 @@ def test_spaces_that_cannot_be_are_refused(changes, said):
 def test_networks_that_cannot_be_are_refused(changes, said):
     with pytest.raises(UserError, match=said):
         NetworkSettings(**changes)
+
+
+@pytest.mark.parametrize(("method", "words", "said"), [
+    ("bats", "network.kernels=1", "network.kernels=1 with space.form=grouped"),
+    ("bats", "network.width=10", "network.width=10: convolutions of 4 groups"),
+    ("bats", "space.width=6", "space.width=6: convolutions of 4 groups"),
+    ("bnas-kim", "space.groups=3", "it is of the form grouped"),
+    ("bats", 'space.operations=["none","sep_conv_3x3"] search.engine.forbidden=["sep_conv_3x3"]', "besides none is left"),
+    ("cp-nas", "search.engine.diversity=1", "search.engine.diversity with abandon"),
+])  # fmt: skip
+def test_settings_without_effect_or_sense_are_refused(method, words, said):
+    with pytest.raises(UserError, match=said):
+        override(RECIPES[method]["smoke"](), words.split())
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    ('space.operations=["sep_conv_3x3"]', "no decision of this space is between options"),
+    ('space.operations=["max_pool_3x3","sep_conv_3x3"] search.engine.discount=3', "this space has the option none"),
+])  # fmt: skip
+def test_searches_without_a_choice_are_refused_before_any_work(words, said, tmp_path):
+    task = SYSTEM.make(override(RECIPES["cp-nas"]["smoke"](), words.split()), tmp_path)
+    with pytest.raises(UserError, match=said):
+        check_search(task.settings.search, task, [])
+
+
+def test_the_baseline_is_no_cell_of_zeros(tmp_path):
+    settings = override(RECIPES["bnas-beihang"]["smoke"](), ['space.operations=["max_pool_3x3","none"]'])
+    names = labels(SYSTEM.make(settings, tmp_path).space, SYSTEM.make(settings, tmp_path).baseline).values()
+    assert "max_pool_3x3" in names and "none" not in names
+
+
+def test_published_searches_have_the_numbers_of_their_papers():
+    papers = {method: RECIPES[method]["paper"]().search.engine for method in METHODS}
+    assert papers["bnas-kim"].diversity == 1.0 and papers["bnas-kim"].forbidden == ()
+    assert papers["bnas-beihang"].abandon.passes == 3 and papers["bnas-beihang"].abandon.parent is None
+    assert papers["cp-nas"].abandon.parent == 2.0
+    assert papers["bats"].options.temperature == (1.0, 0.2) and papers["bats"].forbidden == ("none",)
 
 
 def test_a_parent_of_a_real_child_is_refused():

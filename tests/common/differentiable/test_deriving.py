@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from common.arch import labels
-from common.differentiable.deriving import derive_arch
+from common.differentiable.deriving import derive_arch, discounted
 from common.differentiable.dropping import keep_strongest
 from common.engines import Gradient
 from common.errors import UserError
@@ -86,4 +86,8 @@ def test_the_strength_of_none_is_divided_before_an_architecture_is_derived():
     """none has e times the strength of conv on the first edge, and e^2 times on the second: 3 is between them."""
     logits = ([-9.0, 0.0, -9.0, 1.0], [-9.0, 0.0, -9.0, 2.0])
     assert found(Gradient(), edges(*logits)) == ["none", "none"]
+    relaxation = edges(*logits)
+    relaxation.settled = {"normal.a": torch.tensor([0.0, 0.0, 0.0, 0.9])}  # of the relaxation itself: it must not change
+    for _ in range(2):
+        assert discounted(relaxation, 3.0)["normal.a"][3].item() == pytest.approx(0.3)
     assert found(Gradient(discount=3.0), edges(*logits)) == ["conv", "none"]

@@ -44,6 +44,10 @@ class RelaxedToy:
         return (Objective("accuracy"),)
 
     @property
+    def calibration(self) -> None:
+        return None
+
+    @property
     def baseline(self) -> Arch:
         return Arch({})
 
