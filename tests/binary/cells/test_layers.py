@@ -79,7 +79,7 @@ def test_a_zero_stays_in_the_network_of_a_cell_and_is_no_edge_of_its_cost():
             reduction=Cell(nodes=(Node(edges=(Edge(source=0, op="none"), Edge(source=1, op="none"))),), concat=(2,)),
         ),
         "kim",
-        width=4,
+        width=16,
         cells=3,
     )
     one, other = trained(build(everything))(torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)))
