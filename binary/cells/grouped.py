@@ -6,20 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from binary.cells.parts import BinaryParts, Halving, signed
+from binary.cells.parts import CONVOLUTIONS, BinaryParts, Halving, signed
 from binary.cells.space import SHUFFLED
 from binary.layers.convolution import Binary
 from classification.cells.space import Network
 
 BARE = Binary(scale="none", gradient="clipped")
 """Signs alone: `Learnt` scales what they give."""
-CONVOLUTIONS = {
-    "sep_conv_3x3": (3, 1),
-    "sep_conv_5x5": (5, 1),
-    "dil_conv_3x3": (3, 2),
-    "dil_conv_5x5": (5, 2),
-}
-"""Operation -> kernel and dilation. They have the names of DARTS, and no second and no 1x1 convolution."""
 
 
 class Learnt(nn.Module):
@@ -47,7 +40,10 @@ class Within(nn.Module):
 
 
 class GroupedParts(BinaryParts):
-    """A convolution is BatchNorm, sign, a grouped convolution, PReLU and a shuffle of channels, within a shortcut at stride 1."""
+    """A convolution is BatchNorm, sign, a grouped convolution, PReLU and a shuffle of channels, within a shortcut at stride 1.
+
+    Operations have the names of DARTS, and no second and no 1x1 convolution.
+    """
 
     def __init__(self, groups: int) -> None:
         """Convolutions of so many groups; 12 in the paper."""

@@ -15,6 +15,13 @@ from classification.cells.space import Network
 
 PLAIN = ("none", "max_pool_3x3", "avg_pool_3x3")
 """Operations without weights, which are those of DARTS."""
+CONVOLUTIONS = {
+    "sep_conv_3x3": (3, 1),
+    "sep_conv_5x5": (5, 1),
+    "dil_conv_3x3": (3, 2),
+    "dil_conv_5x5": (5, 2),
+}
+"""Operation of the forms separable and grouped -> kernel and dilation of its first convolution."""
 
 
 class BinaryParts(RealParts):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from binary.cells.settings import Settings
 from binary.layers.convolution import BinaryConv2d
+from binary.layers.signs import sign
 from binary.phases import Distil, RealWeights
 from classification.cells.network import set_drop_path
 from classification.data import Augment
@@ -72,7 +73,7 @@ def kernel_distance(network: nn.Module) -> Float[Tensor, ""]:
     for module in network.modules():
         if isinstance(module, BinaryConv2d):
             numbers = module.arithmetic.seen(module.weight)
-            signs, scale = torch.where(numbers >= 0, 1.0, -1.0), module.arithmetic.scales(numbers)
+            signs, scale = sign(numbers), module.arithmetic.scales(numbers)
             rebuilt = signs if scale is None else signs * scale.reshape(-1, 1, 1, 1)
             total = total + (numbers - rebuilt).square().flatten(1).mean(1).sum()
     return total

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
-from binary.cells.parts import BinaryParts, Halving, signed
+from binary.cells.parts import CONVOLUTIONS, BinaryParts, Halving, signed
 from binary.layers.convolution import Binary
 from classification.cells.space import Network
 
 MEAN = Binary(scale="filter", gradient="clipped")
 """Signs times the mean size of a filter, which has no gradient."""
-CONVOLUTIONS = {
-    "sep_conv_3x3": (3, 1),
-    "sep_conv_5x5": (5, 1),
-    "dil_conv_3x3": (3, 2),
-    "dil_conv_5x5": (5, 2),
-}
-"""Operation -> kernel and dilation."""
 
 
 class SeparableParts(BinaryParts):

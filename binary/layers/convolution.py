@@ -106,7 +106,7 @@ class Binary:
 
 
 class _Learnt(torch.autograd.Function):
-    """Signs and scales of filters, both with a gradient, in a third of the operations that autograd would record."""
+    """Signs and scales of filters, both with a gradient: one function in the place of the many that autograd would record."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, arithmetic: Binary) -> tuple[Tensor, Tensor]:
@@ -115,7 +115,7 @@ class _Learnt(torch.autograd.Function):
         signs, scale = sign(numbers), arithmetic.scales(numbers)
         assert scale is not None
         ctx.save_for_backward(numbers, signs)
-        ctx.limited = arithmetic.centred
+        ctx.limited = numbers is not weight
         return signs, scale
 
     @staticmethod
